@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// Device is who this laptop is. Before it is enrolled only Key, and Code while
+// an enrolment is under way, are set.
+type Device struct {
+	Key      []byte          `cbor:"0,keyasint"` // Ed25519 seed, 32 bytes
+	Code     string          `cbor:"1,keyasint,omitempty"`
+	ID       identity.Device `cbor:"2,keyasint"`
+	Token    string          `cbor:"3,keyasint"`
+	URL      string          `cbor:"4,keyasint"`
+	Pin      identity.Pin    `cbor:"5,keyasint"`
+	Server   []byte          `cbor:"6,keyasint"`
+	Numbers  []byte          `cbor:"7,keyasint"`
+	Assigned wire.Assignment `cbor:"8,keyasint"`
+	LastSync int64           `cbor:"9,keyasint"` // ms since 1970, the server's time
+	Language string          `cbor:"10,keyasint"`
+	Revoked  bool            `cbor:"11,keyasint,omitempty"`
+}
+
+// Enrolled tells whether the laptop belongs to a server.
+func (d *Device) Enrolled() bool { return d.ID != "" }
+
+// Private is the device's signing key.
+func (d *Device) Private() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(d.Key) }
+
+// Village gives the assigned village of that code, or the only one when code
+// is empty.
+func (d *Device) Village(code record.Village) (wire.Village, error) {
+	vs := d.Assigned.Villages
+	if code == "" && len(vs) == 1 {
+		return vs[0], nil
+	}
+	var codes []string
+	for _, v := range vs {
+		if v.Code == code {
+			return v, nil
+		}
+		codes = append(codes, string(v.Code)+" "+v.Name)
+	}
+	if code == "" {
+		return wire.Village{}, fmt.Errorf("%w: this laptop has several villages: name one of %s", ErrVillage, strings.Join(codes, ", "))
+	}
+	return wire.Village{}, fmt.Errorf("%w: this laptop does not have village %q; it has %s", ErrVillage, code, strings.Join(codes, ", "))
+}
+
+// Author gives the profile of that name, or the first when name is empty.
+func (d *Device) Author(name string) (string, error) {
+	ps := d.Assigned.Profiles
+	if name == "" && len(ps) > 0 {
+		return ps[0], nil
+	}
+	if slices.Contains(ps, name) {
+		return name, nil
+	}
+	return "", fmt.Errorf("%w: %q is not registered on this laptop; registered are %s. The office adds people", ErrAuthor, name, strings.Join(ps, ", "))
+}
+
+// The errors of Device and of what needs it.
+var (
+	ErrNotEnrolled = errors.New("this laptop is not enrolled yet; run: zhucun-agent enrol CODE")
+	ErrVillage     = errors.New("unknown village")
+	ErrAuthor      = errors.New("unknown author")
+)
+
+func newID() (record.ID, error) {
+	id, err := uuid.NewV7()
+	return record.ID(id), err
+}
+
+// dev reads the device once a transaction.
+func (t *tx) dev() (*Device, error) {
+	if t.device == nil {
+		d := new(Device)
+		if _, err := get(t.Bucket(bucketMeta), keyDevice, d); err != nil {
+			return nil, err
+		}
+		t.device = d
+	}
+	return t.device, nil
+}
+
+// Device gives who this laptop is. It is not an error not to be enrolled.
+func (s *Store) Device() (d Device, err error) {
+	err = s.view(func(t *tx) error {
+		p, err := t.dev()
+		if err == nil {
+			d = *p
+		}
+		return err
+	})
+	return d, err
+}
+
+// SetDevice changes the device under change; the key is made if there is none.
+func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, err error) {
+	err = s.update(ctx, false, func(t *tx) error {
+		p, err := t.dev()
+		if err != nil {
+			return err
+		}
+		if len(p.Key) == 0 {
+			p.Key = make([]byte, ed25519.SeedSize)
+			if _, err := io.ReadFull(s.opt.Rand, p.Key); err != nil {
+				return err
+			}
+		}
+		change(p)
+		d = *p
+		return put(t.Bucket(bucketMeta), keyDevice, p)
+	})
+	return d, err
+}
+
+// Clock gives the clock's reading and its runs for a sync that leaves now.
+func (s *Store) Clock() (read clock.Time, runs []clock.Run, err error) {
+	err = s.view(func(t *tx) error {
+		c, err := t.time()
+		if err != nil {
+			return err
+		}
+		now := *c
+		read, runs = now.Read(s.opt.Wall()), slices.Clone(now.Runs)
+		return nil
+	})
+	return read, runs, err
+}
+
+// Skew is what must be added to the machine's clock to have the server's, in
+// milliseconds, as last measured.
+func (s *Store) Skew() (ms int64, err error) {
+	err = s.view(func(t *tx) error {
+		c, err := t.time()
+		if err == nil {
+			ms = c.Skew
+		}
+		return err
+	})
+	return ms, err
+}
+
+// Now is the corrected time, in ms since 1970: for screens and for rules like
+// "not in the future".
+func (s *Store) Now() int64 {
+	skew, err := s.Skew()
+	if err != nil {
+		skew = 0
+	}
+	return s.opt.Wall() + skew
+}
+
+// Measure takes the server's time for the moment at which the machine's clock
+// stood at wall, both in ms since 1970.
+func (s *Store) Measure(ctx context.Context, server, wall int64) error {
+	return s.update(ctx, false, func(t *tx) error {
+		c, err := t.time()
+		if err != nil {
+			return err
+		}
+		c.Measure(server, wall)
+		d, err := t.dev()
+		if err != nil {
+			return err
+		}
+		d.LastSync = server
+		return put(t.Bucket(bucketMeta), keyDevice, d)
+	})
+}

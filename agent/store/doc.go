@@ -1,0 +1,41 @@
+// Package store keeps a laptop's records, its own journal and its place in each
+// village's feed in one bbolt file.
+//
+// What holds:
+//   - A save is one transaction: the journal entry, the record's new state, the
+//     stream's head and the clock go to disk together, synced before the caller
+//     is told. Saves that wait while a commit runs share the next one.
+//   - A record's state is the server's state joined with the own changes that
+//     the server has not acknowledged.
+//   - Frontier and cursor of a village move in the transaction that makes the
+//     pages live, never before the last page has come; what is staged is not
+//     part of the village until then.
+//   - "Delivered" follows from a receipt that the server's key signed over the
+//     hash of the very entry, and from nothing else.
+//   - Quarantined changes are not part of the state, but a record is shown with
+//     them on it until they are decided.
+//   - Own entries stay after they were acknowledged.
+//   - Keys in the file carry codes, types, UUIDs and numbers, nothing personal.
+//
+// Without the third, a link that dies between two pages leaves records behind
+// that no later sync would fetch: measured, one run in five lost data.
+//
+// Buckets. All numbers in keys are 8 bytes, big endian.
+//
+//	meta                    name -> CBOR
+//	  device                Device: id, keys, server, assignment
+//	  clock                 clock.Clock
+//	draft                   id (UUIDv7) -> CBOR Draft
+//	import                  16 bytes: keyed hash of a row taken -> nothing
+//	village/CODE            one bucket a village, in it:
+//	  place                 "place" -> CBOR place: epoch, cursor, staged series
+//	  frontier              stream (16) -> number of the last change applied
+//	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged
+//	  seed                  stream (16) number (8) -> 16 bytes; for the entries from there on
+//	  log/STREAM            number (8) -> CBOR entry: a change of this laptop's
+//	  record/TYPE           id (16) -> touched, state; e.g. record/visit
+//	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record
+//	  review                id (16) -> type; records with conflicts or proposals
+//	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined
+//	  stage                 id (16) type -> state; pages not yet part of the village
+package store

@@ -1,0 +1,344 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// How a record came about: the values of record.Source.
+const (
+	Onsite   = "onsite"
+	Backfill = "backfill"
+	Import   = "import"
+)
+
+// Edit is one save: fields of one record set by one person.
+type Edit struct {
+	Village record.Village // may be empty where the laptop has one village
+	Type    record.Type
+	// ID names the record; the zero ID asks for a new one.
+	ID record.ID
+	// Fields are canonical values by field name; record.Null clears.
+	Fields map[string]record.Value
+	// Author is a profile's name, empty for the first.
+	Author string
+	// Shown is the record as it was when its form was opened: what the save
+	// replaces. Nil on a record that is here means: as it is now. A record that
+	// is created (no ID, or an ID that is not here) replaces nothing.
+	Shown merge.State
+	// Source says how a record that the save creates came about; Import also
+	// says that nobody looked at the record that is here: nothing is replaced.
+	Source string
+	// Void, if not empty, declares the record void for that reason; Revive makes
+	// it live again.
+	Void   string
+	Revive bool
+	// Draft, if not empty, is the draft that the save completes; it goes in the
+	// same transaction.
+	Draft string
+}
+
+// Saved is what came of an Edit.
+type Saved struct {
+	Key record.Key
+	// Changed is false when everything stood already; nothing was written then.
+	Changed bool
+	Created bool
+}
+
+// Save makes all the edits durable in one transaction, or none of them.
+func (s *Store) Save(ctx context.Context, edits ...Edit) ([]Saved, error) {
+	var saved []Saved
+	err := s.update(ctx, true, func(t *tx) error {
+		saved = saved[:0]
+		for i := range edits {
+			done, err := t.save(&edits[i])
+			if err != nil {
+				return err
+			}
+			if d := edits[i].Draft; d != "" {
+				if err := t.Bucket(bucketDraft).Delete([]byte(d)); err != nil {
+					return err
+				}
+			}
+			saved = append(saved, done)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return saved, nil
+}
+
+// ErrType says that a type is unknown or an id belongs to a record of another
+// type.
+var ErrType = errors.New("unknown type")
+
+func (t *tx) save(e *Edit) (Saved, error) {
+	f := t.s.opt.Forms.Form(e.Type)
+	if f == nil {
+		return Saved{}, fmt.Errorf("%w: no form %q", ErrType, e.Type)
+	}
+	d, err := t.dev()
+	if err != nil {
+		return Saved{}, err
+	}
+	if !d.Enrolled() {
+		return Saved{}, ErrNotEnrolled
+	}
+	author, err := d.Author(e.Author)
+	if err != nil {
+		return Saved{}, err
+	}
+	v, key, err := t.target(d, e)
+	if err != nil {
+		return Saved{}, err
+	}
+	if err := v.foldOne(key.Type, key.ID); err != nil {
+		return Saved{}, err
+	}
+	tc, state, found, err := v.load(key.Type, key.ID)
+	if err != nil {
+		return Saved{}, err
+	}
+	now := state
+	if tc.Quarantined {
+		if now, err = v.withQuarantined(key, now); err != nil {
+			return Saved{}, err
+		}
+	}
+	shown, blind := e.Shown, false
+	switch {
+	case !found || e.ID.IsZero():
+		// A creation replaces nothing, even where the number's record is here.
+		shown, blind = merge.State{}, true
+	case e.Source == Import:
+		shown, blind = merge.State{}, true
+	case shown == nil:
+		shown = now
+	}
+	w := merge.Writer{Author: author, Role: d.Assigned.Role}
+	authors := now.Authors()
+	if blind && e.Source != Import {
+		authors = nil // whoever enters it as new is one of its authors
+	}
+	body, err := merge.Compose(f, shown, authors, w, e.Fields)
+	if err != nil {
+		return Saved{}, err
+	}
+	switch {
+	case e.Void != "":
+		body = append(body, record.Write{Path: record.Life, Value: shown.Void(e.Void), Observed: shown.Observed(record.Life)})
+	case e.Revive:
+		body = append(body, record.Write{Path: record.Life, Value: merge.Alive, Observed: shown.Observed(record.Life)})
+	}
+	if blind {
+		body = slices.DeleteFunc(body, func(w record.Write) bool { return len(w.Observed) == 0 && stands(now, w) })
+	}
+	created := !found || len(state.Authors()) == 0
+	if len(body) > 0 && (created || blind && e.Source != Import && !slices.Contains(now.Authors(), author)) {
+		body = append(body, record.Write{Path: record.Source, Value: record.Text(cmp.Or(e.Source, Onsite))})
+	}
+	if len(body) == 0 {
+		return Saved{Key: key}, nil
+	}
+	record.SortBody(body)
+	c := record.Change{Record: key.ID, Type: key.Type, Author: author, Form: f.Version, Body: body}
+	if _, err := v.write(key, state, tc, &c); err != nil {
+		return Saved{}, err
+	}
+	return Saved{Key: key, Changed: true, Created: created}, nil
+}
+
+// stands tells whether somebody's live value is what w would write.
+func stands(s merge.State, w record.Write) bool {
+	return slices.ContainsFunc(s[w.Path].Siblings, func(sib merge.Sibling) bool { return sib.Value == w.Value })
+}
+
+// target finds or names the record of an edit.
+func (t *tx) target(d *Device, e *Edit) (*village, record.Key, error) {
+	k := record.Key{Type: e.Type, ID: e.ID}
+	if !e.ID.IsZero() {
+		v, here, err := t.find("", e.ID)
+		switch {
+		case err == nil && here.Type != e.Type:
+			return nil, k, fmt.Errorf("%w: %s is a record of type %s, not %s", ErrType, e.ID, here.Type, e.Type)
+		case err == nil && e.Village != "" && here.Village != e.Village:
+			return nil, k, fmt.Errorf("%w: %s belongs to village %s", ErrVillage, e.ID, here.Village)
+		case err == nil:
+			return v, here, nil
+		case !errors.Is(err, ErrNotFound):
+			return nil, k, err
+		}
+	}
+	assigned, err := d.Village(e.Village)
+	if err != nil {
+		return nil, k, err
+	}
+	k.Village = assigned.Code
+	v, err := t.village(assigned.Code)
+	if err != nil {
+		return nil, k, err
+	}
+	if k.ID.IsZero() {
+		k.ID, err = t.newID(d, v, e)
+	}
+	return v, k, err
+}
+
+// newID names a new record. A household with an official number gets the id
+// that every laptop gives it, unless that record by now bears another number.
+func (t *tx) newID(d *Device, v *village, e *Edit) (record.ID, error) {
+	if field := numbered[e.Type]; field != "" {
+		if no, ok := e.Fields[field].Text(); ok && no != "" {
+			id := record.NumberedID(d.Numbers, e.Type, v.code, no)
+			_, s, found, err := v.load(e.Type, id)
+			if err != nil {
+				return id, err
+			}
+			view := merge.Read(t.s.opt.Forms.Form(e.Type), s)
+			if bears := view.Fields[field]; !found || bears == "" || bears == e.Fields[field] {
+				return id, nil
+			}
+		}
+	}
+	return t.s.opt.NewID()
+}
+
+// numbered names the types whose records bear an official number, with the
+// field that holds it (DESIGN: identity).
+var numbered = map[record.Type]string{"household": "household_no"}
+
+// Decide settles a register of a record: the value of the change take, or
+// value. For _life, value is "alive" or a reason for which the record is void.
+func (s *Store) Decide(ctx context.Context, id record.ID, path record.Path, take record.Dot, value record.Value, author string) (saved Saved, err error) {
+	err = s.update(ctx, true, func(t *tx) error {
+		v, k, err := t.find("", id)
+		if err != nil {
+			return err
+		}
+		if err := v.foldOne(k.Type, k.ID); err != nil {
+			return err
+		}
+		d, err := t.dev()
+		if err != nil {
+			return err
+		}
+		if author, err = d.Author(author); err != nil {
+			return err
+		}
+		tc, now, _, err := v.load(k.Type, id)
+		if err != nil {
+			return err
+		}
+		f := t.s.opt.Forms.Form(k.Type)
+		if f == nil {
+			return fmt.Errorf("%w: no form %q", ErrType, k.Type)
+		}
+		if value, err = now.Choose(f, path, take, value); err != nil {
+			return err
+		}
+		body, err := merge.Decide(f, now, merge.Writer{Author: author, Role: d.Assigned.Role}, path, value)
+		if err != nil {
+			return err
+		}
+		c := record.Change{Record: id, Type: k.Type, Author: author, Form: f.Version, Body: body}
+		_, err = v.write(k, now, tc, &c)
+		saved = Saved{Key: k, Changed: true}
+		return err
+	})
+	return saved, err
+}
+
+// Row is an imported row: the save it asks for, and the hash it is known by.
+type Row struct {
+	Edit Edit
+	Hash [16]byte
+}
+
+// Import saves rows in one transaction. A row that was taken before is passed
+// over: taking a file twice changes nothing, whatever happened in between. A
+// row that cannot be saved does not hold up the others; its error stands at its
+// place.
+func (s *Store) Import(ctx context.Context, rows []Row) (saved []Saved, errs []error, err error) {
+	err = s.update(ctx, true, func(t *tx) error {
+		saved, errs = make([]Saved, len(rows)), make([]error, len(rows))
+		b := t.Bucket(bucketImport)
+		for i := range rows {
+			if b.Get(rows[i].Hash[:]) != nil {
+				saved[i].Key = record.Key{Type: rows[i].Edit.Type, ID: rows[i].Edit.ID}
+				continue
+			}
+			if saved[i], errs[i] = t.save(&rows[i].Edit); errs[i] != nil {
+				if !refused(errs[i]) {
+					return errs[i]
+				}
+				continue
+			}
+			if err := b.Put(rows[i].Hash[:], nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return saved, errs, err
+}
+
+// refused tells an edit that may not be made, of which nothing was written,
+// from a store that failed.
+func refused(err error) bool {
+	var r *merge.Refusal
+	return errors.Is(err, ErrType) || errors.Is(err, ErrVillage) || errors.Is(err, ErrAuthor) || errors.As(err, &r)
+}
+
+// history reads the own changes of a record and adds those of others whose
+// values are live.
+func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
+	at := map[record.Dot]merge.Sibling{}
+	sets := map[record.Dot]map[record.Path]record.Value{}
+	for p, r := range s {
+		for _, sib := range r.Siblings {
+			at[sib.Dot] = sib
+			if sets[sib.Dot] == nil {
+				sets[sib.Dot] = map[record.Path]record.Value{}
+			}
+			sets[sib.Dot][p] = sib.Value
+		}
+	}
+	for t := tc.Last; t.Seq > 0; {
+		e, err := v.entry(t.Stream, t.Seq)
+		if err != nil {
+			return nil, err
+		}
+		d := record.Dot{Stream: t.Stream, Seq: t.Seq}
+		sib, live := at[d]
+		if !live {
+			sib = merge.Sibling{Dot: d, At: clock.Time(e.Time), Author: e.Author}
+		}
+		at[d] = sib
+		sets[d] = map[record.Path]record.Value{}
+		for _, w := range e.Body {
+			sets[d][w.Path] = w.Value
+		}
+		t = e.Before
+	}
+	events := make([]merge.Event, 0, len(at))
+	for d, sib := range at {
+		events = append(events, merge.Event{Dot: d.String(), At: sib.At, Author: sib.Author, Set: sets[d]})
+	}
+	slices.SortFunc(events, func(a, b merge.Event) int {
+		if c := cmp.Compare(b.At, a.At); c != 0 {
+			return c
+		}
+		return cmp.Compare(b.Dot, a.Dot)
+	})
+	return events, nil
+}

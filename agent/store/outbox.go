@@ -1,0 +1,212 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"zhucun/shared/journal"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// Outgoing is what one request carries for one village.
+type Outgoing struct {
+	Push wire.Push
+	// Left counts the own changes that are to follow in later requests.
+	Left uint64
+}
+
+// Outgoing gives for each assigned village what is to be sent, at most budget
+// bytes of entries in all (at least one entry where there is one), and notes
+// how far it was sent.
+func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err error) {
+	err = s.update(ctx, false, func(t *tx) error {
+		out = out[:0]
+		d, err := t.dev()
+		if err != nil {
+			return err
+		}
+		left := budget
+		for _, assigned := range d.Assigned.Villages {
+			v, err := t.village(assigned.Code)
+			if err != nil {
+				return err
+			}
+			o, err := v.outgoing(d, &left)
+			if err != nil {
+				return err
+			}
+			out = append(out, o)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
+	p := wire.Push{Village: v.code, Epoch: v.place.Epoch, Cursor: v.place.Cursor}
+	if v.place.Staging {
+		p.After = v.place.Staged
+		if v.place.StagedEpoch != v.place.Epoch {
+			p.Epoch, p.Cursor = v.place.StagedEpoch, 0
+		}
+	}
+	out := Outgoing{Push: p}
+	for _, s := range v.streams() {
+		o := v.owns[s]
+		if o.Head.Seq == 0 {
+			continue
+		}
+		out.Push.Streams = append(out.Push.Streams, wire.Own{Stream: s, Head: o.Head.Seq, Acked: o.Acked.Seq})
+		head := o.Acked
+		for head.Seq < o.Head.Seq && *left > 0 {
+			seg, last, size, err := v.segment(s, o, head, *left)
+			if err != nil {
+				return out, err
+			}
+			seg.Seal(d.Private(), last.Hash)
+			out.Push.Segments = append(out.Push.Segments, seg.Encode())
+			*left -= size
+			head = last
+		}
+		if head.Seq > o.Sent {
+			o.Sent, v.dirty = head.Seq, true
+		}
+		out.Left += o.Head.Seq - head.Seq
+	}
+	return out, nil
+}
+
+// streams gives the village's own streams in order.
+func (v *village) streams() []record.Stream {
+	var ss []record.Stream
+	for s := range v.owns {
+		ss = append(ss, s)
+	}
+	slices.SortFunc(ss, func(a, b record.Stream) int { return slices.Compare(a[:], b[:]) })
+	return ss
+}
+
+// segment makes an unsigned segment of the entries behind head: those under one
+// seed, at most about budget bytes, at least one.
+func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int) (*journal.Segment, journal.Head, int, error) {
+	seed, _, end, err := v.seed(s, head.Seq+1)
+	if err != nil {
+		return nil, head, 0, err
+	}
+	seg := &journal.Segment{Stream: s, From: head.Seq + 1, Incarnation: o.Incarnation, Seed: seed}
+	size := 0
+	c := v.log(s).Cursor()
+	k, raw := c.Seek(number(seg.From))
+	for ; k != nil && size < budget && len(seg.Changes) < journal.MaxEntries; k, raw = c.Next() {
+		seq := beUint(k)
+		if seq >= end {
+			break
+		}
+		if seq != seg.From+uint64(len(seg.Changes)) {
+			return nil, head, 0, fmt.Errorf("%w: journal %s jumps to entry %d", ErrDamaged, s, seq)
+		}
+		e := new(entry)
+		if err := decMode.Unmarshal(raw, e); err != nil {
+			return nil, head, 0, fmt.Errorf("%w: entry %d: %w", ErrDamaged, seq, err)
+		}
+		seg.Changes = append(seg.Changes, e.change())
+		size += len(raw)
+	}
+	if len(seg.Changes) == 0 {
+		return nil, head, 0, fmt.Errorf("%w: journal %s lacks entry %d", ErrDamaged, s, seg.From)
+	}
+	hashes := seg.Hashes(head.Hash)
+	return seg, journal.Head{Seq: seg.Last(), Hash: hashes[len(hashes)-1]}, size, nil
+}
+
+// hashAt computes the hash of an own entry from the last one known before it.
+func (v *village) hashAt(s record.Stream, o *own, seq uint64) (journal.Hash, error) {
+	head := journal.Head{}
+	if o.Acked.Seq <= seq {
+		head = o.Acked
+	}
+	for head.Seq < seq {
+		seg, last, _, err := v.segment(s, o, head, 1<<20)
+		if err != nil {
+			return journal.Hash{}, err
+		}
+		if last.Seq > seq {
+			seg.Changes = seg.Changes[:seq-head.Seq]
+			hashes := seg.Hashes(head.Hash)
+			return hashes[len(hashes)-1], nil
+		}
+		head = last
+	}
+	return head.Hash, nil
+}
+
+// Status counts what is on its way.
+type Status struct {
+	Pending     uint64 // own changes without a receipt
+	Delivered   uint64 // own changes with one
+	Quarantined uint64 // own changes that the server set aside
+	Conflicts   uint64 // records that have conflicts or proposals
+	Records     uint64
+	Villages    []VillageStatus
+}
+
+// VillageStatus is the same for one village.
+type VillageStatus struct {
+	Code        record.Village
+	Pending     uint64
+	Delivered   uint64
+	Quarantined uint64
+	Conflicts   uint64
+	Records     uint64
+	Streams     []OwnStatus
+}
+
+// OwnStatus is one of the laptop's streams.
+type OwnStatus struct {
+	Stream      record.Stream
+	Head, Acked uint64
+}
+
+// Status counts without reading one record.
+func (s *Store) Status() (st Status, err error) {
+	err = s.view(func(t *tx) error {
+		for _, code := range t.villageCodes() {
+			v, err := t.village(code)
+			if err != nil {
+				return err
+			}
+			vs := VillageStatus{Code: code}
+			for _, s := range v.streams() {
+				o := v.owns[s]
+				vs.Pending += o.Head.Seq - o.Acked.Seq
+				vs.Delivered += o.Acked.Seq
+				vs.Streams = append(vs.Streams, OwnStatus{s, o.Head.Seq, o.Acked.Seq})
+			}
+			vs.Quarantined = v.place.Quarantined
+			vs.Delivered -= min(vs.Delivered, vs.Quarantined)
+			vs.Conflicts = v.place.Reviews
+			for _, n := range v.place.Records {
+				vs.Records += n
+			}
+			st.Villages = append(st.Villages, vs)
+			st.Pending += vs.Pending
+			st.Delivered += vs.Delivered
+			st.Quarantined += vs.Quarantined
+			st.Conflicts += vs.Conflicts
+			st.Records += vs.Records
+		}
+		return nil
+	})
+	return st, err
+}
+
+// Assign takes the office's new assignment.
+func (s *Store) Assign(ctx context.Context, a wire.Assignment) error {
+	_, err := s.SetDevice(ctx, func(d *Device) { d.Assigned = a })
+	return err
+}
+
+var errReceipt = errors.New("the server's receipt does not fit what this laptop wrote")

@@ -1,0 +1,381 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/journal"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// Taken is what came of one answer for one village.
+type Taken struct {
+	Acknowledged uint64 // own changes that now have a receipt
+	Records      uint64 // records that came
+	More         bool   // the feed goes on
+	// Rewound tells that the server lacks entries it had acknowledged; they are
+	// pending again.
+	Rewound bool
+	// Forked tells that the server has another history of one of this laptop's
+	// streams.
+	Forked bool
+}
+
+// foldBatch is how many staged records one transaction joins.
+const foldBatch = 400
+
+// Take takes a village's part of an answer: receipts, and the next page of its
+// feed. Pages before the last are set aside; with the last one they all become
+// part of the village together with its frontier and cursor.
+func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error) {
+	// What an earlier series left to join comes first.
+	if err := s.Fold(ctx, p.Village); err != nil {
+		return taken, err
+	}
+	err = s.update(ctx, true, func(t *tx) error {
+		taken = Taken{Records: uint64(len(p.Records)), More: p.More}
+		v, err := t.village(p.Village)
+		if err != nil {
+			return err
+		}
+		for i := range p.Receipts {
+			n, err := v.acknowledge(&p.Receipts[i])
+			if err != nil {
+				return err
+			}
+			taken.Acknowledged += n
+		}
+		for _, r := range p.Refused {
+			v.refused(r, &taken)
+		}
+		if !v.expects(p) {
+			taken.More = false
+			return nil
+		}
+		if err := v.stage(p); err != nil || p.More {
+			return err
+		}
+		return v.flip(p)
+	})
+	if err != nil {
+		return taken, err
+	}
+	return taken, s.Fold(ctx, p.Village)
+}
+
+// acknowledge takes a receipt: it proves what the server has, and gives the
+// times that everybody reads.
+func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
+	o := v.owns[r.Stream]
+	if o == nil || r.Seq <= o.Acked.Seq || r.Seq > o.Head.Seq || r.From > o.Acked.Seq+1 {
+		// Known, or about something this laptop never wrote: it proves nothing new.
+		return 0, nil
+	}
+	d, err := v.t.dev()
+	if err != nil {
+		return 0, err
+	}
+	hash, err := v.hashAt(r.Stream, o, r.Seq)
+	if err != nil {
+		return 0, err
+	}
+	if !r.Proves(d.Server, hash) {
+		return 0, fmt.Errorf("%w: stream %s, entry %d", errReceipt, r.Stream, r.Seq)
+	}
+	entries := make([]*entry, 0, r.Seq-r.From+1)
+	times := make([]uint64, 0, cap(entries))
+	for seq := r.From; seq <= r.Seq; seq++ {
+		e, err := v.entry(r.Stream, seq)
+		if err != nil {
+			return 0, err
+		}
+		entries, times = append(entries, e), append(times, e.Time)
+	}
+	ats := r.Ats(times)
+	for i, e := range entries {
+		tc, s, found, err := v.load(e.Type, e.Record)
+		if err != nil {
+			return 0, err
+		}
+		if !found {
+			continue
+		}
+		dot := record.Dot{Stream: r.Stream, Seq: r.From + uint64(i)}
+		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s.Measure(dot, ats[i])); err != nil {
+			return 0, err
+		}
+	}
+	for _, q := range r.Quarantined {
+		if q.Seq < r.From || q.Seq > r.Seq {
+			continue
+		}
+		e := entries[q.Seq-r.From]
+		tc, s, _, err := v.load(e.Type, e.Record)
+		if err != nil {
+			return 0, err
+		}
+		tc.Quarantined = true
+		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s); err != nil {
+			return 0, err
+		}
+		key := append(append(append([]byte{}, e.Record[:]...), r.Stream[:]...), number(q.Seq)...)
+		if err := put(v.b.Bucket(bucketQuarantine), key, q); err != nil {
+			return 0, err
+		}
+		v.place.Quarantined++
+	}
+	n := r.Seq - o.Acked.Seq
+	o.Acked, o.At = journal.Head{Seq: r.Seq, Hash: hash}, ats[len(ats)-1]
+	o.Sent = max(o.Sent, r.Seq)
+	v.dirty = true
+	return n, v.forgetRuns()
+}
+
+// forgetRuns lets the clock drop the settings that no pending change was made
+// under.
+func (v *village) forgetRuns() error {
+	clk, err := v.t.time()
+	if err != nil {
+		return err
+	}
+	oldest := clk.Last + 1
+	for _, code := range v.t.villageCodes() {
+		w, err := v.t.village(code)
+		if err != nil {
+			return err
+		}
+		for s, o := range w.owns {
+			if o.Acked.Seq == o.Head.Seq {
+				continue
+			}
+			e, err := w.entry(s, o.Acked.Seq+1)
+			if err != nil {
+				return err
+			}
+			oldest = min(oldest, clock.Time(e.Time))
+		}
+	}
+	clk.Forget(oldest)
+	return nil
+}
+
+// refused notes what a refused segment says about the server: a gap below what
+// it had acknowledged means that it lost entries, which then go again.
+func (v *village) refused(r wire.Refused, taken *Taken) {
+	o := v.owns[r.Stream]
+	switch {
+	case o == nil:
+	case r.Code == wire.RefusedFork:
+		taken.Forked = true
+	case r.Code == wire.RefusedGap && r.Head < o.Acked.Seq:
+		head := journal.Head{Seq: r.Head}
+		o.Acked = journal.Head{}
+		if hash, err := v.hashAt(r.Stream, o, r.Head); err == nil {
+			head.Hash = hash
+		} else {
+			head.Seq = 0
+		}
+		o.Acked, v.dirty, taken.Rewound = head, true, true
+	}
+}
+
+// expects tells whether the page follows what the laptop has. One that answers
+// an older question would be joined as if it were of now, and take away what
+// came since.
+func (v *village) expects(p *wire.Pull) bool {
+	pl := &v.place
+	switch {
+	case pl.Staging && p.Epoch == pl.StagedEpoch:
+		return p.From == pl.Staged
+	case p.Epoch == pl.Epoch && !pl.Staging:
+		return p.From == pl.Cursor
+	}
+	return p.From == 0
+}
+
+// stage sets a page aside. A page of another series than the one under way
+// begins a new one.
+func (v *village) stage(p *wire.Pull) error {
+	pl := &v.place
+	if !pl.Staging || pl.StagedEpoch != p.Epoch {
+		if err := v.clearStage(); err != nil {
+			return err
+		}
+		pl.Staging, pl.StagedEpoch = true, p.Epoch
+	}
+	b := v.b.Bucket(bucketStage)
+	for i := range p.Records {
+		r := &p.Records[i]
+		if _, err := merge.Decode(r.State); err != nil || r.Type == "" || len(r.Type) > 64 || r.ID.IsZero() {
+			return fmt.Errorf("the server sent a record that cannot be read: %s %s", r.Type, r.ID)
+		}
+		if err := b.Put(stageKey(r.Type, r.ID), r.State); err != nil {
+			return err
+		}
+	}
+	pl.Staged, v.dirty = p.Cursor, true
+	return nil
+}
+
+func stageKey(t record.Type, id record.ID) []byte { return append(append([]byte{}, id[:]...), t...) }
+
+func (v *village) clearStage() error {
+	if k, _ := v.b.Bucket(bucketStage).Cursor().First(); k == nil {
+		return nil
+	}
+	if err := v.b.DeleteBucket(bucketStage); err != nil {
+		return err
+	}
+	_, err := v.b.CreateBucket(bucketStage)
+	return err
+}
+
+// flip makes the staged pages part of the village: frontier, cursor and epoch
+// move in this transaction, the records are joined behind it (Fold).
+func (v *village) flip(p *wire.Pull) error {
+	pl := &v.place
+	pl.Before = maps.Clone(v.frontier)
+	pl.Behind = map[record.Stream]uint64{}
+	if p.Epoch == pl.Epoch {
+		pl.Behind = maps.Clone(v.frontier)
+		for s, o := range v.owns {
+			pl.Behind[s] = o.Acked.Seq
+		}
+	}
+	for _, h := range p.Heads {
+		pl.Behind[h.Stream] = h.Seq
+	}
+	for s, n := range pl.Behind {
+		v.advance(s, n)
+	}
+	pl.Epoch, pl.Cursor = p.Epoch, p.Cursor
+	pl.Staging, pl.Live, v.dirty = false, true, true
+	return nil
+}
+
+// Fold joins the staged records of a village that are live with what the laptop
+// has, some hundred a transaction, so that saves go on meanwhile and memory
+// stays small. It does nothing when there are none, and goes on where a crash
+// interrupted it.
+func (s *Store) Fold(ctx context.Context, code record.Village) error {
+	for {
+		left := false
+		if err := s.view(func(t *tx) error {
+			v, err := t.village(code)
+			if v != nil {
+				left = v.place.Live
+			}
+			return err
+		}); err != nil || !left {
+			return err
+		}
+		err := s.update(ctx, true, func(t *tx) error {
+			v, err := t.village(code)
+			if err != nil {
+				return err
+			}
+			for range foldBatch {
+				k, _ := v.b.Bucket(bucketStage).Cursor().First()
+				if k == nil {
+					v.place.Live, v.place.Before, v.place.Behind = false, nil, nil
+					v.dirty = true
+					return nil
+				}
+				k = bytes.Clone(k)
+				if err := v.foldOne(record.Type(k[16:]), record.ID(k[:16])); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// foldOne joins one live staged record. A save that comes between flip and fold
+// calls it first: a change must be applied to what its frontier says is there.
+func (v *village) foldOne(t record.Type, id record.ID) error {
+	if !v.place.Live {
+		return nil
+	}
+	stage := v.b.Bucket(bucketStage)
+	key := stageKey(t, id)
+	raw := stage.Get(key)
+	if raw == nil {
+		return nil
+	}
+	theirs, err := merge.Decode(raw)
+	if err != nil {
+		return fmt.Errorf("%w: a staged record", ErrDamaged)
+	}
+	tc, ours, _, err := v.load(t, id)
+	if err != nil {
+		return err
+	}
+	var s merge.State
+	if tc.Quarantined {
+		s, err = v.rebuild(tc, theirs)
+	} else {
+		s = merge.Join(ours, merge.Frontier(v.place.Before), theirs, merge.Frontier(v.place.Behind))
+	}
+	if err != nil {
+		return err
+	}
+	if err := v.observe(s); err != nil {
+		return err
+	}
+	if err := v.store(record.Key{Village: v.code, Type: t, ID: id}, tc, s); err != nil {
+		return err
+	}
+	return stage.Delete(key)
+}
+
+// rebuild gives a record of which own changes were quarantined: the server's
+// state and the own changes that it has not had. A join would not do: what a
+// quarantined change had replaced here still stands there.
+func (v *village) rebuild(tc touched, theirs merge.State) (merge.State, error) {
+	var pending []touch
+	for t := tc.Last; t.Seq > 0 && t.Seq > v.place.Behind[t.Stream]; {
+		pending = append(pending, t)
+		e, err := v.entry(t.Stream, t.Seq)
+		if err != nil {
+			return nil, err
+		}
+		t = e.Before
+	}
+	s, f := theirs, merge.Frontier(maps.Clone(v.place.Behind))
+	for i := len(pending) - 1; i >= 0; i-- {
+		e, err := v.entry(pending[i].Stream, pending[i].Seq)
+		if err != nil {
+			return nil, err
+		}
+		c := e.change()
+		d := record.Dot{Stream: pending[i].Stream, Seq: pending[i].Seq}
+		s = merge.Apply(s, f, merge.Applied{Dot: d, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
+		f[d.Stream] = d.Seq
+	}
+	return s, nil
+}
+
+// observe lets the clock learn of the times in a record that came.
+func (v *village) observe(s merge.State) error {
+	clk, err := v.t.time()
+	if err != nil {
+		return err
+	}
+	for _, r := range s {
+		for _, sib := range r.Siblings {
+			if !sib.Unmeasured && sib.At > clk.Last {
+				clk.Observe(sib.At, v.t.s.opt.Wall())
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,404 @@
+package store
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+type publicKey = ed25519.PublicKey
+
+// touched is what the store knows of a record beside its state: the laptop's
+// own last change to it, and whether some of its own changes are quarantined.
+type touched struct {
+	Last        touch
+	Quarantined bool
+}
+
+func recordBucket(t record.Type) []byte { return append([]byte("record/"), t...) }
+
+// A stored record: a byte of flags, the own last change if there is one
+// (stream 16 bytes, number 8), the state.
+const (
+	flagTouched     = 1
+	flagQuarantined = 2
+)
+
+func packRecord(t touched, s merge.State) []byte {
+	var flags byte
+	if t.Last.Seq > 0 {
+		flags |= flagTouched
+	}
+	if t.Quarantined {
+		flags |= flagQuarantined
+	}
+	b := []byte{flags}
+	if t.Last.Seq > 0 {
+		b = append(append(b, t.Last.Stream[:]...), number(t.Last.Seq)...)
+	}
+	return append(b, s.Encode()...)
+}
+
+func unpackRecord(raw []byte) (t touched, s merge.State, err error) {
+	bad := fmt.Errorf("%w: a record", ErrDamaged)
+	if len(raw) == 0 {
+		return t, nil, bad
+	}
+	flags := raw[0]
+	raw = raw[1:]
+	t.Quarantined = flags&flagQuarantined != 0
+	if flags&flagTouched != 0 {
+		if len(raw) < 24 {
+			return t, nil, bad
+		}
+		t.Last = touch{Stream: record.Stream(raw[:16]), Seq: beUint(raw[16:24])}
+		raw = raw[24:]
+	}
+	if s, err = merge.Decode(raw); err != nil {
+		return t, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return t, s, nil
+}
+
+func beUint(b []byte) uint64 {
+	var n uint64
+	for _, c := range b {
+		n = n<<8 | uint64(c)
+	}
+	return n
+}
+
+// load gives a record's state; found is false when there is none.
+func (v *village) load(t record.Type, id record.ID) (tc touched, s merge.State, found bool, err error) {
+	b := v.b.Bucket(recordBucket(t))
+	if b == nil {
+		return tc, merge.State{}, false, nil
+	}
+	raw := b.Get(id[:])
+	if raw == nil {
+		return tc, merge.State{}, false, nil
+	}
+	tc, s, err = unpackRecord(raw)
+	return tc, s, true, err
+}
+
+// store writes a record's state and what is derived from it: who refers to
+// whom, and whether it waits for a person.
+func (v *village) store(k record.Key, tc touched, s merge.State) error {
+	b, err := v.b.CreateBucketIfNotExists(recordBucket(k.Type))
+	if err != nil {
+		return err
+	}
+	f := v.t.s.opt.Forms.Form(k.Type)
+	_, old, found, err := v.load(k.Type, k.ID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if v.place.Records == nil {
+			v.place.Records = map[record.Type]uint64{}
+		}
+		v.place.Records[k.Type]++
+		v.dirty = true
+	}
+	was, is := merge.Read(f, old), merge.Read(f, s)
+	if err := v.refer(f, k, was, is); err != nil {
+		return err
+	}
+	review := v.b.Bucket(bucketReview)
+	waited := review.Get(k.ID[:]) != nil
+	switch waits := len(is.Conflicts)+len(is.Proposals) > 0; {
+	case waits && !waited:
+		v.place.Reviews++
+		v.dirty, err = true, review.Put(k.ID[:], []byte(k.Type))
+	case !waits && waited:
+		v.place.Reviews--
+		v.dirty, err = true, review.Delete(k.ID[:])
+	}
+	if err != nil {
+		return err
+	}
+	return b.Put(k.ID[:], packRecord(tc, s))
+}
+
+func (v *village) refer(f *form.Form, k record.Key, was, is merge.View) error {
+	if f == nil {
+		return nil
+	}
+	b := v.b.Bucket(bucketRefers)
+	for _, fd := range f.Fields {
+		if fd.Kind != form.RefOne && fd.Kind != form.RefMultiple || was.Fields[fd.Name] == is.Fields[fd.Name] {
+			continue
+		}
+		for _, text := range was.Fields[fd.Name].Texts() {
+			if id, err := record.ParseID(text); err == nil {
+				if err := b.Delete(referKey(id, k)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, fd := range f.Fields {
+		if fd.Kind != form.RefOne && fd.Kind != form.RefMultiple || was.Fields[fd.Name] == is.Fields[fd.Name] {
+			continue
+		}
+		for _, text := range is.Fields[fd.Name].Texts() {
+			if id, err := record.ParseID(text); err == nil {
+				if err := b.Put(referKey(id, k), nil); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func referKey(target record.ID, from record.Key) []byte {
+	key := append(append([]byte{}, target[:]...), from.Type...)
+	return append(append(key, 0), from.ID[:]...)
+}
+
+// Record is a record as the store has it.
+type Record struct {
+	Key   record.Key
+	State merge.State
+	View  merge.View
+	// Way is how far its changes have come: merge.Local, Sent, Delivered or
+	// Quarantined.
+	Way string
+}
+
+// read makes the record that people see of what is stored: with quarantined
+// own changes on it, so that nobody's work disappears from the screen.
+func (v *village) read(k record.Key, tc touched, s merge.State) (Record, error) {
+	r := Record{Key: k, State: s, Way: merge.Delivered}
+	if tc.Last.Seq > 0 {
+		o := v.owns[tc.Last.Stream]
+		switch {
+		case o == nil:
+			return r, fmt.Errorf("%w: no own stream %s", ErrDamaged, tc.Last.Stream)
+		case tc.Last.Seq <= o.Acked.Seq:
+		case tc.Last.Seq <= o.Sent:
+			r.Way = merge.Sent
+		default:
+			r.Way = merge.Local
+		}
+	}
+	if tc.Quarantined {
+		r.Way = merge.Quarantined
+		var err error
+		if s, err = v.withQuarantined(k, s); err != nil {
+			return r, err
+		}
+	}
+	r.View = merge.Read(v.t.s.opt.Forms.Form(k.Type), s)
+	return r, nil
+}
+
+// ErrNotFound says that there is no such record.
+var ErrNotFound = errors.New("no such record")
+
+// Get gives one record by type and id; with an empty type, of any type.
+func (s *Store) Get(t record.Type, id record.ID) (r Record, err error) {
+	err = s.view(func(x *tx) error {
+		v, k, err := x.find(t, id)
+		if err != nil {
+			return err
+		}
+		tc, st, _, err := v.load(k.Type, id)
+		if err != nil {
+			return err
+		}
+		r, err = v.read(k, tc, st)
+		return err
+	})
+	return r, err
+}
+
+// find tells which village and type a record is of.
+func (t *tx) find(typ record.Type, id record.ID) (*village, record.Key, error) {
+	for _, code := range t.villageCodes() {
+		v, err := t.village(code)
+		if err != nil {
+			return nil, record.Key{}, err
+		}
+		types := []record.Type{typ}
+		if typ == "" {
+			types = v.types()
+		}
+		for _, typ := range types {
+			if b := v.b.Bucket(recordBucket(typ)); b != nil && b.Get(id[:]) != nil {
+				return v, record.Key{Village: code, Type: typ, ID: id}, nil
+			}
+		}
+	}
+	return nil, record.Key{}, fmt.Errorf("%w: %s %s", ErrNotFound, typ, id)
+}
+
+// types gives the types of which the village has records.
+func (v *village) types() []record.Type {
+	var types []record.Type
+	c := v.b.Cursor()
+	prefix := []byte("record/")
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		types = append(types, record.Type(k[len(prefix):]))
+	}
+	return types
+}
+
+// Each calls yield with every record of a type, village by village, in the
+// order of their ids, until yield returns false. Nothing is kept in memory.
+// With an empty village it goes through all.
+func (s *Store) Each(code record.Village, t record.Type, yield func(Record) bool) error {
+	return s.view(func(x *tx) error {
+		for _, c := range x.villageCodes() {
+			if code != "" && c != code {
+				continue
+			}
+			v, err := x.village(c)
+			if err != nil {
+				return err
+			}
+			b := v.b.Bucket(recordBucket(t))
+			if b == nil {
+				continue
+			}
+			cur := b.Cursor()
+			for k, raw := cur.First(); k != nil; k, raw = cur.Next() {
+				tc, st, err := unpackRecord(raw)
+				if err != nil {
+					return err
+				}
+				r, err := v.read(record.Key{Village: c, Type: t, ID: record.ID(k)}, tc, st)
+				if err != nil {
+					return err
+				}
+				if !yield(r) {
+					return nil
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// Referring calls yield with every record of type t that refers to the record
+// target, in the order of their ids.
+func (s *Store) Referring(target record.ID, t record.Type, yield func(Record) bool) error {
+	return s.view(func(x *tx) error {
+		prefix := append(append(append([]byte{}, target[:]...), t...), 0)
+		for _, c := range x.villageCodes() {
+			v, err := x.village(c)
+			if err != nil {
+				return err
+			}
+			cur := v.b.Bucket(bucketRefers).Cursor()
+			for k, _ := cur.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = cur.Next() {
+				id := record.ID(k[len(prefix):])
+				tc, st, found, err := v.load(t, id)
+				if err != nil {
+					return err
+				}
+				if !found {
+					return fmt.Errorf("%w: a reference from nothing", ErrDamaged)
+				}
+				r, err := v.read(record.Key{Village: c, Type: t, ID: id}, tc, st)
+				if err != nil {
+					return err
+				}
+				if !yield(r) {
+					return nil
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// Exists tells whether a record is here.
+func (s *Store) Exists(t record.Type, id record.ID) (found bool) {
+	err := s.view(func(x *tx) error {
+		_, _, err := x.find(t, id)
+		return err
+	})
+	return err == nil
+}
+
+// Reviews calls yield with every record that has conflicts or proposals.
+func (s *Store) Reviews(yield func(Record) bool) error {
+	return s.view(func(x *tx) error {
+		for _, c := range x.villageCodes() {
+			v, err := x.village(c)
+			if err != nil {
+				return err
+			}
+			cur := v.b.Bucket(bucketReview).Cursor()
+			for id, t := cur.First(); id != nil; id, t = cur.Next() {
+				k := record.Key{Village: c, Type: record.Type(t), ID: record.ID(id)}
+				tc, st, _, err := v.load(k.Type, k.ID)
+				if err != nil {
+					return err
+				}
+				r, err := v.read(k, tc, st)
+				if err != nil {
+					return err
+				}
+				if !yield(r) {
+					return nil
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// History gives the changes of a record that this laptop knows: its own, and
+// those whose values are live. Newest first.
+func (s *Store) History(t record.Type, id record.ID) (events []merge.Event, err error) {
+	err = s.view(func(x *tx) error {
+		v, k, err := x.find(t, id)
+		if err != nil {
+			return err
+		}
+		tc, st, _, err := v.load(k.Type, id)
+		if err != nil {
+			return err
+		}
+		events, err = v.history(tc, st)
+		return err
+	})
+	return events, err
+}
+
+func (v *village) quarantineOf(id record.ID, yield func(touch) error) error {
+	c := v.b.Bucket(bucketQuarantine).Cursor()
+	for k, _ := c.Seek(id[:]); bytes.HasPrefix(k, id[:]); k, _ = c.Next() {
+		if len(k) != 40 {
+			return fmt.Errorf("%w: quarantine", ErrDamaged)
+		}
+		if err := yield(touch{Stream: record.Stream(k[16:32]), Seq: beUint(k[32:])}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withQuarantined puts the quarantined own changes on a record's state.
+func (v *village) withQuarantined(k record.Key, s merge.State) (merge.State, error) {
+	err := v.quarantineOf(k.ID, func(t touch) error {
+		e, err := v.entry(t.Stream, t.Seq)
+		if err != nil {
+			return err
+		}
+		c := e.change()
+		s = merge.Apply(s, nil, merge.Applied{Dot: record.Dot{Stream: t.Stream, Seq: t.Seq}, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
+		return nil
+	})
+	return s, err
+}

@@ -1,0 +1,339 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"go.etcd.io/bbolt"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/form"
+	"zhucun/shared/record"
+)
+
+// fileName is the one file of a store, in the data folder.
+const fileName = "records.db"
+
+var (
+	bucketMeta    = []byte("meta")
+	bucketDraft   = []byte("draft")
+	bucketImport  = []byte("import")
+	bucketVillage = []byte("village")
+
+	keyDevice = []byte("device")
+	keyClock  = []byte("clock")
+)
+
+// ErrInUse says that another process has the store open.
+var ErrInUse = errors.New("another agent is using this data folder")
+
+// Options are what a store takes from outside; the zero value is the machine's.
+type Options struct {
+	Wall  func() int64 // milliseconds since 1970
+	Rand  io.Reader
+	NewID func() (record.ID, error) // for records without a number
+	Forms *form.Set
+	// NoSync leaves out the sync to disk: for simulations that crash by copying
+	// the file, never for people's data.
+	NoSync bool
+}
+
+// Store is a laptop's data, open.
+type Store struct {
+	db    *bbolt.DB
+	opt   Options
+	dir   string
+	queue chan *job
+	done  chan struct{}
+	close sync.Once
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and renewed at every commit that changed records
+	closed  bool
+	sending sync.WaitGroup
+}
+
+// Open opens the store in dir and makes one if there is none. A store is made
+// under another name, synced, renamed and the folder synced: a cut within the
+// first pages of a bbolt file would otherwise leave a file that no longer
+// opens. The error is ErrInUse when another process has it.
+func Open(dir string, opt Options) (*Store, error) {
+	if opt.Wall == nil {
+		opt.Wall = func() int64 { return time.Now().UnixMilli() }
+	}
+	if opt.Rand == nil {
+		opt.Rand = rand.Reader
+	}
+	if opt.NewID == nil {
+		opt.NewID = newID
+	}
+	if opt.Forms == nil {
+		opt.Forms = form.Builtin()
+	}
+	path := filepath.Join(dir, fileName)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		if err := create(dir, path); err != nil {
+			return nil, fmt.Errorf("create store in %s: %w", dir, err)
+		}
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, FreelistType: bbolt.FreelistMapType, NoSync: opt.NoSync})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, ErrInUse
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	s := &Store{db: db, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{})}
+	go s.commit()
+	return s, nil
+}
+
+func create(dir, path string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	db, err := bbolt.Open(tmp, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return ErrInUse
+	}
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, b := range [][]byte{bucketMeta, bucketDraft, bucketImport, bucketVillage} {
+			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, db.Sync(), db.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename in dir durable where the system can; elsewhere the
+// rename itself is.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, os.ErrInvalid) && !errors.Is(err, os.ErrPermission) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// Close waits for the saves under way and closes the file.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.close.Do(func() {
+		s.sending.Wait()
+		close(s.queue)
+	})
+	<-s.done
+	return s.db.Close()
+}
+
+// Dir is the data folder.
+func (s *Store) Dir() string { return s.dir }
+
+// Changed gives a channel that is closed at the next commit that changes
+// records.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+func (s *Store) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// job is one caller's part of a commit.
+type job struct {
+	do     func(*tx) error
+	err    error
+	tell   bool
+	finish chan struct{}
+}
+
+// maxBatch bounds how many waiting saves one commit takes together.
+const maxBatch = 512
+
+// commit is the one writer: it takes what has queued while the last commit ran
+// into the next one. bbolt's Batch waits ten milliseconds for company; this
+// waits for nobody.
+func (s *Store) commit() {
+	defer close(s.done)
+	for first := range s.queue {
+		jobs := []*job{first}
+	gather:
+		for len(jobs) < maxBatch {
+			select {
+			case j, ok := <-s.queue:
+				if !ok {
+					break gather
+				}
+				jobs = append(jobs, j)
+			default:
+				break gather
+			}
+		}
+		s.run(jobs)
+	}
+}
+
+// run commits the jobs. One that fails is taken out and the others are run
+// again, so that nobody's mistake undoes another's save.
+func (s *Store) run(jobs []*job) {
+	left := jobs
+	for len(left) > 0 {
+		failed := -1
+		err := s.db.Update(func(btx *bbolt.Tx) error {
+			t := &tx{Tx: btx, s: s}
+			for i, j := range left {
+				if j.err = j.do(t); j.err != nil {
+					failed = i
+					return j.err
+				}
+			}
+			return t.flush()
+		})
+		if failed < 0 {
+			for _, j := range left {
+				j.err = err
+			}
+			break
+		}
+		bad := left[failed]
+		left = append(append([]*job(nil), left[:failed]...), left[failed+1:]...)
+		close(bad.finish)
+	}
+	tell := false
+	for _, j := range left {
+		tell = tell || j.tell && j.err == nil
+		close(j.finish)
+	}
+	if tell {
+		s.announce()
+	}
+}
+
+// ErrClosed says that the agent is stopping.
+var ErrClosed = errors.New("the agent is stopping; nothing was saved")
+
+// update runs do in the next commit and returns when it is on disk. tell says
+// that records change by it.
+func (s *Store) update(ctx context.Context, tell bool, do func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.sending.Add(1)
+	s.mu.Unlock()
+	j := &job{do: do, tell: tell, finish: make(chan struct{})}
+	s.queue <- j
+	s.sending.Done()
+	// Once queued a save is carried out: to give up waiting would leave the
+	// caller not knowing whether it was.
+	<-j.finish
+	return j.err
+}
+
+// view runs read on one moment's data.
+func (s *Store) view(read func(*tx) error) error {
+	return s.db.View(func(btx *bbolt.Tx) error { return read(&tx{Tx: btx, s: s}) })
+}
+
+// tx is a transaction with what it has read of the store's small data. Clock
+// and villages are written once, at its end.
+type tx struct {
+	*bbolt.Tx
+	s        *Store
+	device   *Device
+	clock    *clock.Clock
+	villages map[record.Village]*village
+}
+
+var (
+	encMode, _ = cbor.CoreDetEncOptions().EncMode()
+	decMode, _ = cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF}.DecMode()
+)
+
+func put(b *bbolt.Bucket, key []byte, x any) error {
+	raw, err := encMode.Marshal(x)
+	if err != nil {
+		return err
+	}
+	return b.Put(key, raw)
+}
+
+// get reads the value under key into x and tells whether there is one.
+func get(b *bbolt.Bucket, key []byte, x any) (bool, error) {
+	raw := b.Get(key)
+	if raw == nil {
+		return false, nil
+	}
+	if err := decMode.Unmarshal(raw, x); err != nil {
+		return false, fmt.Errorf("%w: %q: %w", ErrDamaged, key, err)
+	}
+	return true, nil
+}
+
+// ErrDamaged says that the store holds what nobody wrote there.
+var ErrDamaged = errors.New("the data file is damaged")
+
+// time gives the clock for this transaction.
+func (t *tx) time() (*clock.Clock, error) {
+	if t.clock == nil {
+		c := new(clock.Clock)
+		if _, err := get(t.Bucket(bucketMeta), keyClock, c); err != nil {
+			return nil, err
+		}
+		t.clock = c
+	}
+	return t.clock, nil
+}
+
+// flush writes what the transaction gathered.
+func (t *tx) flush() error {
+	if t.clock != nil {
+		if err := put(t.Bucket(bucketMeta), keyClock, t.clock); err != nil {
+			return err
+		}
+	}
+	for _, v := range t.villages {
+		if err := v.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// Report is what a verification found.
+type Report struct {
+	Records uint64   `json:"records"`
+	Entries uint64   `json:"entries"`
+	Faults  []string `json:"faults"`
+}
+
+// maxFaults bounds a report of a store that is damaged all over.
+const maxFaults = 100
+
+// Verify reads everything: the file's own structure, every own stream's chain
+// against its head, and every record's state, references and review mark. It
+// changes nothing.
+func (s *Store) Verify() (r Report, err error) {
+	r.Faults = []string{}
+	fault := func(format string, args ...any) {
+		if len(r.Faults) < maxFaults {
+			r.Faults = append(r.Faults, fmt.Sprintf(format, args...))
+		}
+	}
+	err = s.view(func(t *tx) error {
+		for e := range t.Check() {
+			fault("data file: %v", e)
+		}
+		for _, code := range t.villageCodes() {
+			v, err := t.village(code)
+			if err != nil {
+				fault("village %s: %v", code, err)
+				continue
+			}
+			for _, s := range v.streams() {
+				o := v.owns[s]
+				if o.Acked.Seq > o.Head.Seq {
+					fault("village %s: stream %s is acknowledged beyond its end", code, s)
+				}
+				whole := *o
+				whole.Acked.Seq, whole.Acked.Hash = 0, [32]byte{}
+				hash, err := v.hashAt(s, &whole, o.Head.Seq)
+				if err != nil || hash != o.Head.Hash {
+					fault("village %s: the chain of stream %s does not lead to its head: %v", code, s, err)
+				}
+				if hash, err = v.hashAt(s, &whole, min(o.Acked.Seq, o.Head.Seq)); err != nil || hash != o.Acked.Hash {
+					fault("village %s: stream %s was acknowledged with another history: %v", code, s, err)
+				}
+				r.Entries += o.Head.Seq
+			}
+			for _, typ := range v.types() {
+				r.Records += v.verifyRecords(typ, fault)
+			}
+		}
+		return nil
+	})
+	return r, err
+}
+
+func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n uint64) {
+	c := v.b.Bucket(recordBucket(typ)).Cursor()
+	for k, raw := c.First(); k != nil; k, raw = c.Next() {
+		n++
+		if len(k) != 16 {
+			fault("village %s: a %s without an id", v.code, typ)
+			continue
+		}
+		tc, s, err := unpackRecord(raw)
+		if err != nil {
+			fault("%s %s: %v", typ, record.ID(k), err)
+			continue
+		}
+		if !bytes.Equal(packRecord(tc, s), raw) {
+			fault("%s %s: not written as this release writes it", typ, record.ID(k))
+		}
+		if tc.Last.Seq > 0 {
+			if _, err := v.entry(tc.Last.Stream, tc.Last.Seq); err != nil {
+				fault("%s %s: %v", typ, record.ID(k), err)
+			}
+		}
+		for p, r := range s {
+			for _, sib := range r.Siblings {
+				if !sib.Value.Canonical() {
+					fault("%s %s: %s holds what cannot be read", typ, record.ID(k), p)
+				}
+				if sib.Dot.Seq > v.frontier[sib.Dot.Stream] {
+					fault("%s %s: %s holds change %s from beyond the frontier", typ, record.ID(k), p, sib.Dot)
+				}
+			}
+		}
+		view := merge.Read(v.t.s.opt.Forms.Form(typ), s)
+		if waits := len(view.Conflicts)+len(view.Proposals) > 0; waits != (v.b.Bucket(bucketReview).Get(k) != nil) {
+			fault("%s %s: waits for a person: %v, but is not listed so", typ, record.ID(k), waits)
+		}
+	}
+	if n != v.place.Records[typ] {
+		fault("village %s: %d records of type %s, counted as %d", v.code, n, typ, v.place.Records[typ])
+	}
+	return n
+}

@@ -1,0 +1,63 @@
+package layers
+
+// line is one package of a folder, with the packages inside it.
+type line struct{ name, why string }
+
+// order has, for each folder, its packages from the top down: an import runs
+// from an upper line to a lower one.
+//
+// agent and server use wire to talk to each other, and bundle where there is
+// no network. Both may import the rest of shared too, so the test cannot hold
+// them to that; it is how they are meant to meet.
+var order = map[string][]line{
+	"agent": {
+		{"main", "starts cli and nothing else; written as the folder itself"},
+		{"cli", "builds a running agent out of all the others, so it sees them all"},
+		{"web", "local pages: shows what sync and inbox report, and saves to the store"},
+		{"syncclient", "carries what is in the store; knows nothing of who asks it to"},
+		{"inbox", "turns files into saved changes; works the same without any sync"},
+		{"store", "the one file everything is in; must not know who uses it"},
+	},
+	"server": {
+		{"main", "starts cli and nothing else; written as the folder itself"},
+		{"cli", "builds a running server out of all the others, so it sees them all"},
+		{"web", "pages of the office: over export, review and access"},
+		{"syncapi", "the agents' door; has no pages"},
+		{"export", "tables and files; offered by web and cli, reads what review has settled"},
+		{"review", "decisions on conflicts; asks access who may decide"},
+		{"access", "users, roles, devices: everything above asks it, it asks the store"},
+		{"store", "one Store over SQL; must not know who uses it"},
+	},
+	"shared": {
+		{"wire", "the messages of a sync: carry journal entries and merged records"},
+		{"bundle", "the same journal entries in a file"},
+		{"journal", "signed, chained changes; opens them for merge"},
+		{"merge", "changes to a record's state; asks the form for the policy"},
+		{"form", "which fields a record has and what may stand in them"},
+		{"record", "what a record and a change are"},
+		{"identity", "keys and signatures; knows no records"},
+		{"clock", "timestamps; knows nothing"},
+	},
+}
+
+// folders says which folders a folder may import besides itself.
+var folders = map[string][]string{
+	"scripts": {"agent", "server", "shared"},
+	"agent":   {"shared"},
+	"server":  {"shared"},
+	"shared":  {},
+}
+
+// sharedRefuses are the standard packages that reach a disk, a network or
+// another process. What shared gets of those it is passed.
+var sharedRefuses = []string{"os", "os/exec", "os/signal", "os/user", "net", "net/http", "net/http/httputil", "net/rpc", "net/smtp", "syscall", "io/ioutil"}
+
+// vagueNames say nothing about what is inside.
+var vagueNames = []string{"util", "utils", "common", "helper", "helpers", "misc"}
+
+// topLevel is what the repository's first folder may hold, besides files and
+// folders that begin with a dot.
+var topLevel = []string{"agent", "server", "shared", "scripts", "go.mod", "go.sum", "README.md"}
+
+// maxLines of one file written by hand: beyond, it holds more than one thing.
+const maxLines = 700

@@ -1,0 +1,408 @@
+package form
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zhucun/shared/record"
+)
+
+// The files beside one file per form.
+const (
+	settingsFile = "settings.csv"
+	choicesFile  = "choices.csv"
+)
+
+// Load reads a folder of forms: settings.csv with a row for each form,
+// choices.csv with the code lists, and for each form TYPE.csv with a row for
+// each field. The first mistake ends it, named by file and row.
+func Load(fsys fs.FS) (*Set, error) {
+	s := &Set{byType: map[record.Type]*Form{}, lists: map[string]*list{}}
+	if err := s.loadChoices(fsys); err != nil {
+		return nil, err
+	}
+	settings, err := readTable(fsys, settingsFile, []string{"form_id", "version", "title::中文 (zh)", "title::English (en)", "group",
+		"key", "alike", "titles", "writers", "owners"})
+	if err != nil {
+		return nil, err
+	}
+	// Every type is known before any field refers to one.
+	for _, r := range settings.rows {
+		f, err := s.newForm(r)
+		if err != nil {
+			return nil, r.mistake(err)
+		}
+		s.forms = append(s.forms, f)
+		s.byType[f.Type] = f
+	}
+	for i, f := range s.forms {
+		if err := s.loadFields(fsys, f); err != nil {
+			return nil, err
+		}
+		if err := f.checkNames(); err != nil {
+			return nil, settings.rows[i].mistake(err)
+		}
+	}
+	return s, strays(fsys, s)
+}
+
+// strays refuses a file that no setting names: its form would be missing
+// without anybody noticing.
+func strays(fsys fs.FS, s *Set) error {
+	files, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return fmt.Errorf("list forms: %w", err)
+	}
+	for _, e := range files {
+		name := e.Name()
+		if path.Ext(name) != ".csv" || name == settingsFile || name == choicesFile {
+			continue
+		}
+		if s.byType[record.Type(strings.TrimSuffix(name, ".csv"))] == nil {
+			return fmt.Errorf("%s: no row in %s names it", name, settingsFile)
+		}
+	}
+	return nil
+}
+
+func (s *Set) loadChoices(fsys fs.FS) error {
+	t, err := readTable(fsys, choicesFile, []string{"list_name", "name", "label::中文 (zh)", "label::English (en)", "also", "merge"})
+	if err != nil {
+		return err
+	}
+	for _, r := range t.rows {
+		listName, name := r.get("list_name"), r.get("name")
+		if !isName(listName) || !isCode(name) {
+			return r.mistake(fmt.Errorf("list_name %q, name %q: letters, digits and _ only", listName, name))
+		}
+		label, err := r.label("label")
+		if err != nil {
+			return r.mistake(err)
+		}
+		if m := r.get("merge"); m != "" && m != "review" {
+			return r.mistake(fmt.Errorf("merge: %q is neither empty nor review", m))
+		}
+		l := s.lists[listName]
+		if l == nil {
+			l = &list{byName: map[string]int{}, byWord: map[string]int{}}
+			s.lists[listName] = l
+		}
+		if _, twice := l.byName[name]; twice {
+			return r.mistake(fmt.Errorf("code %q twice in list %q", name, listName))
+		}
+		i := len(l.choices)
+		l.byName[name] = i
+		l.choices = append(l.choices, Choice{name, label, r.get("merge") == "review"})
+		for _, w := range append(strings.Fields(r.get("also")), name, label.Zh, label.En) {
+			w = fold(w)
+			if j, taken := l.byWord[w]; taken && j != i {
+				l.byWord[w] = -1
+			} else {
+				l.byWord[w] = i
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Set) newForm(r *row) (*Form, error) {
+	id := r.get("form_id")
+	if !isName(id) || record.Type(id)+".csv" == settingsFile || record.Type(id)+".csv" == choicesFile {
+		return nil, fmt.Errorf("form_id %q cannot name a form", id)
+	}
+	if s.byType[record.Type(id)] != nil {
+		return nil, fmt.Errorf("form %q twice", id)
+	}
+	version, err := strconv.ParseUint(r.get("version"), 10, 64)
+	if err != nil || version == 0 {
+		return nil, fmt.Errorf("version: %q is not a number from 1", r.get("version"))
+	}
+	title, err := r.label("title")
+	if err != nil {
+		return nil, err
+	}
+	groups := s.lists["form_group"]
+	if groups == nil {
+		return nil, errors.New("group: no list form_group")
+	}
+	group, ok := groups.byName[r.get("group")]
+	if !ok {
+		return nil, fmt.Errorf("group: unknown code %q", r.get("group"))
+	}
+	f := &Form{
+		Type: record.Type(id), Version: version, Title: title, Group: groups.choices[group],
+		Key: r.words("key"), Titles: r.words("titles"), Writers: r.words("writers"), Owners: r.words("owners"),
+		byName: map[string]*Field{},
+	}
+	if i := slices.Index(f.Key, "_author"); i >= 0 {
+		f.Authored, f.Key = true, slices.Delete(f.Key, i, i+1)
+	}
+	for set := range strings.SplitSeq(r.get("alike"), "|") {
+		if names := strings.Fields(set); len(names) > 0 {
+			f.Alike = append(f.Alike, names)
+		}
+	}
+	if len(f.Titles) == 0 || len(f.Writers) == 0 {
+		return nil, errors.New("titles and writers must not be empty")
+	}
+	for _, o := range f.Owners {
+		if !slices.Contains(f.Writers, o) {
+			return nil, fmt.Errorf("owners: %q is not among the writers", o)
+		}
+	}
+	return f, s.checkRoles("writers", f.Writers)
+}
+
+// checkRoles finds roles in the list of that name.
+func (s *Set) checkRoles(column string, names []string) error {
+	roles := s.lists["role"]
+	for _, name := range names {
+		if roles == nil {
+			return fmt.Errorf("%s: no list role", column)
+		}
+		if _, ok := roles.byName[name]; !ok {
+			return fmt.Errorf("%s: unknown role %q", column, name)
+		}
+	}
+	return nil
+}
+
+// checkNames finds the fields that the settings name.
+func (f *Form) checkNames() error {
+	for _, names := range append([][]string{f.Key, f.Titles}, f.Alike...) {
+		for _, name := range names {
+			if f.byName[name] == nil {
+				return fmt.Errorf("unknown field %q", name)
+			}
+		}
+	}
+	return nil
+}
+
+var fieldColumns = []string{"type", "name", "label::中文 (zh)", "label::English (en)", "hint::中文 (zh)", "hint::English (en)", "required",
+	"relevant", "constraint", "constraint_message::中文 (zh)", "constraint_message::English (en)", "calculation", "merge", "issue", "mask", "hidden"}
+
+func (s *Set) loadFields(fsys fs.FS, f *Form) error {
+	t, err := readTable(fsys, string(f.Type)+".csv", fieldColumns)
+	if err != nil {
+		return err
+	}
+	for _, r := range t.rows {
+		fd, err := s.newField(r)
+		if err == nil && f.byName[fd.Name] != nil {
+			err = fmt.Errorf("field %q twice", fd.Name)
+		}
+		if err != nil {
+			return r.mistake(err)
+		}
+		f.byName[fd.Name] = fd
+		f.Fields = append(f.Fields, fd)
+	}
+	if len(f.Fields) == 0 {
+		return fmt.Errorf("%s: no field", t.file)
+	}
+	for i, r := range t.rows {
+		if err := f.compile(f.Fields[i], i, r); err != nil {
+			return r.mistake(err)
+		}
+		f.Fields[i].prepare()
+	}
+	return nil
+}
+
+func (s *Set) newField(r *row) (*Field, error) {
+	fd := &Field{Name: r.get("name"), Row: r.line, Masked: r.get("mask") == "yes", Hidden: r.words("hidden")}
+	if !isName(fd.Name) {
+		return nil, fmt.Errorf("name %q: a small letter, then small letters, digits and _", fd.Name)
+	}
+	word, rest, _ := strings.Cut(r.get("type"), " ")
+	k := slices.Index(kinds[:], word)
+	if k < 0 {
+		return nil, fmt.Errorf("unknown type %q", word)
+	}
+	switch fd.Kind = Kind(k); fd.Kind {
+	case SelectOne, SelectMultiple:
+		fd.List = rest
+		if fd.list = s.lists[rest]; fd.list == nil {
+			return nil, fmt.Errorf("no list %q in %s", rest, choicesFile)
+		}
+		fd.Choices = fd.list.choices
+	case RefOne, RefMultiple:
+		name, ok := strings.CutSuffix(rest, ".csv")
+		fd.Refers = record.Type(name)
+		if !ok || s.byType[fd.Refers] == nil {
+			return nil, fmt.Errorf("%q does not name a form's file", rest)
+		}
+	default:
+		if rest != "" {
+			return nil, fmt.Errorf("type %q followed by %q", word, rest)
+		}
+	}
+	var err error
+	if fd.Label, err = r.label("label"); err != nil {
+		return nil, err
+	}
+	if r.get("hint::中文 (zh)")+r.get("hint::English (en)") != "" {
+		if fd.Hint, err = r.label("hint"); err != nil {
+			return nil, err
+		}
+	}
+	if r.get("constraint") != "" {
+		if fd.Message, err = r.label("constraint_message"); err != nil {
+			return nil, err
+		}
+	}
+	if m := r.get("mask"); m != "" && m != "yes" {
+		return nil, fmt.Errorf("mask: %q is neither empty nor yes", m)
+	}
+	if err := s.checkRoles("hidden", fd.Hidden); err != nil {
+		return nil, err
+	}
+	if fd.Kind == Calculate {
+		if r.get("merge") != "" || r.get("required") != "" || r.get("calculation") == "" {
+			return nil, errors.New("a calculate field has a calculation, no merge, and is never required")
+		}
+		return fd, nil
+	}
+	if fd.Policy, err = ParsePolicy(r.get("merge")); err != nil {
+		return nil, err
+	}
+	if fd.Policy == Union && !fd.Many() {
+		return nil, fmt.Errorf("merge: union does not go with %s", fd.Kind)
+	}
+	if fd.Policy == Max && fd.Kind != Integer && fd.Kind != Decimal && fd.Kind != Date && fd.Kind != SelectOne {
+		return nil, fmt.Errorf("merge: max does not go with %s", fd.Kind)
+	}
+	return fd, nil
+}
+
+// compile parses the expressions of field i.
+func (f *Form) compile(fd *Field, i int, r *row) error {
+	known := func(name string) bool { return f.byName[name] != nil }
+	// A calculated value exists for those below it only.
+	earlier := func(name string) bool {
+		return known(name) && (f.byName[name].Kind != Calculate || slices.Index(f.Fields, f.byName[name]) < i)
+	}
+	for _, c := range []struct {
+		column string
+		into   **Expr
+		known  func(string) bool
+	}{
+		{"relevant", &fd.Relevant, known},
+		{"constraint", &fd.Constraint, known},
+		{"calculation", &fd.Calculation, earlier},
+		{"issue", &fd.Issue, known},
+		{"required", &fd.RequiredWhen, known},
+	} {
+		source := r.get(c.column)
+		if c.column == "required" && (source == "yes" || source == "") {
+			fd.Required = source == "yes"
+			continue
+		}
+		if source == "" {
+			continue
+		}
+		e, err := parse(source, c.known)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.column, err)
+		}
+		*c.into = e
+	}
+	fd.Required = fd.Required || fd.RequiredWhen != nil
+	return nil
+}
+
+// prepare makes what Check would otherwise make for every record.
+func (fd *Field) prepare() {
+	fd.numbered = strings.Contains(fd.Constraint.String(), "id_number(.)")
+	fd.missing = Label{fd.Label.Zh + "：必填，还没有填", fd.Label.En + ": required, not answered yet"}
+	fd.off = Label{fd.Label.Zh + "：按其他答案不应填写", fd.Label.En + ": answered, though other answers rule it out"}
+	fd.broken = Label{fd.Label.Zh + "：" + fd.Message.In(Zh), fd.Label.En + ": " + fd.Message.In(En)}
+	fd.unreadable = Label{fd.Label.Zh + "：内容读不出来，请重新填写", fd.Label.En + ": the value cannot be read; enter it again"}
+}
+
+// table is a CSV file with a header.
+type table struct {
+	file string
+	rows []*row
+}
+
+type row struct {
+	file  string
+	line  int
+	cells map[string]string
+}
+
+// readTable reads a CSV file whose columns may come in any order and be
+// missing, but not be others than columns.
+func readTable(fsys fs.FS, file string, columns []string) (*table, error) {
+	raw, err := fs.ReadFile(fsys, file)
+	if err != nil {
+		return nil, fmt.Errorf("read form: %w", err)
+	}
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\ufeff"))))
+	header, err := r.Read()
+	if err != nil {
+		return nil, fmt.Errorf("%s row 1: %w", file, err)
+	}
+	for i, h := range header {
+		if !slices.Contains(columns, h) || slices.Index(header, h) != i {
+			return nil, fmt.Errorf("%s row 1: column %q is unknown or there twice", file, clip(h))
+		}
+	}
+	t := &table{file: file}
+	for {
+		cells, err := r.Read()
+		if err == io.EOF {
+			return t, nil
+		}
+		var bad *csv.ParseError
+		if errors.As(err, &bad) {
+			return nil, fmt.Errorf("%s row %d: %w", file, bad.StartLine, bad.Err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		line, _ := r.FieldPos(0)
+		x := &row{file, line, make(map[string]string, len(cells))}
+		for i, c := range cells {
+			x.cells[header[i]] = strings.TrimSpace(c)
+		}
+		t.rows = append(t.rows, x)
+	}
+}
+
+func (r *row) get(column string) string     { return r.cells[column] }
+func (r *row) words(column string) []string { return strings.Fields(r.cells[column]) }
+func (r *row) mistake(err error) error      { return fmt.Errorf("%s row %d: %w", r.file, r.line, err) }
+
+// label reads a text in both languages; neither may be missing.
+func (r *row) label(column string) (Label, error) {
+	l := Label{r.get(column + "::中文 (zh)"), r.get(column + "::English (en)")}
+	if l.Zh == "" || l.En == "" {
+		return l, fmt.Errorf("%s: both languages are needed", column)
+	}
+	return l, nil
+}
+
+// isName tells what may name a field, form or list: it goes into paths and
+// file names.
+func isName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; (c < 'a' || c > 'z') && (i == 0 || !isDigit(c) && c != '_') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 60
+}
+
+// isCode tells what may be a code: a name, or one that begins with a digit.
+func isCode(s string) bool { return isName("x"+s) && s != "" }

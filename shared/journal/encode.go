@@ -1,0 +1,273 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"zhucun/shared/record"
+)
+
+// encoded is a segment in columns: what the entries have in common stands once,
+// and like stands beside like, which a compressor turns into far less than the
+// same entries one after the other. DESIGN.md describes each column.
+type encoded struct {
+	Stream      []byte            `cbor:"0,keyasint"`
+	From        uint64            `cbor:"1,keyasint"`
+	Incarnation []byte            `cbor:"2,keyasint"`
+	Seed        []byte            `cbor:"3,keyasint"`
+	Sig         []byte            `cbor:"4,keyasint"`
+	IDs         []byte            `cbor:"5,keyasint"`
+	Types       []string          `cbor:"6,keyasint"`
+	Authors     []string          `cbor:"7,keyasint"`
+	Paths       []string          `cbor:"8,keyasint"`
+	Streams     []byte            `cbor:"9,keyasint,omitempty"`
+	Shapes      [][]uint32        `cbor:"10,keyasint"`
+	Record      []uint32          `cbor:"11,keyasint"`
+	Type        []uint32          `cbor:"12,keyasint"`
+	Author      []uint32          `cbor:"13,keyasint"`
+	Form        []uint64          `cbor:"14,keyasint"`
+	Milli       []int64           `cbor:"15,keyasint"`
+	Count       []uint32          `cbor:"16,keyasint"`
+	Shape       []uint32          `cbor:"17,keyasint"`
+	Values      [][]any           `cbor:"18,keyasint"`
+	Observed    []uint64          `cbor:"19,keyasint,omitempty"`
+	Extra       map[uint32][]byte `cbor:"20,keyasint,omitempty"`
+}
+
+var (
+	encMode, _ = cbor.CoreDetEncOptions().EncMode()
+	decMode, _ = cbor.DecOptions{
+		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+		MaxNestedLevels:  6,
+		MaxArrayElements: MaxEntries * maxWrites,
+		MaxMapPairs:      MaxEntries,
+		IndefLength:      cbor.IndefLengthForbidden,
+		TagsMd:           cbor.TagsForbidden,
+	}.DecMode()
+)
+
+// Limits of one segment. Decode refuses what is beyond them, so that no message
+// makes the reader take more memory than some multiple of its own size.
+const (
+	MaxEntries = 4096
+	maxWrites  = 256
+	maxPaths   = 65536
+)
+
+// table gives each distinct thing a number in the order of its appearance.
+type table[T comparable] struct {
+	at    map[T]uint32
+	items []T
+}
+
+func (t *table[T]) of(x T) uint32 {
+	if i, ok := t.at[x]; ok {
+		return i
+	}
+	if t.at == nil {
+		t.at = map[T]uint32{}
+	}
+	i := uint32(len(t.items))
+	t.at[x] = i
+	t.items = append(t.items, x)
+	return i
+}
+
+// Encode gives the segment's bytes.
+func (s *Segment) Encode() []byte {
+	e := encoded{Stream: s.Stream[:], From: s.From, Incarnation: s.Incarnation[:], Seed: s.Seed[:], Sig: s.Sig}
+	var (
+		ids     table[record.ID]
+		types   table[record.Type]
+		authors table[string]
+		paths   table[record.Path]
+		streams table[record.Stream]
+		shapes  table[string]
+		last    int64
+	)
+	for i := range s.Changes {
+		c := &s.Changes[i]
+		e.Record = append(e.Record, ids.of(c.Record))
+		e.Type = append(e.Type, types.of(c.Type))
+		e.Author = append(e.Author, authors.of(c.Author))
+		e.Form = append(e.Form, c.Form)
+		milli := int64(c.Time >> 16)
+		e.Milli = append(e.Milli, milli-last)
+		e.Count = append(e.Count, uint32(c.Time&0xffff))
+		last = milli
+		shape := make([]uint32, len(c.Body))
+		for j, w := range c.Body {
+			p := paths.of(w.Path)
+			shape[j] = p
+			if int(p) == len(e.Values) {
+				e.Values = append(e.Values, nil)
+			}
+			e.Values[p] = append(e.Values[p], packValue(w.Value, &ids))
+			if len(w.Observed) > 0 {
+				e.Observed = append(e.Observed, uint64(i), uint64(j), uint64(len(w.Observed)))
+				for _, o := range w.Observed {
+					e.Observed = append(e.Observed, uint64(streams.of(o.Stream)), o.Seq)
+				}
+			}
+		}
+		n := len(shapes.items)
+		k := shapes.of(fmt.Sprint(shape))
+		if int(k) == n {
+			e.Shapes = append(e.Shapes, shape)
+		}
+		e.Shape = append(e.Shape, k)
+		if len(c.Extra) > 0 {
+			if e.Extra == nil {
+				e.Extra = map[uint32][]byte{}
+			}
+			e.Extra[uint32(i)] = c.Extra
+		}
+	}
+	e.IDs = packIDs(ids.items)
+	for _, t := range types.items {
+		e.Types = append(e.Types, string(t))
+	}
+	e.Authors = authors.items
+	for _, p := range paths.items {
+		e.Paths = append(e.Paths, string(p))
+	}
+	for _, s := range streams.items {
+		e.Streams = append(e.Streams, s[:]...)
+	}
+	b, err := encMode.Marshal(e)
+	if err != nil {
+		panic(err) // a struct of numbers, texts and bytes
+	}
+	return b
+}
+
+// packIDs writes ids one byte column after the other: of ids that a clock made
+// the first columns hardly change.
+func packIDs(ids []record.ID) []byte {
+	b := make([]byte, 0, 16*len(ids))
+	for col := range 16 {
+		for i := range ids {
+			b = append(b, ids[i][col])
+		}
+	}
+	return b
+}
+
+// packValue writes a reference to a record as its number in the table of ids,
+// a text without its quotes, and everything else as the bytes of its JSON.
+func packValue(v record.Value, ids *table[record.ID]) any {
+	s, ok := v.Text()
+	if !ok || record.Text(s) != v {
+		return []byte(v)
+	}
+	if id, err := record.ParseID(s); err == nil && id.String() == s {
+		return ids.of(id)
+	}
+	return s
+}
+
+var errColumns = errors.New("its columns do not fit each other")
+
+// Decode reads what Encode wrote. Whatever else it is given it refuses with
+// ErrDamaged.
+func Decode(b []byte) (*Segment, error) {
+	var e encoded
+	if err := decMode.Unmarshal(b, &e); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	s, err := e.segment()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return s, nil
+}
+
+func (e *encoded) segment() (*Segment, error) {
+	n := len(e.Record)
+	s := &Segment{From: e.From, Changes: make([]record.Change, n), Sig: e.Sig}
+	if n == 0 || n > MaxEntries || e.From == 0 || e.From > math.MaxInt64 ||
+		len(e.Type) != n || len(e.Author) != n || len(e.Form) != n || len(e.Milli) != n || len(e.Count) != n || len(e.Shape) != n ||
+		len(e.Stream) != 16 || len(e.Incarnation) != 16 || len(e.Seed) != 16 || len(e.IDs)%16 != 0 || len(e.Streams)%16 != 0 ||
+		len(e.Values) != len(e.Paths) || len(e.Paths) > maxPaths {
+		return nil, errColumns
+	}
+	copy(s.Stream[:], e.Stream)
+	copy(s.Incarnation[:], e.Incarnation)
+	copy(s.Seed[:], e.Seed)
+	ids := make([]record.ID, len(e.IDs)/16)
+	for i := range ids {
+		for col := range 16 {
+			ids[i][col] = e.IDs[col*len(ids)+i]
+		}
+	}
+	next := make([]int, len(e.Values))
+	var last int64
+	for i := range n {
+		c := &s.Changes[i]
+		if int(e.Record[i]) >= len(ids) || int(e.Type[i]) >= len(e.Types) || int(e.Author[i]) >= len(e.Authors) ||
+			int(e.Shape[i]) >= len(e.Shapes) || e.Count[i] > 0xffff {
+			return nil, errColumns
+		}
+		if last += e.Milli[i]; last < 0 || last >= 1<<48 {
+			return nil, errors.New("a time out of range")
+		}
+		c.Record, c.Type, c.Author, c.Form = ids[e.Record[i]], record.Type(e.Types[e.Type[i]]), e.Authors[e.Author[i]], e.Form[i]
+		c.Time, c.Extra = uint64(last)<<16|uint64(e.Count[i]), e.Extra[uint32(i)]
+		shape := e.Shapes[e.Shape[i]]
+		if len(shape) > maxWrites {
+			return nil, errColumns
+		}
+		c.Body = make([]record.Write, len(shape))
+		for j, p := range shape {
+			if int(p) >= len(e.Paths) || next[p] >= len(e.Values[p]) {
+				return nil, errColumns
+			}
+			v, err := unpackValue(e.Values[p][next[p]], ids)
+			if err != nil {
+				return nil, err
+			}
+			next[p]++
+			c.Body[j] = record.Write{Path: record.Path(e.Paths[p]), Value: v}
+		}
+	}
+	return s, e.observed(s.Changes)
+}
+
+func (e *encoded) observed(changes []record.Change) error {
+	for o := e.Observed; len(o) > 0; {
+		if len(o) < 3 || o[0] >= uint64(len(changes)) || o[1] >= uint64(len(changes[o[0]].Body)) || o[2] == 0 || o[2] > uint64(len(o)-3)/2 {
+			return errColumns
+		}
+		w := &changes[o[0]].Body[o[1]]
+		k := int(o[2])
+		if w.Observed != nil {
+			return errColumns
+		}
+		for j := range k {
+			at := 16 * o[3+2*j]
+			if o[3+2*j] >= uint64(len(e.Streams)/16) {
+				return errColumns
+			}
+			w.Observed = append(w.Observed, record.Dot{Stream: record.Stream(e.Streams[at : at+16]), Seq: o[4+2*j]})
+		}
+		o = o[3+2*k:]
+	}
+	return nil
+}
+
+func unpackValue(x any, ids []record.ID) (record.Value, error) {
+	switch x := x.(type) {
+	case string:
+		return record.Text(x), nil
+	case []byte:
+		return record.Value(x), nil
+	case uint64:
+		if x < uint64(len(ids)) {
+			return record.Text(ids[x].String()), nil
+		}
+	}
+	return "", errors.New("a value of no kind")
+}

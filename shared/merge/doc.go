@@ -1,0 +1,22 @@
+// Package merge brings changes made apart into one state of a record, and reads
+// that state by the policy of each field. A field is a multi-value register:
+// it keeps every value that no other change has named as replaced.
+//
+// What holds:
+//   - Join is commutative, associative and idempotent, and applying changes
+//     gives what joining states gives; so order, grouping and repetition of
+//     arrival change nothing.
+//   - Every accepted value is live, or named in an accepted change's observed
+//     dots. Nothing is pruned by age.
+//   - A change replaces exactly what its author had been shown when the form
+//     was opened.
+//   - Read is pure and total: it gives every state a value for every field and
+//     does not depend on the order of the siblings; what only a person can
+//     decide it shows with all values kept.
+//   - Whoever does not own a field writes only beside it, as a proposal.
+//
+// Without the named dots a late save overwrites what its author never saw
+// (stamping changes with a version vector lost data in most simulated runs);
+// without the clouds a change that arrives after the one that replaces it comes
+// back to life.
+package merge

@@ -1,0 +1,124 @@
+package merge
+
+import (
+	"zhucun/shared/clock"
+	"zhucun/shared/form"
+	"zhucun/shared/record"
+)
+
+// JSON is a record as commands and interfaces print it.
+type JSON struct {
+	Village   record.Village          `json:"village"`
+	Type      record.Type             `json:"type"`
+	ID        string                  `json:"id"`
+	Fields    map[string]record.Value `json:"fields"`
+	Conflicts map[record.Path][]Claim `json:"conflicts"`
+	Proposals map[record.Path][]Claim `json:"proposals"`
+	Others    map[record.Path][]Claim `json:"others,omitempty"`
+	Marks     []Mark                  `json:"marks"`
+	State     string                  `json:"state"`
+	Life      string                  `json:"life"`
+	Reason    string                  `json:"reason,omitempty"`
+	Source    string                  `json:"source,omitempty"`
+	Authors   []string                `json:"authors,omitempty"`
+	CreatedAt clock.Time              `json:"created_at,omitzero"`
+	UpdatedAt clock.Time              `json:"updated_at"`
+	History   []Event                 `json:"history,omitempty"`
+}
+
+// Claim is one live value and who holds it.
+type Claim struct {
+	Value  record.Value `json:"value"`
+	Dot    string       `json:"dot"`
+	Author string       `json:"author"`
+	At     clock.Time   `json:"at"`
+}
+
+// Mark is something about a record that a person should look at.
+type Mark struct {
+	Path record.Path `json:"path"`
+	Code string      `json:"code"`
+	Text string      `json:"text"`
+}
+
+// Event is one change of a record's history, newest first in a list.
+type Event struct {
+	Dot    string                       `json:"dot"`
+	At     clock.Time                   `json:"at"`
+	Author string                       `json:"author"`
+	Device string                       `json:"device,omitempty"`
+	Set    map[record.Path]record.Value `json:"set"`
+}
+
+// The states of a record on its way, as a laptop knows them from receipts. At
+// the server every record is delivered.
+const (
+	Local       = "local"
+	Sent        = "sent"
+	Delivered   = "delivered"
+	Quarantined = "quarantined"
+)
+
+// JSON gives the record as it is printed.
+func (v *View) JSON(k record.Key, state string, marks []Mark) JSON {
+	j := JSON{
+		Village: k.Village, Type: k.Type, ID: k.ID.String(), Fields: v.Fields,
+		Conflicts: claims(v.Conflicts), Proposals: claims(v.Proposals), Marks: marks,
+		State: state, Life: "alive", Reason: v.Reason, Source: v.Source, Authors: v.Authors, CreatedAt: v.Created, UpdatedAt: v.Updated,
+	}
+	if len(v.Others) > 0 {
+		j.Others = claims(v.Others)
+	}
+	if v.Void {
+		j.Life = "void"
+	}
+	if j.Marks == nil {
+		j.Marks = []Mark{}
+	}
+	return j
+}
+
+func claims(m map[record.Path][]Sibling) map[record.Path][]Claim {
+	out := make(map[record.Path][]Claim, len(m))
+	for p, siblings := range m {
+		for _, s := range siblings {
+			value := s.Value
+			if p == record.Life && value != Alive {
+				value = record.Text("void")
+			}
+			out[p] = append(out[p], Claim{value, s.Dot.String(), s.Author, s.At})
+		}
+	}
+	return out
+}
+
+// Marks gives what is to be looked at in a record: what its form finds missing
+// or broken, values that are only proposed, and references to records that
+// exists does not find. today is the date in Beijing, 2017-05-23.
+func (v *View) Marks(f *form.Form, today string, lang form.Lang, exists func(record.Type, record.ID) bool) []Mark {
+	if f == nil {
+		return []Mark{{Code: "unknown_type", Text: form.Label{Zh: "本版本不认识这种记录", En: "This release does not know this type of record"}.In(lang)}}
+	}
+	var marks []Mark
+	for _, m := range f.Check(v.Fields, today) {
+		marks = append(marks, Mark{m.Path, m.Code, m.Text.In(lang)})
+	}
+	for _, name := range v.Proposed {
+		marks = append(marks, Mark{record.Path(name), "proposed", form.Label{Zh: "只是建议，尚待确认", En: "Only proposed, not yet confirmed"}.In(lang)})
+	}
+	if exists == nil {
+		return marks
+	}
+	for _, fd := range f.Fields {
+		if fd.Kind != form.RefOne && fd.Kind != form.RefMultiple {
+			continue
+		}
+		for _, text := range v.Fields[fd.Name].Texts() {
+			if id, err := record.ParseID(text); err != nil || !exists(fd.Refers, id) {
+				marks = append(marks, Mark{record.Path(fd.Name), "dangling", form.Label{Zh: "所指的记录这里还没有", En: "The record it refers to is not here yet"}.In(lang)})
+				break
+			}
+		}
+	}
+	return marks
+}

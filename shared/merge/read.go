@@ -1,0 +1,290 @@
+package merge
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/form"
+	"zhucun/shared/record"
+)
+
+// View is a record as a person reads it: one value a field, and beside it what
+// the field's policy could not or need not settle.
+type View struct {
+	// Fields holds the value of each field that has one: by name, a multiple
+	// choice as its sorted set. A cleared field is not in it.
+	Fields map[string]record.Value
+	// Conflicts holds, for each register that a person must decide, its distinct
+	// values in the order in which they were written. The provisional one is in
+	// Fields.
+	Conflicts map[record.Path][]Sibling
+	// Proposals holds what others than the owner of a field propose for it.
+	Proposals map[record.Path][]Sibling
+	// Others holds the values that the policies latest and max put behind the
+	// one in Fields. They can be taken back.
+	Others map[record.Path][]Sibling
+	// Proposed lists the fields whose value in Fields is only a proposal, since
+	// nothing stands yet.
+	Proposed []string
+	// Void tells a record that somebody declared void, and why.
+	Void   bool
+	Reason string
+	// Authors are those who created the record, apart or together.
+	Authors []string
+	// Source is how the record came about, Created when, Updated its last change.
+	Source           string
+	Created, Updated clock.Time
+}
+
+// Read gives the view of s by the policies of f. Without a form (the type is
+// of a later release), and for fields that f does not know, every contradiction
+// is a conflict.
+func Read(f *form.Form, s State) View {
+	v := View{Fields: make(map[string]record.Value, len(s))}
+	var elements map[string][]string
+	for p, r := range s {
+		for _, sib := range r.Siblings {
+			v.Updated = max(v.Updated, sib.At)
+		}
+		if len(r.Siblings) == 0 {
+			continue
+		}
+		if p.System() {
+			v.system(p, r, s)
+			continue
+		}
+		if p.IsProposal() {
+			v.propose(p, r, s)
+			continue
+		}
+		name, element := p.Field()
+		if element != "" {
+			if slices.ContainsFunc(r.Siblings, func(s Sibling) bool { return s.Value == record.True }) {
+				if elements == nil {
+					elements = map[string][]string{}
+				}
+				elements[name] = append(elements[name], element)
+			}
+			continue
+		}
+		var fd *form.Field
+		if f != nil {
+			fd = f.Field(name)
+		}
+		v.settle(p, name, fd, distinct(r.Siblings))
+	}
+	for name, codes := range elements {
+		v.Fields[name] = record.Set(codes)
+	}
+	return v
+}
+
+// settle applies the field's policy to the distinct values, oldest first.
+func (v *View) settle(p record.Path, name string, fd *form.Field, values []Sibling) {
+	last := values[len(values)-1]
+	if len(values) > 1 {
+		policy := form.Review
+		if fd != nil {
+			policy = fd.Policy
+		}
+		cleared := slices.ContainsFunc(values, func(s Sibling) bool { return s.Value.IsNull() })
+		switch {
+		// Clearing beside an edit goes to review under every policy.
+		case cleared:
+			put(&v.Conflicts, p, values)
+		case policy == form.Latest:
+			put(&v.Others, p, values[:len(values)-1])
+		case policy == form.Max:
+			if top, ok := largest(fd, values); ok {
+				last = values[top]
+				put(&v.Others, p, slices.Concat(values[:top], values[top+1:]))
+				break
+			}
+			put(&v.Conflicts, p, values)
+		default:
+			put(&v.Conflicts, p, values)
+		}
+	}
+	if !last.Value.IsNull() {
+		v.Fields[name] = last.Value
+	}
+}
+
+// propose shows what is proposed for a field, beside the standing value or,
+// where nothing stands yet, alone and marked.
+func (v *View) propose(p record.Path, r Register, s State) {
+	standing := distinct(s[p.Standing()].Siblings)
+	var proposals []Sibling
+	for _, sib := range distinct(r.Siblings) {
+		if !sib.Value.IsNull() && !(len(standing) == 1 && standing[0].Value == sib.Value) {
+			proposals = append(proposals, sib)
+		}
+	}
+	if len(proposals) == 0 {
+		return
+	}
+	name, _ := p.Field()
+	put(&v.Proposals, p.Standing(), proposals)
+	if len(standing) == 0 {
+		v.Fields[name] = proposals[len(proposals)-1].Value
+		at, _ := slices.BinarySearch(v.Proposed, name)
+		v.Proposed = slices.Insert(v.Proposed, at, name)
+	}
+}
+
+func (v *View) system(p record.Path, r Register, s State) {
+	switch p {
+	case record.Source:
+		first := slices.MinFunc(r.Siblings, Sibling.after)
+		v.Created = first.At
+		v.Source, _ = first.Value.Text()
+		v.Authors = authors(r)
+	case record.Life:
+		v.life(r, s)
+	}
+}
+
+// Authors gives those who created the record, sorted.
+func (s State) Authors() []string { return authors(s[record.Source]) }
+
+func authors(r Register) []string {
+	var names []string
+	for _, sib := range r.Siblings {
+		names = append(names, sib.Author)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Alive is the value of _life of a record that was void and is no longer.
+const Alive = record.Value(`"alive"`)
+
+// death is the value of _life of a void record: why, and every value that was
+// shown to whoever declared it void.
+type death struct {
+	Reason string   `json:"reason"`
+	Saw    []string `json:"saw"`
+	Void   bool     `json:"void"`
+}
+
+// Void is the value of _life that declares the record void; s is the record as
+// it was shown.
+func (s State) Void(reason string) record.Value {
+	d := death{Reason: reason, Void: true, Saw: []string{}}
+	for _, dot := range s.Dots() {
+		d.Saw = append(d.Saw, dot.String())
+	}
+	raw, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // a struct of texts
+	}
+	v, err := record.ParseValue(raw)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// readDeath gives what a value of _life says of death; of every other value
+// Void is false.
+func readDeath(v record.Value) death {
+	var d death
+	if !strings.HasPrefix(string(v), "{") || json.Unmarshal([]byte(v), &d) != nil {
+		return death{}
+	}
+	return d
+}
+
+// life settles whether the record is void. A void beside an edit that whoever
+// declared it had not seen goes to review, and until then the record lives.
+func (v *View) life(r Register, s State) {
+	saw := map[string]bool{}
+	var voids, alive []Sibling
+	for _, sib := range r.Siblings {
+		d := readDeath(sib.Value)
+		if !d.Void {
+			alive = append(alive, sib)
+			continue
+		}
+		voids = append(voids, sib)
+		for _, dot := range d.Saw {
+			saw[dot] = true
+		}
+	}
+	if len(voids) == 0 {
+		return
+	}
+	for p, other := range s {
+		for _, sib := range other.Siblings {
+			if p != record.Life && !saw[sib.Dot.String()] {
+				sib.Value = Alive
+				alive = append(alive, sib)
+			}
+		}
+	}
+	last := slices.MaxFunc(voids, Sibling.after)
+	v.Reason = readDeath(last.Value).Reason
+	if v.Void = len(alive) == 0; !v.Void {
+		claims := []Sibling{slices.MaxFunc(alive, Sibling.after), last}
+		slices.SortFunc(claims, Sibling.after)
+		put(&v.Conflicts, record.Life, claims)
+	}
+}
+
+// distinct gives one sibling a value, the last written of each, oldest first.
+// Two ways of saying nothing are one value.
+func distinct(siblings []Sibling) []Sibling {
+	if len(siblings) < 2 {
+		return siblings
+	}
+	sorted := slices.SortedFunc(slices.Values(siblings), func(a, b Sibling) int { return b.after(a) })
+	var values []Sibling
+	for _, sib := range sorted {
+		if !slices.ContainsFunc(values, func(v Sibling) bool {
+			return v.Value == sib.Value || v.Value.IsNull() && sib.Value.IsNull()
+		}) {
+			values = append(values, sib)
+		}
+	}
+	slices.Reverse(values)
+	return values
+}
+
+// largest gives the place of the largest value by the order of the field's
+// codes or as numbers; ok is false when one of them has no place in that order
+// or is a code that a person must weigh (a project stopped on one laptop and
+// completed on the other).
+func largest(fd *form.Field, values []Sibling) (top int, ok bool) {
+	best := -1.0
+	for i, sib := range values {
+		var rank float64
+		if code, isText := sib.Value.Text(); isText && len(fd.Choices) > 0 {
+			at := slices.IndexFunc(fd.Choices, func(c form.Choice) bool { return c.Name == code })
+			if at < 0 || fd.Choices[at].Review {
+				return 0, false
+			}
+			rank = float64(at)
+		} else if n, isNumber := sib.Value.Number(); isNumber {
+			var err error
+			if rank, err = strconv.ParseFloat(n, 64); err != nil {
+				return 0, false
+			}
+		} else {
+			return 0, false
+		}
+		if i == 0 || rank >= best {
+			best, top = rank, i
+		}
+	}
+	return top, true
+}
+
+func put(m *map[record.Path][]Sibling, p record.Path, values []Sibling) {
+	if *m == nil {
+		*m = map[record.Path][]Sibling{}
+	}
+	(*m)[p] = values
+}

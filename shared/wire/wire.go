@@ -1,0 +1,201 @@
+package wire
+
+import (
+	"zhucun/shared/clock"
+	"zhucun/shared/identity"
+	"zhucun/shared/journal"
+	"zhucun/shared/record"
+)
+
+// The server's paths, and the type of all bodies.
+const (
+	EnrolPath   = "/v1/enrol"
+	SyncPath    = "/v1/sync"
+	ContentType = "application/zhucun"
+)
+
+// Version is the version of the messages: raised when a reader of the old ones
+// would misunderstand the new.
+const Version = 1
+
+// Limits in bytes. A larger message is refused by either side.
+const (
+	MaxRequest = 8 << 20
+	MaxAnswer  = 16 << 20
+	// MaxUnpacked bounds a message after decompression.
+	MaxUnpacked = 64 << 20
+)
+
+// Enrol asks to bring a device in. It may be repeated with the same key.
+type Enrol struct {
+	Version uint64   `cbor:"0,keyasint"`
+	Code    [8]byte  `cbor:"1,keyasint"`
+	Secret  [16]byte `cbor:"2,keyasint"`
+	Key     []byte   `cbor:"3,keyasint"` // Ed25519, 32 bytes
+	Agent   string   `cbor:"4,keyasint"` // the agent's version
+}
+
+// Enrolled says who the device is from now on.
+type Enrolled struct {
+	Device   identity.Device `cbor:"0,keyasint"`
+	Token    string          `cbor:"1,keyasint"` // shown with every request
+	Server   []byte          `cbor:"2,keyasint"` // the server's identity key, Ed25519
+	Numbers  []byte          `cbor:"3,keyasint"` // the key of record.NumberedID
+	Assigned Assignment      `cbor:"4,keyasint"`
+	Time     int64           `cbor:"5,keyasint"` // the server's clock, ms since 1970
+}
+
+// Assignment is what a device may do: for which villages, in which role, and
+// who writes on it.
+type Assignment struct {
+	Serial   uint64        `cbor:"0,keyasint"` // rises with every change
+	Villages []Village     `cbor:"1,keyasint"`
+	Role     identity.Role `cbor:"2,keyasint"`
+	Profiles []string      `cbor:"3,keyasint"` // the first is whom the device was enrolled for
+}
+
+// Village is a village's code and names.
+type Village struct {
+	_        struct{} `cbor:",toarray"`
+	Code     record.Village
+	Name     string
+	Township string
+}
+
+// Sync is a device's request.
+type Sync struct {
+	Version uint64 `cbor:"0,keyasint"`
+	// Clock is the device's clock (clock.Clock.Read) as the request leaves, in
+	// ms, Runs its settings since the last acknowledged change.
+	Clock    int64       `cbor:"1,keyasint"`
+	Runs     []clock.Run `cbor:"2,keyasint,omitempty"`
+	Villages []Push      `cbor:"3,keyasint"`
+	// Budget is how many bytes of pages the device wants at most.
+	Budget uint64 `cbor:"4,keyasint,omitempty"`
+	// Assigned is the serial of the assignment that the device has.
+	Assigned uint64 `cbor:"5,keyasint,omitempty"`
+	// Pending counts the changes that are still to come after this request.
+	Pending uint64 `cbor:"6,keyasint,omitempty"`
+	Agent   string `cbor:"7,keyasint,omitempty"`
+}
+
+// Push is what a device has for one village, and from where on it wants the
+// village's feed.
+type Push struct {
+	Village record.Village `cbor:"0,keyasint"`
+	// Epoch and Cursor say up to where the device holds the feed. In another
+	// epoch than the server's they count as the beginning.
+	Epoch  Epoch  `cbor:"1,keyasint"`
+	Cursor uint64 `cbor:"2,keyasint"`
+	// Streams are the device's own, with the last entry it holds and the last
+	// one it has a receipt for.
+	Streams []Own `cbor:"3,keyasint,omitempty"`
+	// Segments are encoded by journal.Segment.Encode, those of one stream in
+	// order.
+	Segments [][]byte `cbor:"4,keyasint,omitempty"`
+	// After says that pages after Cursor have come and are set aside, up to here:
+	// the feed goes on behind After, but everything else, the heads of the last
+	// page and the rule of what the device need not be sent, still counts from
+	// Cursor. 0 when none are set aside.
+	After uint64 `cbor:"5,keyasint,omitempty"`
+}
+
+// Epoch is drawn when the server's data begins or begins anew from a backup.
+type Epoch [8]byte
+
+// Own is one of a device's own streams in a village.
+type Own struct {
+	_      struct{} `cbor:",toarray"`
+	Stream record.Stream
+	// Head is the last entry the device holds, Acked the last it has a receipt
+	// for.
+	Head, Acked uint64
+}
+
+// Synced is the server's answer.
+type Synced struct {
+	Version  uint64      `cbor:"0,keyasint"`
+	Time     int64       `cbor:"1,keyasint"` // the server's clock, ms since 1970
+	Villages []Pull      `cbor:"2,keyasint,omitempty"`
+	Assigned *Assignment `cbor:"3,keyasint,omitempty"` // when the device's is old
+	// Next is how many seconds the device should wait for the next poll.
+	Next uint64 `cbor:"4,keyasint,omitempty"`
+}
+
+// Pull is the answer for one village. A village of which there is nothing to
+// say is left out.
+type Pull struct {
+	Village  record.Village    `cbor:"0,keyasint"`
+	Epoch    Epoch             `cbor:"1,keyasint"`
+	Receipts []journal.Receipt `cbor:"2,keyasint,omitempty"`
+	Refused  []Refused         `cbor:"3,keyasint,omitempty"`
+	// Records is the next page of the feed behind From, Cursor where it ends. From
+	// is the request's After or, without one, its Cursor, and 0 when the request
+	// was of another epoch. The device checks it: an answer to an older question
+	// would claim more than it brings.
+	From    uint64  `cbor:"9,keyasint,omitempty"`
+	Records []State `cbor:"4,keyasint,omitempty"`
+	Cursor  uint64  `cbor:"5,keyasint"`
+	// More says that the feed goes on: the page must be kept apart from the
+	// village's records until a page without More has come.
+	More bool `cbor:"6,keyasint,omitempty"`
+	// Heads are the stream heads that changed after the request's Cursor (not its
+	// After), on the page without More: with what the device had, the frontier of
+	// the village as of Cursor.
+	Heads []StreamHead `cbor:"7,keyasint,omitempty"`
+	// Denied says that the device may no longer have the village.
+	Denied bool `cbor:"8,keyasint,omitempty"`
+}
+
+// State is one record of a page.
+type State struct {
+	_     struct{} `cbor:",toarray"`
+	ID    record.ID
+	Type  record.Type
+	State []byte // merge.State.Encode
+}
+
+// StreamHead is a stream's last entry.
+type StreamHead struct {
+	_      struct{} `cbor:",toarray"`
+	Stream record.Stream
+	Seq    uint64
+}
+
+// Refused is a segment that was not taken, and why (a Refused code). Nothing of
+// it is stored; the device keeps it.
+type Refused struct {
+	_      struct{} `cbor:",toarray"`
+	Stream record.Stream
+	From   uint64
+	Code   string
+	// Head is the last entry of the stream that the server has.
+	Head uint64
+}
+
+// The codes of Refused.
+const (
+	RefusedGap     = "gap"     // it does not continue the stream
+	RefusedFork    = "fork"    // the stream goes on otherwise at the server
+	RefusedForged  = "forged"  // not signed by the device
+	RefusedDamaged = "damaged" // cannot be read
+)
+
+// Fault is what the server answers instead, with an HTTP status of 4xx or 5xx.
+type Fault struct {
+	Code string `cbor:"0,keyasint"`
+	Text string `cbor:"1,keyasint,omitempty"`
+}
+
+func (f *Fault) Error() string { return "server answered " + f.Code + ": " + f.Text }
+
+// The codes of Fault.
+const (
+	FaultCode    = "code"    // enrolment code unknown, used, expired or burnt
+	FaultDevice  = "device"  // the token is nobody's
+	FaultRevoked = "revoked" // the device may no longer take part
+	FaultMessage = "message" // the message cannot be read
+	FaultVersion = "version" // the message is of a later release
+	FaultBusy    = "busy"    // come back after Retry-After
+	FaultServer  = "server"  // the server failed; nothing was taken
+)
