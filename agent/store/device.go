@@ -182,3 +182,6 @@ func (s *Store) Measure(ctx context.Context, server, wall int64) error {
 		return put(t.Bucket(bucketMeta), keyDevice, d)
 	})
 }
+
+// Wall is the machine's own clock, ms since 1970.
+func (s *Store) Wall() int64 { return s.opt.Wall() }

@@ -35,7 +35,7 @@
 //	  log/STREAM            number (8) -> CBOR entry: a change of this laptop's
 //	  record/TYPE           id (16) -> touched, state; e.g. record/visit
 //	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record
-//	  review                id (16) -> type; records with conflicts or proposals
+//	  review                id (16) -> c or p, type; records with conflicts, or proposals alone
 //	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined
 //	  stage                 id (16) type -> state; pages not yet part of the village
 package store

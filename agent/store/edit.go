@@ -144,7 +144,7 @@ func (t *tx) save(e *Edit) (Saved, error) {
 		body = slices.DeleteFunc(body, func(w record.Write) bool { return len(w.Observed) == 0 && stands(now, w) })
 	}
 	created := !found || len(state.Authors()) == 0
-	if len(body) > 0 && (created || blind && e.Source != Import && !slices.Contains(now.Authors(), author)) {
+	if !found || len(body) > 0 && (created || blind && e.Source != Import && !slices.Contains(now.Authors(), author)) {
 		body = append(body, record.Write{Path: record.Source, Value: record.Text(cmp.Or(e.Source, Onsite))})
 	}
 	if len(body) == 0 {
@@ -258,22 +258,24 @@ func (s *Store) Decide(ctx context.Context, id record.ID, path record.Path, take
 	return saved, err
 }
 
-// Row is an imported row: the save it asks for, and the hash it is known by.
+// Row is one of several saves that do not depend on each other. A Hash that is
+// not zero is what an imported row is known by.
 type Row struct {
 	Edit Edit
 	Hash [16]byte
 }
 
-// Import saves rows in one transaction. A row that was taken before is passed
+// SaveRows saves rows in one transaction. A row that was taken before is passed
 // over: taking a file twice changes nothing, whatever happened in between. A
-// row that cannot be saved does not hold up the others; its error stands at its
+// row that may not be saved does not hold up the others; its error stands at its
 // place.
-func (s *Store) Import(ctx context.Context, rows []Row) (saved []Saved, errs []error, err error) {
+func (s *Store) SaveRows(ctx context.Context, rows []Row) (saved []Saved, errs []error, err error) {
 	err = s.update(ctx, true, func(t *tx) error {
 		saved, errs = make([]Saved, len(rows)), make([]error, len(rows))
 		b := t.Bucket(bucketImport)
 		for i := range rows {
-			if b.Get(rows[i].Hash[:]) != nil {
+			known := rows[i].Hash != [16]byte{}
+			if known && b.Get(rows[i].Hash[:]) != nil {
 				saved[i].Key = record.Key{Type: rows[i].Edit.Type, ID: rows[i].Edit.ID}
 				continue
 			}
@@ -283,8 +285,10 @@ func (s *Store) Import(ctx context.Context, rows []Row) (saved []Saved, errs []e
 				}
 				continue
 			}
-			if err := b.Put(rows[i].Hash[:], nil); err != nil {
-				return err
+			if known {
+				if err := b.Put(rows[i].Hash[:], nil); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -20,10 +20,10 @@ type Outgoing struct {
 
 // Outgoing gives for each assigned village what is to be sent, at most budget
 // bytes of entries in all (at least one entry where there is one), and notes
-// how far it was sent.
+// how far it was sent. Where nothing is to be sent nothing is written.
 func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err error) {
-	err = s.update(ctx, false, func(t *tx) error {
-		out = out[:0]
+	sent := map[record.Village]map[record.Stream]uint64{}
+	err = s.view(func(t *tx) error {
 		d, err := t.dev()
 		if err != nil {
 			return err
@@ -34,18 +34,42 @@ func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err e
 			if err != nil {
 				return err
 			}
-			o, err := v.outgoing(d, &left)
+			if v == nil {
+				out = append(out, Outgoing{Push: wire.Push{Village: assigned.Code}})
+				continue
+			}
+			o, heads, err := v.outgoing(d, &left)
 			if err != nil {
 				return err
 			}
 			out = append(out, o)
+			if len(heads) > 0 {
+				sent[assigned.Code] = heads
+			}
 		}
 		return nil
 	})
-	return out, err
+	if err != nil || len(sent) == 0 {
+		return out, err
+	}
+	return out, s.update(ctx, true, func(t *tx) error {
+		for code, heads := range sent {
+			v, err := t.village(code)
+			if err != nil {
+				return err
+			}
+			for s, seq := range heads {
+				if o := v.owns[s]; seq > o.Sent {
+					o.Sent, v.dirty = seq, true
+				}
+			}
+		}
+		return nil
+	})
 }
 
-func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
+func (v *village) outgoing(d *Device, left *int) (Outgoing, map[record.Stream]uint64, error) {
+	sent := map[record.Stream]uint64{}
 	p := wire.Push{Village: v.code, Epoch: v.place.Epoch, Cursor: v.place.Cursor}
 	if v.place.Staging {
 		p.After = v.place.Staged
@@ -64,7 +88,7 @@ func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
 		for head.Seq < o.Head.Seq && *left > 0 {
 			seg, last, size, err := v.segment(s, o, head, *left)
 			if err != nil {
-				return out, err
+				return out, nil, err
 			}
 			seg.Seal(d.Private(), last.Hash)
 			out.Push.Segments = append(out.Push.Segments, seg.Encode())
@@ -72,11 +96,11 @@ func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
 			head = last
 		}
 		if head.Seq > o.Sent {
-			o.Sent, v.dirty = head.Seq, true
+			sent[s] = head.Seq
 		}
 		out.Left += o.Head.Seq - head.Seq
 	}
-	return out, nil
+	return out, sent, nil
 }
 
 // streams gives the village's own streams in order.
@@ -148,7 +172,8 @@ type Status struct {
 	Pending     uint64 // own changes without a receipt
 	Delivered   uint64 // own changes with one
 	Quarantined uint64 // own changes that the server set aside
-	Conflicts   uint64 // records that have conflicts or proposals
+	Conflicts   uint64 // records that have conflicts
+	Proposals   uint64 // records that have proposals and no conflict
 	Records     uint64
 	Villages    []VillageStatus
 }
@@ -160,6 +185,7 @@ type VillageStatus struct {
 	Delivered   uint64
 	Quarantined uint64
 	Conflicts   uint64
+	Proposals   uint64
 	Records     uint64
 	Streams     []OwnStatus
 }
@@ -187,7 +213,7 @@ func (s *Store) Status() (st Status, err error) {
 			}
 			vs.Quarantined = v.place.Quarantined
 			vs.Delivered -= min(vs.Delivered, vs.Quarantined)
-			vs.Conflicts = v.place.Reviews
+			vs.Conflicts, vs.Proposals = v.place.Conflicts, v.place.Proposals
 			for _, n := range v.place.Records {
 				vs.Records += n
 			}
@@ -196,6 +222,7 @@ func (s *Store) Status() (st Status, err error) {
 			st.Delivered += vs.Delivered
 			st.Quarantined += vs.Quarantined
 			st.Conflicts += vs.Conflicts
+			st.Proposals += vs.Proposals
 			st.Records += vs.Records
 		}
 		return nil

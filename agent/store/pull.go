@@ -43,6 +43,12 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 		if err != nil {
 			return err
 		}
+		if !v.expects(p) {
+			// What it acknowledges is acknowledged again with the answer to the
+			// question of now.
+			taken = Taken{}
+			return nil
+		}
 		for i := range p.Receipts {
 			n, err := v.acknowledge(&p.Receipts[i])
 			if err != nil {
@@ -52,10 +58,6 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 		}
 		for _, r := range p.Refused {
 			v.refused(r, &taken)
-		}
-		if !v.expects(p) {
-			taken.More = false
-			return nil
 		}
 		if err := v.stage(p); err != nil || p.More {
 			return err

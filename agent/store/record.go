@@ -111,20 +111,46 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 	if err := v.refer(f, k, was, is); err != nil {
 		return err
 	}
-	review := v.b.Bucket(bucketReview)
-	waited := review.Get(k.ID[:]) != nil
-	switch waits := len(is.Conflicts)+len(is.Proposals) > 0; {
-	case waits && !waited:
-		v.place.Reviews++
-		v.dirty, err = true, review.Put(k.ID[:], []byte(k.Type))
-	case !waits && waited:
-		v.place.Reviews--
-		v.dirty, err = true, review.Delete(k.ID[:])
-	}
-	if err != nil {
+	if err := v.review(k, is); err != nil {
 		return err
 	}
 	return b.Put(k.ID[:], packRecord(tc, s))
+}
+
+// The first byte under an id in the bucket review; the type follows.
+const (
+	waitsConflict = 'c' // at least one conflict
+	waitsProposal = 'p' // proposals only
+)
+
+// review lists the record among those that wait for a person, or no longer.
+func (v *village) review(k record.Key, view merge.View) error {
+	b := v.b.Bucket(bucketReview)
+	var want []byte
+	switch {
+	case len(view.Conflicts) > 0:
+		want = append([]byte{waitsConflict}, k.Type...)
+	case len(view.Proposals) > 0:
+		want = append([]byte{waitsProposal}, k.Type...)
+	}
+	has := b.Get(k.ID[:])
+	if bytes.Equal(has, want) {
+		return nil
+	}
+	count := func(entry []byte, by uint64) {
+		if len(entry) > 0 && entry[0] == waitsConflict {
+			v.place.Conflicts += by
+		} else if len(entry) > 0 {
+			v.place.Proposals += by
+		}
+	}
+	count(has, ^uint64(0))
+	count(want, 1)
+	v.dirty = true
+	if want == nil {
+		return b.Delete(k.ID[:])
+	}
+	return b.Put(k.ID[:], want)
 }
 
 func (v *village) refer(f *form.Form, k record.Key, was, is merge.View) error {
@@ -340,7 +366,10 @@ func (s *Store) Reviews(yield func(Record) bool) error {
 			}
 			cur := v.b.Bucket(bucketReview).Cursor()
 			for id, t := cur.First(); id != nil; id, t = cur.Next() {
-				k := record.Key{Village: c, Type: record.Type(t), ID: record.ID(id)}
+				if len(t) < 2 || len(id) != 16 {
+					return fmt.Errorf("%w: review list", ErrDamaged)
+				}
+				k := record.Key{Village: c, Type: record.Type(t[1:]), ID: record.ID(id)}
 				tc, st, _, err := v.load(k.Type, k.ID)
 				if err != nil {
 					return err

@@ -41,6 +41,9 @@ type Options struct {
 	Rand  io.Reader
 	NewID func() (record.ID, error) // for records without a number
 	Forms *form.Set
+	// Fault, if set, is asked before every commit; an error from it ends the
+	// transaction as a crash would. For simulations.
+	Fault func() error
 	// NoSync leaves out the sync to disk: for simulations that crash by copying
 	// the file, never for people's data.
 	NoSync bool
@@ -221,7 +224,10 @@ func (s *Store) run(jobs []*job) {
 					return j.err
 				}
 			}
-			return t.flush()
+			if err := t.flush(); err != nil || s.opt.Fault == nil {
+				return err
+			}
+			return s.opt.Fault()
 		})
 		if failed < 0 {
 			for _, j := range left {

@@ -44,7 +44,8 @@ type place struct {
 	Behind map[record.Stream]uint64 `cbor:"8,keyasint,omitempty"`
 	// Counts are kept so that a status reads no records.
 	Records     map[record.Type]uint64 `cbor:"9,keyasint,omitempty"`
-	Reviews     uint64                 `cbor:"10,keyasint,omitempty"`
+	Conflicts   uint64                 `cbor:"10,keyasint,omitempty"` // records that have some
+	Proposals   uint64                 `cbor:"12,keyasint,omitempty"` // records that have nothing but these
 	Quarantined uint64                 `cbor:"11,keyasint,omitempty"`
 }
 

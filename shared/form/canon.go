@@ -38,11 +38,29 @@ func (fd *Field) refuse(zh, en string, args ...any) error {
 // null and [] clear the field. What the field cannot hold is refused with a
 // *ValueError; whether an answer makes sense is for Check.
 func (fd *Field) Canon(raw json.RawMessage) (record.Value, error) {
+	if simple(raw) {
+		return fd.canonString(string(raw[1:len(raw)-1]), false)
+	}
 	v, err := record.ParseValue(raw)
 	if err != nil {
 		return "", fd.refuse("不是有效的 JSON 值", "not a JSON value that can be read")
 	}
 	return fd.canon(v, false)
+}
+
+// simple tells a JSON string that means what it shows: most answers are one,
+// and reading it as JSON costs more than all the rest.
+func simple(raw []byte) bool {
+	n := len(raw) - 1
+	if n < 1 || raw[0] != '"' || raw[n] != '"' {
+		return false
+	}
+	for _, c := range raw[1:n] {
+		if c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return utf8.Valid(raw)
 }
 
 // CanonText reads a value as a person types it, on a command line, in a table
@@ -53,8 +71,7 @@ func (fd *Field) CanonText(s string) (record.Value, error) {
 	if !utf8.ValidString(s) {
 		return "", fd.refuse("文字编码不是 UTF-8，请另存为 UTF-8", "the text is not UTF-8; save it as UTF-8")
 	}
-	s = trim(strings.ReplaceAll(s, "\r\n", "\n"))
-	if s == "" {
+	if s = trim(s); s == "" {
 		return record.Null, nil
 	}
 	if s[0] == '[' && (fd.Many() || fd.Kind == Geopoint) {
@@ -135,16 +152,21 @@ func (fd *Field) canonString(s string, typed bool) (record.Value, error) {
 	return "", fd.wrongKind() // Calculate
 }
 
-// canonText keeps a text as it is, but for what no page, table or database
-// holds: control characters.
+// lines ends every line as the record does. A page gives CR LF, which must not
+// look like an edit.
+var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// canonText keeps a text as it is, but for the ends of lines; what no page,
+// table or database holds, other control characters, it refuses.
 func (fd *Field) canonText(s string) (record.Value, error) {
 	if fd.numbered {
 		if s = readID(s); s == "" {
 			return record.Null, nil
 		}
 	}
+	s = lines.Replace(s)
 	for _, r := range s {
-		if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == 0x7f {
+		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
 			return "", fd.refuse("含有不可见的控制字符，请重新输入", "has a control character in it; type it again")
 		}
 	}
@@ -204,6 +226,9 @@ func (fd *Field) canonArray(v record.Value, typed bool) (record.Value, error) {
 
 // words gives the texts and numbers in a canonical array.
 func words(v record.Value) ([]string, bool) {
+	if texts := v.Texts(); texts != nil {
+		return texts, true
+	}
 	var items []any
 	d := json.NewDecoder(strings.NewReader(string(v)))
 	d.UseNumber()
@@ -217,6 +242,7 @@ func words(v record.Value) ([]string, bool) {
 			out[i] = x
 		case json.Number:
 			out[i] = x.String()
+		case nil: // nothing, like ""
 		default:
 			return nil, false
 		}

@@ -1,10 +1,12 @@
 package form
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"zhucun/shared/record"
 )
@@ -48,6 +50,9 @@ func (e *Expr) String() string {
 func parse(source string, known func(name string) bool) (*Expr, error) {
 	if len(source) > maxExpr {
 		return nil, fmt.Errorf("expression longer than %d bytes", maxExpr)
+	}
+	if !utf8.ValidString(source) {
+		return nil, errors.New("expression is not UTF-8")
 	}
 	p := &parser{src: source, known: known}
 	p.next()

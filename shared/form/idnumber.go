@@ -96,9 +96,9 @@ func fromID(s string) (birth, sex string) {
 // numbers are equal: no space, X and B in capitals.
 func readID(s string) string {
 	return strings.ToUpper(strings.Map(func(r rune) rune {
-		if r == ' ' || r == '-' || r == '\u3000' || r == '\u00a0' || r == '\t' {
+		if r = narrow(r); r == '-' || trim(string(r)) == "" {
 			return -1
 		}
-		return narrow(r)
+		return r
 	}, s))
 }

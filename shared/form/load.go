@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"zhucun/shared/record"
 )
@@ -197,8 +198,12 @@ func (s *Set) loadFields(fsys fs.FS, f *Form) error {
 	}
 	for _, r := range t.rows {
 		fd, err := s.newField(r)
-		if err == nil && f.byName[fd.Name] != nil {
+		switch {
+		case err != nil:
+		case f.byName[fd.Name] != nil:
 			err = fmt.Errorf("field %q twice", fd.Name)
+		case fd.Policy == Owner && len(f.Owners) == 0:
+			err = fmt.Errorf("merge: owner, but %s names no owners of the form", settingsFile)
 		}
 		if err != nil {
 			return r.mistake(err)
@@ -347,6 +352,9 @@ func readTable(fsys fs.FS, file string, columns []string) (*table, error) {
 	raw, err := fs.ReadFile(fsys, file)
 	if err != nil {
 		return nil, fmt.Errorf("read form: %w", err)
+	}
+	if !utf8.Valid(raw) {
+		return nil, fmt.Errorf("%s: not UTF-8", file)
 	}
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\ufeff"))))
 	header, err := r.Read()

@@ -66,6 +66,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"no policy", "house.csv", "review", "", `house.csv row 3: merge: "" is none of`},
 		{"union of numbers", "house.csv", ",,,max,\ncalc", ",,,union,\ncalc", "house.csv row 4: merge: union does not go with integer"},
 		{"greatest picture", "note.csv", "Photos,union", "Photos,max", "note.csv row 4: merge: max does not go with image"},
+		{"owner of a form without owners", "note.csv", "Day,author", "Day,owner", "note.csv row 2: merge: owner, but settings.csv"},
 		{"mask", "house.csv", "owner,yes", "owner,no", `house.csv row 2: mask: "no"`},
 		{"column", "house.csv", "relevant", "relevent", `house.csv row 1: column "relevent" is unknown`},
 		{"column twice", "house.csv", "relevant", "name", `house.csv row 1: column "name" is unknown or there twice`},

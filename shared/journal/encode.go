@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -35,6 +36,9 @@ type encoded struct {
 	Values      [][]any           `cbor:"18,keyasint"`
 	Observed    []uint64          `cbor:"19,keyasint,omitempty"`
 	Extra       map[uint32][]byte `cbor:"20,keyasint,omitempty"`
+	Others      []byte            `cbor:"21,keyasint,omitempty"`
+	Elements    []any             `cbor:"22,keyasint,omitempty"`
+	Picks       []uint32          `cbor:"23,keyasint,omitempty"`
 }
 
 var (
@@ -42,7 +46,7 @@ var (
 	decMode, _ = cbor.DecOptions{
 		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
 		MaxNestedLevels:  6,
-		MaxArrayElements: MaxEntries * maxWrites,
+		MaxArrayElements: maxValues,
 		MaxMapPairs:      MaxEntries,
 		IndefLength:      cbor.IndefLengthForbidden,
 		TagsMd:           cbor.TagsForbidden,
@@ -50,11 +54,13 @@ var (
 )
 
 // Limits of one segment. Decode refuses what is beyond them, so that no message
-// makes the reader take more memory than some multiple of its own size.
+// makes the reader take more memory than some multiple of its own size. A
+// change may well touch thousands of registers: a project lists every household
+// that it serves.
 const (
 	MaxEntries = 4096
-	maxWrites  = 256
-	maxPaths   = 65536
+	maxWrites  = 1 << 16
+	maxValues  = 1 << 20
 )
 
 // table gives each distinct thing a number in the order of its appearance.
@@ -76,21 +82,40 @@ func (t *table[T]) of(x T) uint32 {
 	return i
 }
 
+// element splits a path into the column that it belongs to and the element
+// that it names there. The columns of elements, and no others, end in "/".
+func element(p record.Path) (column record.Path, name string, ok bool) {
+	if i := strings.IndexByte(string(p), '/'); i >= 0 {
+		return p[:i+1], string(p[i+1:]), true
+	}
+	return p, "", false
+}
+
 // Encode gives the segment's bytes.
 func (s *Segment) Encode() []byte {
 	e := encoded{Stream: s.Stream[:], From: s.From, Incarnation: s.Incarnation[:], Seed: s.Seed[:], Sig: s.Sig}
 	var (
-		ids     table[record.ID]
-		types   table[record.Type]
-		authors table[string]
-		paths   table[record.Path]
-		streams table[record.Stream]
-		shapes  table[string]
-		last    int64
+		ids      names
+		types    table[record.Type]
+		authors  table[string]
+		paths    table[record.Path]
+		elements table[string]
+		streams  table[record.Stream]
+		shapes   table[string]
+		columns  []column
+		last     int64
 	)
 	for i := range s.Changes {
+		n := len(ids.own.items)
+		k := ids.own.of(s.Changes[i].Record)
+		if int(k) == n {
+			e.Record = append(e.Record, 0)
+		} else {
+			e.Record = append(e.Record, k+1)
+		}
+	}
+	for i := range s.Changes {
 		c := &s.Changes[i]
-		e.Record = append(e.Record, ids.of(c.Record))
 		e.Type = append(e.Type, types.of(c.Type))
 		e.Author = append(e.Author, authors.of(c.Author))
 		e.Form = append(e.Form, c.Form)
@@ -98,14 +123,26 @@ func (s *Segment) Encode() []byte {
 		e.Milli = append(e.Milli, milli-last)
 		e.Count = append(e.Count, uint32(c.Time&0xffff))
 		last = milli
-		shape := make([]uint32, len(c.Body))
+		var shape []uint32
+		count := -1 // where the elements of the last column in shape are counted
 		for j, w := range c.Body {
-			p := paths.of(w.Path)
-			shape[j] = p
-			if int(p) == len(e.Values) {
-				e.Values = append(e.Values, nil)
+			name, el, isElement := element(w.Path)
+			p := paths.of(name)
+			if int(p) == len(columns) {
+				columns = append(columns, column{})
 			}
-			e.Values[p] = append(e.Values[p], packValue(w.Value, &ids))
+			if again := isElement && count >= 0 && shape[len(shape)-1] == p; !again {
+				shape, count = append(shape, p), -1
+				if isElement {
+					count = len(e.Picks)
+					e.Picks = append(e.Picks, 0)
+				}
+			}
+			if isElement {
+				e.Picks[count]++
+				e.Picks = append(e.Picks, elements.of(el))
+			}
+			columns[p].pack(w.Value, &ids)
 			if len(w.Observed) > 0 {
 				e.Observed = append(e.Observed, uint64(i), uint64(j), uint64(len(w.Observed)))
 				for _, o := range w.Observed {
@@ -126,13 +163,20 @@ func (s *Segment) Encode() []byte {
 			e.Extra[uint32(i)] = c.Extra
 		}
 	}
-	e.IDs = packIDs(ids.items)
+	for _, el := range elements.items {
+		e.Elements = append(e.Elements, ids.pack(el))
+	}
+	e.IDs = packIDs(ids.own.items)
+	for _, id := range ids.others.items {
+		e.Others = append(e.Others, id[:]...)
+	}
 	for _, t := range types.items {
 		e.Types = append(e.Types, string(t))
 	}
 	e.Authors = authors.items
-	for _, p := range paths.items {
+	for i, p := range paths.items {
 		e.Paths = append(e.Paths, string(p))
+		e.Values = append(e.Values, columns[i].values)
 	}
 	for _, s := range streams.items {
 		e.Streams = append(e.Streams, s[:]...)
@@ -156,19 +200,6 @@ func packIDs(ids []record.ID) []byte {
 	return b
 }
 
-// packValue writes a reference to a record as its number in the table of ids,
-// a text without its quotes, and everything else as the bytes of its JSON.
-func packValue(v record.Value, ids *table[record.ID]) any {
-	s, ok := v.Text()
-	if !ok || record.Text(s) != v {
-		return []byte(v)
-	}
-	if id, err := record.ParseID(s); err == nil && id.String() == s {
-		return ids.of(id)
-	}
-	return s
-}
-
 var errColumns = errors.New("its columns do not fit each other")
 
 // Decode reads what Encode wrote. Whatever else it is given it refuses with
@@ -190,47 +221,81 @@ func (e *encoded) segment() (*Segment, error) {
 	s := &Segment{From: e.From, Changes: make([]record.Change, n), Sig: e.Sig}
 	if n == 0 || n > MaxEntries || e.From == 0 || e.From > math.MaxInt64 ||
 		len(e.Type) != n || len(e.Author) != n || len(e.Form) != n || len(e.Milli) != n || len(e.Count) != n || len(e.Shape) != n ||
-		len(e.Stream) != 16 || len(e.Incarnation) != 16 || len(e.Seed) != 16 || len(e.IDs)%16 != 0 || len(e.Streams)%16 != 0 ||
-		len(e.Values) != len(e.Paths) || len(e.Paths) > maxPaths {
+		len(e.Stream) != 16 || len(e.Incarnation) != 16 || len(e.Seed) != 16 || len(e.IDs)%16 != 0 || len(e.Others)%16 != 0 ||
+		len(e.Streams)%16 != 0 || len(e.Values) != len(e.Paths) {
 		return nil, errColumns
 	}
 	copy(s.Stream[:], e.Stream)
 	copy(s.Incarnation[:], e.Incarnation)
 	copy(s.Seed[:], e.Seed)
-	ids := make([]record.ID, len(e.IDs)/16)
-	for i := range ids {
-		for col := range 16 {
-			ids[i][col] = e.IDs[col*len(ids)+i]
+	ids := e.ids()
+	elements := make([]string, len(e.Elements))
+	for i, x := range e.Elements {
+		var ok bool
+		if elements[i], ok = ids.text(x); !ok {
+			return nil, errColumns
 		}
 	}
-	next := make([]int, len(e.Values))
+	columns := make([]column, len(e.Values))
+	for i := range columns {
+		columns[i].values = e.Values[i]
+	}
+	picks := e.Picks
+	pick := func() uint32 {
+		if len(picks) == 0 {
+			return math.MaxUint32
+		}
+		k := picks[0]
+		picks = picks[1:]
+		return k
+	}
 	var last int64
+	var known uint32
 	for i := range n {
 		c := &s.Changes[i]
-		if int(e.Record[i]) >= len(ids) || int(e.Type[i]) >= len(e.Types) || int(e.Author[i]) >= len(e.Authors) ||
+		rec := e.Record[i]
+		if rec == 0 {
+			known++
+			rec = known
+		}
+		if int(rec) > len(e.IDs)/16 || int(e.Type[i]) >= len(e.Types) || int(e.Author[i]) >= len(e.Authors) ||
 			int(e.Shape[i]) >= len(e.Shapes) || e.Count[i] > 0xffff {
 			return nil, errColumns
 		}
 		if last += e.Milli[i]; last < 0 || last >= 1<<48 {
 			return nil, errors.New("a time out of range")
 		}
-		c.Record, c.Type, c.Author, c.Form = ids[e.Record[i]], record.Type(e.Types[e.Type[i]]), e.Authors[e.Author[i]], e.Form[i]
+		c.Record, c.Type, c.Author, c.Form = ids[rec-1], record.Type(e.Types[e.Type[i]]), e.Authors[e.Author[i]], e.Form[i]
 		c.Time, c.Extra = uint64(last)<<16|uint64(e.Count[i]), e.Extra[uint32(i)]
 		shape := e.Shapes[e.Shape[i]]
-		if len(shape) > maxWrites {
-			return nil, errColumns
-		}
-		c.Body = make([]record.Write, len(shape))
-		for j, p := range shape {
-			if int(p) >= len(e.Paths) || next[p] >= len(e.Values[p]) {
+		c.Body = make([]record.Write, 0, min(len(shape), maxWrites))
+		for _, p := range shape {
+			if int(p) >= len(e.Paths) {
 				return nil, errColumns
 			}
-			v, err := unpackValue(e.Values[p][next[p]], ids)
-			if err != nil {
-				return nil, err
+			count, path := uint32(1), e.Paths[p]
+			isElement := strings.HasSuffix(path, "/")
+			if isElement {
+				count = pick()
 			}
-			next[p]++
-			c.Body[j] = record.Write{Path: record.Path(e.Paths[p]), Value: v}
+			if int(count) > len(columns[p].values) || len(c.Body)+int(count) > maxWrites {
+				return nil, errColumns
+			}
+			for range count {
+				w := record.Write{Path: record.Path(path)}
+				if isElement {
+					k := pick()
+					if int(k) >= len(elements) {
+						return nil, errColumns
+					}
+					w.Path += record.Path(elements[k])
+				}
+				var err error
+				if w.Value, err = columns[p].unpack(ids); err != nil {
+					return nil, err
+				}
+				c.Body = append(c.Body, w)
+			}
 		}
 	}
 	return s, e.observed(s.Changes)
@@ -256,18 +321,4 @@ func (e *encoded) observed(changes []record.Change) error {
 		o = o[3+2*k:]
 	}
 	return nil
-}
-
-func unpackValue(x any, ids []record.ID) (record.Value, error) {
-	switch x := x.(type) {
-	case string:
-		return record.Text(x), nil
-	case []byte:
-		return record.Value(x), nil
-	case uint64:
-		if x < uint64(len(ids)) {
-			return record.Text(ids[x].String()), nil
-		}
-	}
-	return "", errors.New("a value of no kind")
 }

@@ -185,3 +185,12 @@ func Unmarshal(packed []byte, message any) error {
 	}
 	return nil
 }
+
+// Plain gives what Encode packs: what a dictionary is made from.
+func Plain(message any) ([]byte, error) {
+	raw, err := encMode.Marshal(message)
+	if err != nil {
+		return nil, fmt.Errorf("encode message: %w", err)
+	}
+	return shorten(make([]byte, 0, len(raw)), raw), nil
+}

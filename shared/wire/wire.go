@@ -65,9 +65,10 @@ type Village struct {
 // Sync is a device's request.
 type Sync struct {
 	Version uint64 `cbor:"0,keyasint"`
-	// Clock is the device's clock (clock.Clock.Read) as the request leaves, in
-	// ms, Runs its settings since the last acknowledged change.
-	Clock    int64       `cbor:"1,keyasint"`
+	// Clock is the device's clock (clock.Clock.Read) as the request leaves, in ms;
+	// it travels in front of the message (EncodeSync). Runs are its settings since
+	// the last acknowledged change.
+	Clock    int64       `cbor:"-"`
 	Runs     []clock.Run `cbor:"2,keyasint,omitempty"`
 	Villages []Push      `cbor:"3,keyasint"`
 	// Budget is how many bytes of pages the device wants at most.

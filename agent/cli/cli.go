@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/agent/inbox"
+	"zhucun/agent/store"
+	"zhucun/agent/syncclient"
+	"zhucun/shared/form"
+)
+
+// Version is the agent's, told to the server.
+const Version = "0.1"
+
+// Exit statuses.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// call is one command being carried out: where it reads and writes, for whom,
+// and on what.
+type call struct {
+	in       io.Reader
+	out, err io.Writer
+	lang     form.Lang
+	json     bool
+	data     string
+	cwd      string
+	args     []string // as given, for the running agent
+	log      *slog.Logger
+	// live is the running agent's own, when it carries the command out.
+	live *agent
+}
+
+// agent is what commands work on.
+type agent struct {
+	store *store.Store
+	sync  *syncclient.Client
+	forms *form.Set
+	link  func() string // nil when no page is served
+	addr  string
+}
+
+// usageError is a command that was not understood.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// plainError is a failure that is a sentence already.
+type plainError struct{ text string }
+
+func (e *plainError) Error() string { return e.text }
+
+// errFailed ends a command with status 1 after it has said why.
+var errFailed = errors.New("failed")
+
+// Main carries out a command line and gives the exit status.
+func Main(ctx context.Context, args []string) int {
+	cwd, err := os.Getwd()
+	if err != nil {
+		cwd = ""
+	}
+	c := &call{in: os.Stdin, out: os.Stdout, err: os.Stderr, lang: language(), cwd: cwd, args: args, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level()}))}
+	return c.run(ctx)
+}
+
+func level() slog.Level {
+	if os.Getenv("ZHUCUN_DEBUG") != "" {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
+
+// language is Chinese unless the environment asks for English.
+func language() form.Lang {
+	for _, name := range []string{"ZHUCUN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			if strings.HasPrefix(v, "en") {
+				return form.En
+			}
+			return form.Zh
+		}
+	}
+	return form.Zh
+}
+
+// say picks the text in the caller's language.
+func (c *call) say(zh, en string) string { return form.Label{Zh: zh, En: en}.In(c.lang) }
+
+func (c *call) run(ctx context.Context) int {
+	root := c.root()
+	root.SetArgs(c.args)
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	err := root.ExecuteContext(ctx)
+	var usage *usageError
+	var status exitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	case errors.Is(err, errFailed):
+		return exitFailed
+	case errors.As(err, &usage):
+		fmt.Fprintln(c.err, usage.text)
+		return exitUsage
+	}
+	fmt.Fprintln(c.err, c.sentence(err))
+	return exitFailed
+}
+
+// exitStatus is what a running agent's command ended with.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+func (c *call) sentence(err error) string {
+	var row *inbox.RowError
+	if errors.As(err, &row) {
+		return row.Label.In(c.lang)
+	}
+	return syncclient.Sentence(err, c.lang)
+}
+
+func (c *call) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "zhucun-agent",
+		Short:         c.say("驻村通：在村里离线记录，有网自动同步", "Zhucun: record in the village offline, sync by itself"),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return c.usage(c.say("没有命令 %q。运行 zhucun-agent --help 查看全部命令", "There is no command %q. Run zhucun-agent --help for all of them"), args[0])
+			}
+			return cmd.Help()
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.PersistentFlags().StringVar(&c.data, "data", "", c.say("数据文件夹（或环境变量 ZHUCUN_DATA）", "data folder (or ZHUCUN_DATA)"))
+	root.PersistentFlags().BoolVar(&c.json, "json", false, c.say("输出 JSON", "print JSON"))
+	lang := root.PersistentFlags().String("lang", "", c.say("语言 zh 或 en", "language, zh or en"))
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		switch *lang {
+		case "zh":
+			c.lang = form.Zh
+		case "en":
+			c.lang = form.En
+		case "":
+		default:
+			return c.usage(c.say("--lang 只能是 zh 或 en", "--lang is zh or en"))
+		}
+		return c.findData()
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return c.usage("%v。%s", err, fmt.Sprintf(c.say("用法：%s", "Usage: %s"), cmd.UseLine()))
+	})
+	root.AddCommand(c.enrolCmd(), c.runCmd(), c.openCmd(), c.putCmd(), c.getCmd(), c.listCmd(), c.syncCmd(), c.statusCmd(),
+		c.conflictsCmd(), c.resolveCmd(), c.importCmd(), c.verifyCmd())
+	return root
+}
+
+func (c *call) usage(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+func (c *call) fail(format string, args ...any) error {
+	return &plainError{fmt.Sprintf(format, args...)}
+}
+
+// words gives cobra a check that n to m words follow the command.
+func (c *call) words(n, m int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < n || m >= 0 && len(args) > m {
+			return c.usage(c.say("用法：%s", "Usage: %s"), cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// findData settles the data folder: the flag, the environment, or the user's
+// own configuration folder.
+func (c *call) findData() error {
+	if c.live != nil {
+		return nil
+	}
+	if c.data == "" {
+		c.data = os.Getenv("ZHUCUN_DATA")
+	}
+	if c.data == "" {
+		dir, err := os.UserConfigDir()
+		if err != nil {
+			return c.usage(c.say("请用 --data 指定数据文件夹", "Name the data folder with --data"))
+		}
+		c.data = filepath.Join(dir, "zhucun-agent")
+	}
+	abs, err := filepath.Abs(c.data)
+	if err != nil {
+		return err
+	}
+	c.data = abs
+	return nil
+}
+
+// path gives a file's path as the caller meant it, whoever carries the command
+// out.
+func (c *call) path(p string) string {
+	if filepath.IsAbs(p) || c.cwd == "" {
+		return p
+	}
+	return filepath.Join(c.cwd, p)
+}
+
+// with carries out do on the data folder: here, or by the agent that runs on
+// it. stdin says that the command reads standard input.
+func (c *call) with(ctx context.Context, stdin bool, do func(*agent) error) error {
+	if c.live != nil {
+		return do(c.live)
+	}
+	if r, ok := findRunning(c.data); ok {
+		return c.forward(ctx, r, stdin)
+	}
+	s, err := store.Open(c.data, store.Options{})
+	if errors.Is(err, store.ErrInUse) {
+		// The agent may just have started.
+		if r, ok := waitRunning(ctx, c.data); ok {
+			return c.forward(ctx, r, stdin)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return do(&agent{store: s, sync: syncclient.New(s, Version, c.log), forms: form.Builtin()})
+}
+
+// print writes one JSON object a line.
+func (c *call) print(x any) error {
+	e := json.NewEncoder(c.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(x)
+}
+
+func (c *call) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }

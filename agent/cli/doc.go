@@ -1,0 +1,13 @@
+// Package cli is the agent's commands. While an agent runs on a data folder, a
+// command for that folder is carried out by it; while none runs, the command
+// opens the store itself. It is the same code both times: the running agent is
+// sent the command's words and its standard input, and sends back what it
+// prints.
+//
+// What holds:
+//   - Every command does the same beside a running agent as without one.
+//   - Exit status is 0 done, 1 failed, 2 wrong usage; what went wrong is one
+//     sentence with the next step on standard error.
+//   - The running agent takes commands only from whoever can read run.json in
+//     its data folder, which is the user it runs as.
+package cli

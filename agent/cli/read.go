@@ -1,0 +1,522 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/agent/inbox"
+	"zhucun/agent/store"
+	"zhucun/agent/syncclient"
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// today is the date in Beijing by the corrected clock.
+func (a *agent) today() string {
+	return time.UnixMilli(a.store.Now()).In(beijing).Format(time.DateOnly)
+}
+
+var beijing = time.FixedZone("CST", 8*3600)
+
+// shown gives a record as it is printed.
+func (c *call) shown(a *agent, r store.Record) merge.JSON {
+	f := a.forms.Form(r.Key.Type)
+	marks := r.View.Marks(f, a.today(), c.lang, a.store.Exists)
+	if f != nil {
+		for name, v := range f.Calculate(r.View.Fields, a.today()) {
+			r.View.Fields[name] = v
+		}
+	}
+	return r.View.JSON(r.Key, r.Way, marks)
+}
+
+func (c *call) getCmd() *cobra.Command {
+	var history bool
+	cmd := &cobra.Command{
+		Use:   "get TYPE ID",
+		Short: c.say("显示一条记录", "Show a record"),
+		Args:  c.words(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.with(cmd.Context(), false, func(a *agent) error {
+				f, err := inbox.Form(a.forms, record.Type(args[0]))
+				if err != nil {
+					return err
+				}
+				id, err := record.ParseID(args[1])
+				if err != nil {
+					return c.fail(c.say("%q 不是记录编号", "%q is not a record id"), args[1])
+				}
+				r, err := a.store.Get(f.Type, id)
+				if err != nil {
+					return err
+				}
+				j := c.shown(a, r)
+				if history {
+					if j.History, err = a.store.History(f.Type, id); err != nil {
+						return err
+					}
+				}
+				if c.json {
+					return c.print(j)
+				}
+				c.show(f, j)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&history, "history", false, c.say("连同修改历史", "with its history"))
+	return cmd
+}
+
+// show prints a record for a person.
+func (c *call) show(f *form.Form, j merge.JSON) {
+	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(j.State))
+	if j.Life == "void" {
+		c.printf(c.say("已作废：%s\n", "Void: %s\n"), j.Reason)
+	}
+	for _, fd := range f.Fields {
+		if v, ok := j.Fields[fd.Name]; ok {
+			c.printf("  %s  %s\n", pad(fd.Label.In(c.lang), 20), fd.Show(v, c.lang))
+		}
+	}
+	c.claims(f, c.say("不一致，待决定", "In conflict, to be decided"), j.Conflicts)
+	c.claims(f, c.say("建议", "Proposed"), j.Proposals)
+	c.claims(f, c.say("另有的值", "Other values"), j.Others)
+	for _, m := range j.Marks {
+		name := string(m.Path)
+		if fd := f.PathField(m.Path); fd != nil {
+			name = fd.Label.In(c.lang)
+		}
+		c.printf("  ! %s: %s\n", name, m.Text)
+	}
+	for _, e := range j.History {
+		c.printf("  %s  %s  %s\n", e.At.Std().In(beijing).Format("2006-01-02 15:04"), e.Author, c.set(f, e.Set))
+	}
+}
+
+func (c *call) set(f *form.Form, set map[record.Path]record.Value) string {
+	var parts []string
+	for p, v := range set {
+		name := string(p)
+		if p == record.Source {
+			continue
+		}
+		if fd := f.PathField(p); fd != nil {
+			name = fd.Label.In(c.lang)
+			if _, element := p.Field(); element != "" {
+				name += "/" + element
+			} else {
+				v = record.Value(fd.Show(v, c.lang))
+			}
+		}
+		parts = append(parts, name+"="+string(v))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, "，")
+}
+
+func (c *call) claims(f *form.Form, title string, m map[record.Path][]merge.Claim) {
+	for _, p := range sortedPaths(m) {
+		name := string(p)
+		fd := f.PathField(p)
+		if fd != nil {
+			name = fd.Label.In(c.lang)
+		}
+		c.printf("  %s: %s\n", title, name)
+		for _, cl := range m[p] {
+			text := string(cl.Value)
+			if fd != nil {
+				text = fd.Show(cl.Value, c.lang)
+			}
+			c.printf("    %s  %s  %s\n      %s\n", cl.At.Std().In(beijing).Format("2006-01-02 15:04"), cl.Author, text, cl.Dot)
+		}
+	}
+}
+
+func sortedPaths[V any](m map[record.Path]V) []record.Path {
+	var ps []record.Path
+	for p := range m {
+		ps = append(ps, p)
+	}
+	slices.Sort(ps)
+	return ps
+}
+
+func (c *call) way(state string) string {
+	switch state {
+	case merge.Local:
+		return c.say("[未送出]", "[not sent yet]")
+	case merge.Sent:
+		return c.say("[已发出，未确认]", "[sent, not confirmed]")
+	case merge.Delivered:
+		return c.say("[已送达]", "[delivered]")
+	case merge.Quarantined:
+		return c.say("[被搁置]", "[set aside]")
+	}
+	return state
+}
+
+// pad fills a text to a width in terminal columns; Han characters take two.
+func pad(s string, width int) string {
+	w := 0
+	for _, r := range s {
+		w++
+		if r > 0x2e80 {
+			w++
+		}
+	}
+	return s + strings.Repeat(" ", max(width-w, 0))
+}
+
+func (c *call) listCmd() *cobra.Command {
+	var where []string
+	var text, village string
+	cmd := &cobra.Command{
+		Use:   "list TYPE [--where field=value]… [--text 王小]",
+		Short: c.say("列出记录", "List records"),
+		Args:  c.words(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.with(cmd.Context(), false, func(a *agent) error {
+				f, err := inbox.Form(a.forms, record.Type(args[0]))
+				if err != nil {
+					return err
+				}
+				fits, err := c.filter(a, f, where, text)
+				if err != nil {
+					return err
+				}
+				n := 0
+				var perr error
+				err = a.store.Each(record.Village(village), f.Type, func(r store.Record) bool {
+					if cmd.Context().Err() != nil {
+						perr = cmd.Context().Err()
+						return false
+					}
+					if !fits(r) {
+						return true
+					}
+					n++
+					if c.json {
+						perr = c.print(c.shown(a, r))
+						return perr == nil
+					}
+					c.printf("%s  %s  %s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(r.Way))
+					return true
+				})
+				if !c.json && err == nil {
+					c.printf(c.say("共 %d 条\n", "%d records\n"), n)
+				}
+				return cmp.Or(err, perr)
+			})
+		},
+	}
+	cmd.Flags().StringArrayVar(&where, "where", nil, c.say("字段=值，可多次", "field=value, may be repeated"))
+	cmd.Flags().StringVar(&text, "text", "", c.say("含有这段文字", "containing this text"))
+	cmd.Flags().StringVar(&village, "village", "", c.say("只看这个村", "of this village only"))
+	return cmd
+}
+
+// title is what a record is called in a list.
+func title(f *form.Form, v merge.View, lang form.Lang) string {
+	var parts []string
+	for _, name := range f.Titles {
+		if fd := f.Field(name); fd != nil && v.Fields[name] != "" {
+			parts = append(parts, fd.Show(v.Fields[name], lang))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// filter reads the conditions of list.
+func (c *call) filter(a *agent, f *form.Form, where []string, text string) (func(store.Record) bool, error) {
+	type condition struct {
+		name  string
+		value record.Value
+		many  bool
+	}
+	var conditions []condition
+	for _, w := range where {
+		name, value, ok := strings.Cut(w, "=")
+		if !ok {
+			return nil, c.usage(c.say("--where %q 应写成 字段=值", "--where %q should be field=value"), w)
+		}
+		fd := f.Field(name)
+		if fd == nil {
+			return nil, c.fail(c.say("%s 没有字段 %q", "%s has no field %q"), f.Type, name)
+		}
+		v, err := fd.CanonText(value)
+		if err != nil {
+			return nil, err
+		}
+		conditions = append(conditions, condition{name, v, fd.Many()})
+	}
+	return func(r store.Record) bool {
+		for _, w := range conditions {
+			has := r.View.Fields[w.name]
+			switch {
+			case has == "" && w.value.IsNull():
+			case w.many:
+				for _, code := range w.value.Texts() {
+					if !slices.Contains(has.Texts(), code) {
+						return false
+					}
+				}
+			case has != w.value:
+				return false
+			}
+		}
+		if text == "" {
+			return true
+		}
+		for name, v := range r.View.Fields {
+			if fd := f.Field(name); fd != nil && !fd.Masked && strings.Contains(fd.Show(v, c.lang), text) {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+func (c *call) syncCmd() *cobra.Command {
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "sync [--wait 60s]",
+		Short: c.say("现在同步一次", "Sync once, now"),
+		Args:  c.words(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd.Context(), false, func(a *agent) error {
+				ctx, cancel := context.WithTimeout(cmd.Context(), wait)
+				defer cancel()
+				r, err := a.sync.Once(ctx)
+				if c.json {
+					if perr := c.print(r); perr != nil {
+						return perr
+					}
+				} else if err == nil || r.RoundTrips > 0 {
+					c.printf(c.say("送出 %d，收到 %d；上行 %d 字节，下行 %d 字节，往返 %d 次；还有 %d 条未送达\n",
+						"%d sent, %d received; %d bytes up, %d bytes down, %d round trips; %d still pending\n"), r.Pushed, r.Pulled, r.BytesUp, r.BytesDown, r.RoundTrips, r.Pending)
+				}
+				if err != nil {
+					return err
+				}
+				if r.Pending > 0 {
+					return errFailed
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&wait, "wait", 60*time.Second, c.say("最多等多久", "how long to try"))
+	return cmd
+}
+
+// statusJSON is what status prints.
+type statusJSON struct {
+	Pending     uint64          `json:"pending"`
+	Delivered   uint64          `json:"delivered"`
+	Quarantined uint64          `json:"quarantined"`
+	Conflicts   uint64          `json:"conflicts"`
+	Proposals   uint64          `json:"proposals"`
+	LastSync    *string         `json:"last_sync"`
+	ClockOffset int64           `json:"clock_offset"` // ms to add to this machine's clock
+	Villages    []statusVillage `json:"villages"`
+	Blobs       int             `json:"blobs"`
+	Records     uint64          `json:"records"`
+	Device      string          `json:"device"`
+	Role        string          `json:"role"`
+	Profiles    []string        `json:"profiles"`
+	Server      string          `json:"server"`
+	Running     bool            `json:"running"`
+	Problem     string          `json:"problem,omitempty"`
+}
+
+type statusVillage struct {
+	Code      string `json:"code"`
+	Name      string `json:"name"`
+	Records   uint64 `json:"records"`
+	Pending   uint64 `json:"pending"`
+	Conflicts uint64 `json:"conflicts"`
+}
+
+func (c *call) statusCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: c.say("同步情况", "How the sync stands"),
+		Args:  c.words(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd.Context(), false, func(a *agent) error {
+				d, err := a.store.Device()
+				if err != nil {
+					return err
+				}
+				st, err := a.store.Status()
+				if err != nil {
+					return err
+				}
+				skew, err := a.store.Skew()
+				if err != nil {
+					return err
+				}
+				s := statusJSON{
+					Pending: st.Pending, Delivered: st.Delivered, Quarantined: st.Quarantined, Conflicts: st.Conflicts, Proposals: st.Proposals, ClockOffset: skew, Records: st.Records,
+					Device: string(d.ID), Role: string(d.Assigned.Role), Profiles: d.Assigned.Profiles, Server: d.URL, Running: c.live != nil, Villages: []statusVillage{},
+				}
+				if d.LastSync > 0 {
+					t := time.UnixMilli(d.LastSync).UTC().Format(time.RFC3339)
+					s.LastSync = &t
+				}
+				for _, v := range d.Assigned.Villages {
+					sv := statusVillage{Code: string(v.Code), Name: v.Name}
+					for _, vs := range st.Villages {
+						if vs.Code == v.Code {
+							sv.Records, sv.Pending, sv.Conflicts = vs.Records, vs.Pending, vs.Conflicts
+						}
+					}
+					s.Villages = append(s.Villages, sv)
+				}
+				if p := a.sync.State().Problem; p != nil {
+					s.Problem = syncclient.Sentence(p, c.lang)
+				}
+				if c.json {
+					return c.print(s)
+				}
+				if !d.Enrolled() {
+					c.printf("%s\n", c.sentence(store.ErrNotEnrolled))
+					return nil
+				}
+				c.printf(c.say("%s（%s）  服务器 %s\n", "%s (%s)  server %s\n"), strings.Join(d.Assigned.Profiles, "、"), d.Assigned.Role, d.URL)
+				last := c.say("还没有", "never")
+				if d.LastSync > 0 {
+					last = time.UnixMilli(d.LastSync).In(beijing).Format("2006-01-02 15:04")
+				}
+				c.printf(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n"),
+					last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts)
+				for _, v := range s.Villages {
+					c.printf(c.say("  %s %s  %d 条记录，未送达 %d\n", "  %s %s  %d records, %d pending\n"), v.Code, v.Name, v.Records, v.Pending)
+				}
+				if s.Problem != "" {
+					c.printf("%s\n", s.Problem)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+// conflictJSON is one register that waits for a person.
+type conflictJSON struct {
+	Record    string         `json:"record"`
+	Type      record.Type    `json:"type"`
+	Village   record.Village `json:"village"`
+	Path      record.Path    `json:"path"`
+	Kind      string         `json:"kind"` // conflict or proposal
+	Title     string         `json:"title"`
+	Value     record.Value   `json:"value"` // what is shown meanwhile
+	Values    []merge.Claim  `json:"values"`
+	MayDecide bool           `json:"may_decide"`
+}
+
+func (c *call) conflictsCmd() *cobra.Command {
+	var proposals bool
+	cmd := &cobra.Command{
+		Use:   "conflicts",
+		Short: c.say("列出待决定的不一致和建议", "List the conflicts that wait to be decided"),
+		Args:  c.words(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd.Context(), false, func(a *agent) error {
+				d, err := a.store.Device()
+				if err != nil {
+					return err
+				}
+				n := 0
+				var perr error
+				err = a.store.Reviews(func(r store.Record) bool {
+					f := a.forms.Form(r.Key.Type)
+					if f == nil {
+						return true
+					}
+					for _, item := range waiting(f, r, d, c.lang) {
+						if item.Kind == "proposal" && !proposals {
+							continue
+						}
+						n++
+						if c.json {
+							if perr = c.print(item); perr != nil {
+								return false
+							}
+							continue
+						}
+						c.printf("%s  %s  %s\n", item.Record, f.Title.In(c.lang), item.Title)
+						kind := c.say("不一致", "conflict")
+						if item.Kind == "proposal" {
+							kind = c.say("建议", "proposed")
+						}
+						c.claims(f, kind, map[record.Path][]merge.Claim{item.Path: item.Values})
+					}
+					return true
+				})
+				if !c.json && err == nil {
+					c.printf(c.say("共 %d 处待决定\n", "%d to decide\n"), n)
+				}
+				return cmp.Or(err, perr)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&proposals, "proposals", false, c.say("连同建议", "with the proposals"))
+	return cmd
+}
+
+// waiting gives the registers of a record that wait for a person.
+func waiting(f *form.Form, r store.Record, d store.Device, lang form.Lang) []conflictJSON {
+	j := r.View.JSON(r.Key, r.Way, nil)
+	var items []conflictJSON
+	for kind, m := range map[string]map[record.Path][]merge.Claim{"conflict": j.Conflicts, "proposal": j.Proposals} {
+		for _, p := range sortedPaths(m) {
+			may := false
+			for _, profile := range d.Assigned.Profiles {
+				w := merge.Writer{Author: profile, Role: d.Assigned.Role}
+				may = may || merge.Permit(f, f.Type, r.State, w, []record.Write{{Path: p}}) == nil
+			}
+			items = append(items, conflictJSON{r.Key.ID.String(), r.Key.Type, r.Key.Village, p, kind, title(f, r.View, lang), j.Fields[string(p)], m[p], may})
+		}
+	}
+	slices.SortFunc(items, func(a, b conflictJSON) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Path, b.Path)) })
+	return items
+}
+
+func (c *call) verifyCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: c.say("检查数据文件和本机的记录链", "Check the data file and this laptop's chains"),
+		Args:  c.words(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd.Context(), false, func(a *agent) error {
+				rep, err := a.store.Verify()
+				if err != nil {
+					return err
+				}
+				if c.json {
+					if err := c.print(map[string]any{"ok": len(rep.Faults) == 0, "records": rep.Records, "entries": rep.Entries, "faults": rep.Faults}); err != nil {
+						return err
+					}
+				} else {
+					for _, f := range rep.Faults {
+						c.printf("%s\n", f)
+					}
+					c.printf(c.say("检查了 %d 条记录、%d 次修改，发现 %d 处问题\n", "checked %d records and %d changes: %d faults\n"), rep.Records, rep.Entries, len(rep.Faults))
+				}
+				if len(rep.Faults) > 0 {
+					return c.fail(c.say("数据有损坏。请不要删除，联系办公室", "The data is damaged. Do not delete it; ask the office"))
+				}
+				return nil
+			})
+		},
+	}
+}

@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/agent/inbox"
+	"zhucun/agent/store"
+	"zhucun/agent/syncclient"
+	"zhucun/agent/web"
+	"zhucun/shared/form"
+)
+
+func (c *call) runCmd() *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: c.say("在后台运行：网页、自动同步、收件夹", "Run: the page, sync by itself, the drop folder"),
+		Args:  c.words(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if c.live != nil {
+				return c.fail(c.say("已经在运行", "It is running already"))
+			}
+			if r, ok := findRunning(c.data); ok {
+				return c.fail(c.say("这个数据文件夹上已有程序在运行（%s）", "An agent is running on this data folder already (%s)"), r.Addr)
+			}
+			return c.serve(cmd.Context(), listen)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8450", c.say("网页地址，只能在本机", "address of the page, on this machine only"))
+	return cmd
+}
+
+// serve runs the agent until a signal: page, command door, sync, drop folder.
+func (c *call) serve(ctx context.Context, listen string) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	host, _, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return c.usage(c.say("--listen 只能是本机地址，如 127.0.0.1:8450", "--listen is an address of this machine, such as 127.0.0.1:8450"))
+	}
+	s, err := store.Open(c.data, store.Options{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	l, err := net.Listen("tcp", listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return c.fail(c.say("地址 %s 已被占用，请用 --listen 换一个端口", "Address %s is in use; choose another port with --listen"), listen)
+	}
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	forms := form.Builtin()
+	client := syncclient.New(s, Version, c.log)
+	addr := l.Addr().String()
+	site := web.New(s, syncer{client, s}, web.Options{Log: c.log})
+	a := &agent{store: s, sync: client, forms: forms, addr: addr, link: func() string { return "http://" + addr + site.Link() }}
+	box, err := inbox.New(s, forms, func() form.Lang { return a.lang() }, c.log)
+	if err != nil {
+		return err
+	}
+
+	token := rand.Text()
+	mux := http.NewServeMux()
+	mux.Handle(commandPath, a.commands(token, func(sub *call) { sub.log = c.log }))
+	mux.Handle("/", site.Handler())
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx }}
+
+	var work sync.WaitGroup
+	work.Go(func() { client.Run(ctx) })
+	work.Go(func() {
+		if err := box.Run(ctx); err != nil {
+			c.log.Error("drop folder", "error", err)
+		}
+	})
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	if err := writeRunning(c.data, running{addr, token, os.Getpid()}); err != nil {
+		stop()
+		srv.Close()
+		work.Wait()
+		return err
+	}
+	if c.json {
+		if err := c.print(map[string]string{"listening": addr}); err != nil {
+			return err
+		}
+	} else {
+		c.printf(c.say("已运行：%s（用 zhucun-agent open 打开网页；Ctrl-C 退出）\n", "Running at %s (open the page with zhucun-agent open; Ctrl-C ends)\n"), addr)
+	}
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-served:
+	}
+	stop()
+	// run.json goes first: no new command comes to a door that closes.
+	rerr := os.Remove(filepath.Join(c.data, runFile))
+	if errors.Is(rerr, os.ErrNotExist) {
+		rerr = nil
+	}
+	end, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if serr := srv.Shutdown(end); serr != nil {
+		srv.Close()
+	}
+	work.Wait()
+	return errors.Join(err, rerr)
+}
+
+// syncer shows the page how the sync stands.
+type syncer struct {
+	*syncclient.Client
+	store *store.Store
+}
+
+func (s syncer) State() web.SyncState {
+	st := s.Client.State()
+	at := func(ms int64) time.Time {
+		if ms == 0 {
+			return time.Time{}
+		}
+		return time.UnixMilli(ms)
+	}
+	w := web.SyncState{Success: at(st.LastSuccess), Attempt: at(st.LastAttempt), Busy: st.Running, Online: st.LastAttempt > 0 && st.Problem == nil}
+	if st.Problem != nil {
+		w.Problem = form.Label{Zh: syncclient.Sentence(st.Problem, form.Zh), En: syncclient.Sentence(st.Problem, form.En)}
+	}
+	if st.LastSuccess == 0 {
+		// Before the first sync of this run: when there last was one.
+		if d, err := s.store.Device(); err == nil {
+			w.Success = at(d.LastSync)
+		}
+	}
+	return w
+}
+
+// lang is the language chosen on the page.
+func (a *agent) lang() form.Lang {
+	if d, err := a.store.Device(); err == nil && d.Language == "en" {
+		return form.En
+	}
+	return form.Zh
+}
+
+func (c *call) openCmd() *cobra.Command {
+	var show bool
+	cmd := &cobra.Command{
+		Use:   "open",
+		Short: c.say("打开网页（一次性链接）", "Open the page (a link that works once)"),
+		Args:  c.words(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if c.live == nil {
+				r, ok := findRunning(c.data)
+				if !ok {
+					return c.fail(c.say("程序没有在运行。请先运行：zhucun-agent run", "The agent is not running. Start it first: zhucun-agent run"))
+				}
+				return c.forward(cmd.Context(), r, false)
+			}
+			link := c.live.link()
+			if c.json {
+				return c.print(map[string]string{"link": link})
+			}
+			c.printf("%s\n", link)
+			if !show {
+				browse(link)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&show, "print", false, c.say("只显示链接，不打开浏览器", "print the link, open nothing"))
+	return cmd
+}
+
+// browse asks the desktop to show a link. Where there is no desktop the printed
+// link is all there is.
+func browse(link string) {
+	var cmd *exec.Cmd
+	switch {
+	case runtime.GOOS == "windows":
+		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", link)
+	case runtime.GOOS == "darwin":
+		cmd = exec.Command("open", link)
+	case os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "":
+		cmd = exec.Command("xdg-open", link)
+	default:
+		return
+	}
+	if cmd.Start() == nil {
+		go cmd.Wait()
+	}
+}

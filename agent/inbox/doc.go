@@ -1,0 +1,15 @@
+// Package inbox takes what people bring as files: rows of records from a file
+// named on the command line, from standard input, or dropped into the folder
+// inbox.
+//
+// What holds:
+//   - A dropped file is taken only when its size has stood still: a copy from a
+//     slow stick is not half a file.
+//   - Good rows are taken, bad ones are listed with their place and what is
+//     wrong with them; one bad row holds up none.
+//   - Taking a file again changes nothing.
+//   - Every file ends in done/, or in failed/ beside a .txt that says why;
+//     nothing is deleted and nothing there is overwritten.
+//   - Files dropped while the agent was off are found at its start, and those a
+//     notification missed by a look around every few seconds.
+package inbox

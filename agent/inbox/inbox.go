@@ -1,0 +1,239 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"zhucun/agent/store"
+	"zhucun/shared/form"
+)
+
+// The folders of a drop folder.
+const (
+	Name   = "inbox"
+	Done   = "done"
+	Failed = "failed"
+)
+
+// Settled is how long a file must not have changed before it is taken; a file
+// is looked at again that often. Variables for tests.
+const (
+	settled    = 2 * time.Second
+	lookAround = 5 * time.Second
+)
+
+// Box is a drop folder.
+type Box struct {
+	store   *store.Store
+	forms   *form.Set
+	dir     string
+	lang    func() form.Lang
+	log     *slog.Logger
+	settled time.Duration
+	look    time.Duration
+	seen    map[string]look
+}
+
+// look is a file as it was when last looked at.
+type look struct {
+	size int64
+	time time.Time // of its last change, as the file system says
+	at   time.Time // when it was first seen so
+}
+
+// New makes the drop folder in the store's data folder.
+func New(s *store.Store, forms *form.Set, lang func() form.Lang, log *slog.Logger) (*Box, error) {
+	b := &Box{store: s, forms: forms, dir: filepath.Join(s.Dir(), Name), lang: lang, log: log, settled: settled, look: lookAround, seen: map[string]look{}}
+	for _, d := range []string{b.dir, filepath.Join(b.dir, Done), filepath.Join(b.dir, Failed)} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, fmt.Errorf("make drop folder: %w", err)
+		}
+	}
+	return b, nil
+}
+
+// Run takes files until ctx ends. Notifications are a hint only: they get lost
+// on network folders and when many come at once, so it also looks around.
+func (b *Box) Run(ctx context.Context) error {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		b.log.Info("drop folder is looked at every few seconds only", "error", err)
+		w = &fsnotify.Watcher{}
+	} else {
+		defer w.Close()
+		if err := w.Add(b.dir); err != nil {
+			b.log.Info("drop folder is looked at every few seconds only", "error", err)
+		}
+	}
+	tick := time.NewTimer(0)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case _, ok := <-w.Events:
+			if !ok {
+				w.Events = nil
+			}
+			tick.Reset(min(b.settled/2, b.look))
+			continue
+		case err, ok := <-w.Errors:
+			if !ok {
+				w.Errors = nil
+			}
+			b.log.Info("drop folder notification", "error", err)
+			tick.Reset(0)
+			continue
+		case <-tick.C:
+		}
+		growing, err := b.pass(ctx)
+		if err != nil && ctx.Err() == nil {
+			b.log.Error("drop folder", "error", err)
+		}
+		if growing {
+			tick.Reset(min(b.settled/2, b.look))
+		} else {
+			tick.Reset(b.look)
+		}
+	}
+}
+
+// pass takes every file that has settled; growing says that others have not.
+func (b *Box) pass(ctx context.Context) (growing bool, err error) {
+	d, err := b.store.Device()
+	if err != nil {
+		return false, err
+	}
+	if !d.Enrolled() {
+		// What is dropped before the enrolment waits for it.
+		return false, nil
+	}
+	entries, err := os.ReadDir(b.dir)
+	if err != nil {
+		return false, err
+	}
+	here := map[string]bool{}
+	for _, e := range entries {
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "~$") {
+			continue
+		}
+		here[e.Name()] = true
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return growing, err
+		}
+		if !b.stands(e.Name(), info) {
+			growing = true
+			continue
+		}
+		delete(b.seen, e.Name())
+		if err := b.take(ctx, e.Name(), info); err != nil {
+			return growing, err
+		}
+	}
+	for name := range b.seen {
+		if !here[name] {
+			delete(b.seen, name)
+		}
+	}
+	return growing, nil
+}
+
+// stands tells whether a file has been the same for long enough.
+func (b *Box) stands(name string, info fs.FileInfo) bool {
+	l, known := b.seen[name]
+	now := time.Now()
+	if !known || l.size != info.Size() || !l.time.Equal(info.ModTime()) {
+		b.seen[name] = look{info.Size(), info.ModTime(), now}
+		return false
+	}
+	return now.Sub(l.at) >= b.settled
+}
+
+// take imports one file and moves it.
+func (b *Box) take(ctx context.Context, name string, info fs.FileInfo) error {
+	lang := b.lang()
+	if !info.Mode().IsRegular() {
+		return b.finish(name, Failed, form.Label{Zh: "这不是普通文件", En: "This is not a regular file"}.In(lang))
+	}
+	if ext := strings.ToLower(filepath.Ext(name)); ext != ".jsonl" {
+		return b.finish(name, Failed, form.Label{
+			Zh: "这里只收 .jsonl 文件（每行一条记录）。请另存后再放入",
+			En: "Only .jsonl files (one record a line) are taken here. Save it as one and drop it again",
+		}.In(lang))
+	}
+	f, err := os.Open(filepath.Join(b.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return b.finish(name, Failed, store.Sentence(err, lang))
+	}
+	rep, err := JSONL(ctx, b.store, b.forms, "", "", lang, f)
+	f.Close()
+	if ctx.Err() != nil {
+		// The agent stops: what was taken is taken, the rest comes next time.
+		return ctx.Err()
+	}
+	switch {
+	case err != nil:
+		// A store that cannot write now may tomorrow: the file stays.
+		return fmt.Errorf("take %s: %w", name, err)
+	case len(rep.Bad) > 0:
+		return b.finish(name, Failed, rep.Words(lang))
+	}
+	b.log.Info("file taken", "file", name, "rows", rep.Rows, "new", rep.New, "changed", rep.Changed)
+	return b.finish(name, Done, "")
+}
+
+// Words gives the report as a person reads it, the bad rows one a line.
+func (r Report) Words(lang form.Lang) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, form.Label{
+		Zh: "共 %d 行：新增 %d，修改 %d，没有变化 %d，未收 %d。\n",
+		En: "%d rows: %d new, %d changed, %d unchanged, %d not taken.\n",
+	}.In(lang), r.Rows, r.New, r.Changed, r.Same, len(r.Bad))
+	if len(r.Bad) > 0 {
+		b.WriteString(form.Label{Zh: "改正下列各行后可再次导入整个文件，已收的行不会重复：\n", En: "Mend these lines and import the whole file again; rows that were taken are not taken twice:\n"}.In(lang))
+	}
+	for _, bad := range r.Bad {
+		fmt.Fprintf(&b, form.Label{Zh: "第 %d 行：%s\n", En: "line %d: %s\n"}.In(lang), bad.Line, bad.Text)
+	}
+	return b.String()
+}
+
+// finish moves a file to done or failed, under a name that is free there, with
+// a text beside it when there is something to say. The text comes first: a
+// file in failed never stands there without its reason.
+func (b *Box) finish(name, folder, text string) error {
+	dir := filepath.Join(b.dir, folder)
+	to := name
+	ext := filepath.Ext(name)
+	for i := 2; ; i++ {
+		_, err := os.Lstat(filepath.Join(dir, to))
+		_, terr := os.Lstat(filepath.Join(dir, to+".txt"))
+		if errors.Is(err, fs.ErrNotExist) && errors.Is(terr, fs.ErrNotExist) {
+			break
+		}
+		to = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(name, ext), i, ext)
+	}
+	if text != "" {
+		b.log.Info("file not taken", "file", name)
+		if err := os.WriteFile(filepath.Join(dir, to+".txt"), []byte("\ufeff"+text+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	return os.Rename(filepath.Join(b.dir, name), filepath.Join(dir, to))
+}

@@ -1,0 +1,75 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
+)
+
+// sentences gives for each error that a person may meet what happened and what
+// to do next. The first that fits is used.
+var sentences = []struct {
+	err  error
+	zh   string
+	en   string
+	tail bool // what the error itself adds is worth reading
+}{
+	{ErrNotEnrolled, "这台电脑还没有登记。请向办公室要登记码，然后运行：zhucun-agent enrol 登记码", "This laptop is not enrolled yet. Ask the office for a code and run: zhucun-agent enrol CODE", false},
+	{ErrInUse, "数据文件夹正被另一个程序使用。请先关闭它，或用 --data 指定别的文件夹", "Another agent is using this data folder. Stop it first, or name another folder with --data", false},
+	{ErrVillage, "没有这个村，或要指明是哪个村", "There is no such village here, or one must be named", true},
+	{ErrAuthor, "这个人没有在这台电脑上登记，请办公室添加", "This person is not registered on this laptop; the office can add them", true},
+	{ErrType, "没有这种记录", "There is no such type of record", true},
+	{ErrNotFound, "没有找到这条记录", "There is no such record", true},
+	{merge.ErrNothing, "这里没有需要决定的内容", "There is nothing to decide there", false},
+	{merge.ErrNotLive, "这个值刚刚已被替换，请重新查看记录", "That value has been replaced meanwhile; look at the record again", false},
+	{ErrDamaged, "数据文件有损坏。请不要删除，运行 zhucun-agent verify 查看，并联系办公室", "The data file is damaged. Do not delete it; run zhucun-agent verify and ask the office", true},
+	{ErrClosed, "程序正在退出，没有保存", "The agent is stopping; nothing was saved", false},
+	{syscall.ENOSPC, "磁盘已满，没有保存。请腾出空间后再试", "The disk is full; nothing was saved. Free some space and try again", false},
+	{syscall.EROFS, "文件夹是只读的，无法写入。请换一个文件夹", "The folder is read-only. Choose another one", false},
+	{fs.ErrPermission, "没有写入这个文件夹的权限。请换一个文件夹或检查权限", "This folder may not be written to. Choose another one or check its permissions", true},
+	{fs.ErrNotExist, "没有这个文件或文件夹，请检查名称", "There is no such file or folder; check the name", true},
+}
+
+// Sentence gives an error as one plain sentence with the next step, for the
+// person at the laptop.
+func Sentence(err error, lang form.Lang) string {
+	if err == nil {
+		return ""
+	}
+	var value *form.ValueError
+	if errors.As(err, &value) {
+		return value.Field + ": " + value.Reason.In(lang)
+	}
+	var refusal *merge.Refusal
+	if errors.As(err, &refusal) {
+		return refusalLabel(refusal).In(lang)
+	}
+	for _, s := range sentences {
+		if !errors.Is(err, s.err) {
+			continue
+		}
+		text := form.Label{Zh: s.zh, En: s.en}.In(lang)
+		if s.tail {
+			if detail := strings.TrimPrefix(err.Error(), s.err.Error()+": "); detail != err.Error() || err != s.err {
+				text += fmt.Sprintf(" (%s)", detail)
+			}
+		}
+		return text
+	}
+	return err.Error()
+}
+
+func refusalLabel(r *merge.Refusal) form.Label {
+	switch r.Code {
+	case merge.RefusedOwner:
+		return form.Label{Zh: fmt.Sprintf("%s 由乡镇或办公室确定，%s 只能提建议", r.Path, r.Writer.Author), En: fmt.Sprintf("%s is for the township or the office to decide; %s may only propose", r.Path, r.Writer.Author)}
+	case merge.RefusedAuthor:
+		return form.Label{Zh: fmt.Sprintf("%s 由记录的作者确定，%s 只能提建议", r.Path, r.Writer.Author), En: fmt.Sprintf("%s is for the record's author to decide; %s may only propose", r.Path, r.Writer.Author)}
+	}
+	return form.Label{Zh: fmt.Sprintf("%s 的职务不能填写“%s”这种记录", r.Writer.Author, r.Type), En: fmt.Sprintf("%s's role may not write records of type %s", r.Writer.Author, r.Type)}
+}

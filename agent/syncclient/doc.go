@@ -1,0 +1,16 @@
+// Package syncclient brings a laptop's changes to the server and the server's
+// records to the laptop, whenever there is a connection, without anybody's
+// attention: when, how much at a time, and when to back off.
+//
+// What holds:
+//   - A failure of any kind loses nothing and repeats nothing: what was not
+//     acknowledged goes again, and the server passes over what it has.
+//   - An answer counts only when it is a message of ours from the server whose
+//     key the enrolment code named; a portal's page is no answer.
+//   - After a failure the next request is smaller, after a success larger, so
+//     that a link that dies every half minute still advances.
+//   - A server that asks for patience gets it, but never more than an hour.
+//   - Stop ends everything at once; a request under way is given up.
+//
+// Without the second, a dormitory's log-in page would be taken for a receipt.
+package syncclient

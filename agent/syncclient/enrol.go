@@ -1,0 +1,63 @@
+package syncclient
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"zhucun/agent/store"
+	"zhucun/shared/identity"
+	"zhucun/shared/wire"
+)
+
+// The errors of Enrol.
+var (
+	ErrEnrolled = errors.New("this laptop is enrolled already; use another data folder, or ask the office to change what it is assigned")
+	ErrBadCode  = errors.New("the server does not accept this code: it was mistyped, used, or is too old; ask the office for a new one")
+)
+
+// Enrol brings the laptop in with a code. Code and key are stored before the
+// server is asked, so that the same code works again after a lost answer.
+func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
+	code, err := identity.ParseCode(text)
+	if err != nil {
+		return store.Device{}, err
+	}
+	d, err := c.store.Device()
+	if err != nil {
+		return d, err
+	}
+	if d.Enrolled() {
+		return d, ErrEnrolled
+	}
+	d, err = c.store.SetDevice(ctx, func(d *store.Device) { d.Code, d.URL, d.Pin = text, code.URL, code.Pin })
+	if err != nil {
+		return d, err
+	}
+	answer := new(wire.Enrolled)
+	m := &wire.Enrol{Version: wire.Version, Code: code.ID, Secret: code.Secret, Key: d.Private().Public().(ed25519.PublicKey), Agent: c.version}
+	var r Report
+	sent, err := c.post(ctx, d, wire.EnrolPath, m, answer, &r)
+	var f *wire.Fault
+	if errors.As(err, &f) && f.Code == wire.FaultCode {
+		return d, ErrBadCode
+	}
+	if err != nil {
+		return d, err
+	}
+	if identity.PinOf(answer.Server) != code.Pin || len(answer.Server) != ed25519.PublicKeySize {
+		return d, errPin
+	}
+	if answer.Device == "" || answer.Token == "" || len(answer.Assigned.Villages) == 0 || len(answer.Assigned.Profiles) == 0 {
+		return d, fmt.Errorf("%w: its answer is incomplete", ErrUnfit)
+	}
+	d, err = c.store.SetDevice(ctx, func(d *store.Device) {
+		d.Code = ""
+		d.ID, d.Token, d.Server, d.Numbers, d.Assigned = answer.Device, answer.Token, answer.Server, answer.Numbers, answer.Assigned
+	})
+	if err != nil {
+		return d, err
+	}
+	return d, c.store.Measure(ctx, answer.Time, sent+(c.store.Wall()-sent)/2)
+}

@@ -1,0 +1,377 @@
+package syncclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"zhucun/agent/store"
+	"zhucun/shared/wire"
+)
+
+// How much one request carries, in bytes of entries before compression: halved
+// after a failure, doubled after a success.
+const (
+	minBudget   = 16 << 10
+	firstBudget = 1 << 20
+	maxBudget   = 8 << 20
+	// pageBudget is how many bytes of records one answer brings at most.
+	pageBudget = 1 << 20
+)
+
+// The longest that a server or a proxy may make us wait.
+const maxRetryAfter = time.Hour
+
+// Client syncs one store with its server.
+type Client struct {
+	store   *store.Store
+	version string
+	log     *slog.Logger
+	http    *retryablehttp.Client
+	count   *counter
+
+	running sync.Mutex // one sync at a time
+
+	mu     sync.Mutex
+	budget int
+	state  State
+	nudge  chan struct{}
+	next   time.Duration // what the server asked for
+}
+
+// State is how the sync stands, for screens. Times are ms since 1970, the
+// laptop's corrected clock; 0 is never.
+type State struct {
+	Running     bool
+	LastAttempt int64
+	LastSuccess int64
+	// Problem is the last attempt's failure, nil after a success; Sentence says it.
+	Problem error
+}
+
+// New makes a client; version is the agent's, told to the server.
+func New(s *store.Store, version string, log *slog.Logger) *Client {
+	c := &Client{store: s, version: version, log: log, budget: firstBudget, nudge: make(chan struct{}, 1), count: new(counter)}
+	c.http = &retryablehttp.Client{
+		HTTPClient:   &http.Client{Transport: c.transport()},
+		Logger:       nil,
+		RetryWaitMin: 300 * time.Millisecond,
+		RetryWaitMax: 5 * time.Second,
+		RetryMax:     2,
+		Backoff:      backoff,
+		CheckRetry:   checkRetry,
+		// The answer's own words, not the library's summary of them.
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	return c
+}
+
+// checkRetry leaves to the library what a moment's patience may mend: a
+// connection that broke. A server that asked for patience is not asked again
+// within one sync; the schedule waits for it.
+func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil || errors.Is(err, errPin) {
+		return false, ctx.Err()
+	}
+	if resp != nil && (resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests) {
+		return false, nil
+	}
+	return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
+}
+
+// backoff is the library's, spread over half to one and a half times, so that a
+// county that comes back at once does not come back at once again.
+func backoff(lo, hi time.Duration, attempt int, resp *http.Response) time.Duration {
+	d := retryablehttp.DefaultBackoff(lo, hi, attempt, nil)
+	return d/2 + rand.N(d)
+}
+
+// Report is what one sync did.
+type Report struct {
+	Pushed     uint64 `json:"pushed"` // own changes acknowledged
+	Pulled     uint64 `json:"pulled"` // records that came
+	BytesUp    int64  `json:"bytes_up"`
+	BytesDown  int64  `json:"bytes_down"`
+	RoundTrips int    `json:"round_trips"`
+	Pending    uint64 `json:"pending"`
+}
+
+// The errors that a person must hear of.
+var (
+	ErrRevoked   = errors.New("the office has revoked this laptop")
+	ErrForeign   = errors.New("what answered is not our server, perhaps a network's log-in page")
+	ErrUnfit     = errors.New("server and agent are of releases that do not understand each other")
+	ErrForked    = errors.New("the server has other entries under this laptop's numbers: the laptop was perhaps restored from an old copy")
+	errNoAnswer  = errors.New("the server was not reached")
+	errNoAdvance = errors.New("the server did not take what was sent")
+)
+
+// patience is a server's request to come back later.
+type patience struct{ after time.Duration }
+
+func (p patience) Error() string {
+	return fmt.Sprintf("the server is busy and asks to come back in %s", p.after.Round(time.Second))
+}
+
+// Once syncs until all that was pending is acknowledged and all that was new is
+// stored, or until ctx ends. What failed is tried again meanwhile, with smaller
+// requests.
+func (c *Client) Once(ctx context.Context) (Report, error) {
+	c.running.Lock()
+	defer c.running.Unlock()
+	c.note(func(s *State) { s.Running, s.LastAttempt = true, c.store.Now() })
+	c.count.reset()
+	var r Report
+	err := c.rounds(ctx, &r)
+	r.BytesUp, r.BytesDown = c.count.read()
+	if st, serr := c.store.Status(); serr == nil {
+		r.Pending = st.Pending
+	} else if err == nil {
+		err = serr
+	}
+	c.note(func(s *State) {
+		s.Running, s.Problem = false, nil
+		if err != nil {
+			s.Problem = err
+		} else {
+			s.LastSuccess = c.store.Now()
+		}
+	})
+	return r, err
+}
+
+func (c *Client) rounds(ctx context.Context, r *Report) error {
+	failures := 0
+	for {
+		more, err := c.round(ctx, r)
+		switch {
+		case err == nil && !more:
+			return nil
+		case err == nil:
+			failures = 0
+			c.grow()
+			continue
+		case ctx.Err() != nil, !temporary(err):
+			return err
+		}
+		c.log.Debug("sync round failed", "error", err)
+		c.shrink()
+		failures++
+		wait := min(time.Second<<min(failures, 5), 30*time.Second)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait/2 + rand.N(wait)):
+		}
+	}
+}
+
+// temporary tells a failure that trying again soon may mend.
+func temporary(err error) bool { return errors.Is(err, errNoAnswer) }
+
+func (c *Client) grow() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.budget = min(2*c.budget, maxBudget)
+}
+
+func (c *Client) shrink() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.budget = max(c.budget/2, minBudget)
+}
+
+func (c *Client) note(f func(*State)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(&c.state)
+}
+
+// State tells how the sync stands.
+func (c *Client) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// round is one request and what it brings. more says that another should
+// follow at once.
+func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
+	d, err := c.store.Device()
+	if err != nil {
+		return false, err
+	}
+	if !d.Enrolled() {
+		return false, store.ErrNotEnrolled
+	}
+	c.mu.Lock()
+	budget := c.budget
+	c.mu.Unlock()
+	out, err := c.store.Outgoing(ctx, budget)
+	if err != nil {
+		return false, err
+	}
+	_, runs, err := c.store.Clock()
+	if err != nil {
+		return false, err
+	}
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Budget: pageBudget, Assigned: d.Assigned.Serial}
+	sending := false
+	for i := range out {
+		m.Villages = append(m.Villages, out[i].Push)
+		m.Pending += out[i].Left
+		sending = sending || len(out[i].Push.Segments) > 0
+	}
+	if sending {
+		m.Agent = c.version
+	}
+	answer := new(wire.Synced)
+	sent, err := c.post(ctx, d, wire.SyncPath, m, answer, r)
+	if err != nil {
+		return false, err
+	}
+	moved := false
+	for i := range answer.Villages {
+		p := &answer.Villages[i]
+		taken, err := c.store.Take(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		r.Pushed += taken.Acknowledged
+		r.Pulled += taken.Records
+		moved = moved || taken.Acknowledged > 0 || taken.Rewound
+		more = more || taken.More || taken.Rewound
+		if taken.Forked {
+			return false, ErrForked
+		}
+	}
+	if a := answer.Assigned; a != nil {
+		if err := c.store.Assign(ctx, *a); err != nil {
+			return false, err
+		}
+		// A village that was just assigned is fetched at once.
+		more = true
+	}
+	back := c.store.Wall()
+	if err := c.store.Measure(ctx, answer.Time, sent+(back-sent)/2); err != nil {
+		return false, err
+	}
+	c.mu.Lock()
+	c.next = time.Duration(answer.Next) * time.Second
+	c.mu.Unlock()
+	if sending && !moved {
+		return false, errNoAdvance
+	}
+	return more || m.Pending > 0, nil
+}
+
+// post sends one message and reads the answer. sent is the machine's clock when
+// the attempt that was answered left.
+func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (sent int64, err error) {
+	var body []byte
+	request, isSync := m.(*wire.Sync)
+	if isSync {
+		body, err = wire.EncodeSync(request, wire.Thrifty)
+	} else {
+		body, err = wire.Encode(m, wire.Thrifty)
+	}
+	if err != nil {
+		return 0, err
+	}
+	attempts := 0
+	attempt := func() (io.Reader, error) {
+		attempts++
+		if isSync {
+			read, _, err := c.store.Clock()
+			if err != nil {
+				return nil, err
+			}
+			wire.SetClock(body, read.Milli())
+		}
+		sent = c.store.Wall()
+		return bytes.NewReader(body), nil
+	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, retryablehttp.ReaderFunc(attempt))
+	if err != nil {
+		return 0, fmt.Errorf("address %s: %w", d.URL, err)
+	}
+	req.Header.Set("Content-Type", wire.ContentType)
+	req.Header.Set("User-Agent", "")
+	if d.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+d.Token)
+	}
+	resp, err := c.http.Do(req)
+	// The library asks for the body once to learn its length.
+	r.RoundTrips += max(attempts-1, 1)
+	if err != nil {
+		if errors.Is(err, errPin) {
+			return 0, err
+		}
+		return 0, fmt.Errorf("%w: %w", errNoAnswer, plain(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
+		return 0, patience{retryAfter(resp)}
+	}
+	if resp.StatusCode != http.StatusOK {
+		return 0, c.fault(resp)
+	}
+	switch err := wire.Decode(resp.Body, wire.MaxAnswer, answer); {
+	case err == nil:
+		return sent, nil
+	case errors.Is(err, wire.ErrForeign):
+		return 0, fmt.Errorf("%w (%s)", ErrForeign, d.URL)
+	case errors.Is(err, wire.ErrDictionary):
+		return 0, ErrUnfit
+	default:
+		// Cut off or garbled on the way: as good as none.
+		return 0, fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+}
+
+// retryAfter reads the header in seconds or as a date, a minute where there is
+// none, never more than maxRetryAfter.
+func retryAfter(resp *http.Response) time.Duration {
+	d := time.Minute
+	if s := resp.Header.Get("Retry-After"); s != "" {
+		if n, err := strconv.Atoi(s); err == nil && n >= 0 {
+			d = time.Duration(min(n, 1<<20)) * time.Second
+		} else if t, err := http.ParseTime(s); err == nil {
+			// By the answer's own clock: the laptop's may be wrong by years.
+			if now, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+				d = t.Sub(now)
+			}
+		}
+	}
+	return min(max(d, time.Second), maxRetryAfter)
+}
+
+// fault reads a refusal.
+func (c *Client) fault(resp *http.Response) error {
+	f := new(wire.Fault)
+	if err := wire.Decode(resp.Body, wire.MaxAnswer, f); err != nil {
+		if resp.StatusCode >= 500 {
+			return fmt.Errorf("%w: HTTP status %d", errNoAnswer, resp.StatusCode)
+		}
+		return fmt.Errorf("%w (HTTP status %d)", ErrForeign, resp.StatusCode)
+	}
+	switch f.Code {
+	case wire.FaultRevoked:
+		return ErrRevoked
+	case wire.FaultVersion:
+		return ErrUnfit
+	case wire.FaultBusy, wire.FaultServer:
+		return fmt.Errorf("%w: %w", errNoAnswer, f)
+	}
+	return f
+}

@@ -1,0 +1,40 @@
+package syncclient
+
+import (
+	"errors"
+	"fmt"
+
+	"zhucun/agent/store"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+)
+
+var sentences = []struct {
+	err    error
+	zh, en string
+}{
+	{identity.ErrCode, "登记码不对，或没有抄全。请重新抄一遍", "This is not an enrolment code, or part of it is missing. Copy it again"},
+	{ErrEnrolled, "这台电脑已经登记过了。要换登记，请用另一个数据文件夹", "This laptop is enrolled already. Use another data folder to enrol anew"},
+	{ErrBadCode, "服务器不接受这个登记码：可能抄错、已用过或过期。请向办公室要新的", "The server does not accept this code: mistyped, used or too old. Ask the office for a new one"},
+	{ErrRevoked, "办公室已停用这台电脑。写下的内容都还在，请联系办公室", "The office has revoked this laptop. What was written is kept here; ask the office"},
+	{ErrForeign, "应答的不是我们的服务器，可能是网络的登录页。请先在浏览器里登录网络，再试一次", "What answered is not our server, perhaps a network's log-in page. Log in to the network in a browser and try again"},
+	{ErrUnfit, "服务器和本程序的版本不配，请更新程序", "Server and agent are of releases that do not understand each other. Update the agent"},
+	{ErrForked, "服务器上这台电脑的编号下有别的内容：这台电脑可能从旧备份恢复过。请联系办公室", "The server has other entries under this laptop's numbers; it was perhaps restored from an old copy. Ask the office"},
+	{errPin, "对方的密钥与登记码不符，什么也没有发送。请检查网络或联系办公室", "The server's key is not the one of the enrolment code; nothing was sent. Check the network or ask the office"},
+	{errNoAdvance, "服务器没有收下发送的内容，都还保存在本机。请联系办公室", "The server did not take what was sent; everything is kept here. Ask the office"},
+	{errNoAnswer, "没有连上服务器。内容都保存在本机，有网络时会自动发送", "The server was not reached. Everything is kept here and goes by itself when there is a connection"},
+}
+
+// Sentence gives an error as one plain sentence with the next step.
+func Sentence(err error, lang form.Lang) string {
+	var p patience
+	if errors.As(err, &p) {
+		return fmt.Sprintf(form.Label{Zh: "服务器忙，%d 秒后会自动再试", En: "The server is busy; the next try is in %d seconds"}.In(lang), int(p.after.Seconds()))
+	}
+	for _, s := range sentences {
+		if errors.Is(err, s.err) {
+			return form.Label{Zh: s.zh, En: s.en}.In(lang)
+		}
+	}
+	return store.Sentence(err, lang)
+}

@@ -1,0 +1,18 @@
+// Package sim plays a village's weeks in milliseconds: a few laptops with real
+// stores, the real server store between them, and everything in between that
+// goes wrong. One seed decides all of it, and a failure prints the seed.
+//
+// A schedule has saves from forms that were opened long before, decisions on
+// both sides, voids, clocks that are wrong by ten years and jump, requests and
+// answers that are lost, repeated or come late, small budgets, and crashes
+// before any commit of a laptop.
+//
+// What is checked:
+//   - on the way: what a laptop acknowledged it shows; what it calls delivered
+//     the server has; nothing that one laptop read before disappears unless a
+//     change that names it came;
+//   - at the end, when all traffic has: every save that was acknowledged is in
+//     the server's log once; server and laptops have byte for byte the same
+//     states; and these are what a plain oracle makes of the log, which knows
+//     no frontier, no join and no page.
+package sim

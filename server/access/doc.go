@@ -1,0 +1,18 @@
+// Package access says who may do what: accounts of the office with their
+// passwords and roles, enrolment codes, the laptops that came in by them, and
+// the people who write on each.
+//
+// What holds:
+//   - A code brings in one laptop, once, for a limited time, and is burnt by
+//     five wrong secrets. The same laptop may repeat it: a lost answer costs
+//     nothing.
+//   - The server keeps no password, code secret or token, only what checks them.
+//   - A name on a laptop is the same person as an equal name on another laptop
+//     of the village, and is nobody's login.
+//   - After wrong passwords each further attempt must wait longer. The wait is
+//     the same for logins that do not exist.
+//
+// Were a name on a laptop allowed to be a login, a history could not tell the
+// field from the office; without the wait a password of six letters is found
+// over night.
+package access

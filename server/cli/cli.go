@@ -1,0 +1,256 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/server/access"
+	"zhucun/server/review"
+	"zhucun/server/store"
+	"zhucun/server/store/sqlite"
+	"zhucun/shared/form"
+)
+
+// Version is the server's.
+const Version = "0.1"
+
+// Exit statuses.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// call is one command being carried out: where it reads and writes, in which
+// language, and on what data.
+type call struct {
+	out, err io.Writer
+	lang     form.Lang
+	json     bool
+	data     string
+	now      func() time.Time
+	log      *slog.Logger
+}
+
+// usageError is a command that was not understood.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// plainError is a failure that is a sentence already.
+type plainError struct{ text string }
+
+func (e *plainError) Error() string { return e.text }
+
+// Main carries out a command line and gives the exit status.
+func Main(ctx context.Context, args []string) int {
+	level := slog.LevelWarn
+	if os.Getenv("ZHUCUN_DEBUG") != "" {
+		level = slog.LevelDebug
+	}
+	c := &call{out: os.Stdout, err: os.Stderr, lang: language(args), now: time.Now,
+		log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))}
+	return c.run(ctx, args)
+}
+
+// language is Chinese unless the command or the environment asks for English.
+// The commands are made in it, so it is looked for before they are.
+func language(args []string) form.Lang {
+	var asked []string
+	for i, a := range args {
+		if v, ok := strings.CutPrefix(a, "--lang="); ok {
+			asked = append(asked, v)
+		} else if a == "--lang" && i+1 < len(args) {
+			asked = append(asked, args[i+1])
+		}
+	}
+	for _, name := range []string{"ZHUCUN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"} {
+		asked = append(asked, os.Getenv(name))
+	}
+	for _, v := range asked {
+		if v != "" {
+			if strings.HasPrefix(v, "en") {
+				return form.En
+			}
+			return form.Zh
+		}
+	}
+	return form.Zh
+}
+
+// say picks the text in the caller's language.
+func (c *call) say(zh, en string) string { return form.Label{Zh: zh, En: en}.In(c.lang) }
+
+func (c *call) usage(zh, en string, args ...any) error {
+	return &usageError{fmt.Sprintf(c.say(zh, en), args...)}
+}
+
+func (c *call) fail(zh, en string, args ...any) error {
+	return &plainError{fmt.Sprintf(c.say(zh, en), args...)}
+}
+
+func (c *call) run(ctx context.Context, args []string) int {
+	root := c.root()
+	root.SetArgs(args)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	err := root.ExecuteContext(ctx)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintln(c.err, usage.text)
+		return exitUsage
+	}
+	fmt.Fprintln(c.err, c.sentence(err))
+	c.log.Debug("the command failed", "error", err)
+	return exitFailed
+}
+
+// sentence says an error in one sentence and the next step.
+func (c *call) sentence(err error) string {
+	var plain *plainError
+	var name *access.NameError
+	var condition *store.ConditionError
+	var value *form.ValueError
+	var denied *fs.PathError
+	switch {
+	case errors.As(err, &plain):
+		return plain.text
+	case errors.As(err, &name):
+		return form.Label{Zh: name.Zh, En: name.En}.In(c.lang)
+	case errors.As(err, &value):
+		return value.Field + c.say("：", ": ") + value.Reason.In(c.lang)
+	case errors.As(err, &condition):
+		if condition.Near != "" {
+			return fmt.Sprintf(c.say("没有字段“%s”，是不是“%s”？", "There is no field %q; did you mean %q?"), condition.Field, condition.Near)
+		}
+		return fmt.Sprintf(c.say("没有字段“%s”，字段名见表单", "There is no field %q; the form has their names"), condition.Field)
+	case errors.Is(err, review.ErrDecided):
+		return c.say("已经有人处理过了；用 conflicts 或 quarantine list 查看现在的情况", "Somebody has decided on it already; conflicts and quarantine list show what waits now")
+	case errors.Is(err, review.ErrNothing):
+		return c.say("那里没有需要处理的内容；用 conflicts 查看待处理的", "Nothing waits for a decision there; conflicts lists what does")
+	case errors.Is(err, store.ErrNotFound):
+		return c.say("没有找到；请核对编号", "There is no such thing; check the id")
+	case errors.As(err, &denied):
+		return fmt.Sprintf(c.say("无法读写 %s（%s）；请检查文件夹和权限", "Cannot read or write %s (%s); check the folder and its permissions"), denied.Path, denied.Err)
+	}
+	return fmt.Sprintf(c.say("没有成功：%s", "It failed: %s"), err)
+}
+
+func (c *call) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "zhucun-server",
+		Short:         c.say("驻村通服务器：汇总各村数据，供办公室查看和处理", "Zhucun's server: brings the villages' records together for the office"),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       Version,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return c.usage("命令写法不对（%s）；运行 %s --help 查看用法", "The command was not understood (%s); see %s --help", err, cmd.CommandPath())
+	})
+	f := root.PersistentFlags()
+	f.StringVar(&c.data, "data", os.Getenv("ZHUCUN_DATA"), c.say("数据文件夹（或环境变量 ZHUCUN_DATA）", "the data folder (or ZHUCUN_DATA)"))
+	f.BoolVar(&c.json, "json", false, c.say("输出 JSON，供程序读取", "print JSON, for programs"))
+	f.String("lang", "", c.say("语言：zh 或 en", "language: zh or en"))
+	f.BoolP("help", "h", false, c.say("显示用法", "show how it is used"))
+	f.Lookup("help").Hidden = true
+	root.AddCommand(c.initCommand(), c.serveCommand(), c.villageCommand(), c.enrolCommand(), c.deviceCommand(),
+		c.getCommand(), c.listCommand(), c.conflictsCommand(), c.resolveCommand(), c.quarantineCommand(), c.verifyCommand())
+	c.groups(root)
+	return root
+}
+
+// groups makes every command that only holds others say what it holds, and
+// whatever it does not know a wrong usage.
+func (c *call) groups(cmd *cobra.Command) {
+	if !cmd.Runnable() {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return c.usage("没有命令“%s”；运行 %s --help 查看全部命令", "There is no command %q; see %s --help", args[0], cmd.CommandPath())
+			}
+			return cmd.Help()
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		c.groups(sub)
+	}
+}
+
+// command makes a command that takes min to max arguments (max < 0: any number).
+func (c *call) command(use, zh, en string, min, max int, run func(context.Context, []string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: c.say(zh, en), DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < min || max >= 0 && len(args) > max {
+				return c.usage("命令写法不对；用法：%s", "The command was not understood; usage: %s", cmd.Parent().CommandPath()+" "+use)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), args) },
+	}
+}
+
+// server is what commands work on.
+type server struct {
+	store  *store.Store
+	access *access.Access
+	review *review.Review
+	keys   *keys
+}
+
+// open opens the data folder, which init has made.
+func (c *call) open(ctx context.Context) (*server, error) {
+	if c.data == "" {
+		return nil, c.usage("请用 --data 指定数据文件夹，或设置环境变量 ZHUCUN_DATA", "Name the data folder with --data, or set ZHUCUN_DATA")
+	}
+	k, err := readKeys(c.data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, c.fail("%s 里还没有数据；先运行 zhucun-server init --data %s", "There is no data in %s yet; run zhucun-server init --data %s first", c.data, c.data)
+	} else if err != nil {
+		return nil, err
+	}
+	return c.openWith(ctx, k)
+}
+
+func (c *call) openWith(ctx context.Context, k *keys) (*server, error) {
+	s, err := sqlite.Open(ctx, filepath.Join(c.data, "zhucun.db"), store.Options{Key: k.identity, Now: c.now, Random: rand.Reader, Log: c.log})
+	if err != nil {
+		return nil, err
+	}
+	a := access.New(s)
+	return &server{s, a, review.New(s), k}, nil
+}
+
+// with opens the data folder for the length of do.
+func (c *call) with(ctx context.Context, do func(*server) error) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(s), s.store.Close())
+}
+
+// print writes v as one line of JSON.
+func (c *call) print(v any) error {
+	e := json.NewEncoder(c.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// tell writes a line for people.
+func (c *call) tell(zh, en string, args ...any) { fmt.Fprintf(c.out, c.say(zh, en)+"\n", args...) }

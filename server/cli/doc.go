@@ -1,0 +1,16 @@
+// Package cli is the server's commands. It builds a server out of the other
+// packages, or does one thing on the data folder beside a running one.
+//
+// What holds:
+//   - A command exits 0 when it is done, 1 when it failed, 2 when it was not
+//     understood. An error is one sentence and the next step, on standard
+//     error; what a program reads is on standard output and nothing else is.
+//   - With --json a command prints one object, or one a line, and the keys do
+//     not depend on the language.
+//   - Keys are made once and written whole or not at all.
+//
+// The data folder: zhucun.db, and keys/ (0700) with identity.key, the server's
+// own Ed25519 key, which laptops are pinned to; ca.crt, the end of the chain
+// that agents check; agent.crt and agent.key, made anew when they run out;
+// pages.crt and pages.key, the same for browsers, which do not know Ed25519.
+package cli

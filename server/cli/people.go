@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/server/access"
+	"zhucun/server/store"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+)
+
+func (c *call) villageCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "village", Short: c.say("村：添加、列表", "villages: add, list")}
+	var township string
+	add := c.command("add CODE NAME [--township TOWNSHIP]", "添加一个村", "add a village", 2, 2, func(ctx context.Context, args []string) error {
+		return c.with(ctx, func(s *server) error { return c.addVillage(ctx, s, args[0], args[1], township) })
+	})
+	add.Flags().StringVar(&township, "township", "", c.say("所属乡镇", "the township"))
+	cmd.AddCommand(add, c.command("list", "列出各村", "list the villages", 0, 0, func(ctx context.Context, _ []string) error {
+		return c.with(ctx, func(s *server) error { return c.listVillages(ctx, s) })
+	}))
+	return cmd
+}
+
+type villageJSON struct {
+	Code     record.Village `json:"code"`
+	Name     string         `json:"name"`
+	Township string         `json:"township"`
+}
+
+func (c *call) addVillage(ctx context.Context, s *server, code, name, township string) error {
+	err := s.access.AddVillage(ctx, store.Village{Code: record.Village(code), Name: name, Township: township})
+	if errors.Is(err, store.ErrTaken) {
+		return c.fail("已经有代码为 %s 的村；用 village list 查看", "There is a village %s already; village list shows it", code)
+	} else if err != nil {
+		return err
+	}
+	if len(code) != 12 || strings.Trim(code, "0123456789") != "" {
+		fmt.Fprintln(c.err, c.say("提示：村代码通常是12位数字（统计用区划代码），请核对", "Note: a village code usually has 12 digits (the statistical code); check it"))
+	}
+	if c.json {
+		return c.print(villageJSON{record.Village(code), name, township})
+	}
+	c.tell("已添加 %s %s", "Added %s %s", code, name)
+	return nil
+}
+
+func (c *call) listVillages(ctx context.Context, s *server) error {
+	villages, err := s.store.Villages(ctx)
+	if err != nil {
+		return err
+	}
+	t := table{heads: []string{c.say("代码", "code"), c.say("村", "village"), c.say("乡镇", "township")}}
+	for _, v := range villages {
+		if c.json {
+			if err := c.print(villageJSON{v.Code, v.Name, v.Township}); err != nil {
+				return err
+			}
+			continue
+		}
+		t.add(string(v.Code), v.Name, v.Township)
+	}
+	return c.show(&t, "还没有村；用 village add 添加", "No villages yet; add one with village add")
+}
+
+func (c *call) enrolCommand() *cobra.Command {
+	var villages []string
+	var role, name string
+	ttl := access.TTL
+	cmd := c.command(`enrol --village CODE[,CODE…] --role ROLE --name NAME [--ttl 72h]`, "发放登记码，让一台电脑加入", "issue a code that brings a laptop in", 0, 0,
+		func(ctx context.Context, _ []string) error {
+			if len(villages) == 0 || role == "" || name == "" {
+				return c.usage(`需要 --village、--role 和 --name，例如 enrol --village 369999000001 --role team_member --name "王队员"`,
+					`--village, --role and --name are needed, as in enrol --village 369999000001 --role team_member --name "王队员"`)
+			}
+			return c.with(ctx, func(s *server) error { return c.enrol(ctx, s, villages, role, name, ttl) })
+		})
+	f := cmd.Flags()
+	f.StringSliceVar(&villages, "village", nil, c.say("村代码，可写多个", "village codes"))
+	f.StringVar(&role, "role", "", c.say("角色", "role"))
+	f.StringVar(&name, "name", "", c.say("使用人姓名", "the name of whoever will use it"))
+	f.DurationVar(&ttl, "ttl", access.TTL, c.say("有效期", "how long the code works"))
+	return cmd
+}
+
+func (c *call) enrol(ctx context.Context, s *server, villages []string, role, name string, ttl time.Duration) error {
+	url, err := s.store.Meta(ctx, metaURL)
+	if err != nil {
+		return err
+	}
+	if url == nil {
+		url = []byte("https://" + defaultListen)
+		fmt.Fprintf(c.err, c.say("提示：服务器还没有运行过，登记码里写的地址是 %s\n", "Note: the server has not run yet; the code names the address %s\n"), url)
+	}
+	l := access.Laptop{Role: identity.Role(role), Name: name, TTL: ttl, URL: string(url), Pin: identity.PinOf(s.keys.public())}
+	for _, v := range villages {
+		l.Villages = append(l.Villages, record.Village(strings.TrimSpace(v)))
+	}
+	code, err := s.access.NewCode(ctx, l)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.print(map[string]string{"code": code.String()})
+	}
+	fmt.Fprintln(c.out, code)
+	fmt.Fprintf(c.err, c.say("在电脑上运行 zhucun-agent enrol 加上面的登记码；%s 前有效，只能用一次\n", "On the laptop run zhucun-agent enrol with this code; it works once, until %s\n"),
+		c.now().Add(ttl).Format("2006-01-02 15:04"))
+	return nil
+}
+
+func (c *call) deviceCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "device", Short: c.say("电脑：列表、停用、登记使用人", "laptops: list, revoke, register people")}
+	cmd.AddCommand(
+		c.command("list", "列出已登记的电脑", "list the enrolled laptops", 0, 0, func(ctx context.Context, _ []string) error {
+			return c.with(ctx, func(s *server) error { return c.listDevices(ctx, s) })
+		}),
+		c.command("revoke ID", "停用一台电脑", "revoke a laptop", 1, 1, func(ctx context.Context, args []string) error {
+			return c.with(ctx, func(s *server) error {
+				d, err := s.access.Revoke(ctx, identity.Device(args[0]))
+				if errors.Is(err, access.ErrRevoked) {
+					return c.fail("这台电脑已经停用", "This laptop is revoked already")
+				}
+				return c.changed(d, err, "已停用 %s（%s）；它未上传的内容以后送到时会放进隔离区", "Revoked %s (%s); what it still sends goes into quarantine")
+			})
+		}),
+		c.command("profile ID NAME", "在一台电脑上再登记一个使用人", "register one more person on a laptop", 2, 2, func(ctx context.Context, args []string) error {
+			return c.with(ctx, func(s *server) error {
+				d, err := s.access.AddProfile(ctx, identity.Device(args[0]), args[1])
+				return c.changed(d, err, "已登记；%s 的使用人：%s", "Registered; on %s there are %s")
+			})
+		}),
+		c.command("assign ID CODE[,CODE…]", "改派一台电脑到这些村", "give a laptop these villages instead", 2, 2, func(ctx context.Context, args []string) error {
+			return c.with(ctx, func(s *server) error {
+				var villages []record.Village
+				for v := range strings.SplitSeq(args[1], ",") {
+					villages = append(villages, record.Village(strings.TrimSpace(v)))
+				}
+				d, err := s.access.Assign(ctx, identity.Device(args[0]), villages)
+				return c.changed(d, err, "已改派 %s（%s）", "Assigned %s (%s)")
+			})
+		}))
+	return cmd
+}
+
+// changed reports a changed device: its id and who is on it.
+func (c *call) changed(d store.Device, err error, zh, en string) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return c.fail("没有这个编号的电脑；用 device list 查看", "There is no laptop of that id; device list shows them")
+	} else if err != nil {
+		return err
+	}
+	if c.json {
+		return c.print(deviceOf(&d, nil))
+	}
+	c.tell(zh, en, d.ID, strings.Join(d.Profiles, c.say("、", ", ")))
+	return nil
+}
+
+type deviceJSON struct {
+	ID       identity.Device  `json:"id"`
+	Name     string           `json:"name"`
+	Role     identity.Role    `json:"role"`
+	Profiles []string         `json:"profiles"`
+	Villages []record.Village `json:"villages"`
+	Enrolled time.Time        `json:"enrolled_at"`
+	Revoked  bool             `json:"revoked"`
+	Seen     *time.Time       `json:"seen_at,omitempty"`
+	Pending  uint64           `json:"pending"`
+	Agent    string           `json:"agent"`
+}
+
+// deviceOf gives a device as it is printed, with what its last contacts said.
+func deviceOf(d *store.Device, contacts []store.Contact) deviceJSON {
+	j := deviceJSON{ID: d.ID, Name: d.Name, Role: d.Role, Profiles: d.Profiles, Villages: d.Villages, Enrolled: d.EnrolledAt.UTC(), Revoked: d.Revoked(), Agent: d.Agent}
+	for _, c := range contacts {
+		if seen := c.Seen.UTC(); c.Device == d.ID && (j.Seen == nil || seen.After(*j.Seen)) {
+			j.Seen, j.Pending, j.Agent = &seen, c.Pending, c.Agent
+		}
+	}
+	return j
+}
+
+func (c *call) listDevices(ctx context.Context, s *server) error {
+	devices, err := s.store.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	contacts, err := s.store.Contacts(ctx)
+	if err != nil {
+		return err
+	}
+	t := table{heads: []string{c.say("编号", "id"), c.say("使用人", "people"), c.say("角色", "role"), c.say("村", "villages"), c.say("最近联系", "last contact"), c.say("状态", "state")}}
+	for i := range devices {
+		j := deviceOf(&devices[i], contacts)
+		if c.json {
+			if err := c.print(j); err != nil {
+				return err
+			}
+			continue
+		}
+		seen, state := c.say("从未", "never"), ""
+		if j.Seen != nil {
+			seen = c.time(*j.Seen)
+		}
+		if j.Revoked {
+			state = c.say("已停用", "revoked")
+		}
+		villages := make([]string, len(j.Villages))
+		for i, v := range j.Villages {
+			villages[i] = string(v)
+		}
+		slices.Sort(villages)
+		t.add(string(j.ID), strings.Join(j.Profiles, c.say("、", ", ")), string(j.Role), strings.Join(villages, ","), seen, state)
+	}
+	return c.show(&t, "还没有电脑；用 enrol 发放登记码", "No laptops yet; issue a code with enrol")
+}

@@ -1,0 +1,469 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"zhucun/server/review"
+	"zhucun/server/store"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+
+	"github.com/spf13/cobra"
+)
+
+func (c *call) getCommand() *cobra.Command {
+	history := false
+	cmd := c.command("get TYPE ID [--history]", "显示一条记录", "show a record", 2, 2, func(ctx context.Context, args []string) error {
+		return c.with(ctx, func(s *server) error { return c.get(ctx, s, args[0], args[1], history) })
+	})
+	cmd.Flags().BoolVar(&history, "history", false, c.say("连同全部修改历史", "with every change that was made to it"))
+	return cmd
+}
+
+func (c *call) get(ctx context.Context, s *server, typ, text string, history bool) error {
+	id, err := record.ParseID(text)
+	if err != nil {
+		return c.usage("“%s”不是记录编号（形如 0189a3f2-…，36个字符）", "%q is not a record's id (0189a3f2-…, 36 characters)", text)
+	}
+	rec, err := s.store.Get(ctx, record.Type(typ), id)
+	if errors.Is(err, store.ErrNotFound) {
+		return c.missing(s, typ, text)
+	} else if err != nil {
+		return err
+	}
+	j, err := s.store.JSON(ctx, rec, c.lang)
+	if err != nil {
+		return err
+	}
+	var entries []store.Entry
+	if history {
+		if entries, err = s.store.History(ctx, rec.Village, rec.ID); err != nil {
+			return err
+		}
+		for i := range entries {
+			j.History = append(j.History, entries[i].Event())
+		}
+	}
+	if c.json {
+		return c.print(j)
+	}
+	return c.showRecord(ctx, s, rec, &j, entries)
+}
+
+// missing says that a record is not there, or that its type is not.
+func (c *call) missing(s *server, typ, id string) error {
+	if s.store.Forms().Form(record.Type(typ)) == nil {
+		if near := s.store.Forms().Nearest(typ); near != "" {
+			return c.fail("没有 %s %s；是不是 %s？", "There is no %s %s; did you mean %s?", typ, id, near)
+		}
+	}
+	return c.fail("没有 %s %s；可能还没有上传到服务器，或编号有误", "There is no %s %s; perhaps it has not come in yet, or the id is wrong", typ, id)
+}
+
+// showRecord writes a record for people: a line a field.
+func (c *call) showRecord(ctx context.Context, s *server, rec *store.Record, j *merge.JSON, entries []store.Entry) error {
+	label, err := s.review.Label(ctx, rec, c.lang)
+	if err != nil {
+		return err
+	}
+	title := string(rec.Type)
+	f := s.store.Forms().Form(rec.Type)
+	if f != nil {
+		title = f.Title.In(c.lang)
+	}
+	c.tell("%s：%s", "%s: %s", title, label)
+	var t table
+	t.heads = []string{c.say("字段", "field"), c.say("内容", "value")}
+	for _, name := range fieldOrder(f, rec.View.Fields) {
+		note := ""
+		if len(rec.View.Conflicts[record.Path(name)]) > 0 {
+			note = c.say("  （有冲突，待处理）", "  (conflict, to be decided)")
+		} else if len(rec.View.Proposals[record.Path(name)]) > 0 {
+			note = c.say("  （有修改建议）", "  (proposal waiting)")
+		}
+		t.add(s.review.Field(rec.Type, record.Path(name), c.lang), s.review.Show(rec.Type, record.Path(name), rec.View.Fields[name], c.lang)+note)
+	}
+	if err := c.show(&t, "（没有内容）", "(nothing in it)"); err != nil {
+		return err
+	}
+	for _, m := range j.Marks {
+		c.tell("注意：%s", "Note: %s", m.Text)
+	}
+	state := c.say("有效", "alive")
+	if rec.View.Void {
+		state = c.say("已作废：", "void: ") + rec.View.Reason
+	}
+	c.tell("%s；村 %s；编号 %s；最近修改 %s", "%s; village %s; id %s; last change %s", state, rec.Village, rec.ID, c.time(rec.View.Updated.Std()))
+	for _, e := range entries {
+		line := []string{}
+		for _, w := range e.Change.Body {
+			line = append(line, s.review.Field(rec.Type, w.Path, c.lang)+"="+clip(s.review.Show(rec.Type, w.Path, w.Value, c.lang), 40))
+		}
+		fmt.Fprintf(c.out, "%s  %s  %s  %s\n", c.time(e.At.Std()), e.Change.Author, strings.Join(line, c.say("，", ", ")), e.Dot)
+		if reason := review.Reason(&e.Change); reason != "" {
+			c.tell("    理由：%s", "    reason: %s", reason)
+		}
+	}
+	return nil
+}
+
+// fieldOrder gives the fields that have a value, in the order of the form, then
+// those it does not know.
+func fieldOrder(f *form.Form, fields map[string]record.Value) []string {
+	var names []string
+	if f != nil {
+		for _, fd := range f.Fields {
+			if _, there := fields[fd.Name]; there {
+				names = append(names, fd.Name)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (c *call) listCommand() *cobra.Command {
+	var villages, where []string
+	cmd := c.command("list TYPE [--village CODE] [--where FIELD=VALUE]…", "列出记录", "list records", 1, 1, func(ctx context.Context, args []string) error {
+		q := store.Query{Type: record.Type(args[0]), Villages: codes(villages)}
+		for _, w := range where {
+			field, value, ok := strings.Cut(w, "=")
+			if !ok || field == "" {
+				return c.usage("--where 应写成 字段=值，例如 poverty_status=new", "--where is FIELD=VALUE, as in poverty_status=new")
+			}
+			q.Where = append(q.Where, store.Condition{Field: field, Value: value})
+		}
+		return c.with(ctx, func(s *server) error { return c.list(ctx, s, q) })
+	})
+	cmd.Flags().StringSliceVar(&villages, "village", nil, c.say("只看这个村", "only this village"))
+	cmd.Flags().StringArrayVar(&where, "where", nil, c.say("条件，可写多个", "a condition; may be repeated"))
+	return cmd
+}
+
+func codes(texts []string) []record.Village {
+	var list []record.Village
+	for _, t := range texts {
+		list = append(list, record.Village(strings.TrimSpace(t)))
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func (c *call) list(ctx context.Context, s *server, q store.Query) error {
+	f := s.store.Forms().Form(q.Type)
+	if f == nil {
+		if near := s.store.Forms().Nearest(string(q.Type)); near != "" {
+			return c.usage("没有“%s”这种记录，是不是 %s？", "There is no record type %q; did you mean %s?", q.Type, near)
+		}
+		return c.usage("没有“%s”这种记录", "There is no record type %q", q.Type)
+	}
+	t := table{heads: []string{c.say("编号", "id"), c.say("村", "village"), f.Title.In(c.lang), c.say("最近修改", "last change"), ""}}
+	for rec, err := range s.store.Records(ctx, q) {
+		if err != nil {
+			return c.condition(err)
+		}
+		if c.json {
+			j, err := s.store.JSON(ctx, rec, c.lang)
+			if err != nil {
+				return err
+			}
+			if err := c.print(j); err != nil {
+				return err
+			}
+			continue
+		}
+		label, err := s.review.Label(ctx, rec, c.lang)
+		if err != nil {
+			return err
+		}
+		note := ""
+		switch {
+		case rec.View.Void:
+			note = c.say("已作废", "void")
+		case len(rec.View.Conflicts) > 0:
+			note = c.say("有冲突", "conflict")
+		}
+		t.add(rec.ID.String(), string(rec.Village), clip(label, 50), c.time(rec.View.Updated.Std()), note)
+	}
+	return c.show(&t, "没有这样的记录", "There are no such records")
+}
+
+// condition makes a condition that cannot be asked a wrong usage.
+func (c *call) condition(err error) error {
+	var bad *store.ConditionError
+	if errors.As(err, &bad) {
+		return &usageError{c.sentence(err)}
+	}
+	return err
+}
+
+func (c *call) conflictsCommand() *cobra.Command {
+	var villages []string
+	cmd := c.command("conflicts [--village CODE]", "列出待处理的冲突和建议", "list the conflicts and proposals that wait", 0, 0, func(ctx context.Context, _ []string) error {
+		return c.with(ctx, func(s *server) error { return c.conflicts(ctx, s, codes(villages)) })
+	})
+	cmd.Flags().StringSliceVar(&villages, "village", nil, c.say("只看这个村", "only this village"))
+	return cmd
+}
+
+type conflictJSON struct {
+	Village record.Village `json:"village"`
+	Type    record.Type    `json:"type"`
+	ID      string         `json:"id"`
+	Path    record.Path    `json:"path"`
+	Kind    store.Kind     `json:"kind"`
+	Label   string         `json:"label"`
+	Since   string         `json:"since"`
+	Claims  []merge.Claim  `json:"claims"`
+}
+
+func (c *call) conflicts(ctx context.Context, s *server, villages []record.Village) error {
+	items, err := s.review.List(ctx, c.lang, villages...)
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		it := &items[i]
+		if c.json {
+			if err := c.print(conflictJSON{it.Village, it.Type, it.ID.String(), it.Path, it.Kind, it.Label, it.Since.String(), it.JSON()}); err != nil {
+				return err
+			}
+			continue
+		}
+		kind := c.say("冲突", "conflict")
+		if it.Kind == store.Proposal {
+			kind = c.say("建议", "proposal")
+		}
+		fmt.Fprintf(c.out, "%s %s · %s · %s (%s)\n", it.ID, it.Path, it.Label, it.Field, kind)
+		t := table{heads: []string{"  " + c.say("内容", "value"), c.say("填写人", "author"), c.say("时间", "time"), c.say("取用（--take）", "--take")}}
+		for _, claim := range it.Claims {
+			t.add("  "+clip(s.review.Show(it.Type, it.Path, claim.Value, c.lang), 40), claim.Author, c.time(claim.At.Std()), claim.Dot.String())
+		}
+		if err := c.show(&t, "", ""); err != nil {
+			return err
+		}
+	}
+	if len(items) == 0 && !c.json {
+		c.tell("没有待处理的冲突", "Nothing waits")
+	}
+	return nil
+}
+
+func (c *call) resolveCommand() *cobra.Command {
+	var take, value, reason, by string
+	cmd := c.command("resolve RECORD PATH (--take DOT | --value V) --reason R", "处理一个冲突或建议", "decide on a conflict or proposal", 2, 2, nil)
+	f := cmd.Flags()
+	f.StringVar(&take, "take", "", c.say("取用这一个（conflicts 中列出）", "take this one (conflicts lists them)"))
+	f.StringVar(&value, "value", "", c.say("或填写这个值，空为清空", "or this value; empty clears"))
+	f.StringVar(&reason, "reason", "", c.say("理由", "the reason"))
+	f.StringVar(&by, "by", firstLogin, c.say("以哪个账号的名义", "in the name of which account"))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.Changed("take") == f.Changed("value") || reason == "" {
+			return c.usage("要用 --take 或 --value 之一，并写明 --reason", "One of --take and --value is needed, and --reason")
+		}
+		return c.with(cmd.Context(), func(s *server) error {
+			return c.resolve(cmd.Context(), s, args[0], args[1], take, value, reason, by)
+		})
+	}
+	return cmd
+}
+
+func (c *call) resolve(ctx context.Context, s *server, id, path, take, value, reason, by string) error {
+	rid, err := record.ParseID(id)
+	if err != nil {
+		return c.usage("“%s”不是记录编号", "%q is not a record's id", id)
+	}
+	w, err := c.writer(ctx, s, by)
+	if err != nil {
+		return err
+	}
+	rec, err := s.store.Find(ctx, rid)
+	if errors.Is(err, store.ErrNotFound) {
+		return c.fail("没有记录 %s；用 conflicts 查看待处理的", "There is no record %s; conflicts lists what waits", id)
+	} else if err != nil {
+		return err
+	}
+	d := review.Decision{Village: rec.Village, Record: rid, Path: record.Path(path), Reason: reason, By: w}
+	if take != "" {
+		if d.Take, err = record.ParseDot(take); err != nil {
+			return c.usage("“%s”不是 conflicts 列出的取用编号", "%q is none of the dots that conflicts lists", take)
+		}
+	} else if d.Value, err = s.review.Parse(rec.Type, d.Path, value); err != nil {
+		return err
+	}
+	dot, err := s.review.Decide(ctx, d)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.print(map[string]string{"dot": dot.String()})
+	}
+	c.tell("已处理，下次同步时送到各台电脑", "Decided; the laptops get it when they sync")
+	return nil
+}
+
+// writer is who decides: an account with the role office.
+func (c *call) writer(ctx context.Context, s *server, login string) (merge.Writer, error) {
+	a, err := s.store.Account(ctx, login)
+	if errors.Is(err, store.ErrNotFound) {
+		return merge.Writer{}, c.fail("没有账号“%s”", "There is no account %q", login)
+	} else if err != nil {
+		return merge.Writer{}, err
+	}
+	if !slices.Contains(a.Roles, identity.Office) {
+		return merge.Writer{}, c.fail("账号“%s”没有办公室（office）角色，不能处理", "Account %q does not have the role office and may not decide", login)
+	}
+	return merge.Writer{Author: login, Role: identity.Office}, nil
+}
+
+func (c *call) quarantineCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "quarantine", Short: c.say("隔离区：列表、接受、驳回", "the quarantine: list, accept, reject")}
+	var villages []string
+	list := c.command("list [--village CODE]", "列出隔离的修改", "list the quarantined changes", 0, 0, func(ctx context.Context, _ []string) error {
+		return c.with(ctx, func(s *server) error { return c.listQuarantine(ctx, s, codes(villages)) })
+	})
+	list.Flags().StringSliceVar(&villages, "village", nil, c.say("只看这个村", "only this village"))
+	cmd.AddCommand(list,
+		c.quarantineDecision("accept ID [--reason R]", "接受：照原作者和时间记入", "accept: record it with its author and time", false),
+		c.quarantineDecision("reject ID --reason R", "驳回", "reject", true))
+	return cmd
+}
+
+func (c *call) quarantineDecision(use, zh, en string, reject bool) *cobra.Command {
+	var reason, by string
+	cmd := c.command(use, zh, en, 1, 1, func(ctx context.Context, args []string) error {
+		d, err := record.ParseDot(args[0])
+		if err != nil {
+			return c.usage("“%s”不是 quarantine list 列出的编号", "%q is none of the ids that quarantine list shows", args[0])
+		}
+		if reject && reason == "" {
+			return c.usage("驳回要用 --reason 写明理由", "A rejection needs its --reason")
+		}
+		return c.with(ctx, func(s *server) error { return c.decideQuarantine(ctx, s, d, reason, by, reject) })
+	})
+	cmd.Flags().StringVar(&reason, "reason", "", c.say("理由", "the reason"))
+	cmd.Flags().StringVar(&by, "by", firstLogin, c.say("以哪个账号的名义", "in the name of which account"))
+	return cmd
+}
+
+func (c *call) decideQuarantine(ctx context.Context, s *server, d record.Dot, reason, by string, reject bool) error {
+	w, err := c.writer(ctx, s, by)
+	if err != nil {
+		return err
+	}
+	out := map[string]string{"id": d.String(), "decision": store.Rejected}
+	if reject {
+		err = s.review.Reject(ctx, d, reason, w)
+	} else {
+		var issued record.Dot
+		issued, err = s.review.Accept(ctx, d, reason, w)
+		if out["decision"] = store.Accepted; !issued.IsZero() {
+			out["dot"] = issued.String()
+		}
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return c.fail("隔离区里没有 %s；用 quarantine list 查看", "There is no %s in quarantine; quarantine list shows what is", d)
+	case errors.Is(err, store.ErrOtherType):
+		return c.fail("编号相同的记录是另一种表，不能接受；请联系填写人另建一条", "The id belongs to a record of another type; ask the author to enter it anew")
+	case errors.Is(err, review.ErrVillage):
+		return c.fail("这个村还没有添加；先用 village add 添加再接受", "The village is not entered; add it with village add first")
+	case err != nil:
+		return err
+	}
+	if c.json {
+		return c.print(out)
+	}
+	if reject {
+		c.tell("已驳回", "Rejected")
+	} else if out["dot"] == "" {
+		c.tell("已接受；其中内容已被作者后来的修改取代", "Accepted; its author has replaced all of it since")
+	} else {
+		c.tell("已接受", "Accepted")
+	}
+	return nil
+}
+
+type quarantineJSON struct {
+	ID       string                       `json:"id"`
+	Village  record.Village               `json:"village"`
+	Device   identity.Device              `json:"device"`
+	Reason   string                       `json:"reason"`
+	Detail   string                       `json:"detail"`
+	Record   string                       `json:"record"`
+	Type     record.Type                  `json:"type"`
+	Author   string                       `json:"author"`
+	At       string                       `json:"at"`
+	Received string                       `json:"received_at"`
+	Set      map[record.Path]record.Value `json:"set"`
+}
+
+func (c *call) listQuarantine(ctx context.Context, s *server, villages []record.Village) error {
+	list, err := s.store.Quarantine(ctx, villages...)
+	if err != nil {
+		return err
+	}
+	t := table{heads: []string{c.say("编号", "id"), c.say("填写人", "author"), c.say("记录", "record"), c.say("原因", "reason"), c.say("收到", "received")}}
+	for i := range list {
+		q := &list[i]
+		if c.json {
+			_, e, err := s.store.QuarantinedEntry(ctx, q.Dot)
+			if err != nil {
+				return err
+			}
+			if err := c.print(quarantineJSON{q.Dot.String(), q.Village, q.Device, q.Reason, q.Detail, q.Record.String(), q.Type, q.Author, e.At.String(), q.Received.String(), e.Event().Set}); err != nil {
+				return err
+			}
+			continue
+		}
+		t.add(q.Dot.String(), q.Author, string(q.Type)+" "+q.Record.String(), s.review.Why(q, c.lang), c.time(q.Received.Std()))
+	}
+	return c.show(&t, "隔离区是空的", "The quarantine is empty")
+}
+
+func (c *call) verifyCommand() *cobra.Command {
+	return c.command("verify", "核对：重放全部日志并与存储比较", "replay the whole log and compare it with what is stored", 0, 0, func(ctx context.Context, _ []string) error {
+		return c.with(ctx, func(s *server) error {
+			faults := []store.Fault{}
+			sum, err := s.store.Verify(ctx, func(f store.Fault) {
+				if len(faults) < maxFaults {
+					faults = append(faults, f)
+				}
+			})
+			if err != nil {
+				return err
+			}
+			if c.json {
+				err = c.print(struct {
+					store.Verified
+					List []store.Fault `json:"list"`
+				}{sum, faults})
+			} else {
+				for _, f := range faults {
+					fmt.Fprintf(c.out, "%s  %s\n", f.Village, f.What)
+				}
+				c.tell("核对了 %d 个村、%d 条记录、%d 次修改（隔离 %d），发现 %d 处不符", "Checked %d villages, %d records, %d changes (%d quarantined): %d differences",
+					sum.Villages, sum.Records, sum.Entries, sum.Quarantined, sum.Faults)
+			}
+			if err == nil && sum.Faults > 0 {
+				err = c.fail("数据与日志不符；请停用服务器并从备份恢复", "The data is not what the log says; stop the server and restore a backup")
+			}
+			return err
+		})
+	})
+}
+
+// maxFaults bounds what verify lists of data that is damaged all over; the
+// count is whole.
+const maxFaults = 200

@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/server/syncapi"
+	"zhucun/shared/wire"
+)
+
+// defaultListen is where serve listens, and where codes point that are made
+// before it ever ran.
+const defaultListen = "127.0.0.1:8440"
+
+// metaURL and metaURLGiven keep the server's address in the table meta, and
+// whether somebody chose it.
+const (
+	metaURL      = "url"
+	metaURLGiven = "url_given"
+)
+
+type serveOptions struct {
+	listen, url, cert, key string
+	plain                  bool
+}
+
+func (c *call) serveCommand() *cobra.Command {
+	var o serveOptions
+	cmd := c.command("serve", "运行服务器", "run the server", 0, 0, func(ctx context.Context, _ []string) error { return c.serve(ctx, o) })
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", defaultListen, c.say("监听地址", "address to listen on"))
+	f.StringVar(&o.url, "url", "", c.say("电脑访问服务器用的地址，写进登记码（默认 https://监听地址）", "the address that laptops use, told in codes (default https://LISTEN)"))
+	f.StringVar(&o.cert, "tls-cert", "", c.say("浏览器用的证书文件", "certificate for browsers"))
+	f.StringVar(&o.key, "tls-key", "", c.say("证书的密钥文件", "its key"))
+	f.BoolVar(&o.plain, "plain-http", false, c.say("不加密（仅用于前面另有 HTTPS 代理，或测试）", "no TLS (behind an HTTPS proxy, or for tests)"))
+	return cmd
+}
+
+func (c *call) serve(ctx context.Context, o serveOptions) error {
+	if (o.cert == "") != (o.key == "") || o.plain && o.cert != "" {
+		return c.usage("--tls-cert 和 --tls-key 要一起用，不能和 --plain-http 同用", "--tls-cert and --tls-key go together, and not with --plain-http")
+	}
+	if o.url != "" {
+		u, err := url.Parse(o.url)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+			return c.usage("--url 应如 https://example.cn:8440，不带路径", "--url is like https://example.cn:8440, without a path")
+		}
+	}
+	if _, _, err := net.SplitHostPort(o.listen); err != nil {
+		return c.usage("--listen 应如 127.0.0.1:8440", "--listen is like 127.0.0.1:8440")
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return c.with(ctx, func(s *server) error { return c.listen(ctx, s, o) })
+}
+
+// listen serves until ctx ends.
+func (c *call) listen(ctx context.Context, s *server, o serveOptions) error {
+	l, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return c.fail("无法监听 %s（%s）；换一个 --listen，或先停掉占用它的程序", "Cannot listen on %s (%s); choose another --listen, or stop what holds it", o.listen, err)
+	}
+	defer l.Close()
+	address, err := c.address(ctx, s, o, l.Addr().(*net.TCPAddr))
+	if err != nil {
+		return err
+	}
+	if !o.plain {
+		config, err := c.tls(s, o, address)
+		if err != nil {
+			return err
+		}
+		l = tls.NewListener(l, config)
+	}
+	// Requests outlive the signal: what has arrived is finished.
+	pages, err := c.pages(s)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	door := syncapi.New(s.store, s.access)
+	mux.Handle(wire.EnrolPath, door)
+	mux.Handle(wire.SyncPath, door)
+	mux.Handle("/", pages)
+	h := syncapi.Server(mux, c.log)
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	defer unwatch()
+	go s.store.Watch(watching)
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(l) }()
+	if c.json {
+		err = c.print(map[string]string{"url": address, "listen": l.Addr().String()})
+	} else {
+		c.tell("驻村通服务器已在 %s 运行，按 Ctrl+C 停止", "Zhucun's server runs at %s; Ctrl+C stops it", address)
+	}
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	// Whoever waits for news gives up at once; whoever is being answered has a
+	// moment.
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if err := h.Shutdown(finish); errors.Is(err, context.DeadlineExceeded) {
+		return h.Close()
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// pages is what is served beside the agents' door.
+func (c *call) pages(*server) (http.Handler, error) {
+	return http.NotFoundHandler(), nil
+}
+
+// address decides where laptops find the server, and remembers it: what was
+// given now, else what was given before, else where it listens.
+func (c *call) address(ctx context.Context, s *server, o serveOptions, at *net.TCPAddr) (string, error) {
+	address, given := o.url, "1"
+	if address == "" {
+		before, err := s.store.Meta(ctx, metaURLGiven)
+		if err != nil {
+			return "", err
+		}
+		if string(before) == "1" {
+			b, err := s.store.Meta(ctx, metaURL)
+			return string(b), err
+		}
+		given = "0"
+		scheme := "https"
+		if o.plain {
+			scheme = "http"
+		}
+		host, _, _ := net.SplitHostPort(o.listen)
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = outside()
+		}
+		address = scheme + "://" + net.JoinHostPort(host, fmt.Sprint(at.Port))
+	}
+	return address, errors.Join(s.store.SetMeta(ctx, metaURL, []byte(address)), s.store.SetMeta(ctx, metaURLGiven, []byte(given)))
+}
+
+// outside is an address of this machine that others may reach.
+func outside() string {
+	addrs, err := net.InterfaceAddrs()
+	if err == nil {
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() && !n.IP.IsLinkLocalUnicast() {
+				return n.IP.String()
+			}
+		}
+	}
+	return "127.0.0.1"
+}
+
+func (c *call) tls(s *server, o serveOptions, address string) (*tls.Config, error) {
+	hosts := []string{}
+	if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
+		hosts = append(hosts, u.Hostname())
+	}
+	if host, _, _ := net.SplitHostPort(o.listen); host != "" && !slices.Contains(hosts, host) && !net.ParseIP(host).IsUnspecified() {
+		hosts = append(hosts, host)
+	}
+	for _, h := range []string{"localhost", "127.0.0.1"} {
+		if !slices.Contains(hosts, h) {
+			hosts = append(hosts, h)
+		}
+	}
+	agents, pages, err := s.keys.certificates(hosts, c.now())
+	if err != nil {
+		return nil, err
+	}
+	if o.cert != "" {
+		if pages, err = tls.LoadX509KeyPair(o.cert, o.key); err != nil {
+			return nil, c.fail("证书 %s 或密钥 %s 不能用（%s）", "The certificate %s or key %s cannot be used (%s)", o.cert, o.key, err)
+		}
+	}
+	return tlsConfig(agents, pages, o.cert != ""), nil
+}

@@ -1,0 +1,14 @@
+// Package review is where a person decides what no policy may: which of several
+// values stands, what becomes of a proposal, whether an entry in quarantine is
+// taken after all.
+//
+// What holds:
+//   - A decision is an ordinary change, signed by the server, in the name of
+//     whoever decided. It replaces what that person was shown and nothing else.
+//   - Of two people who decide on the same thing the second is told so.
+//   - The reason travels with the change (Extra: a CBOR map, 1 → the reason).
+//   - What is accepted out of quarantine keeps its author and its time.
+//
+// Were a decision to replace what stands when it is stored, a value that came
+// in while the page was open would be thrown away unseen.
+package review

@@ -1,0 +1,458 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/google/uuid"
+
+	"zhucun/server/store"
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// Review decides over a store.
+type Review struct{ store *store.Store }
+
+// New gives the review of a store.
+func New(s *store.Store) *Review { return &Review{s} }
+
+// The errors of decisions.
+var (
+	// ErrDecided: what was to be decided on no longer stands.
+	ErrDecided = store.ErrDecided
+	// ErrNothing: there is nothing to decide.
+	ErrNothing = merge.ErrNothing
+	// ErrForm: the record's type is of a later release.
+	ErrForm = errors.New("this release does not know the type of this record")
+	// ErrVillage: the village of a quarantined entry has not been entered.
+	ErrVillage = errors.New("the village is not entered")
+)
+
+// Item is something that waits, as it is shown to whoever decides.
+type Item struct {
+	store.Review
+	// Record is the record it is in, Label the line by which a person knows it,
+	// Field what the register is called.
+	Record *store.Record
+	Label  string
+	Field  string
+	// Claims are the values that stand against each other, oldest first, with a
+	// proposal's standing value before it.
+	Claims []merge.Sibling
+}
+
+// List gives what waits in the villages (none means all).
+func (r *Review) List(ctx context.Context, lang form.Lang, villages ...record.Village) ([]Item, error) {
+	waiting, err := r.store.Reviews(ctx, villages...)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]Item, 0, len(waiting))
+	for _, w := range waiting {
+		item, err := r.item(ctx, w, lang)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // decided while we looked
+		} else if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+func (r *Review) item(ctx context.Context, w store.Review, lang form.Lang) (Item, error) {
+	item := Item{Review: w}
+	var err error
+	if item.Record, err = r.store.Record(ctx, w.Village, w.ID); err != nil {
+		return item, err
+	}
+	view := &item.Record.View
+	if item.Claims = view.Conflicts[w.Path]; w.Kind == store.Proposal {
+		item.Claims = slices.Concat(item.Record.State[w.Path].Siblings, view.Proposals[w.Path])
+	}
+	item.Field = r.Field(w.Type, w.Path, lang)
+	item.Label, err = r.Label(ctx, item.Record, lang)
+	return item, err
+}
+
+// Field gives what a register is called.
+func (r *Review) Field(t record.Type, p record.Path, lang form.Lang) string {
+	if p == record.Life {
+		return form.Label{Zh: "是否作废", En: "Void or not"}.In(lang)
+	}
+	if f := r.store.Forms().Form(t); f != nil {
+		if fd := f.PathField(p); fd != nil {
+			return fd.Label.In(lang)
+		}
+	}
+	return string(p)
+}
+
+// Label gives the line by which a person knows a record: its title fields, with
+// the titles of the records that they name.
+func (r *Review) Label(ctx context.Context, rec *store.Record, lang form.Lang) (string, error) {
+	return r.label(ctx, rec, lang, 2)
+}
+
+func (r *Review) label(ctx context.Context, rec *store.Record, lang form.Lang, depth int) (string, error) {
+	f := r.store.Forms().Form(rec.Type)
+	if f == nil {
+		return rec.ID.String(), nil
+	}
+	line := ""
+	for _, name := range f.Titles {
+		fd, v := f.Field(name), rec.View.Fields[name]
+		if fd == nil || v == "" {
+			continue
+		}
+		word := fd.Show(v, lang)
+		if text, ok := v.Text(); ok && fd.Kind == form.RefOne && depth > 0 {
+			id, err := record.ParseID(text)
+			if err != nil {
+				continue
+			}
+			other, err := r.store.Record(ctx, rec.Village, id)
+			if errors.Is(err, store.ErrNotFound) {
+				continue // it has not come yet
+			} else if err != nil {
+				return "", err
+			}
+			if word, err = r.label(ctx, other, lang, depth-1); err != nil {
+				return "", err
+			}
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line == "" {
+		line = f.Title.In(lang)
+	}
+	return line, nil
+}
+
+// Show gives a value of a register as a person reads it.
+func (r *Review) Show(t record.Type, p record.Path, v record.Value, lang form.Lang) string {
+	switch {
+	case p == record.Life && v == merge.Alive:
+		return form.Label{Zh: "有效", En: "alive"}.In(lang)
+	case p == record.Life:
+		return form.Label{Zh: "作废", En: "void"}.In(lang)
+	case v.IsNull():
+		return form.Label{Zh: "（清空）", En: "(cleared)"}.In(lang)
+	}
+	if f := r.store.Forms().Form(t); f != nil {
+		if fd := f.PathField(p); fd != nil {
+			return fd.Show(v, lang)
+		}
+	}
+	if s, ok := v.Text(); ok {
+		return s
+	}
+	return string(v)
+}
+
+// Parse reads a value for a register as a person types it. For _life it is
+// alive, or anything else for void. A *form.ValueError, ErrForm.
+func (r *Review) Parse(t record.Type, p record.Path, text string) (record.Value, error) {
+	p = p.Standing()
+	if p == record.Life {
+		if text == "alive" {
+			return merge.Alive, nil
+		}
+		return record.Text("void"), nil
+	}
+	f := r.store.Forms().Form(t)
+	if f == nil {
+		return "", ErrForm
+	}
+	fd := f.PathField(p)
+	if fd == nil {
+		return "", ErrNothing
+	}
+	if _, element := p.Field(); element != "" {
+		return record.Bool(text == "true"), nil
+	}
+	return fd.CanonText(text)
+}
+
+// JSON gives the claims as commands and interfaces print them.
+func (it *Item) JSON() []merge.Claim {
+	list := make([]merge.Claim, 0, len(it.Claims))
+	for _, c := range it.Claims {
+		v := c.Value
+		if it.Path == record.Life && v != merge.Alive {
+			v = record.Text("void")
+		}
+		list = append(list, merge.Claim{Value: v, Dot: c.Dot.String(), Author: c.Author, At: c.At})
+	}
+	return list
+}
+
+// Decision settles one register.
+type Decision struct {
+	Village record.Village
+	Record  record.ID
+	Path    record.Path
+	// Take names the value that shall stand by the change that wrote it. Where it
+	// is zero Value shall stand, canonical; for _life Alive or anything else for
+	// void.
+	Take  record.Dot
+	Value record.Value
+	// Shown are the changes whose values the person was shown; none means those
+	// that stand now.
+	Shown  []record.Dot
+	Reason string
+	By     merge.Writer
+}
+
+// Decide settles what waits under a register and gives the change that does.
+// ErrDecided, ErrNothing, ErrForm, store.ErrNotFound, a *merge.Refusal.
+func (r *Review) Decide(ctx context.Context, d Decision) (record.Dot, error) {
+	d.Path = d.Path.Standing()
+	var dot record.Dot
+	err := r.store.Desk(ctx, d.Village, func(desk *store.Desk) error {
+		rec, err := desk.Record(d.Record)
+		if err != nil {
+			return err
+		}
+		f := r.store.Forms().Form(rec.Type)
+		if f == nil {
+			return ErrForm
+		}
+		claims := rec.State.Claims(d.Path)
+		if d.Path == record.Life {
+			claims = slices.Concat(claims, rec.View.Conflicts[record.Life])
+		}
+		value, err := d.value(rec, claims)
+		if err != nil {
+			return err
+		}
+		shown, err := d.shown(rec.State, claims)
+		if err != nil {
+			return err
+		}
+		body, err := merge.Decide(f, shown, d.By, d.Path, value)
+		if err != nil {
+			return err
+		}
+		dot, err = desk.Write(change(rec.ID, rec.Type, d.By, d.Reason, body))
+		return err
+	})
+	return dot, err
+}
+
+// value finds what shall stand.
+func (d *Decision) value(rec *store.Record, claims []merge.Sibling) (record.Value, error) {
+	waits := len(rec.View.Conflicts[d.Path]) > 0 || len(rec.View.Proposals[d.Path]) > 0
+	switch {
+	case len(claims) == 0:
+		return "", ErrNothing
+	case !waits && (d.Take.IsZero() || len(claims) < 2):
+		return "", ErrDecided
+	}
+	v := d.Value
+	if !d.Take.IsZero() {
+		i := slices.IndexFunc(claims, func(c merge.Sibling) bool { return c.Dot == d.Take })
+		if i < 0 {
+			return "", ErrDecided
+		}
+		// For _life what speaks for "alive" is an edit of another field.
+		v = claims[i].Value
+		if j := slices.IndexFunc(rec.View.Conflicts[d.Path], func(c merge.Sibling) bool { return c.Dot == d.Take }); j >= 0 {
+			v = rec.View.Conflicts[d.Path][j].Value
+		}
+	}
+	if d.Path == record.Life && v != merge.Alive {
+		reason := d.Reason
+		if reason == "" {
+			reason = rec.View.Reason
+		}
+		v = rec.State.Void(reason)
+	}
+	return v, nil
+}
+
+// shown gives the state as the person was shown it: without what has come since
+// under the register. ErrDecided: something of what was shown is gone.
+func (d *Decision) shown(s merge.State, claims []merge.Sibling) (merge.State, error) {
+	if len(d.Shown) == 0 {
+		return s, nil
+	}
+	for _, dot := range d.Shown {
+		if !slices.ContainsFunc(claims, func(c merge.Sibling) bool { return c.Dot == dot }) {
+			return nil, ErrDecided
+		}
+	}
+	shown := make(merge.State, len(s))
+	for p, r := range s {
+		if p.Standing() == d.Path {
+			var kept merge.Register
+			for _, sib := range r.Siblings {
+				if slices.Contains(d.Shown, sib.Dot) {
+					kept.Siblings = append(kept.Siblings, sib)
+				}
+			}
+			r = kept
+		}
+		shown[p] = r
+	}
+	return shown, nil
+}
+
+// change makes the change of a decision, with its reason.
+func change(id record.ID, t record.Type, by merge.Writer, reason string, body []record.Write) record.Change {
+	c := record.Change{Record: id, Type: t, Author: by.Author, Body: body}
+	if reason != "" {
+		extra, err := cbor.Marshal(map[int]string{1: reason})
+		if err != nil {
+			panic(err) // a map of texts
+		}
+		c.Extra = extra
+	}
+	return c
+}
+
+// Reason gives the reason that was given with a change, "" where there is none.
+func Reason(c *record.Change) string {
+	var extra map[int]cbor.RawMessage
+	var reason string
+	if len(c.Extra) == 0 || cbor.Unmarshal(c.Extra, &extra) != nil || extra[1] == nil || cbor.Unmarshal(extra[1], &reason) != nil {
+		return ""
+	}
+	return reason
+}
+
+// Edit is what the office fills in.
+type Edit struct {
+	Key record.Key
+	// Seen is the record as it was when the form was opened; nil for a new one,
+	// whose id may be zero.
+	Seen   merge.State
+	Fields map[string]record.Value // canonical; Null clears
+	Reason string
+	By     merge.Writer
+}
+
+// Save makes an edit, or a new record, and gives its id. Nothing is written
+// where all is as it should be. ErrForm, store.ErrOtherType, a *merge.Refusal.
+func (r *Review) Save(ctx context.Context, e Edit) (record.ID, error) {
+	f := r.store.Forms().Form(e.Key.Type)
+	if f == nil {
+		return e.Key.ID, ErrForm
+	}
+	if e.Key.ID.IsZero() {
+		id, err := uuid.NewV7FromReader(r.store.Random)
+		if err != nil {
+			return e.Key.ID, err
+		}
+		e.Key.ID = record.ID(id)
+	}
+	body, err := merge.Compose(f, e.Seen, e.Seen.Authors(), e.By, e.Fields)
+	if err != nil {
+		return e.Key.ID, err
+	}
+	if e.Seen == nil {
+		body = append(body, record.Write{Path: record.Source, Value: record.Text("onsite")})
+		record.SortBody(body)
+	}
+	if len(body) == 0 {
+		return e.Key.ID, nil
+	}
+	return e.Key.ID, r.store.Desk(ctx, e.Key.Village, func(desk *store.Desk) error {
+		_, err := desk.Write(change(e.Key.ID, e.Key.Type, e.By, e.Reason, body))
+		return err
+	})
+}
+
+// Void declares a record void; seen is the record as it was shown.
+// store.ErrNotFound, ErrForm, a *merge.Refusal.
+func (r *Review) Void(ctx context.Context, k record.Key, seen merge.State, reason string, by merge.Writer) error {
+	f := r.store.Forms().Form(k.Type)
+	if f == nil {
+		return ErrForm
+	}
+	body := []record.Write{{Path: record.Life, Value: seen.Void(reason), Observed: seen.Observed(record.Life)}}
+	if err := merge.Permit(f, k.Type, seen, by, body); err != nil {
+		return err
+	}
+	return r.store.Desk(ctx, k.Village, func(desk *store.Desk) error {
+		if _, err := desk.Record(k.ID); err != nil {
+			return err
+		}
+		_, err := desk.Write(change(k.ID, k.Type, by, reason, body))
+		return err
+	})
+}
+
+// Accept takes a quarantined entry after all and gives the change that says its
+// content anew; zero where its author has replaced all of it since. ErrDecided,
+// ErrVillage, store.ErrNotFound, store.ErrOtherType.
+func (r *Review) Accept(ctx context.Context, d record.Dot, reason string, by merge.Writer) (record.Dot, error) {
+	q, _, err := r.store.QuarantinedEntry(ctx, d)
+	if err != nil {
+		return record.Dot{}, err
+	}
+	villages, err := r.store.Villages(ctx)
+	if err != nil {
+		return record.Dot{}, err
+	}
+	if !slices.ContainsFunc(villages, func(v store.Village) bool { return v.Code == q.Village }) {
+		return record.Dot{}, ErrVillage
+	}
+	var issued record.Dot
+	err = r.store.Desk(ctx, q.Village, func(desk *store.Desk) error {
+		issued, err = desk.Accept(d, by.Author, reason)
+		return err
+	})
+	return issued, err
+}
+
+// Reject decides that a quarantined entry stays out. ErrDecided,
+// store.ErrNotFound.
+func (r *Review) Reject(ctx context.Context, d record.Dot, reason string, by merge.Writer) error {
+	q, _, err := r.store.QuarantinedEntry(ctx, d)
+	if err != nil {
+		return err
+	}
+	return r.store.Desk(ctx, q.Village, func(desk *store.Desk) error { return desk.Reject(d, by.Author, reason) })
+}
+
+// Why says in words why an entry is in quarantine.
+func (r *Review) Why(q *store.Quarantined, lang form.Lang) string {
+	f := r.store.Forms().Form(q.Type)
+	field := q.Detail
+	var fd *form.Field
+	if f != nil {
+		if fd = f.PathField(record.Path(q.Detail)); fd != nil {
+			field = fd.Label.In(lang)
+		}
+	}
+	var l form.Label
+	switch q.Reason {
+	case store.ReasonRevoked:
+		l = form.Label{Zh: "电脑已停用", En: "the laptop is revoked"}
+	case store.ReasonVillage:
+		l = form.Label{Zh: "这台电脑没有分配到这个村", En: "the laptop is not assigned to the village"}
+	case store.ReasonType:
+		l = form.Label{Zh: "编号相同的记录是另一种表", En: "a record of another type has this id"}
+	case merge.RefusedRole:
+		l = form.Label{Zh: "这个角色不能填写这种表", En: "the role may not write records of this type"}
+	case merge.RefusedOwner:
+		l = form.Label{Zh: "“" + field + "”由乡镇或办公室确定", En: field + " is for the township or the office to decide"}
+	case store.ReasonAuthor: // and merge.RefusedAuthor: the detail tells which
+		if fd != nil {
+			l = form.Label{Zh: "“" + field + "”由记录的作者确定", En: field + " is for the record's author to decide"}
+			break
+		}
+		l = form.Label{Zh: "“" + q.Detail + "”没有在这台电脑上登记", En: q.Detail + " is not registered on the laptop"}
+	default:
+		l = form.Label{Zh: q.Reason, En: q.Reason}
+	}
+	return l.In(lang)
+}

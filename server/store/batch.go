@@ -1,0 +1,306 @@
+package store
+
+import (
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// batch is the work of one transaction on one village, between the lock of its
+// head and the commit.
+type batch struct {
+	s        *Store
+	t        *tx
+	village  record.Village
+	received clock.Time
+	feed     uint64
+	log      uint64
+	streams  map[record.Stream]*stream
+	frontier merge.Frontier
+	records  map[record.ID]*working
+	// touched are the records that were changed, in the order of the first change.
+	touched []*working
+	taken   Taken
+}
+
+// working is a record as the transaction has it.
+type working struct {
+	id     record.ID
+	typ    record.Type // "" while it does not exist
+	state  merge.State
+	trail  []byte
+	stored bool
+	// The dot of the last change, the feed number it got, and that of the last
+	// change by another stream.
+	last    record.Dot
+	feed    uint64
+	other   uint64
+	touched bool
+	// crossed says that several streams changed it in this transaction.
+	crossed bool
+}
+
+// lock locks the village's head and reads its streams.
+func (s *Store) lock(t *tx, v record.Village, received clock.Time) (*batch, error) {
+	b := &batch{s: s, t: t, village: v, received: received, streams: map[record.Stream]*stream{}, frontier: merge.Frontier{}, records: map[record.ID]*working{}}
+	err := t.row(`UPDATE village_head SET feed = feed WHERE village_id = $1 RETURNING feed, log`, v).Scan(&b.feed, &b.log)
+	if errors.Is(err, sql.ErrNoRows) {
+		// Work for a village that the office has not entered, or no longer: it
+		// is kept, in quarantine.
+		err = t.exec(`INSERT INTO village_head(village_id) VALUES($1)`, v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, s.streams(t, v, func(st *stream) {
+		b.streams[st.id], b.frontier[st.id] = st, st.head.Seq
+	})
+}
+
+// streams reads the streams of a village.
+func (s *Store) streams(t *tx, v record.Village, each func(*stream)) error {
+	return t.rows(func(r *sql.Rows) error {
+		var st stream
+		var id, incarnation, hash []byte
+		if err := r.Scan(&id, &st.device, &st.key, &st.number, &incarnation, &st.head.Seq, &hash, &st.at, &st.feed); err != nil {
+			return err
+		}
+		copy(st.id[:], id)
+		copy(st.incarnation[:], incarnation)
+		copy(st.head.Hash[:], hash)
+		each(&st)
+		return nil
+	}, `SELECT stream_id, device_id, pubkey, number, incarnation, head_seq, head_hash, at, feed FROM stream WHERE village_id = $1`, v)
+}
+
+// load reads those of the records that the batch does not have yet.
+func (b *batch) load(ids []record.ID) error {
+	var missing []record.ID
+	for _, id := range ids {
+		if b.records[id] == nil {
+			b.records[id] = &working{id: id}
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return b.t.rows(func(r *sql.Rows) error {
+		var text string
+		var stream, state []byte
+		var w working
+		if err := r.Scan(&text, &w.typ, &w.feed, &stream, &w.last.Seq, &w.other, &w.trail, &state); err != nil {
+			return err
+		}
+		id, err := record.ParseID(text)
+		if err != nil {
+			return err
+		}
+		if w.state, err = merge.Decode(state); err != nil {
+			return err
+		}
+		w.id, w.stored = id, true
+		copy(w.last.Stream[:], stream)
+		*b.records[id] = w
+		return nil
+	}, `SELECT record_id, type, feed, feed_stream, feed_seq, feed_other, trail, state FROM record
+		WHERE village_id = $1 AND `+b.s.engine.Among("record_id", 2), b.village, texts(missing))
+}
+
+// texts is a list of ids as a statement takes it.
+func texts(ids []record.ID) string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = id.String()
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // a list of texts
+	}
+	return string(b)
+}
+
+// apply makes a change to a record.
+func (b *batch) apply(st *stream, w *working, a merge.Applied, c *record.Change) {
+	w.typ = c.Type
+	w.state = merge.Apply(w.state, b.frontier, a, c.Body)
+	w.trail = binary.AppendUvarint(binary.AppendUvarint(w.trail, st.number), a.Dot.Seq)
+	if !w.last.IsZero() && w.last.Stream != a.Dot.Stream {
+		if w.touched {
+			w.crossed = true
+		} else {
+			w.other = w.feed
+		}
+	}
+	w.last = a.Dot
+	if !w.touched {
+		w.touched = true
+		b.touched = append(b.touched, w)
+	}
+}
+
+// flush writes what the batch changed.
+func (b *batch) flush() error {
+	if err := b.flushRecords(); err != nil {
+		return err
+	}
+	moved := slices.SortedFunc(maps.Values(b.streams), func(x, y *stream) int { return slices.Compare(x.id[:], y.id[:]) })
+	moved = slices.DeleteFunc(moved, func(st *stream) bool { return !st.moved })
+	if len(moved) == 0 {
+		return nil
+	}
+	if len(b.touched) == 0 {
+		// Entries that touch no record move the frontier all the same, and
+		// readers must come to know.
+		b.feed++
+	}
+	for _, st := range moved {
+		if err := b.t.exec(`INSERT INTO stream(village_id, stream_id, device_id, pubkey, number, incarnation, head_seq, head_hash, at, feed)
+			VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT(village_id, stream_id) DO UPDATE
+			SET head_seq = excluded.head_seq, head_hash = excluded.head_hash, at = excluded.at, feed = excluded.feed`,
+			b.village, st.id[:], st.device, st.key, st.number, st.incarnation[:], st.head.Seq, st.head.Hash[:], int64(st.at), b.feed); err != nil {
+			return err
+		}
+	}
+	return b.t.exec(`UPDATE village_head SET feed = $2, log = $3 WHERE village_id = $1`, b.village, b.feed, b.log)
+}
+
+func (b *batch) flushRecords() error {
+	waiting, err := b.waiting()
+	if err != nil {
+		return err
+	}
+	for _, w := range b.touched {
+		b.feed++
+		w.feed = b.feed
+		if w.crossed {
+			w.other = w.feed
+		}
+		id := w.id.String()
+		if err := b.t.exec(`INSERT INTO record(village_id, record_id, type, feed, feed_stream, feed_seq, feed_other, trail, state)
+			VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT(village_id, record_id) DO UPDATE
+			SET feed = excluded.feed, feed_stream = excluded.feed_stream, feed_seq = excluded.feed_seq, feed_other = excluded.feed_other,
+			trail = excluded.trail, state = excluded.state`,
+			string(b.village), id, string(w.typ), int64(w.feed), w.last.Stream[:], int64(w.last.Seq), int64(w.other), w.trail, w.state.Encode()); err != nil {
+			return err
+		}
+		p := b.s.tables[w.typ]
+		view := merge.Read(b.s.forms.Form(w.typ), w.state)
+		if p != nil {
+			if err := b.t.exec(p.upsert, p.row(b.village, id, &view)...); err != nil {
+				return err
+			}
+		}
+		if err := b.review(id, w, &view, waiting[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// item is what waits for a person in one record: a register, and what of it.
+type item struct {
+	path record.Path
+	kind Kind
+}
+
+// Kind tells what waits for a person.
+type Kind string
+
+// The kinds of what waits.
+const (
+	Conflict Kind = "conflict" // several values live that no policy may settle
+	Proposal Kind = "proposal" // somebody proposes another value than the owner's
+)
+
+// waiting reads what waits in the touched records.
+func (b *batch) waiting() (map[string][]item, error) {
+	var ids []record.ID
+	for _, w := range b.touched {
+		if w.stored {
+			ids = append(ids, w.id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	waiting := map[string][]item{}
+	err := b.t.rows(func(r *sql.Rows) error {
+		var id string
+		var it item
+		if err := r.Scan(&id, &it.path, &it.kind); err != nil {
+			return err
+		}
+		waiting[id] = append(waiting[id], it)
+		return nil
+	}, `SELECT record_id, path, kind FROM review WHERE village_id = $1 AND `+b.s.engine.Among("record_id", 2), b.village, texts(ids))
+	return waiting, err
+}
+
+// items gives what waits in a record, sorted.
+func items(view *merge.View) []item {
+	if len(view.Conflicts) == 0 && len(view.Proposals) == 0 {
+		return nil
+	}
+	list := make([]item, 0, len(view.Conflicts)+len(view.Proposals))
+	for _, p := range slices.Sorted(maps.Keys(view.Conflicts)) {
+		list = append(list, item{p, Conflict})
+	}
+	for _, p := range slices.Sorted(maps.Keys(view.Proposals)) {
+		list = append(list, item{p, Proposal})
+	}
+	return list
+}
+
+// review brings the list of what waits in a record up to date; what waited
+// before keeps its date.
+func (b *batch) review(id string, w *working, view *merge.View, before []item) error {
+	now := items(view)
+	for _, it := range now {
+		if slices.Contains(before, it) {
+			continue
+		}
+		if err := b.t.exec(`INSERT INTO review(village_id, record_id, path, kind, type, since_feed, since_at) VALUES($1, $2, $3, $4, $5, $6, $7)`,
+			b.village, id, it.path, it.kind, w.typ, w.feed, b.received.Milli()); err != nil {
+			return err
+		}
+	}
+	for _, it := range before {
+		if slices.Contains(now, it) {
+			continue
+		}
+		if err := b.t.exec(`DELETE FROM review WHERE village_id = $1 AND record_id = $2 AND path = $3 AND kind = $4`,
+			b.village, id, it.path, it.kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseTrail gives the changes that were applied to a record, in their order.
+func parseTrail(trail []byte, streams map[uint64]record.Stream) ([]record.Dot, error) {
+	var dots []record.Dot
+	for len(trail) > 0 {
+		number, n := binary.Uvarint(trail)
+		if n <= 0 {
+			return nil, errTrail
+		}
+		seq, m := binary.Uvarint(trail[n:])
+		stream, known := streams[number]
+		if m <= 0 || !known {
+			return nil, errTrail
+		}
+		dots = append(dots, record.Dot{Stream: stream, Seq: seq})
+		trail = trail[n+m:]
+	}
+	return dots, nil
+}
+
+var errTrail = errors.New("the record's list of changes is damaged")

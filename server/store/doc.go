@@ -1,0 +1,52 @@
+// Package store keeps everything the server has: the signed log of changes,
+// the records that came of it, tables for reports, who takes part. It is one
+// Store over database/sql; package sqlite holds what differs between engines,
+// and storetest is the suite that every engine passes.
+//
+// What holds:
+//   - Everything that one delivery does to a village happens in one
+//     transaction, which locks the village's head row first and gives the feed
+//     numbers under that lock. A reader that sees a number sees all below it.
+//   - An entry is skipped as known only where its hash is the stored one. What
+//     goes on otherwise is set aside whole, and shown.
+//   - Whatever is acknowledged is in the log, durably: receipts are read from
+//     it after the commit.
+//   - The states of records, the projections and the review list are what
+//     replaying the log gives; Verify does it and compares.
+//   - Every table that grows leads its key with the village and refers to no
+//     other; account, device, code and village are reference tables and are
+//     never written by a delivery. So the schema shards by village.
+//
+// Were a number given outside the lock, a laptop could read past a row that
+// commits later, and never see it. Were states kept without the log, nobody
+// could tell a bug in merging from what people wrote.
+//
+// The tables:
+//
+//	meta          key → value: epoch, url, the key of numbered records
+//	account       who signs in at the office
+//	device        laptops: key, token, role, people, villages
+//	code          enrolment codes
+//	village       names
+//	audit         who looked at what was masked, and why
+//	village_head  (village) → feed, the last feed number given; log, the last
+//	              place given in the log
+//	record        (village, record) → state, and the feed number, stream and
+//	              entry of its last change. feed_other is the feed number of the
+//	              last change by another stream than that one. trail names every
+//	              change ever applied: pairs of varints, the stream's number
+//	              within the village and the entry.
+//	stream        (village, stream) → whose it is and its last entry
+//	segment       (village, stream, last entry) → a run of entries as the device
+//	              signed them (zstd), the hash before and the hash of the last,
+//	              the receipt. One row a run, not one an entry: a third of the CPU.
+//	quarantine    (village, stream, entry) → why it was not applied, and what
+//	              was decided since
+//	setaside      (village, stream, first entry, hash) → what could not be taken
+//	contact       (village, device) → when it was last heard of
+//	review        (village, record, register, kind) → what waits for a person
+//	form_TYPE     (village, record) → the record as it reads, a column a field
+//
+// The migrator is our own: the usual one links text/template, which makes the
+// linker keep every method of the program, 3.8 MB of them.
+package store

@@ -1,0 +1,215 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/journal"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// Limits of one page.
+const (
+	maxRows     = 5000
+	maxReceipts = 4096
+	maxStanding = 1000
+	// maxOwn bounds the streams that the statement of a page names; a laptop has
+	// one a village, and one more for each time it was restored. Records last
+	// changed by further ones are sent back, which is harmless.
+	maxOwn = 8
+)
+
+// Request asks for a page of a village's feed.
+type Request struct {
+	Village record.Village
+	// Epoch and Cursor say up to where the device holds the feed; After up to
+	// where it has set pages aside, 0 for none.
+	Epoch         wire.Epoch
+	Cursor, After uint64
+	// Own are the device's streams, with what it holds of them. Of streams that
+	// are not the device's it gets no receipts.
+	Device identity.Device
+	Own    []wire.Own
+	// Budget is how many bytes of states the page has at most, one record at
+	// least.
+	Budget int
+	// Role is the device's: fields that are hidden from it are left out.
+	Role identity.Role
+	// Denied asks for receipts alone.
+	Denied bool
+}
+
+// Page gives what a device lacks of a village, all of it as of one moment; ok
+// is false where that is nothing. The frontier comes with the last page: the
+// heads of all streams that moved since Cursor.
+func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, err error) {
+	pull = wire.Pull{Village: q.Village, Epoch: s.epoch, Denied: q.Denied}
+	err = s.look(ctx, func(t *tx) error {
+		if ok, err = s.receipts(t, &pull, q); err != nil || q.Denied {
+			ok = ok || q.Denied
+			return err
+		}
+		var feed uint64
+		if err := t.row(`SELECT coalesce(max(feed), 0) FROM village_head WHERE village_id = $1`, q.Village).Scan(&feed); err != nil {
+			return err
+		}
+		if q.Epoch != s.epoch || max(q.Cursor, q.After) > feed {
+			// The cursor is of another life of the data, or of none.
+			q.Cursor, q.After, ok = 0, 0, true
+		}
+		pull.From = max(q.Cursor, q.After)
+		pull.Cursor = pull.From
+		if q.Cursor == feed {
+			return nil
+		}
+		ok = true
+		if err := errors.Join(s.feed(t, &pull, q), s.standing(t, &pull, q)); err != nil || pull.More {
+			return err
+		}
+		pull.Cursor = feed
+		return t.rows(func(r *sql.Rows) error {
+			var id []byte
+			var h wire.StreamHead
+			if err := r.Scan(&id, &h.Seq); err != nil {
+				return err
+			}
+			copy(h.Stream[:], id)
+			pull.Heads = append(pull.Heads, h)
+			return nil
+		}, `SELECT stream_id, head_seq FROM stream WHERE village_id = $1 AND feed > $2 ORDER BY stream_id`, q.Village, q.Cursor)
+	})
+	return pull, ok, err
+}
+
+// feed reads the page's records.
+func (s *Store) feed(t *tx, pull *wire.Pull, q Request) error {
+	text := `SELECT record_id, type, feed, state FROM record WHERE village_id = $1 AND feed > $3`
+	args := []any{q.Village, q.Cursor, pull.From}
+	for _, o := range q.Own[:min(len(q.Own), maxOwn)] {
+		// Left out is what the device lacks nothing of: all changes after its
+		// cursor are its own, and of those that it says it has.
+		n := len(args)
+		text += fmt.Sprintf(` AND NOT (feed_stream = $%d AND feed_seq <= $%d AND feed_other <= $2)`, n+1, n+2)
+		args = append(args, o.Stream[:], o.Head)
+	}
+	text += fmt.Sprintf(` ORDER BY feed LIMIT %d`, maxRows+1)
+	size := 0
+	err := t.rows(func(r *sql.Rows) error {
+		var id string
+		var at uint64
+		var st wire.State
+		if err := r.Scan(&id, &st.Type, &at, &st.State); err != nil {
+			return err
+		}
+		var err error
+		if st.ID, err = record.ParseID(id); err != nil {
+			return err
+		}
+		if st.State, err = s.hide(q.Role, st.Type, st.State); err != nil {
+			return fmt.Errorf("record %s: %w", id, err)
+		}
+		if len(pull.Records) > 0 && size+len(st.State) > q.Budget || len(pull.Records) == maxRows {
+			pull.More = true
+			return errEnough
+		}
+		size += len(st.State)
+		pull.Records, pull.Cursor = append(pull.Records, st), at
+		return nil
+	}, text, args...)
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return err
+}
+
+// standing adds the records as they stand without the changes that the receipts
+// of this answer say are quarantined. The laptop shows those changes made, and
+// the feed says nothing of them: they touched no record.
+func (s *Store) standing(t *tx, pull *wire.Pull, q Request) error {
+	sent := map[record.ID]bool{}
+	for _, r := range pull.Receipts {
+		for _, e := range r.Quarantined {
+			var id string
+			var st wire.State
+			err := t.row(`SELECT r.record_id, r.type, r.state FROM quarantine q JOIN record r ON r.village_id = q.village_id AND r.record_id = q.record_id
+				WHERE q.village_id = $1 AND q.stream_id = $2 AND q.seq = $3 AND r.feed <= $4`, q.Village, r.Stream[:], e.Seq, pull.From).Scan(&id, &st.Type, &st.State)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			if st.ID, err = record.ParseID(id); err != nil {
+				return err
+			}
+			if sent[st.ID] {
+				continue
+			}
+			sent[st.ID] = true
+			if st.State, err = s.hide(q.Role, st.Type, st.State); err != nil {
+				return err
+			}
+			if pull.Records = append(pull.Records, st); len(sent) == maxStanding {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+var errEnough = errors.New("enough rows")
+
+// hide leaves out the registers of fields that role must not see.
+func (s *Store) hide(role identity.Role, typ record.Type, state []byte) ([]byte, error) {
+	f := s.forms.Form(typ)
+	if f == nil || !slices.ContainsFunc(f.Fields, func(fd *form.Field) bool { return fd.HiddenFrom(string(role)) }) {
+		return state, nil
+	}
+	st, err := merge.Decode(state)
+	if err != nil {
+		return nil, err
+	}
+	for p := range st {
+		name, _ := p.Field()
+		if fd := f.Field(name); fd != nil && fd.HiddenFrom(string(role)) {
+			delete(st, p)
+		}
+	}
+	return st.Encode(), nil
+}
+
+// receipts adds the receipts that the device does not have yet, the oldest
+// first.
+func (s *Store) receipts(t *tx, pull *wire.Pull, q Request) (some bool, err error) {
+	for _, o := range q.Own {
+		if len(pull.Receipts) >= maxReceipts {
+			break
+		}
+		err := t.rows(func(r *sql.Rows) error {
+			var proof []byte
+			if err := r.Scan(&proof); err != nil {
+				return err
+			}
+			var receipt journal.Receipt
+			if err := cbor.Unmarshal(proof, &receipt); err != nil {
+				return fmt.Errorf("receipt of stream %s: %w", o.Stream, err)
+			}
+			pull.Receipts = append(pull.Receipts, receipt)
+			return nil
+		}, `SELECT receipt FROM segment WHERE village_id = $1 AND stream_id = $2 AND last_seq > $3 AND EXISTS
+			(SELECT 1 FROM stream WHERE village_id = $1 AND stream_id = $2 AND device_id = $4) ORDER BY last_seq LIMIT $5`,
+			q.Village, o.Stream[:], o.Acked, q.Device, maxReceipts-len(pull.Receipts))
+		if err != nil {
+			return false, err
+		}
+	}
+	return len(pull.Receipts) > 0, nil
+}

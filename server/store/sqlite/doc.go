@@ -1,0 +1,11 @@
+// Package sqlite opens the store in one SQLite file.
+//
+// What holds:
+//   - Commits are on disk before they are answered (WAL, synchronous FULL).
+//   - One connection writes, others read beside it; other processes may open
+//     the same file, and wait for each other up to ten seconds.
+//   - Nothing else of the program names the driver.
+//
+// With a second writing connection in the process two deliveries would fail
+// each other with "locked" instead of queueing.
+package sqlite

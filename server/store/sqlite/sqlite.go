@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"runtime"
+
+	"modernc.org/sqlite"
+
+	"zhucun/server/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Open opens or makes the store in the file.
+func Open(ctx context.Context, file string, o store.Options) (*store.Store, error) {
+	e, err := engine(file)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", file, err)
+	}
+	s, err := store.New(ctx, e, o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", file, err), e.Read.Close(), e.Write.Close())
+	}
+	return s, nil
+}
+
+func engine(file string) (store.Engine, error) {
+	// cache_size in KiB; the page cache of a reader is small, the system's
+	// holds the rest.
+	write, err := connect(file, 64<<10, "_txlock", "immediate")
+	if err != nil {
+		return store.Engine{}, err
+	}
+	write.SetMaxOpenConns(1)
+	read, err := connect(file, 8<<10, "_query_only", "1")
+	if err != nil {
+		return store.Engine{}, err
+	}
+	read.SetMaxOpenConns(4 + runtime.NumCPU())
+	read.SetMaxIdleConns(4 + runtime.NumCPU())
+	folder, err := fs.Sub(migrations, "migrations")
+	return store.Engine{Write: write, Read: read, Migrations: folder, Among: among, Columns: columns, Again: again}, err
+}
+
+func connect(file string, cacheKiB int, key, value string) (*sql.DB, error) {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	q := url.Values{key: {value}}
+	// busy_timeout comes first: switching to WAL needs the lock that another
+	// process may hold.
+	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", fmt.Sprintf("cache_size(-%d)", cacheKiB),
+		"temp_store(MEMORY)", "wal_autocheckpoint(4000)"} {
+		q.Add("_pragma", p)
+	}
+	// A drive letter needs the third slash, and ? # % in a path their escapes.
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}
+	if u.Path[0] != '/' {
+		u.Path = "/" + u.Path
+	}
+	return sql.Open("sqlite", u.String())
+}
+
+func among(column string, n int) string {
+	return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, n)
+}
+
+func columns(ctx context.Context, tx *sql.Tx, table string) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT name FROM pragma_table_info($1)`, table)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+// The primary result codes that a repetition may mend.
+const (
+	busy   = 5
+	locked = 6
+)
+
+func again(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code()&0xff == busy || e.Code()&0xff == locked)
+}

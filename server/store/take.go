@@ -1,0 +1,312 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/identity"
+	"zhucun/shared/journal"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// Delivery is what one device signed for one village, however it came here.
+type Delivery struct {
+	Village record.Village
+	// From is the device that signed, as the server knows it.
+	From Device
+	// Segments are encoded by journal.Segment.Encode, those of a stream in order.
+	Segments [][]byte
+	// Runs and Found say how wrong the device's clock was: its settings as it
+	// tells them, and in milliseconds what the server found just now.
+	Runs  []clock.Run
+	Found int64
+	// Received is the server's time when the delivery began to arrive.
+	Received clock.Time
+}
+
+// Taken is what became of a delivery. Receipts are read with a page.
+type Taken struct {
+	// Entries counts what is newly in the log, Quarantined those of them that
+	// were not applied.
+	Entries, Quarantined int
+	Refused              []wire.Refused
+}
+
+// The reasons for which an entry is quarantined, beside the codes of a
+// merge.Refusal. They travel in receipts.
+const (
+	ReasonRevoked = "revoked" // the device was revoked
+	ReasonVillage = "village" // the village is not the device's, or unknown
+	ReasonAuthor  = "author"  // nobody of that name is registered on the device
+	ReasonType    = "type"    // the record is there, and of another type
+)
+
+// Take puts a delivery into the log and applies it. It may be repeated: what
+// is in the log already is skipped.
+func (s *Store) Take(ctx context.Context, d Delivery) (Taken, error) {
+	segments := make([]incoming, len(d.Segments))
+	for i, raw := range d.Segments {
+		segments[i].raw = raw
+		segments[i].seg, segments[i].err = journal.Decode(raw)
+	}
+	var taken Taken
+	err := s.change(ctx, func(t *tx) error {
+		b, err := s.lock(t, d.Village, d.Received)
+		if err != nil {
+			return err
+		}
+		p := &sender{Device: d.From, runs: d.Runs, found: d.Found}
+		for i := range segments {
+			if err := b.take(p, segments[i]); err != nil {
+				return err
+			}
+		}
+		taken = b.taken
+		return b.flush()
+	})
+	if err != nil {
+		return Taken{}, err
+	}
+	if taken.Entries > 0 {
+		s.notice.raise()
+	}
+	return taken, nil
+}
+
+// incoming is a segment as it came: its bytes, and what they say.
+type incoming struct {
+	raw []byte
+	seg *journal.Segment
+	err error
+}
+
+// sender is who signed a delivery and what is known of its clock.
+type sender struct {
+	Device
+	runs  []clock.Run
+	found int64
+	// office is the server itself, which writes in other people's names and
+	// everywhere.
+	office bool
+}
+
+// stream is a row of the table stream.
+type stream struct {
+	id          record.Stream
+	device      identity.Device
+	key         []byte
+	number      uint64
+	incarnation identity.Incarnation
+	head        journal.Head
+	at          clock.Time
+	feed        uint64
+	moved       bool
+}
+
+// take puts one segment into the log and applies its entries.
+func (b *batch) take(p *sender, in incoming) error {
+	if in.err != nil {
+		return b.refuse(p, in, record.Stream{}, 0, wire.RefusedDamaged)
+	}
+	seg := in.seg
+	st := b.streams[seg.Stream]
+	switch {
+	case identity.StreamOf(p.Key, string(b.village), seg.Incarnation) != seg.Stream:
+		return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedForged)
+	case st == nil:
+		st = &stream{id: seg.Stream, device: p.ID, key: p.Key, number: uint64(len(b.streams) + 1), incarnation: seg.Incarnation}
+	}
+	if seg.From > st.head.Seq+1 {
+		return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedGap)
+	}
+	rest := seg
+	if seg.From <= st.head.Seq {
+		same, err := b.overlaps(st, seg)
+		if err != nil {
+			return err
+		}
+		if !same {
+			return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedFork)
+		}
+		if rest = seg.After(st.head.Seq); len(rest.Changes) == 0 {
+			return nil
+		}
+	}
+	hashes, err := rest.Open(p.Key, b.village, st.head)
+	switch {
+	case errors.Is(err, journal.ErrDamaged):
+		return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedDamaged)
+	case err != nil && st.head.Seq > 0:
+		// The stream is the device's, and the signature covers what comes
+		// before: most likely that is not what is here. The device brings it
+		// again in a new stream, and nothing is lost either way.
+		return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedFork)
+	case err != nil:
+		return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedForged)
+	}
+	raw := in.raw
+	if rest != seg || raw == nil {
+		raw = rest.Encode()
+	}
+	return b.append(p, st, rest, hashes[len(hashes)-1], raw)
+}
+
+// overlaps tells whether the segment, which begins at or below the stream's
+// head, says what the log says as far as both go.
+func (b *batch) overlaps(st *stream, seg *journal.Segment) (bool, error) {
+	before, err := b.hashAt(st, seg.From-1)
+	if err != nil {
+		return false, err
+	}
+	last := min(seg.Last(), st.head.Seq)
+	stored, err := b.hashAt(st, last)
+	if err != nil {
+		return false, err
+	}
+	return seg.Hashes(before)[last-seg.From] == stored, nil
+}
+
+// hashAt gives the hash of an entry that is in the log.
+func (b *batch) hashAt(st *stream, seq uint64) (journal.Hash, error) {
+	var hash journal.Hash
+	switch seq {
+	case 0:
+		return hash, nil
+	case st.head.Seq:
+		return st.head.Hash, nil
+	}
+	var first, last uint64
+	var before, end, body []byte
+	if err := b.t.row(`SELECT first_seq, last_seq, before_hash, last_hash, body FROM segment
+		WHERE village_id = $1 AND stream_id = $2 AND last_seq >= $3 ORDER BY last_seq LIMIT 1`,
+		b.village, st.id[:], seq).Scan(&first, &last, &before, &end, &body); err != nil {
+		return hash, err
+	}
+	if seq == last {
+		copy(hash[:], end)
+		return hash, nil
+	}
+	copy(hash[:], before)
+	if seq < first {
+		return hash, nil
+	}
+	seg, err := b.s.unpack(body)
+	if err != nil {
+		return hash, err
+	}
+	return seg.Hashes(hash)[seq-first], nil
+}
+
+// refuse tells the device that a segment was not taken. What it alone cannot
+// mend is set aside whole, once, for people to look at.
+func (b *batch) refuse(p *sender, in incoming, stream record.Stream, from uint64, code string) error {
+	var head uint64
+	if st := b.streams[stream]; st != nil && bytes.Equal(st.key, p.Key) {
+		head = st.head.Seq
+	}
+	b.taken.Refused = append(b.taken.Refused, wire.Refused{Stream: stream, From: from, Code: code, Head: head})
+	if code == wire.RefusedGap {
+		return nil
+	}
+	hash := sha256.Sum256(in.raw)
+	return b.t.exec(`INSERT INTO setaside(village_id, stream_id, first_seq, hash, device_id, reason, received, body)
+		VALUES($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+		b.village, stream[:], from, hash[:], p.ID, code, b.received.Milli(), b.s.pack(in.raw))
+}
+
+// append applies the entries of a segment that continues its stream and writes
+// it to the log.
+func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal.Hash, raw []byte) error {
+	b.streams[st.id] = st
+	times := make([]uint64, len(seg.Changes))
+	ids := make([]record.ID, len(seg.Changes))
+	for i := range seg.Changes {
+		times[i], ids[i] = seg.Changes[i].Time, seg.Changes[i].Record
+	}
+	if err := b.load(ids); err != nil {
+		return err
+	}
+	receipt := journal.Receipt{Stream: st.id, From: seg.From, Seq: seg.Last(), Received: b.received, Floor: st.at, Runs: corrections(times, p.runs, p.found)}
+	ats := receipt.Ats(times)
+	for i := range seg.Changes {
+		c, dot := &seg.Changes[i], record.Dot{Stream: st.id, Seq: seg.From + uint64(i)}
+		w := b.records[c.Record]
+		if reason, detail := b.judge(p, w, c); reason != "" {
+			receipt.Quarantined = append(receipt.Quarantined, journal.Quarantined{Seq: dot.Seq, Reason: reason, Detail: detail})
+			if err := b.quarantine(p, dot, c, reason, detail); err != nil {
+				return err
+			}
+		} else {
+			b.apply(st, w, merge.Applied{Dot: dot, At: ats[i], Author: c.Author}, c)
+		}
+		b.frontier[st.id] = dot.Seq
+	}
+	b.taken.Entries += len(seg.Changes)
+	b.taken.Quarantined += len(receipt.Quarantined)
+	receipt.Seal(b.s.Key, last)
+	proof, err := cbor.Marshal(receipt)
+	if err != nil {
+		return err
+	}
+	b.log++
+	before := st.head.Hash
+	st.head, st.at, st.moved = journal.Head{Seq: seg.Last(), Hash: last}, ats[len(ats)-1], true
+	return b.t.exec(`INSERT INTO segment(village_id, stream_id, last_seq, first_seq, log, received, before_hash, last_hash, receipt, body)
+		VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		b.village, st.id[:], receipt.Seq, receipt.From, b.log, b.received.Milli(), before[:], last[:], proof, b.s.pack(raw))
+}
+
+// corrections gives the runs that a receipt tells, so that the device makes the
+// same times of its timestamps. A clock that was right leaves none.
+func corrections(times []uint64, runs []clock.Run, found int64) []clock.Run {
+	if !slices.ContainsFunc(times, func(t uint64) bool { return clock.Correction(clock.Time(t), runs, found) != 0 }) {
+		return nil
+	}
+	if len(runs) == 0 {
+		return []clock.Run{{Correction: found}}
+	}
+	runs = slices.Clone(runs)
+	runs[len(runs)-1].Correction = found
+	return runs
+}
+
+// judge says why an entry may not be applied; the empty reason is that it may.
+func (b *batch) judge(p *sender, w *working, c *record.Change) (reason, detail string) {
+	switch {
+	case p.Revoked():
+		return ReasonRevoked, ""
+	case !p.office && !slices.Contains(p.Villages, b.village):
+		return ReasonVillage, string(b.village)
+	case !p.office && !slices.Contains(p.Profiles, c.Author):
+		return ReasonAuthor, clip(c.Author)
+	case w.typ != "" && w.typ != c.Type:
+		return ReasonType, string(w.typ)
+	}
+	var r *merge.Refusal
+	if errors.As(merge.Permit(b.s.forms.Form(c.Type), c.Type, w.state, merge.Writer{Author: c.Author, Role: p.Role}, c.Body), &r) {
+		return r.Code, clip(string(r.Path))
+	}
+	return "", ""
+}
+
+// clip keeps what others wrote from making a row as long as they like.
+func clip(s string) string {
+	if r := []rune(s); len(r) > 200 {
+		return string(r[:200])
+	}
+	return s
+}
+
+func (b *batch) quarantine(p *sender, dot record.Dot, c *record.Change, reason, detail string) error {
+	return b.t.exec(`INSERT INTO quarantine(village_id, stream_id, seq, device_id, reason, detail, record_id, type, author, received)
+		VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		b.village, dot.Stream[:], dot.Seq, p.ID, reason, detail, c.Record.String(), c.Type, c.Author, b.received.Milli())
+}

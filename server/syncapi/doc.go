@@ -1,0 +1,16 @@
+// Package syncapi is the agents' door: enrol, push and pull, over HTTP.
+//
+// What holds:
+//   - Whatever is answered is committed. Every request may be repeated: what
+//     was taken is skipped, what was owed is said again.
+//   - The time of arrival is noted before the body is read, so that a body
+//     that takes minutes does not look like a clock that is minutes slow.
+//   - Villages are worked on in the order of their codes, each in its own
+//     transaction; where nothing changed nothing is written.
+//   - A body without Content-Length is refused, and a body that does not move
+//     for a minute is given up; one that moves, however slowly, is not.
+//
+// Were the answer sent before the commit, "delivered" on a laptop would be a
+// hope; were both lengths of a body accepted, what one proxy takes for the end
+// of it another takes for the next request.
+package syncapi

@@ -1,0 +1,303 @@
+package syncapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"zhucun/server/access"
+	"zhucun/server/store"
+	"zhucun/shared/clock"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// Limits.
+const (
+	// maxEnrol bounds a request that anybody may send.
+	maxEnrol = 16 << 10
+	// Budgets of the states in one answer, in bytes.
+	defaultBudget = 1 << 20
+	maxBudget     = 4 << 20
+	// maxBodies bounds the bodies being read at once, in bytes.
+	maxBodies = 512 << 20
+	maxWait   = 20 * time.Second
+	// stall is how long a body may stand still.
+	stall = time.Minute
+	// slowest link that an answer is kept waiting for, bytes a second.
+	slowest = 200
+	// idle is how long a connection is kept: longer than a laptop's pause
+	// between the requests of one sync.
+	idle = 3 * time.Minute
+)
+
+// Handler answers wire.EnrolPath and wire.SyncPath.
+type Handler struct {
+	store  *store.Store
+	access *access.Access
+	log    *slog.Logger
+	bodies *semaphore.Weighted
+	work   *semaphore.Weighted
+}
+
+// New gives the handler over a store.
+func New(s *store.Store, a *access.Access) *Handler {
+	return &Handler{s, a, s.Log, semaphore.NewWeighted(maxBodies), semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0)))}
+}
+
+// Server is an HTTP server with the limits on time that agents need; bodies
+// have their own, here and in whatever else h serves.
+func Server(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: idle, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	arrived := h.store.Now()
+	answer, err := h.serve(w, r, arrived)
+	if err == nil {
+		h.send(w, http.StatusOK, answer)
+		return
+	}
+	var f *fault
+	if !errors.As(err, &f) {
+		f = &fault{http.StatusInternalServerError, wire.Fault{Code: wire.FaultServer, Text: "the server failed; nothing was lost, try again later"}}
+		if h.store.Again(err) || errors.Is(err, errBusy) {
+			f = &fault{http.StatusServiceUnavailable, wire.Fault{Code: wire.FaultBusy, Text: "the server is busy; try again later"}}
+			w.Header().Set("Retry-After", "10")
+		}
+		if r.Context().Err() == nil {
+			h.log.Error("a request failed", "path", r.URL.Path, "error", err)
+		}
+	}
+	h.send(w, f.status, &f.Fault)
+}
+
+// fault is an answer that is not the one asked for.
+type fault struct {
+	status int
+	wire.Fault
+}
+
+func refuse(status int, code, text string) error {
+	return &fault{status, wire.Fault{Code: code, Text: text}}
+}
+
+var errBusy = errors.New("too many requests at once")
+
+func (h *Handler) send(w http.ResponseWriter, status int, message any) {
+	b, err := wire.Encode(message, wire.Quick)
+	if err != nil {
+		h.log.Error("an answer could not be encoded", "error", err)
+		status = http.StatusInternalServerError
+	}
+	head := w.Header()
+	head["Date"] = nil // 37 bytes that nobody reads: the message has the time
+	head.Set("Content-Type", wire.ContentType)
+	head.Set("Content-Length", strconv.Itoa(len(b)))
+	if err := http.NewResponseController(w).SetWriteDeadline(h.store.Now().Add(stall + time.Duration(len(b)/slowest)*time.Second)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		h.log.Debug("no limit on writing", "error", err)
+	}
+	w.WriteHeader(status)
+	w.Write(b)
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Time) (any, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, refuse(http.StatusMethodNotAllowed, wire.FaultMessage, "only POST is answered here")
+	}
+	if len(r.TransferEncoding) > 0 || r.ContentLength < 0 {
+		// What follows on this connection may be anybody's idea of a request.
+		w.Header().Set("Connection", "close")
+		return nil, refuse(http.StatusLengthRequired, wire.FaultMessage, "a body needs its Content-Length and no Transfer-Encoding")
+	}
+	switch r.URL.Path {
+	case wire.EnrolPath:
+		return h.enrol(w, r)
+	case wire.SyncPath:
+		return h.sync(w, r, arrived)
+	}
+	return nil, refuse(http.StatusNotFound, wire.FaultMessage, "nothing is here")
+}
+
+// body gives the request's body: of limited size, which must keep moving.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64) (io.Reader, func(), error) {
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close")
+		return nil, nil, refuse(http.StatusRequestEntityTooLarge, wire.FaultMessage, "the message is too large")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
+	defer cancel()
+	if err := h.bodies.Acquire(ctx, r.ContentLength); err != nil {
+		return nil, nil, errBusy
+	}
+	return &moving{r.Body, http.NewResponseController(w), h.store.Now}, func() { h.bodies.Release(r.ContentLength) }, nil
+}
+
+// moving is a body that may take as long as it likes while it moves.
+type moving struct {
+	io.Reader
+	control *http.ResponseController
+	now     func() time.Time
+}
+
+func (m *moving) Read(b []byte) (int, error) {
+	if err := m.control.SetReadDeadline(m.now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return m.Reader.Read(b)
+}
+
+// unreadable says what is wrong with a message.
+func unreadable(err error) error {
+	switch {
+	case errors.Is(err, wire.ErrTooLarge):
+		return refuse(http.StatusRequestEntityTooLarge, wire.FaultMessage, "the message is too large")
+	case errors.Is(err, wire.ErrDictionary):
+		return refuse(http.StatusBadRequest, wire.FaultVersion, "the message is of another release; bring server and laptop to the same one")
+	case errors.Is(err, wire.ErrForeign), errors.Is(err, wire.ErrMessage), errors.Is(err, io.ErrUnexpectedEOF):
+		return refuse(http.StatusBadRequest, wire.FaultMessage, "the message cannot be read")
+	}
+	return refuse(http.StatusBadRequest, wire.FaultMessage, "the message did not arrive whole")
+}
+
+func version(v uint64) error {
+	if v <= wire.Version {
+		return nil
+	}
+	return refuse(http.StatusBadRequest, wire.FaultVersion, "the message is of a later release; the office must bring the server up to date")
+}
+
+func (h *Handler) enrol(w http.ResponseWriter, r *http.Request) (any, error) {
+	body, done, err := h.body(w, r, maxEnrol)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	m := new(wire.Enrol)
+	if err := wire.Decode(body, maxEnrol, m); err != nil {
+		return nil, unreadable(err)
+	}
+	if err := version(m.Version); err != nil {
+		return nil, err
+	}
+	answer, err := h.access.Enrol(r.Context(), m)
+	if errors.Is(err, access.ErrCode) {
+		return nil, refuse(http.StatusForbidden, wire.FaultCode, err.Error())
+	}
+	return &answer, err
+}
+
+func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time) (any, error) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	device, err := h.access.Device(r.Context(), token)
+	if !ok || errors.Is(err, store.ErrNotFound) {
+		return nil, refuse(http.StatusUnauthorized, wire.FaultDevice, "this laptop is not enrolled here; ask the office for a code")
+	} else if err != nil {
+		return nil, err
+	}
+	body, done, err := h.body(w, r, wire.MaxRequest)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	m, err := wire.DecodeSync(body, wire.MaxRequest)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	if err := version(m.Version); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(m.Villages, func(a, b wire.Push) int { return strings.Compare(string(a.Village), string(b.Village)) })
+	for i, p := range m.Villages {
+		if p.Village == "" || len(p.Village) > 32 || i > 0 && m.Villages[i-1].Village == p.Village {
+			return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the message names a village twice, or none")
+		}
+	}
+	if err := h.work.Acquire(r.Context(), 1); err != nil {
+		return nil, err
+	}
+	defer h.work.Release(1)
+	return h.exchange(r.Context(), &device, m, arrived)
+}
+
+// exchange takes what the device sends and gives what it lacks.
+func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, arrived time.Time) (*wire.Synced, error) {
+	answer := &wire.Synced{Version: wire.Version}
+	offset := arrived.UnixMilli() - m.Clock
+	budget := int(min(m.Budget, maxBudget))
+	if budget == 0 {
+		budget = defaultBudget
+	}
+	work := false
+	for i := range m.Villages {
+		p := &m.Villages[i]
+		work = work || len(p.Segments) > 0
+		pull, ok, err := h.village(ctx, d, m, p, arrived, offset, budget)
+		if err != nil {
+			return nil, fmt.Errorf("device %s, village %s: %w", d.ID, p.Village, err)
+		}
+		if ok {
+			answer.Villages = append(answer.Villages, pull)
+		}
+		for _, rec := range pull.Records {
+			budget = max(0, budget-len(rec.State))
+		}
+		work = work || len(pull.Receipts) > 0
+	}
+	if d.Revoked() && !work {
+		return nil, refuse(http.StatusForbidden, wire.FaultRevoked, "the office has revoked this laptop")
+	}
+	if m.Assigned != d.Serial {
+		assigned, err := h.access.Assignment(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		answer.Assigned = &assigned
+	}
+	answer.Time = h.store.Now().UnixMilli()
+	return answer, nil
+}
+
+// village does one village's part; ok is false when there is nothing to say.
+func (h *Handler) village(ctx context.Context, d *store.Device, m *wire.Sync, p *wire.Push, arrived time.Time, offset int64, budget int) (pull wire.Pull, ok bool, err error) {
+	denied := d.Revoked() || !slices.Contains(d.Villages, p.Village)
+	var taken store.Taken
+	if len(p.Segments) > 0 {
+		taken, err = h.store.Take(ctx, store.Delivery{
+			Village: p.Village, From: *d, Segments: p.Segments, Runs: m.Runs, Found: offset, Received: clock.At0(arrived.UnixMilli()),
+		})
+		if err != nil {
+			return pull, false, err
+		}
+	}
+	if !denied {
+		h.heard(d, m, p.Village, arrived, offset)
+	}
+	pull, ok, err = h.store.Page(ctx, store.Request{
+		Village: p.Village, Epoch: p.Epoch, Cursor: p.Cursor, After: p.After, Device: d.ID, Own: p.Streams, Role: d.Role, Budget: budget, Denied: denied,
+	})
+	pull.Refused = taken.Refused
+	return pull, ok || len(taken.Refused) > 0, err
+}
+
+func (h *Handler) heard(d *store.Device, m *wire.Sync, v record.Village, at time.Time, offset int64) {
+	agent := m.Agent
+	if len(agent) > 64 {
+		agent = agent[:64]
+	}
+	h.store.Heard(store.Contact{Village: v, Device: d.ID, Seen: at, Pending: min(m.Pending, 1<<53), Offset: offset, Agent: agent})
+}
