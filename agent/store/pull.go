@@ -307,27 +307,12 @@ func (v *village) foldOne(t record.Type, id record.ID) error {
 	if !v.place.Live {
 		return nil
 	}
-	stage := v.b.Bucket(bucketStage)
-	key := stageKey(t, id)
-	raw := stage.Get(key)
-	if raw == nil {
-		return nil
-	}
-	theirs, err := merge.Decode(raw)
-	if err != nil {
-		return fmt.Errorf("%w: a staged record", ErrDamaged)
-	}
-	tc, ours, _, err := v.load(t, id)
+	tc, ours, _, err := v.stored(t, id)
 	if err != nil {
 		return err
 	}
-	var s merge.State
-	if tc.Quarantined {
-		s, err = v.rebuild(tc, theirs)
-	} else {
-		s = merge.Join(ours, merge.Frontier(v.place.Before), theirs, merge.Frontier(v.place.Behind))
-	}
-	if err != nil {
+	s, staged, err := v.joined(t, id, tc, ours)
+	if err != nil || !staged {
 		return err
 	}
 	if err := v.observe(s); err != nil {
@@ -336,7 +321,25 @@ func (v *village) foldOne(t record.Type, id record.ID) error {
 	if err := v.store(record.Key{Village: v.code, Type: t, ID: id}, tc, s); err != nil {
 		return err
 	}
-	return stage.Delete(key)
+	return v.b.Bucket(bucketStage).Delete(stageKey(t, id))
+}
+
+// joined gives what a live staged record makes of the laptop's own state of it;
+// staged is false, and the state ours, when there is none.
+func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.State) (s merge.State, staged bool, err error) {
+	raw := v.b.Bucket(bucketStage).Get(stageKey(t, id))
+	if raw == nil {
+		return ours, false, nil
+	}
+	theirs, err := merge.Decode(raw)
+	if err != nil {
+		return nil, true, fmt.Errorf("%w: a staged record", ErrDamaged)
+	}
+	if tc.Quarantined {
+		s, err = v.rebuild(tc, theirs)
+		return s, true, err
+	}
+	return merge.Join(ours, merge.Frontier(v.place.Before), theirs, merge.Frontier(v.place.Behind)), true, nil
 }
 
 // rebuild gives a record of which own changes were quarantined: the server's

@@ -74,8 +74,18 @@ func beUint(b []byte) uint64 {
 	return n
 }
 
-// load gives a record's state; found is false when there is none.
+// load gives a record as it is now: with what came in pages that are part of the
+// village but not yet joined into it. found is false when there is none.
 func (v *village) load(t record.Type, id record.ID) (tc touched, s merge.State, found bool, err error) {
+	if tc, s, found, err = v.stored(t, id); err != nil || !v.place.Live {
+		return tc, s, found, err
+	}
+	joined, staged, err := v.joined(t, id, tc, s)
+	return tc, joined, found || staged, err
+}
+
+// stored gives a record's state as it is in its bucket.
+func (v *village) stored(t record.Type, id record.ID) (tc touched, s merge.State, found bool, err error) {
 	b := v.b.Bucket(recordBucket(t))
 	if b == nil {
 		return tc, merge.State{}, false, nil
@@ -96,7 +106,7 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 		return err
 	}
 	f := v.t.s.opt.Forms.Form(k.Type)
-	_, old, found, err := v.load(k.Type, k.ID)
+	_, old, found, err := v.stored(k.Type, k.ID)
 	if err != nil {
 		return err
 	}
@@ -298,6 +308,9 @@ func (s *Store) Each(code record.Village, t record.Type, yield func(Record) bool
 			cur := b.Cursor()
 			for k, raw := cur.First(); k != nil; k, raw = cur.Next() {
 				tc, st, err := unpackRecord(raw)
+				if err == nil && v.place.Live {
+					st, _, err = v.joined(t, record.ID(k), tc, st)
+				}
 				if err != nil {
 					return err
 				}

@@ -96,7 +96,25 @@ func Open(dir string, opt Options) (*Store, error) {
 	}
 	s := &Store{db: db, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{})}
 	go s.commit()
+	if err := s.resume(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
+}
+
+// resume joins what was staged and live when the power went.
+func (s *Store) resume() error {
+	var codes []record.Village
+	err := s.view(func(t *tx) error {
+		codes = t.villageCodes()
+		return nil
+	})
+	for _, code := range codes {
+		if err == nil {
+			err = s.Fold(context.Background(), code)
+		}
+	}
+	return err
 }
 
 func create(dir, path string) error {

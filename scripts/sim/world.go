@@ -49,6 +49,7 @@ type world struct {
 	laptops []*laptop
 	records []record.Key
 	promise []promise
+	births  map[record.Dot]birth
 	trace   []string
 	ids     int
 }
@@ -61,6 +62,8 @@ type laptop struct {
 	device serverstore.Device
 	store  *agentstore.Store
 	skew   int64
+	// jumped tells that its clock was set anew since it was enrolled.
+	jumped bool
 	// fuse is how many commits are left before the power goes; negative is never.
 	fuse  int
 	forms []opened
@@ -83,6 +86,15 @@ type promise struct {
 	value  record.Value
 }
 
+// birth is what is known of a change when it was made: the true time, whether
+// the laptop's clock can be trusted to be wrong by one and the same amount, and
+// what its author had been shown.
+type birth struct {
+	time   int64
+	steady *laptop
+	shown  map[record.Dot]bool
+}
+
 func (w *world) say(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf(format, args...))
 }
@@ -92,7 +104,7 @@ func newWorld(dir string, seed uint64, template string) (*world, error) {
 	for i := range 8 {
 		s[i] = byte(seed >> (8 * i))
 	}
-	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start}
+	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[record.Dot]birth{}}
 	keySeed := make([]byte, ed25519.SeedSize)
 	if _, err := w.bytes.Read(keySeed); err != nil {
 		return nil, err
@@ -196,7 +208,7 @@ func (w *world) step() error {
 	w.now += w.rnd.Int64N(3 * 24 * 3600 * 1000)
 	l := w.laptops[w.rnd.IntN(len(w.laptops))]
 	if w.rnd.IntN(25) == 0 {
-		l.skew = w.rnd.Int64N(20*year) - 10*year
+		l.skew, l.jumped = w.rnd.Int64N(20*year)-10*year, true
 		w.say("%s: clock off by %d days", l.name, l.skew/86400000)
 	}
 	if w.rnd.IntN(12) == 0 {
@@ -280,6 +292,12 @@ func (l *laptop) create() error {
 
 // save saves and notes the promise.
 func (l *laptop) save(e agentstore.Edit) error {
+	shown := e.Shown
+	if shown == nil && !e.ID.IsZero() {
+		if r, err := l.store.Get(e.Type, e.ID); err == nil {
+			shown = r.State
+		}
+	}
 	saved, err := l.store.Save(context.Background(), e)
 	var refusal *merge.Refusal
 	if errors.As(err, &refusal) {
@@ -295,11 +313,11 @@ func (l *laptop) save(e agentstore.Edit) error {
 	if !saved[0].Changed {
 		return nil
 	}
-	return l.readOwn(saved[0].Key, e)
+	return l.readOwn(saved[0].Key, e, shown)
 }
 
 // readOwn checks that what was just saved is shown, and notes what was promised.
-func (l *laptop) readOwn(k record.Key, e agentstore.Edit) error {
+func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) error {
 	events, err := l.store.History(k.Type, k.ID)
 	if err != nil {
 		return err
@@ -309,6 +327,15 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit) error {
 		if ev.Dot != d {
 			continue
 		}
+		dot, err := record.ParseDot(d)
+		if err != nil {
+			return err
+		}
+		b := birth{time: l.w.now, steady: l, shown: map[record.Dot]bool{}}
+		for _, o := range shown.Dots() {
+			b.shown[o] = true
+		}
+		l.w.births[dot] = b
 		for p, v := range ev.Set {
 			l.w.promise = append(l.w.promise, promise{l.name, k, p, v})
 		}
@@ -556,6 +583,9 @@ func (w *world) compare() error {
 		if log[k.ID], err = w.history(k); err != nil {
 			return err
 		}
+		if err := w.born(log[k.ID]); err != nil {
+			return fmt.Errorf("%s %s: %w", k.Type, k.ID, err)
+		}
 		want := oracle(log[k.ID])
 		if got := states[k.ID]; !bytes.Equal(got, want.Encode()) {
 			st, _ := merge.Decode(got)
@@ -593,6 +623,29 @@ type logged struct {
 	at     clock.Time
 	author string
 	body   []record.Write
+}
+
+// born checks each change against what was true when it was made: it replaces
+// nothing that its author had not been shown, and on a laptop whose clock is
+// wrong by any amount, but steadily, it is dated when it was made.
+func (w *world) born(changes []logged) error {
+	for _, c := range changes {
+		b, known := w.births[c.dot]
+		if !known {
+			continue
+		}
+		for _, wr := range c.body {
+			for _, o := range wr.Observed {
+				if !b.shown[o] {
+					return fmt.Errorf("change %s of %s replaces %s, which its author had not been shown", c.dot, wr.Path, o)
+				}
+			}
+		}
+		if d := c.at.Milli() - b.time; !b.steady.jumped && (d < -clock.Noise || d > clock.Noise) {
+			return fmt.Errorf("change %s was made at %v and is dated %v", c.dot, time.UnixMilli(b.time).UTC(), c.at)
+		}
+	}
+	return nil
 }
 
 // kept checks that every acknowledged save is in the log, as often as it was

@@ -64,23 +64,30 @@ func (r *Refusal) Error() string {
 // Permit tells whether w may make the change body to the record in state s: nil
 // or a *Refusal. The server asks it for every entry, whatever the client
 // claims. The author of a record is whoever created it, in this change or
-// before.
+// before; a change that replaces something creates nothing.
 func Permit(f *form.Form, t record.Type, s State, w Writer, body []record.Write) error {
 	if !w.writes(f) {
 		return &Refusal{RefusedRole, "", w, t}
 	}
-	if f == nil {
-		return nil
-	}
 	authors := s.Authors()
+	creates := !slices.ContainsFunc(body, func(x record.Write) bool { return len(x.Observed) > 0 })
 	for _, write := range body {
-		if write.Path == record.Source {
+		if write.Path != record.Source {
+			continue
+		}
+		if len(write.Observed) > 0 {
+			return &Refusal{RefusedAuthor, write.Path, w, t}
+		}
+		if creates {
 			authors = append(authors, w.Author)
 		}
 	}
+	if f == nil {
+		return nil
+	}
 	for _, write := range body {
 		fd := f.PathField(write.Path)
-		if fd == nil || write.Path.IsProposal() || w.owns(f, fd.Policy, authors) {
+		if fd == nil || w.owns(f, fd.Policy, authors) || write.Path.IsProposal() && s.own(write, w.Author) {
 			continue
 		}
 		code := RefusedOwner
@@ -92,16 +99,28 @@ func Permit(f *form.Form, t record.Type, s State, w Writer, body []record.Write)
 	return nil
 }
 
+// own tells whether all live values that a write replaces are author's.
+func (s State) own(write record.Write, author string) bool {
+	return !slices.ContainsFunc(s[write.Path].Siblings, func(sib Sibling) bool {
+		return sib.Author != author && slices.Contains(write.Observed, sib.Dot)
+	})
+}
+
 // Compose gives the writes by which w sets the fields of edits (canonical
 // values, Null clears) on a record of these authors that was shown in the state
-// shown; without authors the record is w's own. What is as it should be is not touched; a field that w does not own is proposed. A
-// multiple choice under union is written element by element, only those that
-// change.
+// shown; without authors the record is w's own. What is shown as it should be is
+// not touched, except that to give the provisional value of a conflict decides
+// it: pass only what the person changed. A field that w does not own is
+// proposed. A multiple choice under union is written element by element, only
+// those that change.
 func Compose(f *form.Form, shown State, authors []string, w Writer, edits map[string]record.Value) ([]record.Write, error) {
-	var body []record.Write
+	if f == nil {
+		return nil, errors.New("a record of an unknown type cannot be edited")
+	}
 	if !w.writes(f) {
 		return nil, &Refusal{RefusedRole, "", w, f.Type}
 	}
+	var body []record.Write
 	for name, v := range edits {
 		fd := f.Field(name)
 		if fd == nil {
@@ -116,12 +135,7 @@ func Compose(f *form.Form, shown State, authors []string, w Writer, edits map[st
 			body = append(body, composeSet(shown, p, v)...)
 		case !w.owns(f, fd.Policy, authors):
 			body = append(body, propose(shown, p, w, v)...)
-		default:
-			if values := distinct(shown[p].Siblings); len(values) == 0 && v == record.Null ||
-				len(values) == 1 && (values[0].Value == v || v == record.Null && values[0].Value.IsNull()) {
-				// It stands already. Proposals are left for a decision.
-				continue
-			}
+		case !stands(fd, shown, p, v):
 			body = append(body, stand(shown, p, v)...)
 		}
 	}
@@ -129,37 +143,59 @@ func Compose(f *form.Form, shown State, authors []string, w Writer, edits map[st
 	return body, nil
 }
 
+// stands tells whether v is what the field shows, with nothing to decide. What
+// the policies latest and max put behind it stays there: to save a form again
+// throws nothing away. Proposals are left for a decision.
+func stands(fd *form.Field, shown State, p record.Path, v record.Value) bool {
+	view := View{Fields: map[string]record.Value{}}
+	if siblings := shown[p].Siblings; len(siblings) > 0 {
+		view.settle(p, fd, distinct(siblings))
+	}
+	return len(view.Conflicts) == 0 && view.shows(p, v)
+}
+
+// shows tells whether v is the value in Fields, Null being none.
+func (v *View) shows(p record.Path, value record.Value) bool {
+	shown, ok := v.Fields[string(p)]
+	return ok && shown == value || !ok && value.IsNull()
+}
+
 // stand sets the standing value and answers the proposals that were shown with
 // it.
 func stand(shown State, p record.Path, v record.Value) []record.Write {
 	body := []record.Write{{Path: p, Value: v, Observed: shown.Observed(p)}}
 	if proposals := shown.Observed(p.Proposal()); len(proposals) > 0 {
-		body = append(body, record.Write{Path: p.Proposal(), Value: record.Null, Observed: proposals})
+		body = append(body, record.Write{Path: p.Proposal(), Value: v, Observed: proposals})
 	}
 	return body
 }
 
-// propose writes beside the standing value. It replaces only the proposer's own
-// earlier proposal: those of others are the owner's to answer.
+// propose writes beside the standing value what w thinks should stand. It
+// replaces only the proposer's own earlier proposal: those of others are the
+// owner's to answer. To propose what stands takes the earlier one back.
 func propose(shown State, p record.Path, w Writer, v record.Value) []record.Write {
-	var own []record.Dot
-	var last record.Value
-	for _, sib := range shown[p.Proposal()].Siblings {
+	proposals := shown[p.Proposal()]
+	write := record.Write{Path: p.Proposal(), Value: v}
+	var own []Sibling
+	for _, sib := range proposals.Siblings {
 		if sib.Author == w.Author {
-			own, last = append(own, sib.Dot), sib.Value
+			own = append(own, sib)
+			write.Observed = append(write.Observed, sib.Dot)
 		}
 	}
 	standing := distinct(shown[p].Siblings)
-	switch {
-	case len(own) == 1 && last == v, len(own) == 0 && v == record.Null && len(standing) == 0:
+	view := View{Fields: map[string]record.Value{}}
+	view.propose(p.Proposal(), proposals, shown)
+	switch own = distinct(own); {
+	// It is what w has proposed.
+	case len(own) == 1 && sameValue(own[0].Value, v):
 		return nil
-	case len(standing) == 1 && standing[0].Value == v:
-		if len(own) == 0 || len(own) == 1 && last == record.Null {
-			return nil
-		}
-		v = record.Null
+	case len(own) > 0:
+	// It is what stands or, where nothing does, what is shown in its place.
+	case len(standing) == 1 && sameValue(standing[0].Value, v), len(standing) == 0 && view.shows(p, v):
+		return nil
 	}
-	return []record.Write{{Path: p.Proposal(), Value: v, Observed: own}}
+	return []record.Write{write}
 }
 
 func composeSet(shown State, p record.Path, v record.Value) []record.Write {
@@ -170,9 +206,22 @@ func composeSet(shown State, p record.Path, v record.Value) []record.Write {
 			body = append(body, record.Write{Path: e, Value: record.True, Observed: shown.Observed(e)})
 		}
 	}
-	for e, r := range shown {
-		if name, code := e.Field(); name == string(p) && code != "" && !e.IsProposal() && holds(r) && !slices.Contains(want, code) {
+	leave := func(code string) {
+		if e := p.Element(code); !slices.Contains(want, code) {
 			body = append(body, record.Write{Path: e, Value: record.False, Observed: shown.Observed(e)})
+		}
+	}
+	for e, r := range shown {
+		if name, code := e.Field(); name == string(p) && code != "" && !e.IsProposal() && holds(r) {
+			leave(code)
+		}
+	}
+	// A set that an earlier form kept whole.
+	for _, sib := range distinct(shown[p].Siblings) {
+		for _, code := range sib.Value.Texts() {
+			if len(shown[p.Element(code)].Siblings) == 0 {
+				leave(code)
+			}
 		}
 	}
 	return body
@@ -195,7 +244,11 @@ func Decide(f *form.Form, shown State, w Writer, p record.Path, v record.Value) 
 		return nil, ErrNothing
 	}
 	body := stand(shown, p, v)
-	if err := Permit(f, f.Type, shown, w, body); err != nil {
+	var t record.Type
+	if f != nil {
+		t = f.Type
+	}
+	if err := Permit(f, t, shown, w, body); err != nil {
 		return nil, err
 	}
 	record.SortBody(body)

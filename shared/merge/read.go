@@ -44,7 +44,7 @@ type View struct {
 // is a conflict.
 func Read(f *form.Form, s State) View {
 	v := View{Fields: make(map[string]record.Value, len(s))}
-	var elements map[string][]string
+	var sets map[string][]string
 	for p, r := range s {
 		for _, sib := range r.Siblings {
 			v.Updated = max(v.Updated, sib.At)
@@ -60,30 +60,60 @@ func Read(f *form.Form, s State) View {
 			v.propose(p, r, s)
 			continue
 		}
-		name, element := p.Field()
-		if element != "" {
-			if slices.ContainsFunc(r.Siblings, func(s Sibling) bool { return s.Value == record.True }) {
-				if elements == nil {
-					elements = map[string][]string{}
-				}
-				elements[name] = append(elements[name], element)
+		if name, codes, ok := members(f, s, p, r); ok {
+			if sets == nil {
+				sets = map[string][]string{}
 			}
+			sets[name] = append(sets[name], codes...)
 			continue
 		}
 		var fd *form.Field
 		if f != nil {
-			fd = f.Field(name)
+			fd = f.Field(string(p))
 		}
-		v.settle(p, name, fd, distinct(r.Siblings))
+		v.settle(p, fd, distinct(r.Siblings))
 	}
-	for name, codes := range elements {
-		v.Fields[name] = record.Set(codes)
+	for name, codes := range sets {
+		if len(codes) > 0 {
+			v.Fields[name] = record.Set(codes)
+		}
 	}
 	return v
 }
 
+// members gives the elements that register p adds to the set of a field; ok is
+// false for a register that is no part of a set, such as an element of a field
+// that f does not keep by elements: it must not stand in the field's place. Under
+// the policy union whoever adds an element wins over whoever takes it out
+// unseen. A set that an earlier form kept whole counts as far as its elements
+// have no registers of their own.
+func members(f *form.Form, s State, p record.Path, r Register) (name string, codes []string, ok bool) {
+	name, element := p.Field()
+	var fd *form.Field
+	if f != nil {
+		fd = f.Field(name)
+	}
+	switch union := fd != nil && fd.Policy == form.Union && fd.Many(); {
+	case element != "" && (union || fd == nil && len(s[record.Path(name)].Siblings) == 0):
+		if holds(r) {
+			codes = []string{element}
+		}
+		return name, codes, true
+	case element == "" && union:
+		for _, sib := range r.Siblings {
+			for _, code := range sib.Value.Texts() {
+				if len(s[p.Element(code)].Siblings) == 0 {
+					codes = append(codes, code)
+				}
+			}
+		}
+		return name, codes, true
+	}
+	return "", nil, false
+}
+
 // settle applies the field's policy to the distinct values, oldest first.
-func (v *View) settle(p record.Path, name string, fd *form.Field, values []Sibling) {
+func (v *View) settle(p record.Path, fd *form.Field, values []Sibling) {
 	last := values[len(values)-1]
 	if len(values) > 1 {
 		policy := form.Review
@@ -109,31 +139,44 @@ func (v *View) settle(p record.Path, name string, fd *form.Field, values []Sibli
 		}
 	}
 	if !last.Value.IsNull() {
-		v.Fields[name] = last.Value
+		v.Fields[string(p)] = last.Value
 	}
 }
 
 // propose shows what is proposed for a field, beside the standing value or,
-// where nothing stands yet, alone and marked.
+// where nothing stands yet, alone and marked. A proposal is what its author
+// thinks should stand; where that stands, alone or beside other values, there is
+// nothing to show.
 func (v *View) propose(p record.Path, r Register, s State) {
+	name := string(p.Standing())
 	standing := distinct(s[p.Standing()].Siblings)
 	var proposals []Sibling
+	last := record.Null
 	for _, sib := range distinct(r.Siblings) {
-		if !sib.Value.IsNull() && !(len(standing) == 1 && standing[0].Value == sib.Value) {
-			proposals = append(proposals, sib)
+		if slices.ContainsFunc(standing, func(s Sibling) bool { return sameValue(s.Value, sib.Value) }) {
+			continue
+		}
+		proposals = append(proposals, sib)
+		if !sib.Value.IsNull() {
+			last = sib.Value
 		}
 	}
-	if len(proposals) == 0 {
+	// To propose that nothing should stand where nothing does is no proposal,
+	// unless somebody else proposes something.
+	if len(proposals) == 0 || len(standing) == 0 && last == record.Null {
 		return
 	}
-	name, _ := p.Field()
 	put(&v.Proposals, p.Standing(), proposals)
 	if len(standing) == 0 {
-		v.Fields[name] = proposals[len(proposals)-1].Value
+		v.Fields[name] = last
 		at, _ := slices.BinarySearch(v.Proposed, name)
 		v.Proposed = slices.Insert(v.Proposed, at, name)
 	}
 }
+
+// sameValue tells whether two values say the same: there are several ways of saying
+// nothing.
+func sameValue(a, b record.Value) bool { return a == b || a.IsNull() && b.IsNull() }
 
 func (v *View) system(p record.Path, r Register, s State) {
 	switch p {
@@ -206,10 +249,12 @@ func (v *View) life(r Register, s State) {
 	for _, sib := range r.Siblings {
 		d := readDeath(sib.Value)
 		if !d.Void {
+			sib.Value = Alive
 			alive = append(alive, sib)
 			continue
 		}
 		voids = append(voids, sib)
+		saw[sib.Dot.String()] = true // what the same save wrote elsewhere
 		for _, dot := range d.Saw {
 			saw[dot] = true
 		}
@@ -244,7 +289,7 @@ func distinct(siblings []Sibling) []Sibling {
 	var values []Sibling
 	for _, sib := range sorted {
 		if !slices.ContainsFunc(values, func(v Sibling) bool {
-			return v.Value == sib.Value || v.Value.IsNull() && sib.Value.IsNull()
+			return sameValue(v.Value, sib.Value)
 		}) {
 			values = append(values, sib)
 		}
@@ -267,7 +312,7 @@ func largest(fd *form.Field, values []Sibling) (top int, ok bool) {
 				return 0, false
 			}
 			rank = float64(at)
-		} else if n, isNumber := sib.Value.Number(); isNumber {
+		} else if n, isNumber := sib.Value.Number(); isNumber && len(fd.Choices) == 0 {
 			var err error
 			if rank, err = strconv.ParseFloat(n, 64); err != nil {
 				return 0, false
