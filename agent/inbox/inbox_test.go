@@ -1,0 +1,215 @@
+package inbox
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"zhucun/agent/store"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func laptop(t *testing.T) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if _, err := s.SetDevice(t.Context(), func(d *store.Device) {
+		d.ID, d.Token = "device", "token"
+		d.Assigned = wire.Assignment{Villages: []wire.Village{{Code: "369999000001"}}, Role: identity.Office, Profiles: []string{"王"}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// box opens the drop folder with short waits.
+func box(t *testing.T, s *store.Store) *Box {
+	t.Helper()
+	b, err := New(s, form.Builtin(), func() form.Lang { return form.En }, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.settled, b.look = 200*time.Millisecond, 100*time.Millisecond
+	return b
+}
+
+func run(t *testing.T, b *Box) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func visits(t *testing.T, s *store.Store) (n int) {
+	t.Helper()
+	if err := s.Each("", "visit", func(store.Record) bool { n++; return true }); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 200 {
+		if ok() {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Fatalf("never: %s", what)
+}
+
+func there(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Each row is a file and where it ends: how many visits came of it, and what
+// the text beside it says.
+func TestFiles(t *testing.T) {
+	tests := []struct {
+		name, file, content string
+		folder              string
+		visits              int
+		text                []string
+	}{
+		{"good rows", "a.jsonl", `{"type":"visit","fields":{"findings":"一"}}` + "\n" + `{"type":"visit","findings":"二"}` + "\n", Done, 2, nil},
+		{"the last line without its end", "b.jsonl", `{"type":"visit","findings":"一"}`, Done, 1, nil},
+		{"a mark of bytes first", "c.jsonl", "\ufeff" + `{"type":"visit","findings":"一"}` + "\r\n\r\n", Done, 1, nil},
+		{"one bad row", "d.jsonl", `{"type":"visit","findings":"一"}` + "\n" + `{"type":"visit","finding":"二"}` + "\n" + `{"type":"visit","findings":"三"}`, Failed, 2, []string{"line 2", "findings", "3 rows: 2 new"}},
+		{"half a row", "e.jsonl", `{"type":"visit","findings":"一"}` + "\n" + `{"type":"visit","fin`, Failed, 1, []string{"line 2", "whole JSON"}},
+		{"not UTF-8", "f.jsonl", "{\"type\":\"visit\",\"findings\":\"\xce\xdd\"}\n", Failed, 0, []string{"line 1", "UTF-8"}},
+		{"no type", "g.jsonl", `{"findings":"一"}`, Failed, 0, []string{"type"}},
+		{"an unreadable value", "h.jsonl", `{"type":"visit","visit_date":"yesterday"}`, Failed, 0, []string{"line 1", "visit_date"}},
+		{"another kind of file", "i.docx", "PK", Failed, 0, []string{".jsonl"}},
+		{"empty", "j.jsonl", "", Done, 0, nil},
+		{"a row too long", "k.jsonl", `{"type":"visit","findings":"` + strings.Repeat("长", maxLine) + `"}` + "\n" + `{"type":"visit","findings":"一"}`, Failed, 1, []string{"line 1", "1 MB"}},
+		{"a name that climbs", "..jsonl", `{"type":"visit"}`, "", 0, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := laptop(t)
+			b := box(t, s)
+			if err := os.WriteFile(filepath.Join(b.dir, tt.file), []byte(tt.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			run(t, b)
+			if tt.folder == "" {
+				time.Sleep(3 * b.settled)
+				if !there(filepath.Join(b.dir, tt.file)) {
+					t.Error("a hidden file was taken")
+				}
+				return
+			}
+			end := filepath.Join(b.dir, tt.folder, tt.file)
+			until(t, "the file in "+tt.folder, func() bool { return there(end) })
+			if got := visits(t, s); got != tt.visits {
+				t.Errorf("%d visits, want %d", got, tt.visits)
+			}
+			raw, err := os.ReadFile(end + ".txt")
+			if (err == nil) != (tt.folder == Failed) {
+				t.Errorf("text beside it: %v", err)
+			}
+			for _, want := range tt.text {
+				if !strings.Contains(string(raw), want) {
+					t.Errorf("%q is not in %q", want, raw)
+				}
+			}
+		})
+	}
+}
+
+// A file that still grows waits; one of a name that is taken gets another.
+func TestGrowingAndAgain(t *testing.T) {
+	s := laptop(t)
+	b := box(t, s)
+	run(t, b)
+	path := filepath.Join(b.dir, "slow.jsonl")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		fmt.Fprintf(f, `{"type":"visit","findings":"第%d"}`+"\n", i)
+		time.Sleep(b.settled / 2)
+		if i < 9 && visits(t, s) > 0 {
+			t.Fatal("taken while it grew")
+		}
+	}
+	f.Close()
+	until(t, "the whole file", func() bool { return visits(t, s) == 10 })
+	until(t, "in done", func() bool { return there(filepath.Join(b.dir, Done, "slow.jsonl")) })
+	raw, err := os.ReadFile(filepath.Join(b.dir, Done, "slow.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "again, beside the first", func() bool { return there(filepath.Join(b.dir, Done, "slow-2.jsonl")) })
+	if got := visits(t, s); got != 10 {
+		t.Errorf("%d visits after the same file again, want 10", got)
+	}
+}
+
+// What is dropped before the laptop is enrolled waits for it.
+func TestWaitsForEnrolment(t *testing.T) {
+	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	b := box(t, s)
+	path := filepath.Join(b.dir, "a.jsonl")
+	if err := os.WriteFile(path, []byte(`{"type":"visit"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, b)
+	time.Sleep(4 * b.settled)
+	if !there(path) {
+		t.Error("taken, or thrown away, before anybody could say whose it is")
+	}
+}
+
+func FuzzLine(f *testing.F) {
+	forms := form.Builtin()
+	for _, s := range []string{`{"type":"visit","fields":{"findings":"一"}}`, `{"id":"0186243b-022f-7adf-a494-21d3cd0bdb76","type":"household","head_name":"李"}`, `{"type":"visit","_life":"void: x"}`, `{"type":1}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		e, err := Line(forms, "", line)
+		if err != nil {
+			if Say(err, form.Zh) == "" || Say(err, form.En) == "" {
+				t.Errorf("%q is refused without a word", line)
+			}
+			return
+		}
+		for name, v := range e.Fields {
+			if !v.Canonical() {
+				t.Errorf("%q: %s gives %q, which is not canonical", line, name, v)
+			}
+		}
+		_ = record.Type(e.Type)
+	})
+}
