@@ -95,8 +95,18 @@ func language() form.Lang {
 	return form.Zh
 }
 
-// say picks the text in the caller's language.
-func (c *call) say(zh, en string) string { return form.Label{Zh: zh, En: en}.In(c.lang) }
+// say gives a text in the caller's language, with args in the places of its
+// verbs.
+func (c *call) say(zh, en string, args ...any) string {
+	text := form.Label{Zh: zh, En: en}.In(c.lang)
+	if len(args) == 0 {
+		return text
+	}
+	return fmt.Sprintf(text, args...)
+}
+
+// write prints a text.
+func (c *call) write(text string) { io.WriteString(c.out, text) }
 
 func (c *call) run(ctx context.Context) int {
 	root := c.root()
@@ -105,6 +115,9 @@ func (c *call) run(ctx context.Context) int {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	err := root.ExecuteContext(ctx)
+	if err != nil && c.log != nil {
+		c.log.Debug("the command failed", "error", err)
+	}
 	var usage *usageError
 	var status exitStatus
 	switch {
@@ -144,7 +157,7 @@ func (c *call) root() *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return c.usage(c.say("没有命令 %q。运行 zhucun-agent --help 查看全部命令", "There is no command %q. Run zhucun-agent --help for all of them"), args[0])
+				return c.usage(c.say("没有命令 %q。运行 zhucun-agent --help 查看全部命令", "There is no command %q. Run zhucun-agent --help for all of them", args[0]))
 			}
 			return cmd.Help()
 		},
@@ -166,26 +179,22 @@ func (c *call) root() *cobra.Command {
 		return c.findData()
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return c.usage("%v。%s", err, fmt.Sprintf(c.say("用法：%s", "Usage: %s"), cmd.UseLine()))
+		return c.usage(fmt.Sprintf("%v。%s", err, c.say("用法：%s", "Usage: %s", cmd.UseLine())))
 	})
 	root.AddCommand(c.enrolCmd(), c.runCmd(), c.openCmd(), c.putCmd(), c.getCmd(), c.listCmd(), c.syncCmd(), c.statusCmd(),
 		c.conflictsCmd(), c.resolveCmd(), c.importCmd(), c.verifyCmd())
 	return root
 }
 
-func (c *call) usage(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...)}
-}
+func (c *call) usage(text string) error { return &usageError{text} }
 
-func (c *call) fail(format string, args ...any) error {
-	return &plainError{fmt.Sprintf(format, args...)}
-}
+func (c *call) fail(text string) error { return &plainError{text} }
 
 // words gives cobra a check that n to m words follow the command.
 func (c *call) words(n, m int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n || m >= 0 && len(args) > m {
-			return c.usage(c.say("用法：%s", "Usage: %s"), cmd.UseLine())
+			return c.usage(c.say("用法：%s", "Usage: %s", cmd.UseLine()))
 		}
 		return nil
 	}
@@ -244,7 +253,12 @@ func (c *call) with(ctx context.Context, stdin bool, do func(*agent) error) erro
 		return err
 	}
 	defer s.Close()
-	return do(&agent{store: s, sync: syncclient.New(s, Version, c.log), forms: form.Builtin()})
+	return do(c.own(s))
+}
+
+// own is an agent of a store that this command opened itself.
+func (c *call) own(s *store.Store) *agent {
+	return &agent{store: s, sync: syncclient.New(s, Version, c.log), forms: form.Builtin()}
 }
 
 // print writes one JSON object a line.

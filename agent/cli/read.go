@@ -51,7 +51,7 @@ func (c *call) getCmd() *cobra.Command {
 				}
 				id, err := record.ParseID(args[1])
 				if err != nil {
-					return c.fail(c.say("%q 不是记录编号", "%q is not a record id"), args[1])
+					return c.fail(c.say("%q 不是记录编号", "%q is not a record id", args[1]))
 				}
 				r, err := a.store.Get(f.Type, id)
 				if err != nil {
@@ -79,7 +79,7 @@ func (c *call) getCmd() *cobra.Command {
 func (c *call) show(f *form.Form, j merge.JSON) {
 	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(j.State))
 	if j.Life == "void" {
-		c.printf(c.say("已作废：%s\n", "Void: %s\n"), j.Reason)
+		c.write(c.say("已作废：%s\n", "Void: %s\n", j.Reason))
 	}
 	for _, fd := range f.Fields {
 		if v, ok := j.Fields[fd.Name]; ok {
@@ -211,7 +211,7 @@ func (c *call) listCmd() *cobra.Command {
 					return true
 				})
 				if !c.json && err == nil {
-					c.printf(c.say("共 %d 条\n", "%d records\n"), n)
+					c.write(c.say("共 %d 条\n", "%d records\n", n))
 				}
 				return cmp.Or(err, perr)
 			})
@@ -245,11 +245,11 @@ func (c *call) filter(a *agent, f *form.Form, where []string, text string) (func
 	for _, w := range where {
 		name, value, ok := strings.Cut(w, "=")
 		if !ok {
-			return nil, c.usage(c.say("--where %q 应写成 字段=值", "--where %q should be field=value"), w)
+			return nil, c.usage(c.say("--where %q 应写成 字段=值", "--where %q should be field=value", w))
 		}
 		fd := f.Field(name)
 		if fd == nil {
-			return nil, c.fail(c.say("%s 没有字段 %q", "%s has no field %q"), f.Type, name)
+			return nil, c.fail(c.say("%s 没有字段 %q", "%s has no field %q", f.Type, name))
 		}
 		v, err := fd.CanonText(value)
 		if err != nil {
@@ -300,8 +300,8 @@ func (c *call) syncCmd() *cobra.Command {
 						return perr
 					}
 				} else if err == nil || r.RoundTrips > 0 {
-					c.printf(c.say("送出 %d，收到 %d；上行 %d 字节，下行 %d 字节，往返 %d 次；还有 %d 条未送达\n",
-						"%d sent, %d received; %d bytes up, %d bytes down, %d round trips; %d still pending\n"), r.Pushed, r.Pulled, r.BytesUp, r.BytesDown, r.RoundTrips, r.Pending)
+					c.write(c.say("送出 %d，收到 %d；上行 %d 字节，下行 %d 字节，往返 %d 次；还有 %d 条未送达\n",
+						"%d sent, %d received; %d bytes up, %d bytes down, %d round trips; %d still pending\n", r.Pushed, r.Pulled, r.BytesUp, r.BytesDown, r.RoundTrips, r.Pending))
 				}
 				if err != nil {
 					return err
@@ -391,15 +391,14 @@ func (c *call) statusCmd() *cobra.Command {
 					c.printf("%s\n", c.sentence(store.ErrNotEnrolled))
 					return nil
 				}
-				c.printf(c.say("%s（%s）  服务器 %s\n", "%s (%s)  server %s\n"), strings.Join(d.Assigned.Profiles, "、"), d.Assigned.Role, d.URL)
+				c.write(c.say("%s（%s）  服务器 %s\n", "%s (%s)  server %s\n", strings.Join(d.Assigned.Profiles, "、"), d.Assigned.Role, d.URL))
 				last := c.say("还没有", "never")
 				if d.LastSync > 0 {
 					last = time.UnixMilli(d.LastSync).In(beijing).Format("2006-01-02 15:04")
 				}
-				c.printf(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n"),
-					last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts)
+				c.write(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n", last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts))
 				for _, v := range s.Villages {
-					c.printf(c.say("  %s %s  %d 条记录，未送达 %d\n", "  %s %s  %d records, %d pending\n"), v.Code, v.Name, v.Records, v.Pending)
+					c.write(c.say("  %s %s  %d 条记录，未送达 %d\n", "  %s %s  %d records, %d pending\n", v.Code, v.Name, v.Records, v.Pending))
 				}
 				if s.Problem != "" {
 					c.printf("%s\n", s.Problem)
@@ -463,7 +462,7 @@ func (c *call) conflictsCmd() *cobra.Command {
 					return true
 				})
 				if !c.json && err == nil {
-					c.printf(c.say("共 %d 处待决定\n", "%d to decide\n"), n)
+					c.write(c.say("共 %d 处待决定\n", "%d to decide\n", n))
 				}
 				return cmp.Or(err, perr)
 			})
@@ -510,7 +509,7 @@ func (c *call) verifyCmd() *cobra.Command {
 					for _, f := range rep.Faults {
 						c.printf("%s\n", f)
 					}
-					c.printf(c.say("检查了 %d 条记录、%d 次修改，发现 %d 处问题\n", "checked %d records and %d changes: %d faults\n"), rep.Records, rep.Entries, len(rep.Faults))
+					c.write(c.say("检查了 %d 条记录、%d 次修改，发现 %d 处问题\n", "checked %d records and %d changes: %d faults\n", rep.Records, rep.Entries, len(rep.Faults)))
 				}
 				if len(rep.Faults) > 0 {
 					return c.fail(c.say("数据有损坏。请不要删除，联系办公室", "The data is damaged. Do not delete it; ask the office"))

@@ -35,7 +35,7 @@ func (c *call) runCmd() *cobra.Command {
 				return c.fail(c.say("已经在运行", "It is running already"))
 			}
 			if r, ok := findRunning(c.data); ok {
-				return c.fail(c.say("这个数据文件夹上已有程序在运行（%s）", "An agent is running on this data folder already (%s)"), r.Addr)
+				return c.fail(c.say("这个数据文件夹上已有程序在运行（%s）", "An agent is running on this data folder already (%s)", r.Addr))
 			}
 			return c.serve(cmd.Context(), listen)
 		},
@@ -59,7 +59,7 @@ func (c *call) serve(ctx context.Context, listen string) error {
 	defer s.Close()
 	l, err := net.Listen("tcp", listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return c.fail(c.say("地址 %s 已被占用，请用 --listen 换一个端口", "Address %s is in use; choose another port with --listen"), listen)
+		return c.fail(c.say("地址 %s 已被占用，请用 --listen 换一个端口", "Address %s is in use; choose another port with --listen", listen))
 	}
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (c *call) serve(ctx context.Context, listen string) error {
 			return err
 		}
 	} else {
-		c.printf(c.say("已运行：%s（用 zhucun-agent open 打开网页；Ctrl-C 退出）\n", "Running at %s (open the page with zhucun-agent open; Ctrl-C ends)\n"), addr)
+		c.write(c.say("已运行：%s（用 zhucun-agent open 打开网页；Ctrl-C 退出）\n", "Running at %s (open the page with zhucun-agent open; Ctrl-C ends)\n", addr))
 	}
 	select {
 	case <-ctx.Done():

@@ -1,12 +1,8 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +36,7 @@ func (c *call) enrolCmd() *cobra.Command {
 				if c.json {
 					return c.print(map[string]any{"device": d.ID, "villages": villages, "role": d.Assigned.Role, "profiles": d.Assigned.Profiles})
 				}
-				c.printf(c.say("已登记：%s，村 %s\n", "Enrolled: %s, village %s\n"), d.Assigned.Profiles[0], strings.Join(villages, ", "))
+				c.write(c.say("已登记：%s，村 %s\n", "Enrolled: %s, village %s\n", d.Assigned.Profiles[0], strings.Join(villages, ", ")))
 				return nil
 			})
 		},
@@ -49,6 +45,7 @@ func (c *call) enrolCmd() *cobra.Command {
 
 func (c *call) putCmd() *cobra.Command {
 	var id, author, village string
+	var first int
 	cmd := &cobra.Command{
 		Use:   "put TYPE [--id ID] [--author NAME] [FIELD=VALUE…]",
 		Short: c.say("保存记录；不给字段则从标准输入读 JSON 行", "Save a record; without fields, JSON lines from standard input"),
@@ -56,7 +53,7 @@ func (c *call) putCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t := record.Type(args[0])
 			if len(args) == 1 {
-				return c.with(cmd.Context(), true, func(a *agent) error { return c.putLines(cmd.Context(), a, t, record.Village(village), author) })
+				return c.putLines(cmd.Context(), t, lineOptions{record.Village(village), author, first})
 			}
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				edit, err := inbox.Pairs(a.forms, t, args[1:])
@@ -65,7 +62,7 @@ func (c *call) putCmd() *cobra.Command {
 				}
 				if id != "" {
 					if edit.ID, err = record.ParseID(id); err != nil {
-						return c.fail(c.say("--id %q 不是记录编号（8-4-4-4-12 位十六进制）", "--id %q is not a record id (8-4-4-4-12 hexadecimal digits)"), id)
+						return c.fail(c.say("--id %q 不是记录编号（8-4-4-4-12 位十六进制）", "--id %q is not a record id (8-4-4-4-12 hexadecimal digits)", id))
 					}
 				}
 				edit.Author, edit.Village = author, record.Village(village)
@@ -80,107 +77,9 @@ func (c *call) putCmd() *cobra.Command {
 	cmd.Flags().StringVar(&id, "id", "", c.say("记录编号；已有则修改，没有则新建", "the record's id; changed if it is here, made if not"))
 	cmd.Flags().StringVar(&author, "author", "", c.say("填写人，默认是登记的人", "who writes; by default whom the laptop was enrolled for"))
 	cmd.Flags().StringVar(&village, "village", "", c.say("村代码，只有一个村时可省", "the village's code; not needed where there is one"))
+	cmd.Flags().IntVar(&first, firstLineFlag, 1, "")
+	cmd.Flags().Lookup(firstLineFlag).Hidden = true
 	return cmd
-}
-
-// linesAtOnce bounds how many lines one commit takes.
-const linesAtOnce = 500
-
-// putLines saves JSON lines as they come: those that have arrived are committed
-// together, and each id is printed when its change is on disk. A bad line is
-// named and passed over.
-func (c *call) putLines(ctx context.Context, a *agent, t record.Type, village record.Village, author string) error {
-	if _, err := inbox.Form(a.forms, t); err != nil {
-		return err
-	}
-	type numbered struct {
-		n    int
-		line []byte
-		err  error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	lines := make(chan numbered, linesAtOnce)
-	go func() {
-		defer close(lines)
-		r := bufio.NewReaderSize(c.in, 64<<10)
-		for n := 1; ; n++ {
-			line, err := r.ReadBytes('\n')
-			if len(bytes.TrimSpace(line)) > 0 {
-				select {
-				case lines <- numbered{n: n, line: line}:
-				case <-ctx.Done():
-					return
-				}
-			}
-			if err != nil {
-				if err != io.EOF {
-					select {
-					case lines <- numbered{n: n, err: err}:
-					case <-ctx.Done():
-					}
-				}
-				return
-			}
-		}
-	}()
-	bad := false
-	complain := func(n int, err error) {
-		bad = true
-		fmt.Fprintf(c.err, c.say("第 %d 行：%s\n", "line %d: %s\n"), n, c.sentence(err))
-	}
-	for first := range lines {
-		batch := []numbered{first}
-	gather:
-		for len(batch) < linesAtOnce {
-			select {
-			case l, ok := <-lines:
-				if !ok {
-					break gather
-				}
-				batch = append(batch, l)
-			default:
-				break gather
-			}
-		}
-		var rows []store.Row
-		var at []int
-		for _, l := range batch {
-			if l.err != nil {
-				complain(l.n, l.err)
-				continue
-			}
-			edit, err := inbox.Line(a.forms, t, l.line)
-			if err != nil {
-				complain(l.n, err)
-				continue
-			}
-			if edit.Author == "" {
-				edit.Author = author
-			}
-			if edit.Village == "" {
-				edit.Village = village
-			}
-			rows, at = append(rows, store.Row{Edit: edit}), append(at, l.n)
-		}
-		saved, errs, err := a.store.SaveRows(ctx, rows)
-		if err != nil {
-			return err
-		}
-		for i, s := range saved {
-			if errs[i] != nil {
-				complain(at[i], errs[i])
-				continue
-			}
-			if err := c.print(map[string]string{"id": s.Key.ID.String()}); err != nil {
-				return err
-			}
-		}
-	}
-	if bad {
-		return errFailed
-	}
-	return ctx.Err()
 }
 
 func (c *call) importCmd() *cobra.Command {
@@ -197,7 +96,7 @@ func (c *call) importCmd() *cobra.Command {
 					}
 				}
 				if ext := strings.ToLower(filepath.Ext(args[0])); ext != ".jsonl" {
-					return c.fail(c.say("只能导入 .jsonl 文件（每行一条记录），不能导入 %q。请另存后再试", "Only .jsonl files (one record a line) can be imported, not %q; save it as one and try again"), ext)
+					return c.fail(c.say("只能导入 .jsonl 文件（每行一条记录），不能导入 %q。请另存后再试", "Only .jsonl files (one record a line) can be imported, not %q; save it as one and try again", ext))
 				}
 				f, err := os.Open(c.path(args[0]))
 				if err != nil {
@@ -205,7 +104,7 @@ func (c *call) importCmd() *cobra.Command {
 				}
 				defer f.Close()
 				if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-					return errors.Join(err, c.fail(c.say("%s 不是普通文件", "%s is not a regular file"), args[0]))
+					return errors.Join(err, c.fail(c.say("%s 不是普通文件", "%s is not a regular file", args[0])))
 				}
 				rep, err := inbox.JSONL(cmd.Context(), a.store, a.forms, record.Type(t), author, c.lang, f)
 				if c.json {
@@ -239,12 +138,12 @@ func (c *call) resolveCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			chose := cmd.Flags().Changed("value")
 			if chose == (take != "") {
-				return c.usage(c.say("请用 --take 选一个值，或用 --value 给一个值。用法：%s", "Choose with --take or give a value with --value. Usage: %s"), cmd.UseLine())
+				return c.usage(c.say("请用 --take 选一个值，或用 --value 给一个值。用法：%s", "Choose with --take or give a value with --value. Usage: %s", cmd.UseLine()))
 			}
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				id, err := record.ParseID(args[0])
 				if err != nil {
-					return c.fail(c.say("%q 不是记录编号", "%q is not a record id"), args[0])
+					return c.fail(c.say("%q 不是记录编号", "%q is not a record id", args[0]))
 				}
 				r, err := a.store.Get("", id)
 				if err != nil {
@@ -257,27 +156,27 @@ func (c *call) resolveCmd() *cobra.Command {
 				}
 				fd := f.PathField(path)
 				if fd == nil && path != record.Life {
-					return c.fail(c.say("%s 没有字段 %q", "%s has no field %q"), r.Key.Type, path)
+					return c.fail(c.say("%s 没有字段 %q", "%s has no field %q", r.Key.Type, path))
 				}
 				var dot record.Dot
 				v := record.Text(value)
 				switch {
 				case take != "":
 					if dot, err = record.ParseDot(take); err != nil {
-						return c.fail(c.say("--take %q 不是一个值的编号，编号见 conflicts", "--take %q does not name a value; conflicts prints the names"), take)
+						return c.fail(c.say("--take %q 不是一个值的编号，编号见 conflicts", "--take %q does not name a value; conflicts prints the names", take))
 					}
 				case fd != nil:
 					if v, err = fd.CanonText(value); err != nil {
 						return err
 					}
 				}
-				if _, err := a.store.Decide(cmd.Context(), id, path, dot, v, author); err != nil {
+				if _, err := a.store.Decide(cmd.Context(), store.Decision{Record: id, Path: path, Take: dot, Value: v, Author: author}); err != nil {
 					return err
 				}
 				if c.json {
 					return c.print(map[string]any{"id": id.String(), "path": path, "resolved": true})
 				}
-				c.printf(c.say("已决定。\n", "Decided.\n"))
+				c.write(c.say("已决定。\n", "Decided.\n"))
 				return nil
 			})
 		},

@@ -217,11 +217,27 @@ func (t *tx) newID(d *Device, v *village, e *Edit) (record.ID, error) {
 // field that holds it (DESIGN: identity).
 var numbered = map[record.Type]string{"household": "household_no"}
 
-// Decide settles a register of a record: the value of the change take, or
-// value. For _life, value is "alive" or a reason for which the record is void.
-func (s *Store) Decide(ctx context.Context, id record.ID, path record.Path, take record.Dot, value record.Value, author string) (saved Saved, err error) {
+// Decision settles one register of a record.
+type Decision struct {
+	Record record.ID
+	Path   record.Path
+	// Take names the change whose value is taken; without one it is Value. For
+	// _life, Value is "alive" or the reason for which the record is void.
+	Take  record.Dot
+	Value record.Value
+	// Author is a profile's name, empty for the first.
+	Author string
+	// Shown is the record as whoever decides was shown it: only that is replaced.
+	// Nil means as it is now.
+	Shown merge.State
+}
+
+// Decide makes a decision durable. The error is merge.ErrNotLive when what was
+// to be taken is gone, merge.ErrNothing when nothing waits there, and a
+// *merge.Refusal when the author may not decide it.
+func (s *Store) Decide(ctx context.Context, e Decision) (saved Saved, err error) {
 	err = s.update(ctx, true, func(t *tx) error {
-		v, k, err := t.find("", id)
+		v, k, err := t.find("", e.Record)
 		if err != nil {
 			return err
 		}
@@ -232,10 +248,11 @@ func (s *Store) Decide(ctx context.Context, id record.ID, path record.Path, take
 		if err != nil {
 			return err
 		}
-		if author, err = d.Author(author); err != nil {
+		author, err := d.Author(e.Author)
+		if err != nil {
 			return err
 		}
-		tc, now, _, err := v.load(k.Type, id)
+		tc, now, _, err := v.load(k.Type, k.ID)
 		if err != nil {
 			return err
 		}
@@ -243,14 +260,25 @@ func (s *Store) Decide(ctx context.Context, id record.ID, path record.Path, take
 		if f == nil {
 			return fmt.Errorf("%w: no form %q", ErrType, k.Type)
 		}
-		if value, err = now.Choose(f, path, take, value); err != nil {
-			return err
+		shown := e.Shown
+		if shown == nil {
+			shown = now
 		}
-		body, err := merge.Decide(f, now, merge.Writer{Author: author, Role: d.Assigned.Role}, path, value)
+		if !e.Take.IsZero() {
+			// What is taken must still be there: somebody may have answered.
+			if _, err := now.Choose(f, e.Path, e.Take, e.Value); err != nil {
+				return err
+			}
+		}
+		value, err := shown.Choose(f, e.Path, e.Take, e.Value)
 		if err != nil {
 			return err
 		}
-		c := record.Change{Record: id, Type: k.Type, Author: author, Form: f.Version, Body: body}
+		body, err := merge.Decide(f, shown, merge.Writer{Author: author, Role: d.Assigned.Role}, e.Path, value)
+		if err != nil {
+			return err
+		}
+		c := record.Change{Record: k.ID, Type: k.Type, Author: author, Form: f.Version, Body: body}
 		_, err = v.write(k, now, tc, &c)
 		saved = Saved{Key: k, Changed: true}
 		return err

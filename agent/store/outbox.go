@@ -18,7 +18,8 @@ type Outgoing struct {
 	Left uint64
 }
 
-// Outgoing gives for each assigned village what is to be sent, at most budget
+// Outgoing gives for each assigned village, and for each where work still waits
+// from when it was, what is to be sent, at most budget
 // bytes of entries in all (at least one entry where there is one), and notes
 // how far it was sent. Where nothing is to be sent nothing is written.
 func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err error) {
@@ -29,13 +30,17 @@ func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err e
 			return err
 		}
 		left := budget
-		for _, assigned := range d.Assigned.Villages {
-			v, err := t.village(assigned.Code)
+		codes, err := t.syncedVillages(d)
+		if err != nil {
+			return err
+		}
+		for _, code := range codes {
+			v, err := t.village(code)
 			if err != nil {
 				return err
 			}
 			if v == nil {
-				out = append(out, Outgoing{Push: wire.Push{Village: assigned.Code}})
+				out = append(out, Outgoing{Push: wire.Push{Village: code}})
 				continue
 			}
 			o, heads, err := v.outgoing(d, &left)
@@ -44,7 +49,7 @@ func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err e
 			}
 			out = append(out, o)
 			if len(heads) > 0 {
-				sent[assigned.Code] = heads
+				sent[code] = heads
 			}
 		}
 		return nil
@@ -66,6 +71,31 @@ func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err e
 		}
 		return nil
 	})
+}
+
+// syncedVillages gives the assigned villages, and those of earlier assignments
+// of which the server has not acknowledged all.
+func (t *tx) syncedVillages(d *Device) ([]record.Village, error) {
+	var codes []record.Village
+	for _, a := range d.Assigned.Villages {
+		codes = append(codes, a.Code)
+	}
+	for _, code := range t.villageCodes() {
+		if slices.Contains(codes, code) {
+			continue
+		}
+		v, err := t.village(code)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range v.owns {
+			if o.Head.Seq > o.Acked.Seq {
+				codes = append(codes, code)
+				break
+			}
+		}
+	}
+	return codes, nil
 }
 
 func (v *village) outgoing(d *Device, left *int) (Outgoing, map[record.Stream]uint64, error) {

@@ -24,6 +24,9 @@ type Taken struct {
 	// Forked tells that the server has another history of one of this laptop's
 	// streams.
 	Forked bool
+	// Denied tells that the laptop may no longer have the village: what it wrote
+	// there is taken, and nothing more comes.
+	Denied bool
 }
 
 // foldBatch is how many staged records one transaction joins.
@@ -43,7 +46,10 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 		if err != nil {
 			return err
 		}
-		if !v.expects(p) {
+		if p.Denied {
+			// No page comes with it, so nothing to expect: receipts alone.
+			taken = Taken{Denied: true}
+		} else if !v.expects(p) {
 			// What it acknowledges is acknowledged again with the answer to the
 			// question of now.
 			taken = Taken{}
@@ -58,6 +64,9 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 		}
 		for _, r := range p.Refused {
 			v.refused(r, &taken)
+		}
+		if p.Denied {
+			return nil
 		}
 		if err := v.stage(p); err != nil || p.More {
 			return err

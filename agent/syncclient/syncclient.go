@@ -250,7 +250,8 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		r.Pushed += taken.Acknowledged
 		r.Pulled += taken.Records
 		moved = moved || taken.Acknowledged > 0 || taken.Rewound
-		more = more || taken.More || taken.Rewound
+		// Whether the laptop is revoked the server says once it has taken all.
+		more = more || taken.More || taken.Rewound || taken.Denied && taken.Acknowledged > 0
 		if taken.Forked {
 			return false, ErrForked
 		}

@@ -188,6 +188,9 @@ func (a *Access) Enrol(ctx context.Context, m *wire.Enrol) (wire.Enrolled, error
 	if _, err := io.ReadFull(a.random, id); err != nil {
 		return answer, err
 	}
+	// Its name then begins with a letter: one that begins with a hyphen would be
+	// an option on every command line.
+	id[0] &= 0x7f
 	known, err := a.store.DeviceByKey(ctx, m.Key)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return answer, err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"zhucun/server/access"
 	"zhucun/server/review"
@@ -169,9 +170,42 @@ func (c *call) root() *cobra.Command {
 	f.BoolP("help", "h", false, c.say("显示用法", "show how it is used"))
 	f.Lookup("help").Hidden = true
 	root.AddCommand(c.initCommand(), c.serveCommand(), c.villageCommand(), c.enrolCommand(), c.deviceCommand(),
-		c.getCommand(), c.listCommand(), c.conflictsCommand(), c.resolveCommand(), c.quarantineCommand(), c.verifyCommand())
+		c.getCommand(), c.listCommand(), c.conflictsCommand(), c.resolveCommand(), c.quarantineCommand(), c.exportCommand(), c.verifyCommand())
+	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	root.SetUsageFunc(c.usageOf)
 	c.groups(root)
 	return root
+}
+
+// usageOf writes how a command is used, in the caller's language.
+func (c *call) usageOf(cmd *cobra.Command) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, c.say("用法：%s", "Usage: %s"), cmd.UseLine())
+	b.WriteString("\n")
+	t := table{}
+	for _, sub := range cmd.Commands() {
+		if !sub.Hidden {
+			t.add("  "+sub.Name(), sub.Short)
+		}
+	}
+	if len(t.rows) > 0 {
+		fmt.Fprintf(&b, "\n%s\n%s", c.say("命令：", "Commands:"), t.text())
+	}
+	t = table{}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "version" {
+			name := "  --" + f.Name
+			if f.Value.Type() != "bool" {
+				name += " " + strings.ToUpper(f.Name)
+			}
+			t.add(name, f.Usage)
+		}
+	})
+	if len(t.rows) > 0 {
+		fmt.Fprintf(&b, "\n%s\n%s", c.say("选项：", "Options:"), t.text())
+	}
+	_, err := io.WriteString(cmd.OutOrStderr(), b.String())
+	return err
 }
 
 // groups makes every command that only holds others say what it holds, and

@@ -95,9 +95,9 @@ func (c *call) enrol(ctx context.Context, s *server, villages []string, role, na
 	if err != nil {
 		return err
 	}
-	if url == nil {
+	guessed := url == nil
+	if guessed {
 		url = []byte("https://" + defaultListen)
-		fmt.Fprintf(c.err, c.say("提示：服务器还没有运行过，登记码里写的地址是 %s\n", "Note: the server has not run yet; the code names the address %s\n"), url)
 	}
 	l := access.Laptop{Role: identity.Role(role), Name: name, TTL: ttl, URL: string(url), Pin: identity.PinOf(s.keys.public())}
 	for _, v := range villages {
@@ -106,6 +106,9 @@ func (c *call) enrol(ctx context.Context, s *server, villages []string, role, na
 	code, err := s.access.NewCode(ctx, l)
 	if err != nil {
 		return err
+	}
+	if guessed {
+		fmt.Fprintf(c.err, c.say("提示：服务器还没有运行过，登记码里写的地址是 %s\n", "Note: the server has not run yet; the code names the address %s\n"), url)
 	}
 	if c.json {
 		return c.print(map[string]string{"code": code.String()})

@@ -94,7 +94,11 @@ func (c *call) showRecord(ctx context.Context, s *server, rec *store.Record, j *
 		return err
 	}
 	for _, m := range j.Marks {
-		c.tell("注意：%s", "Note: %s", m.Text)
+		text := m.Text
+		if m.Code == "proposed" || m.Code == "dangling" {
+			text = s.review.Field(rec.Type, m.Path, c.lang) + c.say("：", ": ") + text
+		}
+		c.tell("注意：%s", "Note: %s", text)
 	}
 	state := c.say("有效", "alive")
 	if rec.View.Void {

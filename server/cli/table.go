@@ -24,8 +24,17 @@ func (c *call) show(t *table, zh, en string) error {
 		c.tell(zh, en)
 		return nil
 	}
-	widths := make([]int, len(t.heads))
-	rows := append([][]string{t.heads}, t.rows...)
+	_, err := c.out.Write([]byte(t.text()))
+	return err
+}
+
+// text sets the table in columns.
+func (t *table) text() string {
+	rows := t.rows
+	if t.heads != nil {
+		rows = append([][]string{t.heads}, rows...)
+	}
+	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], width(cell))
@@ -42,8 +51,7 @@ func (c *call) show(t *table, zh, en string) error {
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	_, err := c.out.Write([]byte(b.String()))
-	return err
+	return b.String()
 }
 
 // width is how many columns of a terminal a text takes: two for each character

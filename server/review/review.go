@@ -81,15 +81,33 @@ func (r *Review) item(ctx context.Context, w store.Review, lang form.Lang) (Item
 
 // Field gives what a register is called.
 func (r *Review) Field(t record.Type, p record.Path, lang form.Lang) string {
-	if p == record.Life {
+	switch p {
+	case record.Life:
 		return form.Label{Zh: "是否作废", En: "Void or not"}.In(lang)
+	case record.Source:
+		return form.Label{Zh: "来源", En: "Source"}.In(lang)
+	case record.Same:
+		return form.Label{Zh: "同一对象", En: "Same as"}.In(lang)
 	}
-	if f := r.store.Forms().Form(t); f != nil {
-		if fd := f.PathField(p); fd != nil {
-			return fd.Label.In(lang)
+	f := r.store.Forms().Form(t)
+	if f == nil {
+		return string(p)
+	}
+	fd := f.PathField(p)
+	if fd == nil {
+		return string(p)
+	}
+	label := fd.Label.In(lang)
+	if _, element := p.Field(); element != "" {
+		if c, ok := fd.Choice(element); ok {
+			element = c.Label.In(lang)
 		}
+		label += " " + element
 	}
-	return string(p)
+	if p.IsProposal() {
+		label += form.Label{Zh: "（建议）", En: " (proposal)"}.In(lang)
+	}
+	return label
 }
 
 // Label gives the line by which a person knows a record: its title fields, with

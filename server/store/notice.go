@@ -16,9 +16,7 @@ import (
 type notice struct {
 	sync.Mutex
 	next chan struct{}
-	// count of the changes made in this process, so that Watch does not announce
-	// them a second time; last is what it saw.
-	last [sha256.Size]byte
+	last [sha256.Size]byte // what Watch saw last
 }
 
 func (n *notice) init() { n.next = make(chan struct{}) }
@@ -38,18 +36,22 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.notice.next
 }
 
+// pause is how long contacts wait at least between two writings.
+const pause = 60 // seconds
+
 // Watch announces the changes that other processes make, until ctx ends: it
-// looks once a second. Contacts are written once a minute on the way.
+// looks once a second. Contacts are written on the way, at most once a minute.
 func (s *Store) Watch(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for n := 1; ; n++ {
+	for written := pause; ; written++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if n%60 == 0 {
+		if written >= pause && s.heard.some() {
+			written = 0
 			if err := s.FlushContacts(ctx); err != nil {
 				s.Log.Error("contacts were not written", "error", err)
 			}
@@ -105,6 +107,12 @@ type contacts struct {
 type contactKey struct {
 	village record.Village
 	device  identity.Device
+}
+
+func (c *contacts) some() bool {
+	c.Lock()
+	defer c.Unlock()
+	return len(c.fresh) > 0
 }
 
 // Heard notes a contact.

@@ -200,38 +200,36 @@ var beijing = time.FixedZone("Asia/Shanghai", 8*3600)
 // Day gives the date in Beijing at t, by which a form's rules are checked.
 func Day(t clock.Time) string { return t.Std().In(beijing).Format("2006-01-02") }
 
-// statements prepares each text once for a database.
+// statements keeps each text prepared for a database. What a transaction finds
+// missing it prepares for itself, and asks for it to be kept once it has ended:
+// before that the only writing connection is its own.
 type statements struct {
 	db *sql.DB
 	sync.Mutex
 	made map[string]*sql.Stmt
 }
 
-func (p *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
-	p.Lock()
-	defer p.Unlock()
-	if st := p.made[text]; st != nil {
-		return st, nil
-	}
-	st, err := p.db.PrepareContext(ctx, text)
-	if err != nil {
-		return nil, fmt.Errorf("prepare %.60q: %w", text, err)
-	}
-	if p.made == nil {
-		p.made = map[string]*sql.Stmt{}
-	}
-	p.made[text] = st
-	return st, nil
-}
-
-// kept gives the statement of a text that was prepared before, or nil.
-func (p *statements) kept(text string) *sql.Stmt {
-	if p == nil {
-		return nil
-	}
+func (p *statements) get(text string) *sql.Stmt {
 	p.Lock()
 	defer p.Unlock()
 	return p.made[text]
+}
+
+func (p *statements) keep(ctx context.Context, text string) {
+	st, err := p.db.PrepareContext(ctx, text)
+	if err != nil {
+		return // it will be prepared again when it is needed
+	}
+	p.Lock()
+	defer p.Unlock()
+	if p.made == nil {
+		p.made = map[string]*sql.Stmt{}
+	}
+	if p.made[text] != nil {
+		st.Close()
+		return
+	}
+	p.made[text] = st
 }
 
 func (p *statements) close() {
@@ -246,11 +244,10 @@ func (p *statements) close() {
 // tx is one transaction with its prepared statements.
 type tx struct {
 	*sql.Tx
-	ctx  context.Context
-	from *statements
-	mine map[string]*sql.Stmt
-	// fresh are the texts that are to be prepared for later transactions.
-	fresh []string
+	ctx     context.Context
+	from    *statements // nil: statements are not kept
+	mine    map[string]*sql.Stmt
+	missing []string
 }
 
 func (t *tx) prepare(text string) (*sql.Stmt, error) {
@@ -258,17 +255,18 @@ func (t *tx) prepare(text string) (*sql.Stmt, error) {
 		return st, nil
 	}
 	var st *sql.Stmt
-	var err error
-	if kept := t.from.kept(text); kept != nil {
-		st = t.StmtContext(t.ctx, kept)
-	} else {
-		// To prepare it for later here would wait for a second connection, which
-		// a writer never gets.
-		st, err = t.PrepareContext(t.ctx, text)
-		t.fresh = append(t.fresh, text)
+	if t.from != nil {
+		if st = t.from.get(text); st == nil {
+			t.missing = append(t.missing, text)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("prepare %.60q: %w", text, err)
+	if st != nil {
+		st = t.StmtContext(t.ctx, st)
+	} else {
+		var err error
+		if st, err = t.PrepareContext(t.ctx, text); err != nil {
+			return nil, fmt.Errorf("prepare %.60q: %w", text, err)
+		}
 	}
 	t.mine[text] = st
 	return st, nil
@@ -372,10 +370,9 @@ func (s *Store) run(ctx context.Context, from *statements, o *sql.TxOptions, do 
 	if err := begun.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	for _, text := range t.fresh {
-		// A statement that cannot be kept is prepared again next time.
-		if _, err := from.get(ctx, text); err != nil {
-			s.Log.Debug("statement not kept", "error", err)
+	if t.from != nil {
+		for _, text := range t.missing {
+			t.from.keep(ctx, text)
 		}
 	}
 	return nil

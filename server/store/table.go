@@ -78,26 +78,46 @@ func columnType(fd *form.Field) string {
 	return "TEXT"
 }
 
-// makeTables makes or extends the tables of all forms, and makes the rows of a
-// changed form anew.
+// makeTables makes or extends the tables of all forms, and makes the rows of
+// changed forms anew.
 func (s *Store) makeTables(ctx context.Context) error {
-	for _, f := range s.forms.Forms() {
-		p := s.tables[f.Type]
-		stale := false
-		err := s.change(ctx, func(t *tx) error {
-			t.from = nil
-			var err error
-			stale, err = s.makeTable(t, p)
-			return err
-		})
-		if err == nil && stale {
-			err = s.projectAnew(ctx, p)
+	var stale []*table
+	err := s.change(ctx, func(t *tx) error {
+		t.from, stale = nil, nil
+		for _, f := range s.forms.Forms() {
+			p := s.tables[f.Type]
+			old, err := s.makeTable(t, p)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			if old {
+				stale = append(stale, p)
+			}
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+		return nil
+	})
+	if err != nil || len(stale) == 0 {
+		return err
+	}
+	villages, err := s.Heads(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range villages {
+		for _, p := range stale {
+			if err := s.change(ctx, func(t *tx) error { return p.projectAnew(t, v.Village) }); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
 		}
 	}
-	return nil
+	return s.change(ctx, func(t *tx) error {
+		for _, p := range stale {
+			if err := t.setMeta(p.name, []byte(p.version())); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (s *Store) makeTable(t *tx, p *table) (stale bool, err error) {
@@ -105,17 +125,25 @@ func (s *Store) makeTable(t *tx, p *table) (stale bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if len(have) == 0 {
-		if err := t.exec(fmt.Sprintf(`CREATE TABLE %s(village_id TEXT NOT NULL, record_id TEXT NOT NULL, life TEXT NOT NULL, author TEXT NOT NULL,
-			created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, marks TEXT NOT NULL, PRIMARY KEY(village_id, record_id))`, quote(p.name))); err != nil {
-			return false, err
-		}
-		have = ownColumns
-	}
 	for _, fd := range p.fields {
 		if slices.Contains(ownColumns, fd.Name) {
 			return false, fmt.Errorf("field %s: the name is taken by a column of every table", fd.Name)
 		}
+	}
+	if len(have) == 0 {
+		// At once: a column added afterwards makes the engine read the whole
+		// schema again.
+		text := fmt.Sprintf(`CREATE TABLE %s(village_id TEXT NOT NULL, record_id TEXT NOT NULL, life TEXT NOT NULL, author TEXT NOT NULL,
+			created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, marks TEXT NOT NULL`, quote(p.name))
+		for _, fd := range p.fields {
+			text += ", " + quote(fd.Name) + " " + columnType(fd)
+			have = append(have, fd.Name)
+		}
+		if err := t.exec(text + `, PRIMARY KEY(village_id, record_id))`); err != nil {
+			return false, err
+		}
+	}
+	for _, fd := range p.fields {
 		if !slices.Contains(have, fd.Name) {
 			if err := t.exec(fmt.Sprintf(`ALTER TABLE %s ADD COLUMN %s %s`, quote(p.name), quote(fd.Name), columnType(fd))); err != nil {
 				return false, err
@@ -132,41 +160,29 @@ func (s *Store) makeTable(t *tx, p *table) (stale bool, err error) {
 	return string(before) != p.version(), nil
 }
 
-// projectAnew makes the rows of a form from the records, village by village,
-// and then notes the form's version.
-func (s *Store) projectAnew(ctx context.Context, p *table) error {
-	villages, err := s.Heads(ctx)
-	if err != nil {
-		return err
-	}
-	for _, v := range villages {
-		if err := s.change(ctx, func(t *tx) error {
-			var rows [][]any
-			err := t.rows(func(r *sql.Rows) error {
-				var id string
-				var state []byte
-				if err := r.Scan(&id, &state); err != nil {
-					return err
-				}
-				st, err := merge.Decode(state)
-				if err != nil {
-					return nil // Verify reports it; here it must not stop the start
-				}
-				view := merge.Read(p.form, st)
-				rows = append(rows, p.row(v.Village, id, &view))
-				return nil
-			}, `SELECT record_id, state FROM record WHERE village_id = $1 AND type = $2`, v.Village, p.form.Type)
-			for _, row := range rows {
-				if err == nil {
-					err = t.exec(p.upsert, row...)
-				}
-			}
-			return err
-		}); err != nil {
+// projectAnew makes the rows of a village from its records.
+func (p *table) projectAnew(t *tx, v record.Village) error {
+	var rows [][]any
+	err := t.rows(func(r *sql.Rows) error {
+		var id string
+		var state []byte
+		if err := r.Scan(&id, &state); err != nil {
 			return err
 		}
+		st, err := merge.Decode(state)
+		if err != nil {
+			return nil // Verify reports it; here it must not stop the start
+		}
+		view := merge.Read(p.form, st)
+		rows = append(rows, p.row(v, id, &view))
+		return nil
+	}, `SELECT record_id, state FROM record WHERE village_id = $1 AND type = $2`, v, p.form.Type)
+	for _, row := range rows {
+		if err == nil {
+			err = t.exec(p.upsert, row...)
+		}
 	}
-	return s.SetMeta(ctx, p.name, []byte(p.version()))
+	return err
 }
 
 // row gives the values of a record's row, in the order of the columns.

@@ -139,8 +139,11 @@ func (c *column) unpack(ids idList) (record.Value, error) {
 			}
 			return record.Text(time.Unix(c.day*86400, 0).UTC().Format(time.DateOnly)), nil
 		case 2:
-			c.place[0] += d[0]
-			c.place[1] += d[1]
+			for i := range c.place {
+				if c.place[i] += d[i]; c.place[i] < -1000*degree || c.place[i] > 1000*degree {
+					return "", errKind
+				}
+			}
 			return placeText(c.place), nil
 		}
 	default:
@@ -184,10 +187,12 @@ const degree = 1_000_000
 // place reads [lon,lat] of at most six decimals each, as placeText writes it.
 func place(v record.Value) (at [2]int64, ok bool) {
 	lon, lat, comma := strings.Cut(string(v), ",")
-	if !comma || len(v) > 40 || lon[0] != '[' || lat == "" || lat[len(lat)-1] != ']' {
+	lon, open := strings.CutPrefix(lon, "[")
+	lat, closed := strings.CutSuffix(lat, "]")
+	if !comma || !open || !closed || len(v) > 40 {
 		return at, false
 	}
-	for i, s := range []string{lon[1:], lat[:len(lat)-1]} {
+	for i, s := range []string{lon, lat} {
 		x, err := strconv.ParseFloat(s, 64)
 		if err != nil || x < -1000 || x > 1000 {
 			return at, false

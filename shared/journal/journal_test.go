@@ -36,12 +36,17 @@ func genChange(t *rapid.T) record.Change {
 	if rapid.IntRange(0, 9).Draw(t, "extra") == 0 {
 		c.Extra = []byte{1, 2, 3}
 	}
-	paths := rapid.SliceOfNDistinct(rapid.SampledFrom([]record.Path{"phone", "topics/road", "_life", "needs~", "household"}), 1, 4, rapid.ID).Draw(t, "paths")
+	paths := rapid.SliceOfNDistinct(rapid.SampledFrom([]record.Path{
+		"phone", "topics/road", "topics/water", "topics/", "topics0", "topics", "_life", "needs~", "household", "/",
+		"visitors/00000000-0000-0000-0000-000000000001", "visitors/01000000-0000-0000-0000-000000000001", "visitors/09000000-0000-0000-0000-000000000001~",
+	}), 1, 6, rapid.ID).Draw(t, "paths")
 	for _, p := range paths {
 		w := record.Write{Path: p, Value: rapid.OneOf(
 			rapid.Map(rapid.String(), record.Text),
 			rapid.Map(rapid.Custom(genID), func(id record.ID) record.Value { return record.Text(id.String()) }),
-			rapid.SampledFrom([]record.Value{record.Null, record.True, `12.5`, `["a","b"]`, `[114.2,29.1]`}),
+			rapid.SampledFrom([]record.Value{
+				record.Null, record.True, record.False, `12.5`, `["a","b"]`, `[114.2,29.1]`, `[-0.000001,180]`, `"2017-05-23"`, `"1969-12-31"`,
+			}),
 		).Draw(t, "value")}
 		for range rapid.IntRange(0, 2).Draw(t, "observed") {
 			w.Observed = append(w.Observed, record.Dot{Stream: record.Stream{byte(rapid.IntRange(0, 3).Draw(t, "s"))}, Seq: rapid.Uint64Range(1, 99).Draw(t, "n")})
@@ -84,6 +89,52 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("Open: %v, hashes %v, want %v", err, hashes, want)
 		}
 	})
+}
+
+// Each value comes back as it was, canonical or not, whatever form it was
+// packed in and whatever stood before it.
+func TestValues(t *testing.T) {
+	values := []record.Value{
+		record.Null, record.True, record.False, `12.5`, `-3`, `["a","b"]`, `[]`, `""`, `{}`, `"a\nb"`, `"\u4e00"`, "", "x", "\xff", `"`,
+		`[114.2,29.1]`, `[114.212892,29.123456]`, `[-0.000001,0]`, `[-0,0]`, `[180,-90]`, `[999.999999,-999.999999]`, `[1001,0]`, `[114.2128921,29]`,
+		`[114.20,29]`, `[1,2,3]`, `[1]`, `[114.2]`, `[1e2,2]`, `,`, `[,]`, `[1,]`, `[,1]`, `,]`, `[1,2`, `[nan,1]`, `[inf,1]`, `[0x1,1]`,
+		`"2017-05-23"`, `"1969-12-31"`, `"0000-01-01"`, `"9999-12-31"`, `"2016-02-29"`, `"2017-02-29"`, `"2017-5-23"`, `"12017-05-23"`, `"2017-05-2x"`,
+		`"00000000-0000-0000-0000-000000000001"`, `"00000000-0000-0000-0000-00000000000A"`, `"0000000000000000000000000000000001"`,
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := &Segment{From: 1, Sig: []byte{1}}
+		for _, v := range rapid.Permutation(values).Draw(t, "values") {
+			s.Changes = append(s.Changes, record.Change{Record: record.ID{1}, Body: []record.Write{{Path: "x", Value: v}}})
+		}
+		got, err := Decode(s.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range got.Changes {
+			if want := s.Changes[i].Body[0].Value; c.Body[0].Value != want {
+				t.Fatalf("%q comes back as %q", want, c.Body[0].Value)
+			}
+		}
+	})
+}
+
+// A project lists every household that it serves; a save of thousands of
+// elements must not make a segment that nobody can read.
+func TestManyElements(t *testing.T) {
+	c := record.Change{Record: record.ID{1}, Type: "project", Author: "王", Time: 1}
+	for i := range 5000 {
+		c.Body = append(c.Body, record.Write{Path: record.Path("beneficiaries").Element(record.ID{1: byte(i >> 8), 2: byte(i), 15: 1}.String()), Value: record.True})
+	}
+	record.SortBody(c.Body)
+	s := &Segment{From: 1, Changes: []record.Change{c, c}, Sig: []byte{1}}
+	b := s.Encode()
+	got, err := Decode(b)
+	if err != nil || !reflect.DeepEqual(got, s) {
+		t.Fatalf("5000 elements are not read back: %v", err)
+	}
+	if len(b) > 2*5000*21 {
+		t.Errorf("an element takes %d bytes", len(b)/10_000)
+	}
 }
 
 // Cut at any entry and signed anew, a segment keeps its hashes, and the rest
@@ -201,7 +252,10 @@ func TestReceipt(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	s := &Segment{From: 1, Changes: []record.Change{
 		{Record: record.ID{1}, Type: "visit", Author: "王", Time: 1 << 40, Body: []record.Write{{Path: "findings", Value: `"a"`, Observed: []record.Dot{{Seq: 1}}}}},
-		{Record: record.ID{2}, Type: "visit", Extra: []byte{1}, Body: []record.Write{{Path: "household", Value: record.Text(record.ID{1}.String())}}},
+		{Record: record.ID{2}, Type: "visit", Extra: []byte{1}, Body: []record.Write{
+			{Path: "household", Value: record.Text(record.ID{1}.String())}, {Path: "location", Value: `[114.2,29.1]`}, {Path: "photos/a.jpg", Value: record.True},
+			{Path: "photos/b.jpg", Value: record.False}, {Path: "visit_date", Value: `"2017-05-23"`},
+		}},
 	}, Sig: []byte{1}}
 	f.Add(s.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {

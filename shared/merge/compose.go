@@ -150,6 +150,8 @@ func stands(fd *form.Field, shown State, p record.Path, v record.Value) bool {
 	view := View{Fields: map[string]record.Value{}}
 	if siblings := shown[p].Siblings; len(siblings) > 0 {
 		view.settle(p, fd, distinct(siblings))
+	} else if view.propose(p.Proposal(), shown[p.Proposal()], shown); len(view.Proposals) > 0 {
+		return false // only proposed: the owner's word confirms or clears it
 	}
 	return len(view.Conflicts) == 0 && view.shows(p, v)
 }
@@ -207,7 +209,8 @@ func composeSet(shown State, p record.Path, v record.Value) []record.Write {
 		}
 	}
 	leave := func(code string) {
-		if e := p.Element(code); !slices.Contains(want, code) {
+		e := p.Element(code)
+		if !slices.Contains(want, code) && !slices.ContainsFunc(body, func(w record.Write) bool { return w.Path == e }) {
 			body = append(body, record.Write{Path: e, Value: record.False, Observed: shown.Observed(e)})
 		}
 	}

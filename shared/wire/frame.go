@@ -2,7 +2,7 @@ package wire
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"compress/bzip2"
 	_ "embed"
 	"encoding/binary"
 	"errors"
@@ -12,22 +12,31 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/klauspost/compress/zstd"
+
+	"zhucun/shared/wire/blocksort"
 )
 
 // magic opens every message.
 var magic = [4]byte{'Z', 'C', 0xB7, Version}
 
-// dictionary is what both sides have before the first message: phrases of the
-// field and the bones of the messages. Its name on the line is its hash.
+// dictionary is what both sides have before the first message: the bones of the
+// messages and phrases of the field, and how often which byte follows. It is a
+// dictionary of zstd, made by scripts/dictionary. A test knows its hash, since
+// every release must be able to read with it what an older one wrote.
 //
 //go:embed dictionary.bin
 var dictionary []byte
 
+// DictionaryID names the built-in dictionary: four bytes of the hash of its
+// content, which it carries itself, as does every message packed with it.
+var DictionaryID = binary.LittleEndian.Uint32(dictionary[4:8])
+
 // The ways a body is packed: one byte after magic.
 const (
-	packPlain = 0
-	packZstd  = 1
-	packDict  = 2
+	packPlain = 0 // CBOR
+	packZstd  = 1 // zstd of CBOR
+	packDict  = 2 // zstd, with the dictionary, of CBOR made short
+	packSort  = 3 // bzip2 of CBOR made short
 )
 
 var (
@@ -42,13 +51,6 @@ var (
 	}.DecMode()
 )
 
-// DictionaryID names the built-in dictionary: the first four bytes of its
-// SHA-256, big endian.
-var DictionaryID = func() uint32 {
-	sum := sha256.Sum256(dictionary)
-	return binary.BigEndian.Uint32(sum[:])
-}()
-
 // Effort says how hard a writer tries to make a message small.
 type Effort int
 
@@ -59,47 +61,36 @@ const (
 	Thrifty
 )
 
-// small is the size below which the dictionary pays: longer messages bring
-// enough of their own past.
-const small = 64 << 10
+// small is the size of a shortened message below which the dictionary pays:
+// longer ones bring enough of their own past.
+const small = 24 << 10
 
-func level(e Effort) zstd.EncoderLevel {
-	if e == Thrifty {
-		return zstd.SpeedBestCompression
-	}
-	return zstd.SpeedDefault
-}
-
-// encoders are made when first needed and kept: one for each effort, with and
-// without the dictionary.
-var encoders [2][2]struct {
-	sync.Once
-	*zstd.Encoder
-}
-
-func encoder(e Effort, withDictionary bool) *zstd.Encoder {
-	i := 0
-	if withDictionary {
-		i = 1
-	}
-	enc := &encoders[e][i]
-	enc.Do(func() {
-		opts := []zstd.EOption{zstd.WithEncoderLevel(level(e)), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true)}
-		if withDictionary {
-			opts = append(opts, zstd.WithEncoderDictRaw(DictionaryID, dictionary), zstd.WithWindowSize(256<<10))
-		} else {
-			opts = append(opts, zstd.WithWindowSize(4<<20))
-		}
-		var err error
-		if enc.Encoder, err = zstd.NewWriter(nil, opts...); err != nil {
-			panic(err) // constant options
-		}
+// encoders are made when first needed and kept. The window is no larger than
+// what has to be seen, since it is memory: with it a laptop's takes 10 MB, a
+// server's 4 and, for long messages, another 8.
+var (
+	thriftyDict = sync.OnceValue(func() *zstd.Encoder {
+		return encoder(zstd.SpeedBetterCompression, 128<<10, zstd.WithEncoderDict(dictionary), zstd.WithEncoderConcurrency(1))
 	})
-	return enc.Encoder
+	quickDict = sync.OnceValue(func() *zstd.Encoder {
+		return encoder(zstd.SpeedDefault, 128<<10, zstd.WithEncoderDict(dictionary))
+	})
+	quick = sync.OnceValue(func() *zstd.Encoder { return encoder(zstd.SpeedDefault, 1<<20) })
+)
+
+func encoder(level zstd.EncoderLevel, window int, more ...zstd.EOption) *zstd.Encoder {
+	opts := []zstd.EOption{
+		zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true),
+	}
+	enc, err := zstd.NewWriter(nil, append(opts, more...)...)
+	if err != nil {
+		panic(err) // constant options
+	}
+	return enc
 }
 
 var decoder = sync.OnceValue(func() *zstd.Decoder {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderDictRaw(DictionaryID, dictionary), zstd.WithDecoderConcurrency(0),
+	d, err := zstd.NewReader(nil, zstd.WithDecoderDicts(dictionary), zstd.WithDecoderConcurrency(0),
 		zstd.WithDecoderMaxMemory(MaxUnpacked), zstd.WithDecoderMaxWindow(8<<20))
 	if err != nil {
 		panic(err) // constant options
@@ -113,17 +104,35 @@ func Encode(message any, e Effort) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode message: %w", err)
 	}
-	packed := append(make([]byte, 0, 64+len(raw)/2), magic[:]...)
-	if len(raw) < small {
-		packed = binary.BigEndian.AppendUint32(append(packed, packDict), DictionaryID)
-	} else {
-		packed = append(packed, packZstd)
+	head := append(make([]byte, 0, 64+len(raw)/2), magic[:]...)
+	var packed []byte
+	switch brief := len(raw) < 2*small; {
+	case !brief && e == Quick:
+		packed = quick().EncodeAll(raw, append(head, packZstd))
+	default:
+		plain := shorten(make([]byte, 0, len(raw)), raw)
+		switch {
+		case len(plain) >= small && e == Thrifty:
+			packed = blocksort.Append(append(head, packSort), plain)
+		case e == Thrifty:
+			packed = thriftyDict().EncodeAll(plain, append(head, packDict))
+		default:
+			packed = quickDict().EncodeAll(plain, append(head, packDict))
+		}
 	}
-	packed = encoder(e, len(raw) < small).EncodeAll(raw, packed)
-	if len(packed) >= len(magic)+1+len(raw) {
-		packed = append(append(packed[:len(magic)], packPlain), raw...)
+	if len(packed) >= len(head)+1+len(raw) {
+		packed = append(append(head, packPlain), raw...)
 	}
 	return packed, nil
+}
+
+// Plain gives what Encode packs with the dictionary, which is made from that.
+func Plain(message any) ([]byte, error) {
+	raw, err := encMode.Marshal(message)
+	if err != nil {
+		return nil, fmt.Errorf("encode message: %w", err)
+	}
+	return shorten(make([]byte, 0, len(raw)), raw), nil
 }
 
 // The errors of Decode.
@@ -157,40 +166,43 @@ func Unmarshal(packed []byte, message any) error {
 	if len(packed) < len(magic)+1 || !bytes.Equal(packed[:len(magic)], magic[:]) {
 		return ErrForeign
 	}
-	how, body := packed[len(magic)], packed[len(magic)+1:]
-	var err error
-	switch how {
-	case packPlain:
-	case packDict:
-		if len(body) < 4 {
-			return ErrMessage
-		}
-		if binary.BigEndian.Uint32(body) != DictionaryID {
-			return ErrDictionary
-		}
-		body = body[4:]
-		fallthrough
-	case packZstd:
-		if body, err = decoder().DecodeAll(body, nil); errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-			return ErrTooLarge
-		}
-	default:
-		return ErrMessage
-	}
+	body, err := unpack(packed[len(magic)], packed[len(magic)+1:])
 	if err == nil {
 		err = decMode.Unmarshal(body, message)
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMessage, err)
+	switch {
+	case err == nil, errors.Is(err, ErrTooLarge), errors.Is(err, ErrDictionary):
+		return err
 	}
-	return nil
+	return fmt.Errorf("%w: %w", ErrMessage, err)
 }
 
-// Plain gives what Encode packs: what a dictionary is made from.
-func Plain(message any) ([]byte, error) {
-	raw, err := encMode.Marshal(message)
-	if err != nil {
-		return nil, fmt.Errorf("encode message: %w", err)
+// unpack gives the CBOR of a body, at most MaxUnpacked bytes on every step of
+// the way.
+func unpack(how byte, body []byte) ([]byte, error) {
+	var err error
+	switch how {
+	case packPlain:
+		return body, nil
+	case packZstd, packDict:
+		body, err = decoder().DecodeAll(body, nil)
+		switch {
+		case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
+			return nil, ErrTooLarge
+		case errors.Is(err, zstd.ErrUnknownDictionary):
+			return nil, ErrDictionary
+		}
+	case packSort:
+		var out bytes.Buffer
+		if _, err = out.ReadFrom(io.LimitReader(bzip2.NewReader(bytes.NewReader(body)), MaxUnpacked+1)); out.Len() > MaxUnpacked {
+			return nil, ErrTooLarge
+		}
+		body = out.Bytes()
+	default:
+		return nil, fmt.Errorf("packed in an unknown way, %d", how)
 	}
-	return shorten(make([]byte, 0, len(raw)), raw), nil
+	if err != nil || how == packZstd {
+		return body, err
+	}
+	return lengthen(make([]byte, 0, 2*len(body)), body, MaxUnpacked)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 
@@ -21,6 +22,14 @@ var migrations embed.FS
 
 // Open opens or makes the store in the file.
 func Open(ctx context.Context, file string, o store.Options) (*store.Store, error) {
+	// What SQLite makes beside the file gets the file's permissions.
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
 	e, err := engine(file)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", file, err)

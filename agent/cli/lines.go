@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"zhucun/agent/inbox"
+	"zhucun/agent/store"
+	"zhucun/shared/record"
+)
+
+const (
+	// linesAtOnce bounds how many lines one commit takes.
+	linesAtOnce = 500
+	// pause is how long no line comes before the store is let go of: whoever
+	// keeps a stream open all day must not keep every other command out.
+	pause = 200 * time.Millisecond
+	// heldUp is how long another command may have the store.
+	heldUp = 15 * time.Second
+)
+
+// firstLineFlag tells a running agent which line of the caller's input its own
+// first one is.
+const firstLineFlag = "first-line"
+
+// lineOptions are for lines that do not say it themselves.
+type lineOptions struct {
+	village record.Village
+	author  string
+	first   int // number of the first line
+}
+
+// line is one of the input that is not empty.
+type line struct {
+	n    int
+	text []byte
+	err  error // of reading; the last one then
+}
+
+// putLines saves JSON lines as they come: those that have arrived are committed
+// together, and each id is printed when its change is on disk. A bad line is
+// named and passed over.
+func (c *call) putLines(ctx context.Context, t record.Type, o lineOptions) error {
+	if c.live == nil {
+		if r, ok := findRunning(c.data); ok {
+			return c.forward(ctx, r, true)
+		}
+	}
+	s := &stream{c: c, t: t, o: o, a: c.live}
+	if err := s.open(ctx); err != nil && !errors.Is(err, errRuns) {
+		return err
+	}
+	defer s.close()
+	if s.a != nil {
+		if _, err := inbox.Form(s.a.forms, t); err != nil {
+			return err
+		}
+		if d, err := s.a.store.Device(); err != nil || !d.Enrolled() {
+			return errors.Join(err, store.ErrNotEnrolled)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines := make(chan line, linesAtOnce)
+	go readLines(ctx, c.in, o.first, lines)
+	idle := time.NewTimer(pause)
+	defer idle.Stop()
+	for {
+		select {
+		case first, ok := <-lines:
+			if !ok {
+				if s.bad {
+					return errFailed
+				}
+				return ctx.Err()
+			}
+			if err := s.save(ctx, gather(first, lines)); err != nil {
+				return err
+			}
+			idle.Reset(pause)
+		case <-idle.C:
+			if err := s.close(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// readLines sends the lines of r until its end.
+func readLines(ctx context.Context, r io.Reader, n int, to chan<- line) {
+	defer close(to)
+	send := func(l line) bool {
+		select {
+		case to <- l:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	br := bufio.NewReaderSize(r, 64<<10)
+	for ; ; n++ {
+		text, err := br.ReadBytes('\n')
+		if len(bytes.TrimSpace(text)) > 0 && !send(line{n: n, text: text}) {
+			return
+		}
+		if err != nil {
+			if err != io.EOF {
+				send(line{n: n, err: err})
+			}
+			return
+		}
+	}
+}
+
+// gather adds to a line those that have come meanwhile.
+func gather(first line, lines <-chan line) []line {
+	batch := []line{first}
+	for len(batch) < linesAtOnce {
+		select {
+		case l, ok := <-lines:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, l)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// stream saves what comes in line by line.
+type stream struct {
+	c   *call
+	t   record.Type
+	o   lineOptions
+	a   *agent // the running one, or the store opened here; nil while it is not
+	bad bool   // some line was not taken
+}
+
+// errRuns says that an agent runs on the data folder by now.
+var errRuns = errors.New("an agent runs on the data folder")
+
+// open opens the store where no agent runs. Another command that has it is
+// waited for.
+func (s *stream) open(ctx context.Context) error {
+	if s.a != nil {
+		return nil
+	}
+	for end := time.Now().Add(heldUp); ; {
+		st, err := store.Open(s.c.data, store.Options{})
+		if err == nil {
+			s.a = s.c.own(st)
+			return nil
+		}
+		if !errors.Is(err, store.ErrInUse) {
+			return err
+		}
+		if _, ok := findRunning(s.c.data); ok {
+			return errRuns
+		}
+		if ctx.Err() != nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// close lets go of a store that was opened here.
+func (s *stream) close() error {
+	if s.c.live != nil || s.a == nil {
+		return nil
+	}
+	a := s.a
+	s.a = nil
+	return a.store.Close()
+}
+
+func (s *stream) complain(n int, err error) {
+	s.bad = true
+	fmt.Fprintf(s.c.err, s.c.say("第 %d 行：%s\n", "line %d: %s\n"), n, s.c.sentence(err))
+}
+
+// save commits lines, and prints their ids.
+func (s *stream) save(ctx context.Context, lines []line) error {
+	switch err := s.open(ctx); {
+	case errors.Is(err, errRuns):
+		return s.forward(ctx, lines)
+	case err != nil:
+		return err
+	}
+	var rows []store.Row
+	var at []int
+	for _, l := range lines {
+		if l.err != nil {
+			s.complain(l.n, l.err)
+			continue
+		}
+		edit, err := inbox.Line(s.a.forms, s.t, l.text)
+		if err != nil {
+			s.complain(l.n, err)
+			continue
+		}
+		if edit.Author == "" {
+			edit.Author = s.o.author
+		}
+		if edit.Village == "" {
+			edit.Village = s.o.village
+		}
+		rows, at = append(rows, store.Row{Edit: edit}), append(at, l.n)
+	}
+	saved, errs, err := s.a.store.SaveRows(ctx, rows)
+	if err != nil {
+		return err
+	}
+	for i, sv := range saved {
+		if errs[i] != nil {
+			s.complain(at[i], errs[i])
+			continue
+		}
+		if err := s.c.print(map[string]string{"id": sv.Key.ID.String()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forward has an agent that was started meanwhile save lines.
+func (s *stream) forward(ctx context.Context, lines []line) error {
+	r, ok := findRunning(s.c.data)
+	if !ok {
+		return store.ErrInUse
+	}
+	var in bytes.Buffer
+	n := lines[0].n
+	for _, l := range lines {
+		if l.err != nil {
+			s.complain(l.n, l.err)
+			continue
+		}
+		for ; n < l.n; n++ { // empty lines count
+			in.WriteByte('\n')
+		}
+		in.Write(bytes.TrimRight(l.text, "\r\n"))
+	}
+	sub := *s.c
+	sub.in = &in
+	sub.args = append(append([]string{}, s.c.args...), "--"+firstLineFlag, strconv.Itoa(lines[0].n))
+	err := sub.forward(ctx, r, true)
+	if status := exitStatus(0); errors.As(err, &status) && status == exitFailed {
+		s.bad = true
+		return nil
+	}
+	return err
+}

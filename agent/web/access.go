@@ -1,0 +1,267 @@
+package web
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// How long a link works once it was made, and a session once it was opened.
+const (
+	linkLife    = 10 * time.Minute
+	sessionLife = 30 * 24 * time.Hour
+	maxSessions = 32
+	maxLinks    = 64
+	maxBody     = 8 << 20
+)
+
+const sessionsFile = "web-sessions"
+
+// doors knows who may come in: links that were not used yet, and the hashes of
+// the sessions that were opened by one.
+type doors struct {
+	mu       sync.Mutex
+	now      func() time.Time
+	file     string
+	links    map[string]time.Time // until when, by link
+	sessions []session            // oldest first
+}
+
+type session struct {
+	Hash  string    `json:"hash"` // hex of SHA-256 of the secret
+	Until time.Time `json:"until"`
+}
+
+// newDoors reads the sessions of an earlier run. A file that cannot be read is
+// no session: people ask for another link.
+func newDoors(dir string, now func() time.Time) *doors {
+	d := &doors{now: now, file: filepath.Join(dir, sessionsFile), links: map[string]time.Time{}}
+	if raw, err := os.ReadFile(d.file); err == nil && json.Unmarshal(raw, &d.sessions) != nil {
+		d.sessions = nil
+	}
+	return d
+}
+
+// secret is 256 random bits in base64url.
+func secret() string {
+	b := make([]byte, 32)
+	rand.Read(b) // never fails: crypto/rand ends the program instead
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func hashOf(secret string) string {
+	h := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(h[:])
+}
+
+func (d *doors) mint() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now()
+	for k, until := range d.links {
+		if now.After(until) || len(d.links) >= maxLinks {
+			delete(d.links, k)
+		}
+	}
+	k := secret()
+	d.links[hashOf(k)] = now.Add(linkLife)
+	return k
+}
+
+// enter uses up a link and gives the secret of a new session.
+func (d *doors) enter(k string) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	until, known := d.links[hashOf(k)]
+	delete(d.links, hashOf(k))
+	now := d.now()
+	if !known || now.After(until) {
+		return "", errLink
+	}
+	s := secret()
+	d.sessions = append(d.sessions, session{hashOf(s), now.Add(sessionLife)})
+	d.sessions = slices.DeleteFunc(d.sessions, func(s session) bool { return now.After(s.Until) })
+	if n := len(d.sessions) - maxSessions; n > 0 {
+		d.sessions = d.sessions[n:]
+	}
+	return s, d.write()
+}
+
+var errLink = errors.New("the link was used or is too old")
+
+func (d *doors) write() error {
+	raw, err := json.Marshal(d.sessions)
+	if err != nil {
+		return err
+	}
+	tmp := d.file + ".new"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile(tmp, raw, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, d.file)
+}
+
+// in tells whether secret is that of an open session.
+func (d *doors) in(secret string) bool {
+	if secret == "" {
+		return false
+	}
+	h := []byte(hashOf(secret))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now()
+	return slices.ContainsFunc(d.sessions, func(s session) bool {
+		return hmac.Equal([]byte(s.Hash), h) && now.Before(s.Until)
+	})
+}
+
+// tokenOf is the token that the forms of a session carry.
+func tokenOf(secret string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte("zhucun form token 1"))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:18])
+}
+
+// listening gives the port that took the request, and false when that is not
+// loopback.
+func listening(r *http.Request) (port string, ok bool) {
+	addr, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if addr == nil || !addr.IP.IsLoopback() {
+		return "", false
+	}
+	_, port, err := net.SplitHostPort(addr.String())
+	return port, err == nil
+}
+
+// here tells whether the request names this very listener. A page elsewhere
+// that points its own name at 127.0.0.1 names itself.
+func here(r *http.Request) bool {
+	port, ok := listening(r)
+	if !ok {
+		return false
+	}
+	for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
+		if r.Host == net.JoinHostPort(host, port) || port == "80" && strings.Trim(r.Host, "[]") == host {
+			return true
+		}
+	}
+	return false
+}
+
+func cookieName(r *http.Request) string {
+	port, _ := listening(r)
+	return "zhucun-" + port
+}
+
+func sessionOf(r *http.Request) string {
+	if c, err := r.Cookie(cookieName(r)); err == nil {
+		return c.Value
+	}
+	return ""
+}
+
+// policy is the Content-Security-Policy of every page but the one at the door.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// guard lets a request through to next that comes to this address, from a
+// session, and, where it changes something, from one of the session's pages.
+func (w *Site) guard(next http.Handler) http.Handler {
+	cross := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		h := rw.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		// Not no-referrer: browsers that send no Sec-Fetch-Site would then send
+		// their own forms with the origin "null".
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		switch {
+		case !here(r):
+			w.door(rw, r, http.StatusMisdirectedRequest, "door.host", "door.host.next")
+		case r.URL.Path == "/open":
+			w.open(rw, r)
+		case !w.doors.in(sessionOf(r)):
+			w.door(rw, r, http.StatusForbidden, "door.closed", "door.closed.next")
+		case cross.Check(r) != nil:
+			w.door(rw, r, http.StatusForbidden, "door.cross", "door.cross.next")
+		default:
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				r.Body = http.MaxBytesReader(rw, r.Body, maxBody)
+				if err := r.ParseForm(); err != nil {
+					w.door(rw, r, http.StatusBadRequest, "door.body", "door.body.next")
+					return
+				}
+				if !hmac.Equal([]byte(r.PostForm.Get("_token")), []byte(tokenOf(sessionOf(r)))) {
+					w.door(rw, r, http.StatusForbidden, "door.cross", "door.cross.next")
+					return
+				}
+			}
+			next.ServeHTTP(rw, r)
+		}
+	})
+}
+
+// open uses up a link. It answers with a page that leads on, not with a
+// redirect: where the link was clicked in another program's page the browser
+// would not send the new cookie along.
+func (w *Site) open(rw http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		w.door(rw, r, http.StatusMethodNotAllowed, "door.link", "door.link.next")
+		return
+	}
+	s, err := w.doors.enter(r.URL.Query().Get("k"))
+	switch {
+	case errors.Is(err, errLink):
+		// Somebody who is in and opens an old link again wants to go in.
+		if w.doors.in(sessionOf(r)) {
+			http.Redirect(rw, r, "/", http.StatusSeeOther)
+			return
+		}
+		w.door(rw, r, http.StatusForbidden, "door.link", "door.link.next")
+	case err != nil:
+		w.opt.Log.Error("session not kept", "error", err)
+		w.door(rw, r, http.StatusInternalServerError, "error.failed", "error.failed.next")
+	default:
+		http.SetCookie(rw, &http.Cookie{Name: cookieName(r), Value: s, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds())})
+		rw.Header().Set("Refresh", "0; url=/")
+		w.door(rw, r, http.StatusOK, "door.open", "")
+	}
+}
+
+// door writes a page for somebody who is not in: nothing of the store is on it
+// but the language.
+func (w *Site) door(rw http.ResponseWriter, r *http.Request, status int, what, next string) {
+	p := &page{site: w, r: r}
+	if d, err := w.store.Device(); err == nil {
+		p.lang = language(d.Language)
+	}
+	h := sha256.Sum256([]byte(doorStyle))
+	rw.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(h[:])+"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+	rw.WriteHeader(status)
+	if err := doorPage(p, what, next).Render(r.Context(), rw); err != nil && r.Context().Err() == nil {
+		w.opt.Log.Error("page not written", "path", r.URL.Path, "error", err)
+	}
+}
+
+// doorStyle is the style of the page at the door, which may not load any.
+const doorStyle = `body{margin:12vh auto;max-width:34rem;padding:0 1.25rem;font:1.125rem/1.8 "PingFang SC","Microsoft YaHei","Noto Sans CJK SC","Noto Sans SC",sans-serif;color:#1f1d18;background:#fbfaf6}h1{font-size:1.5rem;border-top:4px solid #1d5b4b;padding-top:1.5rem}a{color:#1d5b4b}`

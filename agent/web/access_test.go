@@ -1,0 +1,243 @@
+package web
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHost(t *testing.T) {
+	f := newFixture(t, false).enter()
+	u, err := url.Parse(f.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := u.Port()
+	tests := []struct {
+		host string
+		want int
+	}{
+		{"127.0.0.1:" + port, 200},
+		{"localhost:" + port, 200},
+		{"[::1]:" + port, 200},
+		{"127.0.0.1", 421},
+		{"127.0.0.1:1", 421},
+		{"localhost", 421},
+		{"LOCALHOST:" + port, 421},
+		// A page elsewhere that points its name at this machine.
+		{"evil.example:" + port, 421},
+		{"127.0.0.1.evil.example:" + port, 421},
+		{"127.0.0.2:" + port, 421},
+		{"0.0.0.0:" + port, 421},
+		{"", 400},
+	}
+	for _, tt := range tests {
+		for _, path := range []string{"/", "/open?k=x", assetPath("zhucun.css")} {
+			if tt.want == 200 && strings.HasPrefix(path, "/open") {
+				continue
+			}
+			c, err := net.Dial("tcp", u.Host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, _ := http.NewRequest(http.MethodGet, f.base+path, nil)
+			for _, cookie := range f.client.Jar.Cookies(u) {
+				r.AddCookie(cookie)
+			}
+			io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: "+tt.host+"\r\nCookie: "+r.Header.Get("Cookie")+"\r\nConnection: close\r\n\r\n")
+			raw, _ := io.ReadAll(c)
+			c.Close()
+			status := strings.Fields(string(raw))[1]
+			want := map[int]string{200: "200", 421: "421", 400: "421"}[tt.want]
+			if status != want {
+				t.Errorf("Host %q %s: %s, want %s", tt.host, path, status, want)
+			}
+		}
+	}
+	// Without a listener that is loopback, nobody is let in.
+	rec := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, f.base+"/", nil)
+	f.site.Handler().ServeHTTP(rec, r)
+	if rec.Code != http.StatusMisdirectedRequest {
+		t.Errorf("without a listener: %d", rec.Code)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	f := newFixture(t, true)
+	for _, path := range []string{"/", "/find", "/household/" + f.house(0).id.String(), "/sync", assetPath("zhucun.css"), "/nowhere", "/open", "/open?k=", "/open?k=guess"} {
+		a := f.get(path)
+		if a.status != http.StatusForbidden || strings.Contains(a.body, f.house(0).name) || !strings.Contains(a.body, "zhucun-agent open") {
+			t.Errorf("%s without a session: %d %s", path, a.status, a.body)
+		}
+	}
+	link := f.site.Link()
+	if !strings.HasPrefix(link, "/open?k=") || len(link) < 40 {
+		t.Fatalf("link %q", link)
+	}
+	a := f.get(link)
+	if a.status != 200 || a.header.Get("Refresh") == "" {
+		t.Fatalf("link: %d", a.status)
+	}
+	cookie := a.header.Get("Set-Cookie")
+	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
+		if !strings.Contains(cookie, want) {
+			t.Errorf("cookie %s lacks %s", cookie, want)
+		}
+	}
+	if a := f.get("/"); a.status != 200 {
+		t.Fatalf("with a session: %d", a.status)
+	}
+
+	// Once is once, for everybody else.
+	stranger := &http.Client{}
+	res, err := stranger.Get(f.base + link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusForbidden || len(res.Cookies()) > 0 {
+		t.Errorf("a used link: %d, %v", res.StatusCode, res.Cookies())
+	}
+
+	// Ten minutes are ten minutes.
+	late := f.site.Link()
+	f.wall += (11 * time.Minute).Milliseconds()
+	res, err = stranger.Get(f.base + late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusForbidden {
+		t.Errorf("an old link: %d", res.StatusCode)
+	}
+
+	// What is on disk opens nothing by itself, and a restart keeps the session.
+	raw, err := os.ReadFile(filepath.Join(f.dir, sessionsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, _ := url.Parse(f.base)
+	if secret := f.client.Jar.Cookies(u)[0].Value; strings.Contains(string(raw), secret) {
+		t.Error("the secret itself is on disk")
+	}
+	if info, err := os.Stat(filepath.Join(f.dir, sessionsFile)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("sessions file: %v %v", info.Mode(), err)
+	}
+	f.restart()
+	if a := f.get("/"); a.status != 200 {
+		t.Errorf("after a restart: %d", a.status)
+	}
+	f.wall += (31 * 24 * time.Hour).Milliseconds()
+	if a := f.get("/"); a.status != http.StatusForbidden {
+		t.Errorf("a session of last month: %d", a.status)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	f := newFixture(t, true).enter()
+	for path, cache := range map[string]string{"/": "no-store", assetPath("zhucun.css"): "private, max-age=31536000, immutable", assetPath("zhucun.js"): "private, max-age=31536000, immutable"} {
+		a := f.get(path)
+		want := map[string]string{
+			"Cache-Control": cache, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY",
+			"Access-Control-Allow-Origin": "", "Content-Security-Policy": policy,
+		}
+		for k, v := range want {
+			if got := a.header.Get(k); a.status != 200 || got != v {
+				t.Errorf("%s (%d): %s is %q, want %q", path, a.status, k, got, v)
+			}
+		}
+	}
+	if a := f.get("/assets/0000/zhucun.css"); a.status != http.StatusNotFound {
+		t.Errorf("an asset by another hash: %d", a.status)
+	}
+	for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("policy lacks %s", want)
+		}
+	}
+	for name, a := range assets {
+		for _, far := range []string{"http://", "https://", "url(", "@import", "color-mix", "eval("} {
+			if strings.Contains(strings.ReplaceAll(string(a.content), "http://www.w3.org/2000/svg", ""), far) {
+				t.Errorf("%s has %s in it", name, far)
+			}
+		}
+	}
+}
+
+// Each row is a POST that some other page, or another person's session, might
+// bring about.
+func TestForgedPosts(t *testing.T) {
+	f := newFixture(t, true).enter()
+	other := newFixture(t, false).enter()
+	tests := []struct {
+		name   string
+		token  string
+		header map[string]string
+		want   int
+	}{
+		{"from a page of the site", f.token(), map[string]string{"Origin": f.base, "Sec-Fetch-Site": "same-origin"}, 200},
+		{"without origin headers, as curl does, but with the token", f.token(), nil, 200},
+		{"without a token", "", map[string]string{"Origin": f.base, "Sec-Fetch-Site": "same-origin"}, 403},
+		{"with another session's token", other.token(), map[string]string{"Origin": f.base}, 403},
+		{"from another site", f.token(), map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, 403},
+		{"from another port of this host", f.token(), map[string]string{"Origin": "http://127.0.0.1:9", "Sec-Fetch-Site": "same-site"}, 403},
+		{"from an old browser on another site", f.token(), map[string]string{"Origin": "https://evil.example"}, 403},
+		{"from a sandbox", f.token(), map[string]string{"Origin": "null"}, 403},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := f.sync.asked
+			r, _ := http.NewRequest(http.MethodPost, f.base+"/sync", strings.NewReader(url.Values{"_token": {tt.token}}.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			for k, v := range tt.header {
+				r.Header.Set(k, v)
+			}
+			if a := f.do(r); a.status != tt.want {
+				t.Errorf("%d, want %d", a.status, tt.want)
+			}
+			if done := f.sync.asked > before; done != (tt.want == 200) {
+				t.Errorf("done: %v", done)
+			}
+		})
+	}
+	// The token is in the body: an address with it does nothing.
+	r, _ := http.NewRequest(http.MethodPost, f.base+"/sync?_token="+f.token(), nil)
+	if a := f.do(r); a.status != 403 {
+		t.Errorf("token in the address: %d", a.status)
+	}
+	for _, back := range []string{"https://evil.example/", "//evil.example/", `/\evil.example`, "javascript:alert(1)", "", "evil"} {
+		if to := backTo(back); to != "/" {
+			t.Errorf("back to %q leads to %q", back, to)
+		}
+	}
+	if to := backTo("/find?q=%E7%8E%8B"); to != "/find?q=%E7%8E%8B" {
+		t.Errorf("back to a page: %q", to)
+	}
+}
+
+// Two agents on one machine are two hosts' worth of sessions.
+func TestTwoAgents(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := newFixture(t, false), newFixture(t, false)
+	a.client, b.client = &http.Client{Jar: jar}, &http.Client{Jar: jar}
+	a.enter()
+	b.enter()
+	if got := a.get("/"); got.status != 200 {
+		t.Errorf("the first agent: %d", got.status)
+	}
+	if got := b.get("/"); got.status != 200 {
+		t.Errorf("the second agent: %d", got.status)
+	}
+}

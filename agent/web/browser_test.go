@@ -1,0 +1,339 @@
+package web
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"zhucun/agent/store"
+)
+
+// browser starts Chromium with a profile of its own; its tabs share cookies.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox,
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "zh-CN"), chromedp.WindowSize(1366, 768))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(cancel)
+	return tab(t, ctx)
+}
+
+// tab opens a tab.
+func tab(t *testing.T, ctx context.Context) context.Context {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// js gives what an expression comes to in the page.
+func js[T any](t *testing.T, ctx context.Context, expression string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// until waits for an expression to come true.
+func until(t *testing.T, ctx context.Context, expression string) {
+	t.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		v, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if err == nil && v {
+			return
+		}
+		if time.Now().After(deadline) {
+			text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href + '\\n' + document.body.innerText"))
+			t.Fatalf("never came true: %s (%v)\n%s", expression, err, text)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// keys presses keys where the focus is.
+func keys(t *testing.T, ctx context.Context, pressed ...string) {
+	t.Helper()
+	for _, k := range pressed {
+		do(t, ctx, chromedp.KeyEvent(k))
+	}
+}
+
+// tabTo presses Tab until the focus is where the expression, of the focused
+// element e, says.
+func tabTo(t *testing.T, ctx context.Context, is string) {
+	t.Helper()
+	for range 80 {
+		if js[bool](t, ctx, "(function (e) { return !!("+is+"); })(document.activeElement)") {
+			return
+		}
+		keys(t, ctx, kb.Tab)
+	}
+	t.Fatalf("Tab never comes to %s; it is at %s", is, js[string](t, ctx, "document.activeElement.outerHTML.slice(0, 200)"))
+}
+
+// enterBy opens a session in the tab.
+func enterBy(t *testing.T, ctx context.Context, f *fixture) {
+	t.Helper()
+	do(t, ctx, chromedp.Navigate(f.base+f.site.Link()))
+	until(t, ctx, "location.pathname === '/'")
+}
+
+// A visit from the first page to "saved" without touching the mouse.
+func TestVisitByKeyboard(t *testing.T) {
+	f := newFixture(t, true)
+	h := f.house(4)
+	ctx := browser(t)
+	enterBy(t, ctx, f)
+
+	keys(t, ctx, kb.Tab)
+	if at := js[string](t, ctx, "document.activeElement.className"); at != "skip" {
+		t.Errorf("the first Tab comes to %q, not to the way past the menu", at)
+	}
+	tabTo(t, ctx, "e.textContent === '记一次走访'")
+	keys(t, ctx, kb.Enter)
+	until(t, ctx, "location.pathname === '/find' && document.activeElement.id === 'q'")
+
+	// The list follows as one types.
+	do(t, ctx, chromedp.KeyEvent(h.phone[6:]))
+	until(t, ctx, "document.querySelectorAll('#results .line').length === 1 && location.search.includes('q=')")
+	tabTo(t, ctx, "e.matches('#results .line')")
+	keys(t, ctx, kb.Enter)
+	until(t, ctx, "!!document.getElementById('entry')")
+	if got := js[string](t, ctx, "document.getElementById('f-household').value"); got != h.id.String() {
+		t.Errorf("the form is about %s", got)
+	}
+
+	// Questions that do not apply are not asked; an answer brings them.
+	hidden := func(name string) bool {
+		return js[bool](t, ctx, "document.querySelector('[data-field="+name+"]').hidden")
+	}
+	if !hidden("satisfaction") {
+		t.Error("satisfaction is asked before it is known who was met")
+	}
+	tabTo(t, ctx, "e.name === 'f.visit_mode'")
+	keys(t, ctx, " ")
+	tabTo(t, ctx, "e.name === 'f.visit_result'")
+	keys(t, ctx, " ")
+	until(t, ctx, "!document.querySelector('[data-field=satisfaction]').hidden")
+	tabTo(t, ctx, "e.name === 'f.visit_purpose'")
+	keys(t, ctx, " ")
+
+	// What looks wrong is said while typing, and taken back.
+	tabTo(t, ctx, "e.name === 'f.findings'")
+	do(t, ctx, chromedp.KeyEvent("灶台"))
+	until(t, ctx, "document.getElementById('f-findings-say').textContent.includes('5到1000字')")
+	do(t, ctx, chromedp.KeyEvent("已经修好，老人身体还好"))
+	until(t, ctx, "document.getElementById('f-findings-say').textContent === ''")
+	until(t, ctx, "document.getElementById('missing').textContent.includes('都填了')")
+
+	// What cannot be read stays, is marked and has the focus.
+	tabTo(t, ctx, "e.name === 'f.follow_up'")
+	do(t, ctx, chromedp.KeyEvent("下个月"))
+	keys(t, ctx, kb.Enter)
+	until(t, ctx, "document.activeElement.name === 'f.follow_up' && document.activeElement.value === '下个月' && !!document.querySelector('.unread')")
+	if got := js[string](t, ctx, "document.getElementById('f-findings').value"); got != "灶台已经修好，老人身体还好" {
+		t.Errorf("what was typed elsewhere: %q", got)
+	}
+	do(t, ctx, chromedp.KeyEvent("a", chromedp.KeyModifiers(kb.ModifierCtrl)), chromedp.KeyEvent("20250209"), chromedp.KeyEvent(kb.Enter))
+	until(t, ctx, "location.pathname === '/household/"+h.id.String()+"' && document.querySelector('.banner').textContent.includes('已保存在这台电脑上')")
+	if got := js[string](t, ctx, "document.querySelector('.timeline').innerText"); !strings.Contains(got, "灶台已经修好，老人身体还好") || !strings.Contains(got, "未送出") {
+		t.Errorf("the household shows %s", got)
+	}
+	if got := f.house2(h.id).last; got != "2025-01-09" {
+		t.Errorf("last visit %s", got)
+	}
+}
+
+// What was typed outlives the tab, without a pause before it closes, and the
+// agent.
+func TestDraftSurvives(t *testing.T) {
+	f := newFixture(t, true)
+	h := f.house(2)
+	ctx := browser(t)
+	enterBy(t, ctx, f)
+	other := tab(t, ctx)
+	do(t, other, chromedp.Navigate(f.base+"/record/visit/new?household="+h.id.String()))
+	draft := js[string](t, other, "location.pathname")
+	do(t, other, chromedp.SendKeys(chromedp.ID("f-findings"), "写到一半"))
+	until(t, other, "document.getElementById('kept').textContent.includes('草稿已存')")
+	do(t, other, chromedp.SendKeys(chromedp.ID("f-needs"), "想修水井"), chromedp.Navigate("about:blank"))
+	if err := chromedp.Cancel(other); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		d, err := f.laptop.Draft(strings.TrimPrefix(draft, "/draft/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(d.Values["needs"]) == 1 && d.Values["needs"][0] == "想修水井" {
+			break
+		}
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("the draft has %v", d.Values)
+		}
+	}
+
+	f.restart()
+	do(t, ctx, chromedp.Navigate(f.base+"/"))
+	if got := js[string](t, ctx, "document.querySelector('.lines').innerText"); !strings.Contains(got, h.name) || !strings.Contains(got, "写到一半") {
+		t.Errorf("the first page shows %s", got)
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS("a[href='"+draft+"']")))
+	until(t, ctx, "!!document.getElementById('entry')")
+	got := js[[]string](t, ctx, "[document.getElementById('f-findings').value, document.getElementById('f-needs').value]")
+	if got[0] != "写到一半" || got[1] != "想修水井" {
+		t.Errorf("the form has %q", got)
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS("#entry [type=submit]")))
+	until(t, ctx, "!!document.querySelector('.banner')")
+	if ds, err := f.laptop.Drafts(); err != nil || len(ds) != 0 {
+		t.Errorf("drafts left: %v, %v", ds, err)
+	}
+}
+
+// Two people wrote different things; one decides, in the other language.
+func TestConflictDecided(t *testing.T) {
+	f := newFixture(t, true)
+	h := f.house(1)
+	ctx := browser(t)
+	enterBy(t, ctx, f)
+	do(t, ctx, chromedp.Navigate(f.base+"/record/household/"+h.id.String()+"/edit"))
+	// Meanwhile the office writes, and a sync brings it.
+	f.wall += 60_000
+	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"group_name": "坳背第一村民小组"})
+	f.pull()
+	f.wall += 60_000
+	do(t, ctx, chromedp.SetValue(chromedp.ID("f-group_name"), "坳背第二村民小组"), chromedp.Click(chromedp.CSS("#entry [type=submit]")))
+	until(t, ctx, "!!document.querySelector('.banner')")
+	if got := js[string](t, ctx, "document.querySelector('.profile').innerText"); !strings.Contains(got, "宋芬娥 写的是“坳背第一村民小组”") {
+		t.Errorf("the household shows %s", got)
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS("a[href='/conflicts']")))
+	until(t, ctx, "document.querySelectorAll('.claim').length === 2")
+	if got := js[string](t, ctx, "Array.from(document.querySelectorAll('mark')).map(function (m) { return m.textContent; }).join()"); got != "一,二" {
+		t.Errorf("marked as different: %s", got)
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS("button[name=language]")))
+	until(t, ctx, "document.documentElement.lang === 'en' && location.pathname === '/conflicts' && document.querySelector('h1').textContent === 'To decide'")
+	do(t, ctx, chromedp.Click(chromedp.CSS(".claim:first-child button")))
+	until(t, ctx, "location.search === '?done=1' && document.querySelectorAll('.claim').length === 0")
+	r, err := f.laptop.Get(householdType, h.id)
+	if err != nil || r.View.Fields["group_name"] != `"坳背第一村民小组"` {
+		t.Errorf("group %s, %v", r.View.Fields["group_name"], err)
+	}
+}
+
+// pictures is a folder for pictures of every page, for whoever wants to look:
+// ZHUCUN_PICTURES=/tmp/pages go test ./agent/web -run Fit
+var pictures = os.Getenv("ZHUCUN_PICTURES")
+
+// Every page fits the widths that people have, in both languages, and says
+// nothing on the console.
+func TestPagesFit(t *testing.T) {
+	f := newFixture(t, true)
+	house, quarrelled := f.house(0), f.house(3)
+	f.quarrel(quarrelled)
+	f.set(f.laptop, "杜旺火", householdType, quarrelled.id, map[string]string{"poverty_attr": "低保贫困户"})
+	ctx := browser(t)
+	enterBy(t, ctx, f)
+
+	do(t, ctx, chromedp.Navigate(f.base+"/record/visit/new?household="+house.id.String()))
+	draft := js[string](t, ctx, "location.pathname")
+	do(t, ctx, chromedp.SendKeys(chromedp.ID("f-findings"), "查看了灶间改造进度，屋顶瓦片已补齐"), chromedp.Sleep(time.Second))
+	do(t, ctx, chromedp.Navigate(f.base+"/record/household/"+quarrelled.id.String()+"/edit"))
+	edit := js[string](t, ctx, "location.pathname")
+	visit := "/record/visit/" + f.lastVisitOf(house).String()
+
+	pages := []struct{ name, path string }{
+		{"today", "/"}, {"find", "/find"}, {"find-visit", "/find?for=visit&q=何"}, {"due", "/find?show=due"},
+		{"household", "/household/" + house.id.String()}, {"household-quarrel", "/household/" + quarrelled.id.String()},
+		{"visit", draft}, {"edit", edit}, {"record", visit}, {"record-household", "/record/household/" + quarrelled.id.String()},
+		{"saved", "/household/" + house.id.String() + "?saved=household/" + quarrelled.id.String()},
+		{"conflicts", "/conflicts"}, {"sync", "/sync"}, {"records", "/records"}, {"list", "/records/person"}, {"me", "/me"}, {"nowhere", "/nowhere"},
+	}
+	for _, lang := range []string{"zh", "en"} {
+		if _, err := f.laptop.SetDevice(t.Context(), func(d *store.Device) { d.Language = lang }); err != nil {
+			t.Fatal(err)
+		}
+		for _, size := range []struct {
+			name          string
+			width, height int64
+		}{{"wide", 1366, 768}, {"narrow", 360, 740}} {
+			for _, pg := range pages {
+				do(t, ctx, chromedp.EmulateViewport(size.width, size.height), chromedp.Navigate(f.base+pg.path))
+				if over := js[string](t, ctx, `(function () {
+					var w = document.documentElement.clientWidth, out = [];
+					document.querySelectorAll("main *, header *").forEach(function (e) {
+						var r = e.getBoundingClientRect();
+						if (r.width && r.right > w + 1 && !e.closest(".hear, .skip")) out.push(e.tagName + "." + e.className + " " + Math.round(r.right) + " " + e.textContent.slice(0, 30));
+					});
+					return out.slice(0, 5).join("\n");
+				})()`); over != "" {
+					t.Errorf("%s %s %s is wider than the window:\n%s", pg.name, lang, size.name, over)
+				}
+				if bad := js[string](t, ctx, unlabelled); bad != "" {
+					t.Errorf("%s %s: without a name:\n%s", pg.name, lang, bad)
+				}
+				if pictures != "" {
+					picture(t, ctx, strings.Join([]string{pg.name, lang, size.name}, "-"), pg.name == "visit")
+				}
+			}
+		}
+	}
+}
+
+// unlabelled lists the controls, links and images that have no name to be read
+// out, ids that stand twice, and labels of nothing.
+const unlabelled = `(function () {
+	var out = [], seen = {};
+	document.querySelectorAll("input:not([type=hidden]), select, textarea").forEach(function (e) {
+		if (e.getAttribute("aria-hidden") || e.hidden) return;
+		if (!(e.labels && e.labels.length && e.labels[0].textContent.trim()) && !e.getAttribute("aria-label")) out.push("no label: " + e.outerHTML.slice(0, 120));
+	});
+	document.querySelectorAll("a, button").forEach(function (e) { if (!e.textContent.trim() && !e.getAttribute("aria-label")) out.push("no text: " + e.outerHTML.slice(0, 120)); });
+	document.querySelectorAll("[id]").forEach(function (e) { if (seen[e.id]) out.push("twice: " + e.id); seen[e.id] = true; });
+	document.querySelectorAll("label[for]").forEach(function (e) { if (!document.getElementById(e.htmlFor)) out.push("label of nothing: " + e.htmlFor); });
+	document.querySelectorAll("[aria-describedby]").forEach(function (e) { e.getAttribute("aria-describedby").split(" ").forEach(function (id) { if (!document.getElementById(id)) out.push("described by nothing: " + id); }); });
+	if (document.querySelectorAll("h1").length !== 1) out.push("h1: " + document.querySelectorAll("h1").length);
+	return out.slice(0, 8).join("\n");
+})()`
+
+// picture takes one of the whole page, or of what the window shows.
+func picture(t *testing.T, ctx context.Context, name string, window bool) {
+	t.Helper()
+	take := chromedp.FullScreenshot(100)
+	if window {
+		take = chromedp.CaptureScreenshot()
+	}
+	png, err := chromedp.Run(ctx, take)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(pictures, name+".png"), png, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}

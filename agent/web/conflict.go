@@ -1,0 +1,222 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zhucun/agent/store"
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// dispute is one register that waits for a decision.
+type dispute struct {
+	key    record.Key
+	form   *form.Form
+	fd     *form.Field // nil for the system's own registers
+	path   record.Path
+	title  string // of the record
+	label  string // of the field
+	claims []claim
+	only   string // who decides, where this person does not
+	seen   string
+	from   int // where the page that shows it begins
+	// other is the control for a value that nobody gave; nil where there is none.
+	other *control
+	// unread says why the value typed last could not be read.
+	unread string
+}
+
+// anchor is the dispute's place on the page.
+func (d *dispute) anchor() string {
+	return "d-" + d.key.ID.String() + "-" + strings.NewReplacer("/", "-", "~", "").Replace(string(d.path))
+}
+
+// home is the page of the record that the dispute is about.
+func (d *dispute) home() string {
+	if d.key.Type == householdType {
+		return "/household/" + d.key.ID.String()
+	}
+	return "/record/" + string(d.key.Type) + "/" + d.key.ID.String()
+}
+
+// waiting gives what waits for this person's decision, and what for others'.
+func (w *Site) waiting(p *page) (mine, others []wait, err error) {
+	snap, err := w.cache.get()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, o := range snap.waits {
+		if p.mayOnlyPropose(w.forms.Form(o.key.Type), authored(o.authors), o.path) == "" {
+			mine = append(mine, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	return mine, others, nil
+}
+
+// authored is a record of which no more is known than who created it.
+func authored(names []string) merge.State {
+	var r merge.Register
+	for _, name := range names {
+		r.Siblings = append(r.Siblings, merge.Sibling{Author: name})
+	}
+	return merge.State{record.Source: r}
+}
+
+// disputes gives the decisions that wait, as the page shows them. What was
+// decided meanwhile is left out.
+func (w *Site) disputes(p *page, waits []wait) ([]*dispute, error) {
+	var out []*dispute
+	for _, o := range waits {
+		r, err := w.store.Get(o.key.Type, o.key.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(r.View.Conflicts[o.path])+len(r.View.Proposals[o.path]) > 0 {
+			out = append(out, w.dispute(p, &r, o.path))
+		}
+	}
+	return out, nil
+}
+
+func (w *Site) dispute(p *page, r *store.Record, path record.Path) *dispute {
+	f := w.forms.Form(r.Key.Type)
+	d := &dispute{key: r.Key, form: f, fd: f.PathField(path), path: path, title: w.titleOf(p, r), label: p.pathLabel(f, path), seen: seenOf(r.State)}
+	d.only = p.mayOnlyPropose(f, r.State, path)
+	switch {
+	case len(r.View.Conflicts[path]) > 0:
+		d.claims = w.pathClaims(p, f, path, r.View.Conflicts[path], false)
+		// The last one written is what the pages show meanwhile.
+		d.claims[len(d.claims)-1].shown = path != record.Life
+	case len(r.State[path].Siblings) > 0:
+		// What stands is one side of a proposal's question.
+		standing := r.State[path].Siblings
+		d.claims = w.pathClaims(p, f, path, standing[len(standing)-1:], false)
+		d.claims[0].shown = true
+	}
+	d.claims = append(d.claims, w.pathClaims(p, f, path, r.View.Proposals[path], true)...)
+	if d.fd != nil {
+		highlight(d.claims)
+	}
+	if _, element := path.Field(); d.fd != nil && element == "" && d.only == "" {
+		d.other = w.otherControl(p, d, r.Key.Village)
+	}
+	return d
+}
+
+func (w *Site) pathClaims(p *page, f *form.Form, path record.Path, siblings []merge.Sibling, proposal bool) []claim {
+	var out []claim
+	for _, s := range siblings {
+		out = append(out, claim{dot: s.Dot.String(), author: s.Author, when: p.moment(s.At.Milli()), value: p.pathValue(f, path, s.Value), proposal: proposal})
+	}
+	return out
+}
+
+// otherControl asks for a value that nobody gave.
+func (w *Site) otherControl(p *page, d *dispute, v record.Village) *control {
+	fd := d.fd
+	c := &control{fd: fd, id: d.anchor() + "-other", name: "value", shape: shapeOf(fd), label: d.label, asked: true}
+	switch {
+	case len(fd.Choices) > 0:
+		c.options = choicesOf(fd, nil, p.lang)
+	case fd.Kind == form.RefOne || fd.Kind == form.RefMultiple:
+		var err error
+		if c.options, err = w.targets(p, fd, v, nil); err != nil {
+			return nil
+		}
+	}
+	return c
+}
+
+// maxDisputes is how many decisions one page asks for.
+const maxDisputes = 20
+
+// span is the part of a list that a page shows: from (counted from 0) up to but
+// not including to, of all.
+type span struct{ from, to, all int }
+
+func (w *Site) conflicts(p *page) (reply, error) {
+	return w.showConflicts(p, http.StatusOK, "", "")
+}
+
+func (w *Site) showConflicts(p *page, status int, at, unread string) (reply, error) {
+	p.title, p.at = p.T("nav.conflicts"), "conflicts"
+	mine, others, err := w.waiting(p)
+	if err != nil {
+		return reply{}, err
+	}
+	list := slices.Concat(mine, others)
+	from, err := strconv.Atoi(p.r.FormValue("from"))
+	if err != nil || from < 0 || from >= len(list) {
+		from = 0
+	}
+	ds, err := w.disputes(p, list[from:min(from+maxDisputes, len(list))])
+	if err != nil {
+		return reply{}, err
+	}
+	for _, d := range ds {
+		d.from = from
+		if d.anchor() == at {
+			d.unread = unread
+		}
+	}
+	return reply{status: status, body: conflictsPage(p, ds, span{from, min(from+maxDisputes, len(list)), len(list)})}, nil
+}
+
+// decide settles a dispute as the page asks, if it is still what the page
+// showed.
+func (w *Site) decide(p *page) (reply, error) {
+	body := p.r.PostForm
+	id, err := record.ParseID(body.Get("id"))
+	path := record.Path(body.Get("path"))
+	if err != nil {
+		return reply{}, errAsked
+	}
+	r, err := w.store.Get(record.Type(body.Get("type")), id)
+	if err != nil {
+		return reply{}, err
+	}
+	if body.Get("_seen") != seenOf(r.State) {
+		return goTo("/conflicts?moved=1")
+	}
+	var take record.Dot
+	var value record.Value
+	if t := body.Get("take"); t != "" {
+		if take, err = record.ParseDot(t); err != nil {
+			return reply{}, errAsked
+		}
+	} else {
+		fd := w.forms.Form(r.Key.Type).PathField(path)
+		if fd == nil {
+			return reply{}, errAsked
+		}
+		e := &entry{form: w.forms.Form(r.Key.Type), view: r.View}
+		typed := slices.DeleteFunc(slices.Clone(body["value"]), func(t string) bool { return strings.TrimSpace(t) == "" })
+		value, err = e.parse(fd, typed)
+		var bad *form.ValueError
+		d := dispute{key: r.Key, path: path}
+		switch {
+		case errors.As(err, &bad):
+			return w.showConflicts(p, http.StatusUnprocessableEntity, d.anchor(), bad.Reason.In(p.lang))
+		case err != nil:
+			return reply{}, err
+		case value.IsNull() && body.Get("clear") == "":
+			return w.showConflicts(p, http.StatusUnprocessableEntity, d.anchor(), p.T("conflict.nothing"))
+		}
+	}
+	_, err = w.store.Decide(p.r.Context(), store.Decision{Record: id, Path: path, Take: take, Value: value, Author: p.author, Shown: r.State})
+	from := ""
+	if n, err := strconv.Atoi(body.Get("from")); err == nil && n > 0 {
+		from = "&from=" + strconv.Itoa(n)
+	}
+	return w.decided(r.Key, err, "/conflicts?done=1"+from, "/conflicts?moved=1"+from)
+}

@@ -1,0 +1,406 @@
+package web
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"zhucun/agent/store"
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// shape is how a field is asked.
+type shape string
+
+const (
+	line   shape = "line"   // one line of text, also numbers and places
+	prose  shape = "prose"  // several lines
+	date   shape = "date"   // a line with a calendar beside it
+	radio  shape = "radio"  // one of a few
+	choose shape = "choose" // one of many
+	checks shape = "checks" // several
+	files  shape = "files"  // names of pictures
+	result shape = "result" // worked out, not asked
+)
+
+// option is one choice of a control.
+type option struct {
+	value, label string
+	chosen       bool
+}
+
+// control is one field on the page.
+type control struct {
+	fd       *form.Field
+	id, name string
+	shape    shape
+	label    string
+	hint     string
+	required bool
+	asked    bool // to be shown where the script runs
+	typed    string
+	options  []option
+	filter   bool   // long enough to want a search box
+	mode     string // the keyboard to offer
+	stands   string // of a masked field, what of it may be shown
+	unread   string
+	marks    []string
+	notes    []string
+	proposes bool   // this person may only propose
+	offer    string // the value that other answers give, as typed and as read
+	offered  string
+}
+
+// wide tells the controls that take the whole width of the form: long texts,
+// and choices that would not stand in one line of half of it.
+func (c *control) wide() bool {
+	if c.shape != radio {
+		return c.shape == prose || c.shape == checks || c.shape == files
+	}
+	width := 0
+	for _, o := range c.options {
+		width += 5
+		for _, r := range o.label {
+			if width++; r > unicode.MaxLatin1 {
+				width++
+			}
+		}
+	}
+	return width > 50
+}
+
+// group tells the controls that are several inputs under one legend.
+func (c *control) group() bool { return c.shape == radio || c.shape == checks }
+
+// describedBy names what a reader of the screen is to hear with the control.
+func (c *control) describedBy() string {
+	by := c.id + "-say"
+	if c.hint != "" {
+		by = c.id + "-hint " + by
+	}
+	return by
+}
+
+// maxRadios is up to how many choices are all shown.
+const maxRadios = 8
+
+// minFilter is from how many choices on a search box helps.
+const minFilter = 12
+
+func shapeOf(fd *form.Field) shape {
+	switch fd.Kind {
+	case form.Calculate:
+		return result
+	case form.Image:
+		return files
+	case form.Date:
+		return date
+	case form.SelectMultiple, form.RefMultiple:
+		return checks
+	case form.RefOne:
+		return choose
+	case form.SelectOne:
+		if len(fd.Choices) <= maxRadios {
+			return radio
+		}
+		return choose
+	case form.Text:
+		// What one person tells in own words takes several lines; names and
+		// numbers, which somebody decides or a rule describes, take one.
+		if fd.Policy == form.Author || fd.Policy == form.Latest && fd.Constraint == nil {
+			return prose
+		}
+	}
+	return line
+}
+
+// controls makes the page's view of every field.
+func (w *Site) controls(p *page, e *entry) ([]*control, error) {
+	marks, _ := e.remarks(p)
+	asked := e.asked(p.today)
+	offers := e.form.Calculate(e.now, p.today)
+	var out []*control
+	for _, fd := range e.form.Fields {
+		c := &control{
+			fd: fd, id: "f-" + fd.Name, name: "f." + fd.Name, shape: shapeOf(fd),
+			label: fd.Label.In(p.lang), hint: hintOf(p, fd), required: fd.Required, asked: asked[fd.Name],
+			unread: e.unread[fd.Name].In(p.lang), marks: marks[fd.Name],
+		}
+		typed := e.typed[fd.Name]
+		if len(typed) > 0 {
+			c.typed = typed[0]
+		}
+		if fd.Masked {
+			c.stands = fd.Show(e.view.Fields[fd.Name], p.lang)
+			c.typed = strings.TrimPrefix(c.typed, erase)
+		}
+		switch {
+		case fd.Kind == form.Integer:
+			c.mode = "numeric"
+		case fd.Kind == form.Decimal:
+			c.mode = "decimal"
+		case fd.Kind == form.Image:
+			for _, name := range typed {
+				c.options = append(c.options, option{name, name, true})
+			}
+			c.typed = ""
+		case len(fd.Choices) > 0:
+			c.options = choicesOf(fd, typed, p.lang)
+		case fd.Kind == form.RefOne || fd.Kind == form.RefMultiple:
+			var err error
+			if c.options, err = w.targets(p, fd, e.draft.Village, typed); err != nil {
+				return nil, err
+			}
+		}
+		c.filter = len(c.options) >= minFilter && (c.shape == choose || c.shape == checks && len(fd.Choices) == 0)
+		if v, there := offers[fd.Name]; there && (fd.Kind == form.Calculate || len(typed) == 0) {
+			c.offer, c.offered = rawOf(fd, v)[0], fd.Show(v, p.lang)
+		}
+		c.proposes = p.mayOnlyPropose(e.form, e.shown, record.Path(fd.Name)) != ""
+		c.notes = w.notes(p, e, fd)
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func hintOf(p *page, fd *form.Field) string {
+	if h := fd.Hint.In(p.lang); h != "" {
+		return h
+	}
+	switch fd.Kind {
+	case form.Geopoint:
+		return p.T("form.place")
+	case form.Image:
+		return p.T("form.files")
+	}
+	return ""
+}
+
+// choicesOf gives a field's code list, and behind it codes that stand although
+// this version does not list them.
+func choicesOf(fd *form.Field, typed []string, lang form.Lang) []option {
+	var out []option
+	for _, c := range fd.Choices {
+		out = append(out, option{c.Name, c.Label.In(lang), slices.Contains(typed, c.Name)})
+	}
+	for _, t := range typed {
+		if _, listed := fd.Choice(t); !listed {
+			out = append(out, option{t, t, true})
+		}
+	}
+	return out
+}
+
+// targets gives the records that a reference may name: those of the village,
+// and behind them what is named already although it is not here.
+func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string) ([]option, error) {
+	var out []option
+	if fd.Refers == householdType {
+		snap, err := w.cache.get()
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range snap.houses {
+			if h.village == v || slices.Contains(typed, h.id.String()) {
+				out = append(out, option{h.id.String(), h.title(), slices.Contains(typed, h.id.String())})
+			}
+		}
+	} else {
+		err := w.store.Each(v, fd.Refers, func(r store.Record) bool {
+			id := r.Key.ID.String()
+			chosen := slices.Contains(typed, id)
+			if end, _ := r.View.Fields["end_date"].Text(); !chosen && (r.View.Void || fd.Refers == teamType && end != "" && end < p.today) {
+				return true
+			}
+			out = append(out, option{id, w.titleOf(p, &r), chosen})
+			return len(out) < maxTargets
+		})
+		if err != nil {
+			return nil, err
+		}
+		slices.SortStableFunc(out, func(a, b option) int { return cmp.Compare(a.label, b.label) })
+	}
+	for _, t := range typed {
+		if !slices.ContainsFunc(out, func(o option) bool { return o.value == t }) {
+			out = append(out, option{t, p.T("ref.missing", short(t)), true})
+		}
+	}
+	return out, nil
+}
+
+// maxTargets bounds the choices of one control.
+const maxTargets = 3000
+
+func short(id string) string {
+	if len(id) > 8 {
+		return id[:8]
+	}
+	return id
+}
+
+// notes says what a person should know before touching a field: who decides
+// it, what others propose, that values contradict each other.
+func (w *Site) notes(p *page, e *entry, fd *form.Field) []string {
+	var out []string
+	path := record.Path(fd.Name)
+	var sides []string
+	for _, s := range e.view.Conflicts[path] {
+		sides = append(sides, p.T("doubt.value", s.Author, p.shown(fd, s.Value), p.moment(s.At.Milli())))
+	}
+	if len(sides) > 0 {
+		out = append(out, p.T("form.contradicts", strings.Join(sides, p.T("list.between"))))
+	}
+	for _, s := range e.view.Proposals[path] {
+		out = append(out, p.T("form.proposes", s.Author, p.shown(fd, s.Value), p.moment(s.At.Milli())))
+	}
+	return out
+}
+
+// mayOnlyPropose says who decides a field that this person may not decide.
+func (p *page) mayOnlyPropose(f *form.Form, s merge.State, path record.Path) string {
+	err := merge.Permit(f, f.Type, s, p.writer(), []record.Write{{Path: path.Standing()}})
+	var refusal *merge.Refusal
+	if !errors.As(err, &refusal) {
+		return ""
+	}
+	switch refusal.Code {
+	case merge.RefusedOwner:
+		return p.T("only.owner")
+	case merge.RefusedAuthor:
+		return p.T("only.author", strings.Join(s.Authors(), p.T("list.between")))
+	}
+	return p.T("only.role")
+}
+
+// shown is a value as people read it, references by the titles of what they
+// name.
+func (p *page) shown(fd *form.Field, v record.Value) string {
+	if v == "" || v.IsNull() {
+		return p.T("value.none")
+	}
+	if fd == nil {
+		return string(v)
+	}
+	switch fd.Kind {
+	case form.RefOne, form.RefMultiple:
+		var names []string
+		for _, t := range v.Texts() {
+			id, err := record.ParseID(t)
+			if err != nil {
+				names = append(names, t)
+				continue
+			}
+			names = append(names, p.site.label(p, fd.Refers, id))
+		}
+		return strings.Join(names, p.T("list.between"))
+	case form.Date:
+		if d, ok := v.Text(); ok {
+			return p.day(d)
+		}
+	case form.Decimal, form.Integer:
+		if n, ok := v.Number(); ok && !strings.Contains(fd.Name, "year") {
+			return thousands(n)
+		}
+	}
+	return fd.Show(v, p.lang)
+}
+
+// thousands puts commas into numbers of five digits and more.
+func thousands(n string) string {
+	whole, frac, point := strings.Cut(n, ".")
+	digits := strings.TrimPrefix(whole, "-")
+	if len(digits) < 5 {
+		return n
+	}
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	out := b.String()
+	if strings.HasPrefix(whole, "-") {
+		out = "-" + out
+	}
+	if point {
+		out += "." + frac
+	}
+	return out
+}
+
+// label is the title of a record that another one names.
+func (w *Site) label(p *page, t record.Type, id record.ID) string {
+	if t == householdType {
+		if snap, err := w.cache.get(); err == nil && snap.byID[id] != nil {
+			return snap.byID[id].title()
+		}
+	}
+	r, err := w.store.Get(t, id)
+	if err != nil {
+		return p.T("ref.missing", short(id.String()))
+	}
+	return w.titleOf(p, &r)
+}
+
+// titleOf is the line by which people know a record: its form's title fields.
+func (w *Site) titleOf(p *page, r *store.Record) string {
+	f := w.forms.Form(r.Key.Type)
+	if f == nil {
+		return short(r.Key.ID.String())
+	}
+	var parts []string
+	for _, name := range f.Titles {
+		fd := f.Field(name)
+		v := r.View.Fields[name]
+		if fd == nil || v == "" || v.IsNull() {
+			continue
+		}
+		s := p.shown(fd, v)
+		if runes := []rune(s); len(runes) > 40 {
+			s = string(runes[:40]) + "…"
+		}
+		parts = append(parts, s)
+	}
+	if len(parts) == 0 {
+		return f.Title.In(p.lang) + " " + short(r.Key.ID.String())
+	}
+	if (r.Key.Type == householdType || r.Key.Type == teamType) && len(parts) == 2 {
+		return parts[0] + "（" + parts[1] + "）"
+	}
+	return strings.Join(parts, " · ")
+}
+
+// firstAnswers are what stands in a new form: what the link says, today for the
+// day that the record is of, and whoever is at the laptop where the team is asked.
+func (w *Site) firstAnswers(p *page, f *form.Form, v record.Village) (map[string][]string, error) {
+	values := map[string][]string{}
+	for _, fd := range f.Fields {
+		given := p.r.URL.Query()[fd.Name]
+		switch {
+		case fd.Kind == form.Calculate:
+		case len(given) > 0:
+			values[fd.Name] = given
+		case fd.Kind == form.Date && fd.Required && fd.Policy == form.Author:
+			values[fd.Name] = []string{p.today}
+		case fd.Kind == form.Integer && fd.Name == "year":
+			values[fd.Name] = []string{strconv.Itoa(p.now.Year())}
+		case fd.Refers == teamType && fd.Required:
+			err := w.store.Each(v, teamType, func(r store.Record) bool {
+				if name, _ := r.View.Fields["person_name"].Text(); name == p.author && !r.View.Void {
+					values[fd.Name] = []string{r.Key.ID.String()}
+				}
+				return true
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return values, nil
+}

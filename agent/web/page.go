@@ -1,0 +1,196 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"zhucun/agent/store"
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// page is one request with what every page shows.
+type page struct {
+	site   *Site
+	r      *http.Request
+	lang   form.Lang
+	device store.Device
+	author string // who is at the laptop
+	token  string
+	status store.Status
+	now    time.Time // corrected, Beijing
+	today  string    // 2017-05-23
+	title  string
+	at     string // the entry of the menu that this page is under
+}
+
+func language(s string) form.Lang {
+	if s == "en" {
+		return form.En
+	}
+	return form.Zh
+}
+
+// page gathers what a page needs. It gives a page that can show an error even
+// where it fails.
+func (w *Site) page(r *http.Request) (*page, error) {
+	p := &page{site: w, r: r, token: tokenOf(sessionOf(r)), now: time.UnixMilli(w.store.Now()).In(beijing)}
+	p.today = p.now.Format(time.DateOnly)
+	var err error
+	if p.device, err = w.store.Device(); err != nil {
+		return p, err
+	}
+	p.lang = language(p.device.Language)
+	if p.status, err = w.store.Status(); err != nil {
+		return p, err
+	}
+	p.author = p.who()
+	return p, nil
+}
+
+// who is the profile that the browser last chose, or the laptop's first.
+func (p *page) who() string {
+	if c, err := p.r.Cookie(whoCookie(p.r)); err == nil {
+		if name, err := url.QueryUnescape(c.Value); err == nil && slices.Contains(p.device.Assigned.Profiles, name) {
+			return name
+		}
+	}
+	name, _ := p.device.Author("")
+	return name
+}
+
+func whoCookie(r *http.Request) string { return cookieName(r) + "-who" }
+
+// T gives a text of the table in the page's language.
+func (p *page) T(id string, args ...any) string {
+	t, known := texts[id]
+	if !known {
+		return "⟦" + id + "⟧"
+	}
+	words := t.zh
+	if p.lang == form.En {
+		words = t.en
+	}
+	if len(args) == 0 {
+		return words
+	}
+	return fmt.Sprintf(words, args...)
+}
+
+func (p *page) code() string {
+	if p.lang == form.En {
+		return "en"
+	}
+	return "zh-CN"
+}
+
+// may tells whether the laptop's role may create and change records of a type.
+func (p *page) may(f *form.Form) bool {
+	return merge.Permit(f, f.Type, nil, p.writer(), nil) == nil
+}
+
+func (p *page) writer() merge.Writer {
+	return merge.Writer{Author: p.author, Role: p.device.Assigned.Role}
+}
+
+// mine counts what waits for this person's decision.
+func (p *page) mine() int {
+	if p.status.Conflicts+p.status.Proposals == 0 {
+		return 0
+	}
+	mine, _, err := p.site.waiting(p)
+	if err != nil {
+		return 0 // the page itself says why
+	}
+	return len(mine)
+}
+
+// villageName is the name of a village, its code where it is not assigned.
+func (p *page) villageName(code record.Village) string {
+	for _, v := range p.device.Assigned.Villages {
+		if v.Code == code {
+			return v.Name
+		}
+	}
+	return string(code)
+}
+
+// manyVillages tells whether lists must say which village a line is of.
+func (p *page) manyVillages() bool { return len(p.device.Assigned.Villages) > 1 }
+
+// villages names what the laptop is for.
+func (p *page) villages() string {
+	var names []string
+	for i, v := range p.device.Assigned.Villages {
+		if i == 3 {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, v.Name)
+	}
+	return strings.Join(names, p.T("list.between"))
+}
+
+// day shows a date, 2017-05-23, without the year where it is this one.
+func (p *page) day(date string) string {
+	t, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return date
+	}
+	if t.Year() == p.now.Year() {
+		return p.T("day.short", int(t.Month()), t.Day(), t.Format("Jan"))
+	}
+	return p.T("day.long", t.Year(), int(t.Month()), t.Day(), t.Format("Jan"))
+}
+
+// moment shows a time, in ms since 1970.
+func (p *page) moment(ms int64) string {
+	t := time.UnixMilli(ms).In(beijing)
+	clock := t.Format("15:04")
+	switch days, _ := daysBetween(t.Format(time.DateOnly), p.today); days {
+	case 0:
+		return p.T("moment.today", clock)
+	case 1:
+		return p.T("moment.yesterday", clock)
+	}
+	return p.T("moment.other", p.day(t.Format(time.DateOnly)), clock)
+}
+
+// back is the address of this page, or of the one that a POST was made from.
+func (p *page) back() string {
+	path := p.r.URL.Path
+	switch {
+	case p.r.Method == http.MethodGet:
+		return p.r.URL.RequestURI()
+	case strings.HasPrefix(path, "/draft/"):
+		return strings.TrimSuffix(path, "/save")
+	case path == "/decide":
+		return "/conflicts"
+	}
+	return "/"
+}
+
+// weekday is the name of today's.
+func (p *page) weekday() string { return p.T("weekday." + p.now.Format("Mon")) }
+
+// way says how far a record's changes have come.
+func (p *page) way(way string) string { return p.T("way." + way) }
+
+func writeData(rw http.ResponseWriter, a reply) {
+	raw, err := json.Marshal(a.data)
+	if err != nil {
+		http.Error(rw, "", http.StatusInternalServerError)
+		return
+	}
+	rw.Header().Set("Content-Type", "application/json")
+	if a.status != 0 {
+		rw.WriteHeader(a.status)
+	}
+	rw.Write(raw)
+}

@@ -1,0 +1,399 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"zhucun/agent/store"
+	"zhucun/shared/form"
+	"zhucun/shared/record"
+)
+
+// todayView is the first page.
+type todayView struct {
+	dues     []due // the most pressing
+	total    int   // of all that are due
+	alarms   int
+	coverage []coverage
+	drafts   []draftLine
+	mine     int // conflicts that this person may decide
+	theirs   int
+	first    []*dispute
+	delivery delivery
+	houses   int
+}
+
+// delivery is what is on its way, in words and numbers.
+type delivery struct {
+	state   SyncState
+	waiting []undelivered
+	oldest  int64 // ms since 1970; 0 when nothing waits
+	stuck   int
+}
+
+// maxDues is how many households the first page lists.
+const maxDues = 12
+
+func (w *Site) today(p *page) (reply, error) {
+	p.title, p.at = p.T("nav.today"), "today"
+	if !p.device.Enrolled() {
+		return reply{}, store.ErrNotEnrolled
+	}
+	snap, err := w.cache.get()
+	if err != nil {
+		return reply{}, err
+	}
+	v := &todayView{houses: len(snap.houses), delivery: w.delivery(snap, p)}
+	v.dues = snap.dues(p.today)
+	v.total = len(v.dues)
+	for _, d := range v.dues {
+		if d.level() == alarm {
+			v.alarms++
+		}
+	}
+	v.dues = v.dues[:min(maxDues, len(v.dues))]
+	for _, a := range p.device.Assigned.Villages {
+		v.coverage = append(v.coverage, snap.coverage(a.Code, a.Name, p.today))
+	}
+	if v.drafts, err = w.draftLines(p); err != nil {
+		return reply{}, err
+	}
+	mine, others, err := w.waiting(p)
+	if err != nil {
+		return reply{}, err
+	}
+	v.mine, v.theirs = len(mine), len(others)
+	if v.first, err = w.disputes(p, mine[:min(3, len(mine))]); err != nil {
+		return reply{}, err
+	}
+	return show(todayPage(p, v))
+}
+
+func (w *Site) delivery(s *snapshot, p *page) delivery {
+	d := delivery{state: w.sync.State(), waiting: s.pending, stuck: int(p.status.Quarantined)}
+	if p.status.Pending > 0 {
+		d.oldest = s.oldest.Milli()
+	}
+	return d
+}
+
+// lastSync says when the office was last reached.
+func (d *delivery) lastSync(p *page) string {
+	last := p.device.LastSync
+	if !d.state.Success.IsZero() {
+		last = d.state.Success.UnixMilli()
+	}
+	if last == 0 {
+		return p.T("sync.never")
+	}
+	return p.T("sync.last", p.moment(last))
+}
+
+// skew is what the machine's clock is off, in ms.
+func (p *page) skew() int64 {
+	ms, err := p.site.store.Skew()
+	if err != nil {
+		return 0
+	}
+	return ms
+}
+
+// findView is the list of households.
+type findView struct {
+	q       string
+	village record.Village
+	visit   bool // to pick one for a visit
+	onlyDue bool
+	groups  []houseGroup
+	total   int
+	more    bool
+}
+
+type houseGroup struct {
+	village, name string
+	houses        []due
+}
+
+// maxFound bounds a list of found households; the whole list by group is not
+// bounded by it.
+const maxFound = 60
+
+func (w *Site) find(p *page) (reply, error) {
+	p.title, p.at = p.T("nav.find"), "find"
+	query := p.r.URL.Query()
+	v := &findView{q: strings.TrimSpace(query.Get("q")), visit: query.Get("for") == "visit", onlyDue: query.Get("show") == "due", village: record.Village(query.Get("village"))}
+	if v.visit {
+		p.title = p.T("find.visit")
+	}
+	snap, err := w.cache.get()
+	if err != nil {
+		return reply{}, err
+	}
+	var found []due
+	switch {
+	case v.onlyDue:
+		found = snap.dues(p.today)
+	default:
+		for _, h := range snap.search(v.q) {
+			found = append(found, snap.dueOf(h, p.today))
+		}
+	}
+	if p.manyVillages() && v.village == "" && v.q == "" && !v.onlyDue {
+		v.village = p.device.Assigned.Villages[0].Code
+	}
+	if v.village != "" {
+		found = slices.DeleteFunc(found, func(d due) bool { return d.village != v.village })
+	}
+	v.total = len(found)
+	if (v.q != "" || v.onlyDue) && len(found) > 0 {
+		if len(found) > maxFound && !v.onlyDue {
+			found, v.more = found[:maxFound], true
+		}
+		v.groups = []houseGroup{{houses: found}}
+	} else {
+		for _, d := range found {
+			name := p.villageName(d.village)
+			if n := len(v.groups); n == 0 || v.groups[n-1].village != name || v.groups[n-1].name != d.group {
+				v.groups = append(v.groups, houseGroup{village: name, name: d.group})
+			}
+			g := &v.groups[len(v.groups)-1]
+			g.houses = append(g.houses, d)
+		}
+	}
+	if query.Get("part") != "" {
+		return show(findResults(p, v))
+	}
+	return show(findPage(p, v))
+}
+
+// link is the address of the same list with another village.
+func (v *findView) link(code record.Village) string {
+	q := url.Values{"village": {string(code)}}
+	if v.visit {
+		q.Set("for", "visit")
+	}
+	if v.onlyDue {
+		q.Set("show", "due")
+	}
+	return "/find?" + q.Encode()
+}
+
+// open is where a household in the list leads.
+func (v *findView) open(d due) string {
+	if v.visit {
+		return "/record/visit/new?household=" + d.id.String()
+	}
+	return "/household/" + d.id.String()
+}
+
+// kindGroup is a group of record types in the menu of all records.
+type kindGroup struct {
+	name  string
+	kinds []kindLine
+}
+
+type kindLine struct {
+	form  *form.Form
+	count int
+	write bool
+}
+
+func (w *Site) kinds(p *page) (reply, error) {
+	p.title, p.at = p.T("nav.records"), "records"
+	snap, err := w.cache.get()
+	if err != nil {
+		return reply{}, err
+	}
+	var groups []kindGroup
+	for _, f := range w.forms.Forms() {
+		name := f.Group.Label.In(p.lang)
+		i := slices.IndexFunc(groups, func(g kindGroup) bool { return g.name == name })
+		if i < 0 {
+			i, groups = len(groups), append(groups, kindGroup{name: name})
+		}
+		if k := (kindLine{f, snap.counts[f.Type], p.may(f)}); k.count > 0 || k.write {
+			groups[i].kinds = append(groups[i].kinds, k)
+		}
+	}
+	return show(kindsPage(p, slices.DeleteFunc(groups, func(g kindGroup) bool { return len(g.kinds) == 0 })))
+}
+
+// listView is a list of records of one type.
+type listView struct {
+	form  *form.Form
+	q     string
+	lines []recordLine
+	total int
+	more  bool
+	write bool
+}
+
+// recordLine is a record in a list.
+type recordLine struct {
+	key     record.Key
+	title   string
+	updated int64
+	way     string
+	void    bool
+	review  bool
+}
+
+// maxLines is how many records of a type a list shows: the ones changed last.
+const maxLines = 100
+
+func (w *Site) list(p *page) (reply, error) {
+	f := w.forms.Form(record.Type(p.r.PathValue("type")))
+	if f == nil {
+		return reply{}, errNowhere
+	}
+	p.title, p.at = f.Title.In(p.lang), "records"
+	v := &listView{form: f, q: strings.TrimSpace(p.r.URL.Query().Get("q")), write: p.may(f)}
+	words := strings.Fields(strings.ToLower(v.q))
+	var kept []store.Record
+	older := func(a, b store.Record) int { return cmp.Compare(b.View.Updated, a.View.Updated) }
+	err := w.store.Each("", f.Type, func(r store.Record) bool {
+		if len(words) > 0 && !w.matches(p, f, &r, words) {
+			return true
+		}
+		v.total++
+		kept = append(kept, r)
+		// Bounded whatever the store holds: sorted and cut when twice too long.
+		if len(kept) >= 2*maxLines {
+			slices.SortFunc(kept, older)
+			kept = kept[:maxLines]
+		}
+		return true
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	slices.SortFunc(kept, older)
+	for i, r := range kept {
+		if i == maxLines {
+			break
+		}
+		v.lines = append(v.lines, w.line(p, &r))
+	}
+	v.more = v.total > len(v.lines)
+	return show(listPage(p, v))
+}
+
+func (w *Site) line(p *page, r *store.Record) recordLine {
+	return recordLine{
+		key: r.Key, title: w.titleOf(p, r), updated: r.View.Updated.Milli(), way: r.Way, void: r.View.Void,
+		review: len(r.View.Conflicts)+len(r.View.Proposals) > 0,
+	}
+}
+
+// matches tells whether every word is in one of the record's answers. Of masked
+// ones only what may be shown is searched.
+func (w *Site) matches(p *page, f *form.Form, r *store.Record, words []string) bool {
+	for _, word := range words {
+		if !slices.ContainsFunc(f.Fields, func(fd *form.Field) bool {
+			v := r.View.Fields[fd.Name]
+			return v != "" && !v.IsNull() && strings.Contains(strings.ToLower(p.shown(fd, v)), word)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// syncView is the page of what has been delivered.
+type syncView struct {
+	delivery
+	villages []villageLine
+	stuck    []stuckLine
+	off      int // minutes that the machine's clock is behind; negative ahead
+}
+
+// stuckLine is a record with changes that the office set aside, and why.
+type stuckLine struct {
+	recordLine
+	why string
+}
+
+type villageLine struct {
+	name                                   string
+	pending, delivered, quarantined, total uint64
+}
+
+// noticeable is how many minutes a clock must be off to be told of.
+const noticeable = 5
+
+func (w *Site) syncPage(p *page) (reply, error) {
+	p.title, p.at = p.T("nav.sync"), "sync"
+	snap, err := w.cache.get()
+	if err != nil {
+		return reply{}, err
+	}
+	v := &syncView{delivery: w.delivery(snap, p)}
+	for _, s := range p.status.Villages {
+		v.villages = append(v.villages, villageLine{p.villageName(s.Code), s.Pending, s.Delivered, s.Quarantined, s.Records})
+	}
+	for _, k := range snap.stuck {
+		r, err := w.store.Get(k.Type, k.ID)
+		if err != nil {
+			return reply{}, err
+		}
+		reasons, err := w.store.Quarantined(k.Type, k.ID)
+		if err != nil {
+			return reply{}, err
+		}
+		l := stuckLine{recordLine: w.line(p, &r)}
+		for _, q := range reasons {
+			if why := p.reason(q.Reason); !strings.Contains(l.why, why) {
+				l.why += why
+			}
+		}
+		v.stuck = append(v.stuck, l)
+	}
+	if off := int((time.Duration(p.skew()) * time.Millisecond).Minutes()); off > noticeable || off < -noticeable {
+		v.off = off
+	}
+	a := reply{body: syncPage(p, v)}
+	if v.state.Busy || p.r.URL.Query().Get("asked") != "" {
+		a.again = "/sync"
+	}
+	return a, nil
+}
+
+func (w *Site) syncNow(p *page) (reply, error) {
+	w.sync.Now()
+	return goTo("/sync?asked=1")
+}
+
+// me is the page of who is at the laptop and in which language.
+func (w *Site) me(p *page) (reply, error) {
+	p.title, p.at = p.T("me.title"), "me"
+	return show(mePage(p))
+}
+
+func (w *Site) setMe(p *page) (reply, error) {
+	body := p.r.PostForm
+	if l := body.Get("language"); l == "zh" || l == "en" {
+		if _, err := w.store.SetDevice(p.r.Context(), func(d *store.Device) { d.Language = l }); err != nil {
+			return reply{}, err
+		}
+	}
+	to := backTo(body.Get("back"))
+	if who := body.Get("who"); slices.Contains(p.device.Assigned.Profiles, who) {
+		return reply{to: to, cookie: &http.Cookie{
+			Name: whoCookie(p.r), Value: url.QueryEscape(who), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds()),
+		}}, nil
+	}
+	return goTo(to)
+}
+
+// backTo lets a form lead back to a page of this site and to no other.
+func backTo(path string) string {
+	u, err := url.Parse(path)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(path, `\`) {
+		return "/"
+	}
+	return u.RequestURI()
+}

@@ -1,0 +1,213 @@
+package web
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"zhucun/agent/store"
+	"zhucun/shared/form"
+	"zhucun/shared/record"
+)
+
+// Syncer is the background sync as the pages see it. State tells how it stands
+// and does not block; Now asks for a sync soon and returns at once, also when
+// one is under way or the laptop is not enrolled.
+type Syncer interface {
+	State() SyncState
+	Now()
+}
+
+// SyncState is how the sync stands.
+type SyncState struct {
+	// Success and Attempt are when a sync last ended well and when one was last
+	// tried, in corrected time (store.Store.Now); zero when never.
+	Success, Attempt time.Time
+	// Problem is why the last attempt failed and what to do next, as sentences
+	// for people; empty when it went well.
+	Problem form.Label
+	Busy    bool // one is under way
+	Online  bool // the server answered last time
+}
+
+// Options are what a site takes from outside; the zero value is the machine's.
+type Options struct {
+	Forms *form.Set
+	Log   *slog.Logger
+	// Clock is the machine's time, for links, sessions and nothing else: what
+	// people read goes by the store's corrected one.
+	Clock   func() time.Time
+	Version string
+}
+
+// Site serves the pages over one store.
+type Site struct {
+	store *store.Store
+	sync  Syncer
+	opt   Options
+	forms *form.Set
+	doors *doors
+	cache *cache
+	mux   *http.ServeMux
+	// saving lets one save of a form pass at a time, so that a second click finds
+	// that the first one did it.
+	saving sync.Mutex
+}
+
+// New makes the pages of a store.
+func New(s *store.Store, syncer Syncer, opt Options) *Site {
+	if opt.Forms == nil {
+		opt.Forms = form.Builtin()
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Clock == nil {
+		opt.Clock = time.Now
+	}
+	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, doors: newDoors(s.Dir(), opt.Clock), mux: http.NewServeMux()}
+	w.cache = newCache(s, opt.Forms)
+	w.routes()
+	return w
+}
+
+// Handler serves everything. It must be served by an http.Server, which tells
+// it the address that listens.
+func (w *Site) Handler() http.Handler { return w.guard(w.mux) }
+
+// Link gives the path and query of a link that opens the pages once, within
+// ten minutes.
+func (w *Site) Link() string { return "/open?k=" + w.doors.mint() }
+
+func (w *Site) routes() {
+	for pattern, h := range map[string]handler{
+		"GET /{$}":                     w.today,
+		"GET /find":                    w.find,
+		"GET /household/{id}":          w.household,
+		"GET /records":                 w.kinds,
+		"GET /records/{type}":          w.list,
+		"GET /record/{type}/{id}":      w.record,
+		"GET /record/{type}/{id}/edit": w.edit,
+		"GET /record/{type}/new":       w.begin,
+		"POST /record/{type}/{id}":     w.act,
+		"GET /draft/{id}":              w.resume,
+		"POST /draft/{id}/keep":        w.keep,
+		"POST /draft/{id}/save":        w.save,
+		"POST /draft/{id}/drop":        w.drop,
+		"GET /conflicts":               w.conflicts,
+		"POST /decide":                 w.decide,
+		"GET /sync":                    w.syncPage,
+		"POST /sync":                   w.syncNow,
+		"GET /me":                      w.me,
+		"POST /me":                     w.setMe,
+		"/":                            w.nowhere,
+	} {
+		w.mux.HandleFunc(pattern, w.serve(h))
+	}
+	w.mux.HandleFunc("GET /assets/{hash}/{name}", serveAsset)
+}
+
+// handler answers one request; what it returns is written by Site.serve.
+type handler func(*page) (reply, error)
+
+// reply is what a handler wants written: a page, a way to another one, or data
+// for the script.
+type reply struct {
+	body   templ.Component
+	status int // 0 is 200
+	to     string
+	data   any
+	cookie *http.Cookie
+	again  string // the page to go on to in a few seconds
+}
+
+func show(c templ.Component) (reply, error) { return reply{body: c}, nil }
+func goTo(path string) (reply, error)       { return reply{to: path}, nil }
+
+// fault is an error that is the asker's: what happened and what to do next, by
+// their ids in the table of texts.
+type fault struct {
+	status     int
+	what, next string
+	say        string // instead of next: a sentence that is in no table of ours
+}
+
+func (f *fault) Error() string { return f.what }
+
+var (
+	errNowhere = &fault{status: http.StatusNotFound, what: "error.nowhere", next: "error.nowhere.next"}
+	errGone    = &fault{status: http.StatusNotFound, what: "error.gone", next: "error.gone.next"}
+	errRole    = &fault{status: http.StatusForbidden, what: "error.role", next: "error.role.next"}
+	errAsked   = &fault{status: http.StatusBadRequest, what: "error.asked", next: "error.asked.next"}
+)
+
+func (w *Site) nowhere(*page) (reply, error) { return reply{}, errNowhere }
+
+// serve runs a handler and writes its reply; it is the one place where an error
+// becomes a page.
+func (w *Site) serve(h handler) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		p, err := w.page(r)
+		var a reply
+		if err == nil {
+			a, err = h(p)
+		}
+		if err != nil {
+			a = w.failed(p, r, err)
+		}
+		if a.cookie != nil {
+			http.SetCookie(rw, a.cookie)
+		}
+		switch {
+		case a.to != "":
+			http.Redirect(rw, r, a.to, http.StatusSeeOther)
+		case a.data != nil:
+			writeData(rw, a)
+		default:
+			rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+			if a.again != "" {
+				rw.Header().Set("Refresh", "4; url="+a.again)
+			}
+			if a.status != 0 {
+				rw.WriteHeader(a.status)
+			}
+			if err := a.body.Render(r.Context(), rw); err != nil && r.Context().Err() == nil {
+				w.opt.Log.Error("page not written", "path", r.URL.Path, "error", err)
+			}
+		}
+	}
+}
+
+// failed turns an error into a page with one sentence and the next step.
+func (w *Site) failed(p *page, r *http.Request, err error) reply {
+	var f *fault
+	switch {
+	case errors.As(err, &f):
+	case errors.Is(err, store.ErrNotFound):
+		f = errGone
+	case errors.Is(err, store.ErrNotEnrolled):
+		f = &fault{status: http.StatusConflict, what: "error.unenrolled", next: "error.unenrolled.next"}
+	default:
+		w.opt.Log.Error("request failed", "path", r.URL.Path, "error", err)
+		f = &fault{status: http.StatusInternalServerError, what: "error.failed", next: "error.failed.next"}
+		if say := store.Sentence(err, p.lang); say != err.Error() {
+			f.say = say
+		}
+	}
+	p.title = p.T(f.what)
+	return reply{status: f.status, body: faultPage(p, f)}
+}
+
+// recordKey reads type and id of a record from the path.
+func (w *Site) recordKey(p *page) (*form.Form, record.ID, error) {
+	f := w.forms.Form(record.Type(p.r.PathValue("type")))
+	id, err := record.ParseID(p.r.PathValue("id"))
+	if f == nil || err != nil {
+		return nil, id, errNowhere
+	}
+	return f, id, nil
+}

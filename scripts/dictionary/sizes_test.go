@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"zhucun/scripts/dataset"
+	"zhucun/shared/clock"
+	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// The command makes the dictionary that is built in.
+func TestDictionaryIsReproducible(t *testing.T) {
+	want, err := os.ReadFile("../../shared/wire/dictionary.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("the command makes %x, the dictionary is %x", sha256.Sum256(got), sha256.Sum256(want))
+	}
+}
+
+// written are visits in words that no generator has: what people write.
+func written(t *testing.T) []exchange {
+	t.Helper()
+	b, err := os.ReadFile("testdata/notes.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []exchange
+	for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		parts := strings.Split(line, "|")
+		if len(parts) != 3 {
+			t.Fatalf("notes.txt line %d: want findings|needs|promised", i+1)
+		}
+		x, err := newExchange(7<<32|uint64(i), note(i, parts[0], parts[1], parts[2]), merge.Writer{Author: "吴同志", Role: identity.TeamMember}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// Each row is what travels for one record, and the most bytes that it may take
+// on the mean of the sample, without the headers of HTTP.
+func TestSizes(t *testing.T) {
+	d := dataset.Generate(dataset.Options{Visits: 4000})
+	made := func(typ string, n int, edited bool) []exchange {
+		xs, err := exchanges(d, typ, n, edited, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return xs
+	}
+	request := func(x exchange) ([]byte, error) { return wire.Encode(x.request, wire.Thrifty) }
+	receipt := func(x exchange) ([]byte, error) { return wire.Encode(x.receipt, wire.Quick) }
+	page := func(x exchange) ([]byte, error) { return wire.Encode(x.page, wire.Quick) }
+	visits := made("visit", 200, false)
+	tests := []struct {
+		name string
+		xs   []exchange
+		pack func(exchange) ([]byte, error)
+		most int
+	}{
+		{"a visit up", visits, request, 620},
+		{"its receipt", visits, receipt, 170},
+		{"a visit down", visits, page, 610},
+		{"a visit changed, up", made("visit", 100, true), request, 330},
+		{"a household up", made("household", 200, false), request, 480},
+		{"a person up", made("person", 200, false), request, 340},
+		{"a visit that a person wrote, up", written(t), request, 450},
+		{"a visit that a person wrote, down", written(t), page, 410},
+	}
+	for _, tt := range tests {
+		sum := 0
+		for _, x := range tt.xs {
+			b, err := tt.pack(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += len(b)
+		}
+		mean := sum / len(tt.xs)
+		t.Logf("%s: %d bytes", tt.name, mean)
+		if mean > tt.most {
+			t.Errorf("%s takes %d bytes on the mean of %d, at most %d wanted", tt.name, mean, len(tt.xs), tt.most)
+		}
+	}
+}
+
+// A laptop's first upload, a thousand households and ten thousand visits, takes
+// little more than the same records as JSON lines packed by zstd -19, although
+// every entry is chained and every segment signed.
+func TestFirstUpload(t *testing.T) {
+	// Of the lines below, zstd 1.5.4 -19 makes packed bytes.
+	const lines, packed = "7b7d5e71853e3df1d304b0ad1a589bae8c1efebb46ee7f625f35a6908f1ba462", 2_035_018
+	sum := sha256.New()
+	w := dataset.NewLines(sum)
+	byVillage := map[string][]record.Change{}
+	var villages []string
+	households, visits, n := map[string]bool{}, 0, int64(0)
+	err := dataset.Walk(dataset.Options{Changes: -1}, dataset.Sink{Record: func(r dataset.Record) error {
+		switch {
+		case r.Type == "household" && len(households) < 1000:
+			households[r.ID] = true
+		case r.Type == "visit" && households[r.Fields.Text("household")] && visits < 10_000:
+			visits++
+		default:
+			return nil
+		}
+		// An import saves some ten records a millisecond.
+		c, err := entered(r, merge.Writer{Author: "王队员", Role: identity.TeamMember}, clock.At0(1_490_000_000_000+n/10)+clock.Time(n%10), "import")
+		if err != nil {
+			return err
+		}
+		n++
+		if byVillage[r.Village] == nil {
+			villages = append(villages, r.Village)
+		}
+		byVillage[r.Village] = append(byVillage[r.Village], c)
+		return w.Write(r)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprintf("%x", sum.Sum(nil)); got != lines || len(households) != 1000 || visits != 10_000 {
+		t.Fatalf("the records are others than were measured: %s, %d households, %d visits", got, len(households), visits)
+	}
+	// Each row cuts the upload into requests of at most so many entries of one
+	// village.
+	for _, tt := range []struct {
+		entries int
+		most    float64
+	}{{512, 1.05}, {1024, 0.95}, {2048, 0.90}} {
+		size, requests := 0, 0
+		for i, v := range villages {
+			l := newLaptop(uint64(i), record.Village(v))
+			for cs := byVillage[v]; len(cs) > 0; requests++ {
+				m := wire.Sync{Version: wire.Version, Villages: []wire.Push{{Village: l.village}}}
+				part := cs[:min(tt.entries, len(cs))]
+				for cs = cs[len(part):]; len(part) > 0; {
+					k := min(1024, len(part))
+					m.Villages[0].Segments = append(m.Villages[0].Segments, l.segment(part[:k]...).Encode())
+					part = part[k:]
+				}
+				b, err := wire.Encode(&m, wire.Thrifty)
+				if err != nil {
+					t.Fatal(err)
+				}
+				size += len(b)
+			}
+		}
+		ratio := float64(size) / packed
+		t.Logf("%d requests of up to %d entries: %d bytes, %.3f of zstd -19", requests, tt.entries, size, ratio)
+		if ratio > tt.most {
+			t.Errorf("requests of up to %d entries: %.3f of zstd -19 of the same records, at most %.2f wanted", tt.entries, ratio, tt.most)
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	agentstore "zhucun/agent/store"
+	serverstore "zhucun/server/store"
+	"zhucun/shared/clock"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+var texts = []string{"甲", "乙", "丙", "丁", ""}
+
+// edits draws what somebody fills in.
+func (w *world) edits(t record.Type) map[string]record.Value {
+	forms := form.Builtin()
+	f := forms.Form(t)
+	names := map[record.Type][]string{
+		"household": {"phone", "group_name", "head_name", "house_risk", "poverty_status", "fuel", "arable_mu"},
+		"visit":     {"findings", "needs", "visit_purpose", "satisfaction", "visit_date"},
+		"project":   {"content", "stage", "percent", "indicators"},
+	}[t]
+	out := map[string]record.Value{}
+	for range 1 + w.rnd.IntN(3) {
+		fd := f.Field(names[w.rnd.IntN(len(names))])
+		out[fd.Name] = w.value(fd)
+	}
+	return out
+}
+
+func (w *world) value(fd *form.Field) record.Value {
+	switch {
+	case w.rnd.IntN(8) == 0:
+		return record.Null
+	case fd.Many():
+		var codes []string
+		for _, c := range fd.Choices {
+			if w.rnd.IntN(3) == 0 {
+				codes = append(codes, c.Name)
+			}
+		}
+		return record.Set(codes)
+	case len(fd.Choices) > 0:
+		return record.Text(fd.Choices[w.rnd.IntN(len(fd.Choices))].Name)
+	case fd.Kind == form.Integer || fd.Kind == form.Decimal:
+		return record.Value(fmt.Sprint(w.rnd.IntN(5)))
+	case fd.Kind == form.Date:
+		return record.Text(fmt.Sprintf("2017-05-%02d", 1+w.rnd.IntN(28)))
+	}
+	return record.Text(texts[w.rnd.IntN(len(texts)-1)])
+}
+
+func (l *laptop) create() error {
+	w := l.w
+	types := []record.Type{"household", "household", "visit", "visit"}
+	if l.device.Role == identity.FirstSecretary {
+		types = append(types, "project")
+	}
+	t := types[w.rnd.IntN(len(types))]
+	e := agentstore.Edit{Type: t, Fields: w.edits(t)}
+	if t == "household" {
+		// A few numbers only: two laptops enter the same household apart.
+		e.Fields["household_no"] = record.Text(fmt.Sprintf("36999900000100%02d", w.rnd.IntN(6)))
+	}
+	return l.save(e)
+}
+
+// save saves and notes the promise.
+func (l *laptop) save(e agentstore.Edit) error {
+	shown := e.Shown
+	if shown == nil && !e.ID.IsZero() {
+		if r, err := l.store.Get(e.Type, e.ID); err == nil {
+			shown = r.State
+		}
+	}
+	saved, err := l.store.Save(context.Background(), e)
+	var refusal *merge.Refusal
+	if errors.As(err, &refusal) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.w.say("%s saved %s %s %v changed=%v", l.name, e.Type, saved[0].Key.ID, e.Fields, saved[0].Changed)
+	if !slices.Contains(l.w.records, saved[0].Key) {
+		l.w.records = append(l.w.records, saved[0].Key)
+	}
+	if !saved[0].Changed {
+		return nil
+	}
+	return l.readOwn(saved[0].Key, e, shown)
+}
+
+// readOwn checks that what was just saved is shown, and notes what was promised.
+func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) error {
+	events, err := l.store.History(k.Type, k.ID)
+	if err != nil {
+		return err
+	}
+	d := l.lastOwn(k)
+	for _, ev := range events {
+		if ev.Dot != d {
+			continue
+		}
+		dot, err := record.ParseDot(d)
+		if err != nil {
+			return err
+		}
+		b := birth{time: l.w.now, steady: l, shown: map[record.Dot]bool{}}
+		for _, o := range shown.Dots() {
+			b.shown[o] = true
+		}
+		l.w.births[dot] = b
+		for p, v := range ev.Set {
+			l.w.promise = append(l.w.promise, promise{l.name, k, p, v})
+		}
+		return nil
+	}
+	return fmt.Errorf("%s saved %s and does not show it: %v", l.name, k.ID, e.Fields)
+}
+
+// lastOwn names the laptop's last change of a record.
+func (l *laptop) lastOwn(k record.Key) string {
+	st, err := l.store.Status()
+	if err != nil || len(st.Villages) == 0 {
+		return ""
+	}
+	for _, s := range st.Villages[0].Streams {
+		return record.Dot{Stream: s.Stream, Seq: s.Head}.String()
+	}
+	return ""
+}
+
+// pick gives a record that this laptop has.
+func (l *laptop) pick() (agentstore.Record, bool) {
+	if len(l.w.records) == 0 {
+		return agentstore.Record{}, false
+	}
+	k := l.w.records[l.w.rnd.IntN(len(l.w.records))]
+	r, err := l.store.Get(k.Type, k.ID)
+	return r, err == nil
+}
+
+func (l *laptop) openForm() error {
+	if r, ok := l.pick(); ok {
+		l.forms = append(l.forms, opened{r.Key, r.State})
+	}
+	return nil
+}
+
+// saveForm saves a form that was opened some time ago.
+func (l *laptop) saveForm() error {
+	if len(l.forms) == 0 {
+		return l.openForm()
+	}
+	i := l.w.rnd.IntN(len(l.forms))
+	o := l.forms[i]
+	l.forms = slices.Delete(l.forms, i, i+1)
+	return l.save(agentstore.Edit{Type: o.key.Type, ID: o.key.ID, Shown: o.shown, Fields: l.w.edits(o.key.Type)})
+}
+
+func (l *laptop) void() error {
+	r, ok := l.pick()
+	if !ok {
+		return nil
+	}
+	if r.View.Void || l.w.rnd.IntN(3) == 0 {
+		return l.save(agentstore.Edit{Type: r.Key.Type, ID: r.Key.ID, Revive: true})
+	}
+	return l.save(agentstore.Edit{Type: r.Key.Type, ID: r.Key.ID, Void: "重复"})
+}
+
+func (l *laptop) decide() error {
+	r, ok := l.pick()
+	if !ok {
+		return nil
+	}
+	for p, claims := range r.View.Conflicts {
+		c := claims[l.w.rnd.IntN(len(claims))]
+		_, err := l.store.Decide(context.Background(), agentstore.Decision{Record: r.Key.ID, Path: p, Take: c.Dot})
+		var refusal *merge.Refusal
+		if errors.As(err, &refusal) || errors.Is(err, merge.ErrNotLive) || errors.Is(err, merge.ErrNothing) {
+			return nil
+		}
+		l.w.say("%s decided %s %s: %v", l.name, r.Key.ID, p, err)
+		return err
+	}
+	return nil
+}
+
+// sync is one exchange over a line that may fail at every point.
+func (l *laptop) sync(whole bool) error {
+	w := l.w
+	ctx := context.Background()
+	if len(l.late) > 0 && w.rnd.IntN(4) == 0 {
+		p := l.late[w.rnd.IntN(len(l.late))]
+		w.say("%s gets a late answer from %d", l.name, p.From)
+		if _, err := l.store.Take(ctx, p); err != nil {
+			return fmt.Errorf("late answer: %w", err)
+		}
+	}
+	for range 1 + w.rnd.IntN(6) {
+		budget, pages := 1+w.rnd.IntN(2000), 1+w.rnd.IntN(3000)
+		pull, more, err := l.exchange(budget, pages)
+		if err != nil || pull == nil {
+			return err
+		}
+		if len(l.late) < 4 {
+			l.late = append(l.late, pull)
+		} else {
+			l.late[w.rnd.IntN(4)] = pull
+		}
+		if w.rnd.IntN(5) == 0 {
+			w.say("%s: answer lost", l.name)
+			return nil
+		}
+		for range 1 + w.rnd.IntN(2) {
+			taken, err := l.store.Take(ctx, pull)
+			if err != nil {
+				return err
+			}
+			w.say("%s took %d records to %d from %d, %d receipts, %d acknowledged, more=%v", l.name, len(pull.Records), pull.Cursor, pull.From, len(pull.Receipts), taken.Acknowledged, pull.More)
+		}
+		if err := l.store.Measure(ctx, w.now, w.now+l.skew); err != nil {
+			return err
+		}
+		if err := l.checkDelivered(); err != nil {
+			return err
+		}
+		if !whole && !more && !pull.More {
+			break
+		}
+	}
+	return nil
+}
+
+// exchange sends one request to the server and gives its answer; nil when the
+// request was lost.
+func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
+	w := l.w
+	ctx := context.Background()
+	out, err := l.store.Outgoing(ctx, budget)
+	if err != nil {
+		return nil, false, err
+	}
+	read, runs, err := l.store.Clock()
+	if err != nil {
+		return nil, false, err
+	}
+	push := out[0].Push
+	if w.rnd.IntN(8) == 0 {
+		w.say("%s: request lost", l.name)
+		return nil, false, nil
+	}
+	received := clock.At0(w.now)
+	for range 1 + w.rnd.IntN(6)/5 { // now and then the request arrives twice
+		if len(push.Segments) == 0 {
+			break
+		}
+		taken, err := w.server.Take(ctx, serverstore.Delivery{Village: village, From: l.device, Segments: push.Segments, Runs: runs, Found: w.now - read.Milli(), Received: received})
+		if err != nil {
+			return nil, false, fmt.Errorf("server: %w", err)
+		}
+		if len(taken.Refused) > 0 {
+			return nil, false, fmt.Errorf("server refused %+v of %s", taken.Refused, l.name)
+		}
+	}
+	pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Budget: pages, Role: l.device.Role})
+	if err != nil {
+		return nil, false, fmt.Errorf("server: %w", err)
+	}
+	return &pull, out[0].Left > 0, nil
+}
+
+// checkDelivered checks that what the laptop calls delivered the server has.
+func (l *laptop) checkDelivered() error {
+	st, err := l.store.Status()
+	if err != nil || len(st.Villages) == 0 {
+		return err
+	}
+	pull, _, err := l.w.server.Page(context.Background(), serverstore.Request{Village: village, Budget: 1 << 30, Role: l.device.Role})
+	if err != nil {
+		return err
+	}
+	for _, s := range st.Villages[0].Streams {
+		has := uint64(0)
+		for _, h := range pull.Heads {
+			if h.Stream == s.Stream {
+				has = h.Seq
+			}
+		}
+		if s.Acked > has {
+			return fmt.Errorf("%s calls entry %d delivered, the server has %d", l.name, s.Acked, has)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	serverstore "zhucun/server/store"
+	"zhucun/shared/clock"
+	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// settle lets all traffic end, then compares everybody.
+func (w *world) settle() error {
+	for round := 0; ; round++ {
+		if round > 200 {
+			return errors.New("the traffic does not end")
+		}
+		busy := false
+		for _, l := range w.laptops {
+			l.fuse = -1
+			ctx := context.Background()
+			w.now += 1000
+			out, err := l.store.Outgoing(ctx, 1<<20)
+			if err != nil {
+				return err
+			}
+			read, runs, err := l.store.Clock()
+			if err != nil {
+				return err
+			}
+			push := out[0].Push
+			if len(push.Segments) > 0 {
+				busy = true
+				if _, err := w.server.Take(ctx, serverstore.Delivery{Village: village, From: l.device, Segments: push.Segments, Runs: runs, Found: w.now - read.Milli(), Received: clock.At0(w.now)}); err != nil {
+					return err
+				}
+			}
+			pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Budget: 1 << 20, Role: l.device.Role})
+			if err != nil {
+				return err
+			}
+			busy = busy || len(pull.Records) > 0 || pull.More || len(pull.Receipts) > 0
+			if _, err := l.store.Take(ctx, &pull); err != nil {
+				return err
+			}
+			st, err := l.store.Status()
+			if err != nil {
+				return err
+			}
+			busy = busy || st.Pending > 0
+		}
+		if !busy {
+			return w.compare()
+		}
+	}
+}
+
+// compare checks the end: promises kept, replicas equal, equal to the oracle.
+func (w *world) compare() error {
+	ctx := context.Background()
+	pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Budget: 1 << 30, Role: identity.Office})
+	if err != nil {
+		return err
+	}
+	states := map[record.ID][]byte{}
+	for _, r := range pull.Records {
+		states[r.ID] = r.State
+	}
+	log := map[record.ID][]logged{}
+	for _, k := range w.records {
+		if log[k.ID], err = w.history(k); err != nil {
+			return err
+		}
+		if err := w.born(log[k.ID]); err != nil {
+			return fmt.Errorf("%s %s: %w", k.Type, k.ID, err)
+		}
+		want := oracle(log[k.ID])
+		if got := states[k.ID]; !bytes.Equal(got, want.Encode()) {
+			st, _ := merge.Decode(got)
+			return fmt.Errorf("%s %s: the server has\n%v\nthe oracle\n%v", k.Type, k.ID, st, want)
+		}
+		for _, l := range w.laptops {
+			r, err := l.store.Get(k.Type, k.ID)
+			if err != nil {
+				return fmt.Errorf("%s lacks %s %s: %w", l.name, k.Type, k.ID, err)
+			}
+			if got := r.State.Encode(); !bytes.Equal(got, states[k.ID]) {
+				st, _ := merge.Decode(states[k.ID])
+				return fmt.Errorf("%s %s: %s has\n%v\nthe server\n%v", k.Type, k.ID, l.name, r.State, st)
+			}
+			if r.Way != merge.Delivered {
+				return fmt.Errorf("%s: %s is still %s", l.name, k.ID, r.Way)
+			}
+		}
+	}
+	if err := kept(w.promise, log); err != nil {
+		return err
+	}
+	for _, l := range w.laptops {
+		rep, err := l.store.Verify()
+		if err != nil || len(rep.Faults) > 0 {
+			return fmt.Errorf("%s verifies: %v %v", l.name, rep.Faults, err)
+		}
+	}
+	return nil
+}
+
+// logged is one change in the server's log.
+type logged struct {
+	dot    record.Dot
+	at     clock.Time
+	author string
+	body   []record.Write
+}
+
+// born checks each change against what was true when it was made: it replaces
+// nothing that its author had not been shown, and on a laptop whose clock is
+// wrong by any amount, but steadily, it is dated when it was made.
+func (w *world) born(changes []logged) error {
+	for _, c := range changes {
+		b, known := w.births[c.dot]
+		if !known {
+			continue
+		}
+		for _, wr := range c.body {
+			for _, o := range wr.Observed {
+				if !b.shown[o] {
+					return fmt.Errorf("change %s of %s replaces %s, which its author had not been shown", c.dot, wr.Path, o)
+				}
+			}
+		}
+		if d := c.at.Milli() - b.time; !b.steady.jumped && (d < -clock.Noise || d > clock.Noise) {
+			return fmt.Errorf("change %s was made at %v and is dated %v", c.dot, time.UnixMilli(b.time).UTC(), c.at)
+		}
+	}
+	return nil
+}
+
+// kept checks that every acknowledged save is in the log, as often as it was
+// acknowledged.
+func kept(promises []promise, log map[record.ID][]logged) error {
+	count := map[promise]int{}
+	for id, changes := range log {
+		for _, c := range changes {
+			for _, wr := range c.body {
+				for _, t := range []record.Type{"household", "visit", "project"} {
+					count[promise{c.author, record.Key{Village: village, Type: t, ID: id}, wr.Path, wr.Value}]++
+				}
+			}
+		}
+	}
+	need := map[promise]int{}
+	for _, p := range promises {
+		need[p]++
+	}
+	for p, n := range need {
+		if count[p] < n {
+			return fmt.Errorf("acknowledged %d times, in the log %d times: %+v", n, count[p], p)
+		}
+	}
+	return nil
+}
+
+// oracle says what a record is, given all its changes: of each register what was
+// written there and is named by nobody.
+func oracle(changes []logged) merge.State {
+	type place struct {
+		p record.Path
+		d record.Dot
+	}
+	named := map[place]bool{}
+	for _, c := range changes {
+		for _, wr := range c.body {
+			for _, d := range wr.Observed {
+				named[place{wr.Path, d}] = true
+			}
+		}
+	}
+	s := merge.State{}
+	for _, c := range changes {
+		for _, wr := range c.body {
+			if !named[place{wr.Path, c.dot}] {
+				r := s[wr.Path]
+				r.Siblings = append(r.Siblings, merge.Sibling{Dot: c.dot, Value: wr.Value, At: c.at, Author: c.author})
+				slices.SortFunc(r.Siblings, func(a, b merge.Sibling) int { return a.Dot.Compare(b.Dot) })
+				s[wr.Path] = r
+			}
+		}
+	}
+	return s
+}
+
+// history reads a record's changes from the server's log.
+func (w *world) history(k record.Key) ([]logged, error) {
+	entries, err := w.server.History(context.Background(), village, k.ID)
+	if err != nil {
+		return nil, fmt.Errorf("history of %s %s: %w", k.Type, k.ID, err)
+	}
+	var log []logged
+	for _, e := range entries {
+		log = append(log, logged{e.Dot, e.At, e.Change.Author, e.Change.Body})
+	}
+	return log, nil
+}

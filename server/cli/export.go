@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/server/export"
+	"zhucun/server/store"
+	"zhucun/shared/record"
+)
+
+type exportOptions struct {
+	format, out, reason, by string
+	villages, where         []string
+	unmask                  bool
+}
+
+func (c *call) exportCommand() *cobra.Command {
+	var o exportOptions
+	cmd := c.command("export TYPE --format jsonl|csv --out FILE [--village CODE] [--where FIELD=VALUE]… [--unmask --reason R]",
+		"导出一种记录，供分析使用", "write the records of a type into a file", 1, 1, func(ctx context.Context, args []string) error {
+			return c.export(ctx, record.Type(args[0]), &o)
+		})
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "", c.say("格式：", "format: ")+export.Names(c.say("、", ", ")))
+	f.StringVar(&o.out, "out", "", c.say("输出文件，- 为标准输出", "the file, - for standard output"))
+	f.StringSliceVar(&o.villages, "village", nil, c.say("只看这个村", "only this village"))
+	f.StringArrayVar(&o.where, "where", nil, c.say("条件，可写多个", "a condition; may be repeated"))
+	f.BoolVar(&o.unmask, "unmask", false, c.say("证件号、银行账号等写全，要写明 --reason，并留下记录", "write ID and bank numbers in full; needs --reason and is noted in the audit"))
+	f.StringVar(&o.reason, "reason", "", c.say("写全的理由", "the reason for --unmask"))
+	f.StringVar(&o.by, "by", firstLogin, c.say("以哪个账号的名义", "in the name of which account"))
+	return cmd
+}
+
+func (c *call) export(ctx context.Context, typ record.Type, o *exportOptions) error {
+	if o.format == "" || o.out == "" {
+		return c.usage("需要 --format 和 --out，例如 export household --format csv --out 户.csv", "--format and --out are needed, as in export household --format csv --out households.csv")
+	}
+	format, err := export.ParseFormat(o.format)
+	if err != nil {
+		return c.usage("不能导出“%s”格式；现在有 %s", "There is no format %q; there are %s", o.format, export.Names(c.say("、", ", ")))
+	}
+	if o.unmask != (strings.TrimSpace(o.reason) != "") {
+		return c.usage("--unmask 要同时用 --reason 写明理由", "--unmask and --reason go together")
+	}
+	order := export.Order{Format: format, Lang: c.lang, Query: store.Query{Type: typ, Villages: codes(o.villages)}}
+	for _, w := range o.where {
+		field, value, ok := strings.Cut(w, "=")
+		if !ok || field == "" {
+			return c.usage("--where 应写成 字段=值，例如 poverty_status=new", "--where is FIELD=VALUE, as in poverty_status=new")
+		}
+		order.Query.Where = append(order.Query.Where, store.Condition{Field: field, Value: value})
+	}
+	return c.with(ctx, func(s *server) error {
+		f := s.store.Forms().Form(typ)
+		if f == nil {
+			if near := s.store.Forms().Nearest(string(typ)); near != "" {
+				return c.usage("没有“%s”这种记录，是不是 %s？", "There is no record type %q; did you mean %s?", typ, near)
+			}
+			return c.usage("没有“%s”这种记录", "There is no record type %q", typ)
+		}
+		if o.unmask {
+			w, err := c.writer(ctx, s, o.by)
+			if err != nil {
+				return err
+			}
+			order.Unmask = &export.Unmask{Who: w.Author, Reason: o.reason}
+		}
+		var bad *store.ConditionError
+		n := 0
+		write := func(w io.Writer) (err error) {
+			n, err = export.New(s.store, s.access).Write(ctx, w, order)
+			return err
+		}
+		if o.out == "-" {
+			err = write(c.out)
+		} else {
+			err = export.File(o.out, write)
+		}
+		switch {
+		case errors.As(err, &bad):
+			return c.condition(err)
+		case err != nil || o.out == "-":
+			return err
+		case c.json:
+			return c.print(map[string]any{"type": typ, "format": format, "out": o.out, "records": n})
+		}
+		c.tell("已导出%s %d 条到 %s", "%s: %d records in %s", f.Title.In(c.lang), n, o.out)
+		return nil
+	})
+}

@@ -1,0 +1,354 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"zhucun/server/store"
+	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// Each row is what happened to a household after the laptop's cursor, and
+// whether the laptop is sent it.
+func skips(w *World) {
+	tests := []struct {
+		name string
+		// before and after the cursor: m the laptop itself, o another one.
+		before, after string
+		behind        uint64 // how many of its entries the laptop says less than it has
+		sent          bool
+	}{
+		{"own", "", "m", 0, false},
+		{"own twice", "", "mm", 0, false},
+		{"own, then again", "m", "m", 0, false},
+		{"another's", "", "o", 0, true},
+		{"another's before, own after", "o", "m", 0, false},
+		{"another's after, then own", "m", "om", 0, true},
+		{"own, then another's", "m", "mo", 0, true},
+		{"nothing since", "om", "", 0, false},
+		// A laptop that was restored names an older head.
+		{"own, forgotten", "", "m", 1, true},
+		{"own, the last forgotten", "", "mm", 1, true},
+	}
+	for i, tt := range tests {
+		mine, other := w.Laptop(fmt.Sprint("王", i), identity.TeamMember), w.Laptop(fmt.Sprint("李", i), identity.TeamMember)
+		var last record.Dot
+		play := func(steps string) {
+			for _, who := range steps {
+				l := mine
+				if who == 'o' {
+					l = other
+				}
+				if last.IsZero() {
+					last = l.Write(household(i, "1"))
+				} else {
+					last = l.Write(Set("household", ID(i), "phone", record.Text(fmt.Sprint(len(l.Log))), last))
+				}
+				l.Push()
+			}
+		}
+		play(tt.before)
+		cursor := mine.Page(0).Cursor
+		play(tt.after)
+		own := mine.Own
+		own.Stream, own.Head = mine.Stream, uint64(len(mine.Log))-tt.behind
+		pull, _ := mine.Ask(store.Request{Epoch: w.Epoch(), Cursor: cursor, Own: []wire.Own{own}})
+		if sent := slices.ContainsFunc(pull.Records, func(r wire.State) bool { return r.ID == ID(i) }); sent != tt.sent {
+			w.Errorf("%s: sent %v, want %v", tt.name, sent, tt.sent)
+		}
+		if heads, err := w.Heads(w.ctx()); err != nil || pull.Cursor != heads[0].Feed && tt.after != "" {
+			w.Errorf("%s: cursor %d, feed %v, %v", tt.name, pull.Cursor, heads, err)
+		}
+	}
+}
+
+// Small pages, changes between them: all records come, the frontier comes with
+// the last page and counts from where the series began.
+func paging(w *World) {
+	writer, reader := w.Laptop("王队员", identity.TeamMember), w.Laptop("李队员", identity.TeamMember)
+	for n := range 25 {
+		writer.Write(household(n, "1"))
+	}
+	writer.Push()
+	begun := uint64(3)
+	q := store.Request{Epoch: w.Epoch(), Cursor: begun, Budget: 700}
+	seen := map[record.ID]int{}
+	pages := 0
+	for {
+		pull, ok := reader.Ask(q)
+		pages++
+		from := max(q.Cursor, q.After)
+		if !ok || pull.From != from || len(pull.Records) == 0 || pull.Cursor <= from {
+			w.Fatalf("page %d from %d: %d records, from %d to %d", pages, from, len(pull.Records), pull.From, pull.Cursor)
+		}
+		for _, r := range pull.Records {
+			seen[r.ID]++
+		}
+		if !pull.More {
+			if len(pull.Heads) != 1 || pull.Heads[0] != (wire.StreamHead{Stream: writer.Stream, Seq: 26}) {
+				w.Errorf("the frontier is %v", pull.Heads)
+			}
+			break
+		}
+		if pull.Heads != nil {
+			w.Errorf("page %d has a frontier and is not the last", pages)
+		}
+		if q.After = pull.Cursor; pages == 2 {
+			// Changed behind the reader's back: it comes once more.
+			writer.Write(Set("household", ID(4), "phone", `"2"`, record.Dot{Stream: writer.Stream, Seq: 5}))
+			writer.Push()
+		}
+	}
+	if pages < 4 || len(seen) != 22 || seen[ID(4)] != 2 || seen[ID(2)] != 0 {
+		w.Errorf("%d pages, %d records, the changed one %d times", pages, len(seen), seen[ID(4)])
+	}
+	// One record is larger than any budget, and comes.
+	if pull, _ := reader.Ask(store.Request{Epoch: w.Epoch(), Budget: 1}); len(pull.Records) != 1 || !pull.More {
+		w.Errorf("%d records within a byte", len(pull.Records))
+	}
+}
+
+// A cursor of another life of the data counts as none; nothing new is nothing
+// to say.
+func epochs(w *World) {
+	writer, reader := w.Laptop("王队员", identity.TeamMember), w.Laptop("李队员", identity.TeamMember)
+	writer.Write(household(1, "1"))
+	writer.Push()
+	for _, q := range []store.Request{
+		{},
+		{Epoch: wire.Epoch{1}, Cursor: 1},
+		{Epoch: w.Epoch(), Cursor: 99},
+		{Epoch: w.Epoch(), Cursor: 1, After: 99},
+	} {
+		if pull, ok := reader.Ask(q); !ok || pull.Epoch != w.Epoch() || pull.From != 0 || len(pull.Records) != 1 || pull.Cursor != 1 {
+			w.Errorf("%+v gives %+v", q, pull)
+		}
+	}
+	if pull, ok := reader.Ask(store.Request{Epoch: w.Epoch(), Cursor: 1}); ok {
+		w.Errorf("nothing is new, and the answer is %+v", pull)
+	}
+	// Receipts that were lost on the way are said again, to their owner.
+	own := []wire.Own{{Stream: writer.Stream, Head: 1}}
+	if pull, ok := writer.Ask(store.Request{Epoch: w.Epoch(), Cursor: 1, Own: own}); !ok || len(pull.Receipts) != 1 {
+		w.Errorf("the lost receipt: %+v", pull)
+	}
+	if pull, _ := reader.Ask(store.Request{Epoch: w.Epoch(), Cursor: 1, Own: own}); len(pull.Receipts) != 0 {
+		w.Errorf("somebody else's receipt: %+v", pull)
+	}
+}
+
+// What a role must not see is not in its pages.
+func hidden(w *World) {
+	clerk := w.Laptop("文书", identity.TownshipOffice)
+	clerk.Write(New("person", ID(1), map[record.Path]record.Value{"full_name": `"王小"`, "id_number": `"369999199001010017"`, "id_number~": `"1"`}))
+	clerk.Push()
+	for role, sees := range map[identity.Role]bool{identity.Inspector: false, identity.TeamMember: true} {
+		pull, _ := w.Laptop("读者"+string(role), role).Ask(store.Request{})
+		s, err := merge.Decode(pull.Records[0].State)
+		w.ok(err)
+		if _, number := s["id_number"]; number != sees {
+			w.Errorf("%s gets the number: %v", role, number)
+		}
+		if _, number := s["id_number~"]; number != sees {
+			w.Errorf("%s gets the proposed number: %v", role, number)
+		}
+		if _, name := s["full_name"]; !name {
+			w.Errorf("%s does not get the name", role)
+		}
+	}
+}
+
+// A laptop that is told of a quarantined change gets the record as it stands
+// without it, although nobody changed the record.
+func standing(w *World) {
+	office, member := w.Laptop("赵乡长", identity.TownshipOffice), w.Laptop("王队员", identity.TeamMember)
+	d := office.Write(New("household", ID(1), map[record.Path]record.Value{"poverty_attr": `"general"`}))
+	office.Push()
+	cursor := member.Page(0).Cursor
+	member.Write(Set("household", ID(1), "poverty_attr", `"dibao"`, d))
+	member.Push()
+	if pull := member.Page(cursor); len(pull.Records) != 1 || pull.Records[0].ID != ID(1) || len(pull.Heads) != 1 {
+		w.Errorf("the answer is %+v", pull)
+	}
+	other := w.Laptop("李队员", identity.TeamMember)
+	if pull := other.Page(cursor); len(pull.Records) != 0 || len(pull.Heads) != 1 {
+		w.Errorf("another laptop gets %+v", pull)
+	}
+}
+
+// What waits for a person is listed while it waits, and since when.
+func reviews(w *World) {
+	a, b := w.Laptop("王队员", identity.TeamMember), w.Laptop("李队员", identity.TeamMember)
+	d := a.Write(household(1, "1"))
+	a.Push()
+	x := a.Write(Set("household", ID(1), "head_name", `"王二"`, d))
+	y := b.Write(Set("household", ID(1), "head_name", `"王三"`, d))
+	b.Write(Set("household", ID(1), "poverty_attr~", `"dibao"`))
+	a.Push()
+	w.Clock += 1000
+	b.Push()
+	since := w.Clock
+	list := func() []store.Review {
+		list, err := w.Reviews(w.ctx(), Code)
+		w.ok(err)
+		return list
+	}
+	if got := list(); len(got) != 2 || got[0].Path != "head_name" || got[0].Kind != store.Conflict || got[1].Kind != store.Proposal || got[0].Since.Milli() != since {
+		w.Errorf("waiting: %+v", got)
+	}
+	// Another change of the record leaves the date alone.
+	w.Clock += 1000
+	a.Write(Set("household", ID(1), "phone", `"9"`, d))
+	a.Push()
+	if got := list(); len(got) != 2 || got[0].Since.Milli() != since {
+		w.Errorf("waiting: %+v", got)
+	}
+	b.Write(Set("household", ID(1), "head_name", `"王三"`, x, y))
+	b.Push()
+	if got := list(); len(got) != 1 || got[0].Kind != store.Proposal {
+		w.Errorf("waiting: %+v", got)
+	}
+	if got, err := w.Reviews(w.ctx(), Other); err != nil || len(got) != 0 {
+		w.Errorf("waiting elsewhere: %+v, %v", got, err)
+	}
+}
+
+// Each row is a question about the four households and the visit, and the
+// households that answer it.
+func queries(w *World) {
+	l := w.Laptop("赵乡长", identity.TownshipOffice)
+	for n, fields := range []map[record.Path]record.Value{
+		{"head_name": `"王大"`, "arable_mu": `1.5`, "fuel/wood": record.True, "fuel/coal": record.True},
+		{"head_name": `"王二"`, "arable_mu": `2`, "fuel/wood": record.True},
+		{"head_name": `"100%_'"`, "fuel/gas": record.True},
+		{"phone": `"13"`},
+	} {
+		l.Write(New("household", ID(n), fields))
+	}
+	l.Push()
+	visitor := w.Laptop("王队员", identity.TeamMember)
+	visitor.Write(New("visit", ID(9), map[record.Path]record.Value{"household": record.Text(ID(1).String()), "visit_date": `"2017-05-23"`}))
+	visitor.Push()
+	tests := []struct {
+		q    store.Query
+		want []int
+	}{
+		{store.Query{Type: "household"}, []int{0, 1, 2, 3}},
+		{store.Query{Type: "household", Limit: 2}, []int{0, 1}},
+		{store.Query{Type: "household", Villages: []record.Village{Other}}, nil},
+		{store.Query{Type: "household", Where: []store.Condition{{Field: "head_name", Value: "王二"}}}, []int{1}},
+		{store.Query{Type: "household", Where: []store.Condition{{Field: "arable_mu", Value: "1.50"}}}, []int{0}},
+		{store.Query{Type: "household", Where: []store.Condition{{Field: "fuel", Value: "wood"}}}, []int{0, 1}},
+		{store.Query{Type: "household", Where: []store.Condition{{Field: "fuel", Value: "wood"}, {Field: "fuel", Value: "coal"}}}, []int{0}},
+		{store.Query{Type: "household", Where: []store.Condition{{Field: "head_name", Value: "100%_'"}}}, []int{2}},
+		{store.Query{Type: "household", Where: []store.Condition{{Field: "head_name", Value: ""}}}, []int{3}},
+		{store.Query{Type: "household", Where: []store.Condition{{Field: "author", Value: "赵乡长"}, {Field: "life", Value: "void"}}}, nil},
+		{store.Query{Type: "visit", Where: []store.Condition{{Field: "household", Value: ID(1).String()}, {Field: "visit_date", Value: "2017-05-23"}}}, []int{9}},
+		{store.Query{Type: "of a later release"}, nil},
+	}
+	for _, tt := range tests {
+		var got []int
+		for r, err := range w.Records(w.ctx(), tt.q) {
+			w.ok(err)
+			got = append(got, int(r.ID[1]))
+		}
+		if !slices.Equal(got, tt.want) {
+			w.Errorf("%+v gives %v, want %v", tt.q, got, tt.want)
+		}
+	}
+	for _, c := range []store.Condition{{Field: "head_nam", Value: "x"}, {Field: "arable_mu", Value: "much"}} {
+		var bad *store.ConditionError
+		for _, err := range w.Records(w.ctx(), store.Query{Type: "household", Where: []store.Condition{c}}) {
+			if !errors.As(err, &bad) || c.Field == "head_nam" && bad.Near != "head_name" {
+				w.Errorf("%+v gives %v", c, err)
+			}
+		}
+	}
+	if r, err := w.Get(w.ctx(), "visit", ID(9)); err != nil || r.View.Fields["visit_date"] != `"2017-05-23"` {
+		w.Errorf("got %+v, %v", r, err)
+	}
+	if _, err := w.Get(w.ctx(), "household", ID(9)); !errors.Is(err, store.ErrNotFound) {
+		w.Errorf("a visit asked for as a household: %v", err)
+	}
+}
+
+// Devices and accounts are kept whole, and changed with their serial.
+func references(w *World) {
+	d := w.Laptop("王队员", identity.TeamMember).Device
+	code := store.Code{ID: "c", SecretHash: []byte{1}, Role: d.Role, Name: d.Name, Villages: d.Villages, Created: w.time(), Expires: w.time().Add(time.Hour)}
+	w.ok(w.AddCode(w.ctx(), code))
+	w.ok(w.UseCode(w.ctx(), "c", func(c store.Code, holder *store.Device) (*store.Device, bool, error) {
+		if holder != nil || c.Expires != code.Expires || c.Villages[0] != Code {
+			w.Errorf("the code is %+v, held by %v", c, holder)
+		}
+		return &d, false, nil
+	}))
+	wrong := errors.New("wrong")
+	err := w.UseCode(w.ctx(), "c", func(_ store.Code, holder *store.Device) (*store.Device, bool, error) {
+		if holder == nil || holder.ID != d.ID {
+			w.Errorf("the code is held by %v", holder)
+		}
+		return nil, true, wrong
+	})
+	if codes, e := w.Codes(w.ctx()); !errors.Is(err, wrong) || e != nil || codes[0].Misses != 1 || codes[0].UsedBy != d.ID {
+		w.Errorf("%v; codes %+v, %v", err, codes, e)
+	}
+	if err := w.UseCode(w.ctx(), "none", nil); !errors.Is(err, store.ErrNotFound) {
+		w.Errorf("no code: %v", err)
+	}
+	changed, err := w.ChangeDevice(w.ctx(), d.ID, func(d *store.Device) error { d.Profiles = append(d.Profiles, "李"); return nil })
+	w.ok(err)
+	got, err := w.DeviceByToken(w.ctx(), d.TokenHash)
+	w.ok(err)
+	if changed.Serial != 2 || got.Serial != 2 || !slices.Equal(got.Profiles, []string{"王队员", "李"}) || got.Revoked() || !got.Key.Equal(d.Key) {
+		w.Errorf("the device is %+v", got)
+	}
+	if _, err := w.Device(w.ctx(), "nobody"); !errors.Is(err, store.ErrNotFound) {
+		w.Errorf("no device: %v", err)
+	}
+	a := store.Account{ID: "1", Login: "admin", Secret: "s", Roles: []identity.Role{identity.Admin}, Created: w.time()}
+	w.ok(w.AddAccount(w.ctx(), a))
+	a.ID = "2"
+	if err := w.AddAccount(w.ctx(), a); !errors.Is(err, store.ErrTaken) {
+		w.Errorf("a second admin: %v", err)
+	}
+	if err := w.AddVillage(w.ctx(), store.Village{Code: Code}); !errors.Is(err, store.ErrTaken) {
+		w.Errorf("the village twice: %v", err)
+	}
+	w.ok(w.AddAudit(w.ctx(), store.Audit{ID: "a", At: w.time(), Who: "admin", Act: "view", Subject: "x", Reason: "y"}))
+	if list, err := w.Audits(w.ctx(), 10); err != nil || len(list) != 1 || list[0].Reason != "y" {
+		w.Errorf("audit %+v, %v", list, err)
+	}
+}
+
+// Contacts are known at once, and survive once they are flushed.
+func contact(w *World) {
+	changed := w.Changed()
+	w.Heard(store.Contact{Village: Code, Device: "d", Seen: w.time(), Pending: 3, Offset: -7, Agent: "0.1"})
+	for range 2 {
+		list, err := w.Contacts(w.ctx())
+		w.ok(err)
+		if len(list) != 1 || list[0].Pending != 3 || list[0].Offset != -7 || !list[0].Seen.Equal(w.time()) {
+			w.Errorf("contacts %+v", list)
+		}
+		w.ok(w.FlushContacts(w.ctx()))
+	}
+	select {
+	case <-changed:
+		w.Error("a contact is no change")
+	default:
+	}
+	l := w.Laptop("王队员", identity.TeamMember)
+	l.Write(household(1, "1"))
+	l.Push()
+	select {
+	case <-changed:
+	default:
+		w.Error("a push is a change")
+	}
+}

@@ -1,0 +1,37 @@
+package storetest
+
+import (
+	"testing"
+)
+
+// Run runs the suite on stores that open makes.
+func Run(t *testing.T, open Open) {
+	for _, test := range []struct {
+		name string
+		run  func(*World)
+	}{
+		{"applied", applied},
+		{"continuation", continuation},
+		{"clock", clocks},
+		{"quarantine", quarantines},
+		{"rollback", rollback},
+		{"skip", skips},
+		{"paging", paging},
+		{"epoch", epochs},
+		{"hidden", hidden},
+		{"standing", standing},
+		{"feed", feeds},
+		{"desk", desks},
+		{"accept", accepts},
+		{"review", reviews},
+		{"query", queries},
+		{"reference", references},
+		{"contact", contact},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := NewWorld(t, open)
+			test.run(w)
+			w.Whole()
+		})
+	}
+}
