@@ -95,6 +95,27 @@ func language() form.Lang {
 	return form.Zh
 }
 
+// asked looks for --lang in the words of a command. The commands are made in
+// that language, and a wrong usage is told in it, so it is looked for before
+// the words are understood.
+func asked(args []string, otherwise form.Lang) form.Lang {
+	for i, a := range args {
+		v, ok := strings.CutPrefix(a, "--lang=")
+		if !ok && a == "--lang" && i+1 < len(args) {
+			v, ok = args[i+1], true
+		}
+		switch {
+		case a == "--":
+			return otherwise
+		case ok && v == "en":
+			return form.En
+		case ok && v == "zh":
+			return form.Zh
+		}
+	}
+	return otherwise
+}
+
 // say gives a text in the caller's language, with args in the places of its
 // verbs.
 func (c *call) say(zh, en string, args ...any) string {
@@ -109,6 +130,7 @@ func (c *call) say(zh, en string, args ...any) string {
 func (c *call) write(text string) { io.WriteString(c.out, text) }
 
 func (c *call) run(ctx context.Context) int {
+	c.lang = asked(c.args, c.lang)
 	root := c.root()
 	root.SetArgs(c.args)
 	root.SetIn(c.in)
@@ -141,6 +163,10 @@ type exitStatus int
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 func (c *call) sentence(err error) string {
+	var plain *plainError
+	if errors.As(err, &plain) {
+		return plain.text
+	}
 	var row *inbox.RowError
 	if errors.As(err, &row) {
 		return row.Label.In(c.lang)
@@ -168,21 +194,18 @@ func (c *call) root() *cobra.Command {
 	lang := root.PersistentFlags().String("lang", "", c.say("语言 zh 或 en", "language, zh or en"))
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		switch *lang {
-		case "zh":
-			c.lang = form.Zh
-		case "en":
-			c.lang = form.En
-		case "":
+		case "", "zh", "en": // see asked
 		default:
 			return c.usage(c.say("--lang 只能是 zh 或 en", "--lang is zh or en"))
 		}
 		return c.findData()
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return c.usage(fmt.Sprintf("%v。%s", err, c.say("用法：%s", "Usage: %s", cmd.UseLine())))
+		return c.usage(c.flagProblem(err) + c.say("。用法：%s", ". Usage: %s", cmd.UseLine()))
 	})
 	root.AddCommand(c.enrolCmd(), c.runCmd(), c.openCmd(), c.putCmd(), c.getCmd(), c.listCmd(), c.syncCmd(), c.statusCmd(),
 		c.conflictsCmd(), c.resolveCmd(), c.importCmd(), c.verifyCmd())
+	c.explain(root)
 	return root
 }
 

@@ -247,9 +247,9 @@ func (c *call) filter(a *agent, f *form.Form, where []string, text string) (func
 		if !ok {
 			return nil, c.usage(c.say("--where %q 应写成 字段=值", "--where %q should be field=value", w))
 		}
-		fd := f.Field(name)
-		if fd == nil {
-			return nil, c.fail(c.say("%s 没有字段 %q", "%s has no field %q", f.Type, name))
+		fd, err := inbox.Field(f, name)
+		if err != nil {
+			return nil, err
 		}
 		v, err := fd.CanonText(value)
 		if err != nil {

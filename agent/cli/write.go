@@ -52,6 +52,9 @@ func (c *call) putCmd() *cobra.Command {
 		Args:  c.words(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t := record.Type(args[0])
+			if len(args) == 1 && id != "" {
+				return c.usage(c.say("--id 要和 字段=值 一起用；从标准输入读时，编号写在每行的 id 里", "--id goes with FIELD=VALUE; lines on standard input carry their own \"id\""))
+			}
 			if len(args) == 1 {
 				return c.putLines(cmd.Context(), t, lineOptions{record.Village(village), author, first})
 			}
@@ -156,7 +159,11 @@ func (c *call) resolveCmd() *cobra.Command {
 				}
 				fd := f.PathField(path)
 				if fd == nil && path != record.Life {
-					return c.fail(c.say("%s 没有字段 %q", "%s has no field %q", r.Key.Type, path))
+					name, _ := path.Field()
+					if _, err := inbox.Field(f, name); err != nil {
+						return err
+					}
+					return c.fail(c.say("%s 没有 %q，待决定的见 conflicts", "%s has no %q; conflicts lists what waits", r.Key.Type, path))
 				}
 				var dot record.Dot
 				v := record.Text(value)

@@ -50,7 +50,11 @@ func readEnvelope(line []byte) (e envelope, err error) {
 	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(line, &all); err != nil {
-		return e, wrong("不是完整的 JSON 对象：%v", "not a whole JSON object: %v", err)
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return e, wrong("不是完整的 JSON 对象（第 %d 个字节处出错）", "not a whole JSON object (it breaks at byte %d)", syntax.Offset)
+		}
+		return e, wrong(`不是 JSON 对象，应如 {"字段": "内容"}`, `not a JSON object such as {"field": "value"}`)
 	}
 	text := func(key string) (string, error) {
 		raw, ok := all[key]
@@ -129,7 +133,7 @@ func Line(forms *form.Set, t record.Type, line []byte) (store.Edit, error) {
 			}
 			continue
 		}
-		fd, err := field(f, name)
+		fd, err := settable(f, name)
 		if err != nil {
 			return edit, err
 		}
@@ -158,7 +162,7 @@ func Pairs(forms *form.Set, t record.Type, pairs []string) (store.Edit, error) {
 			}
 			continue
 		}
-		fd, err := field(f, name)
+		fd, err := settable(f, name)
 		if err != nil {
 			return edit, err
 		}
@@ -180,18 +184,24 @@ func Form(forms *form.Set, t record.Type) (*form.Form, error) {
 	return nil, wrong("没有 %q 这种记录", "there is no record type %q", t)
 }
 
-func field(f *form.Form, name string) (*form.Field, error) {
-	fd := f.Field(name)
-	switch {
-	case fd == nil:
-		if near := f.Nearest(name); near != "" {
-			return nil, wrong("%s 没有字段 %q，是不是 %s？", "%s has no field %q; did you mean %s?", f.Type, name, near)
-		}
-		return nil, wrong("%s 没有字段 %q", "%s has no field %q", f.Type, name)
-	case fd.Kind == form.Calculate:
+// Field finds a field, or says which was perhaps meant.
+func Field(f *form.Form, name string) (*form.Field, error) {
+	if fd := f.Field(name); fd != nil {
+		return fd, nil
+	}
+	if near := f.Nearest(name); near != "" {
+		return nil, wrong("%s 没有字段 %q，是不是 %s？", "%s has no field %q; did you mean %s?", f.Type, name, near)
+	}
+	return nil, wrong("%s 没有字段 %q，字段名见表单", "%s has no field %q; the form has their names", f.Type, name)
+}
+
+// settable finds a field that people fill in.
+func settable(f *form.Form, name string) (*form.Field, error) {
+	fd, err := Field(f, name)
+	if err == nil && fd.Kind == form.Calculate {
 		return nil, wrong("%s 是计算出来的，不能填写", "%s is calculated and cannot be set", name)
 	}
-	return fd, nil
+	return fd, err
 }
 
 // setLife reads "void: reason" or "alive".

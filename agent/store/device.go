@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -55,9 +54,9 @@ func (d *Device) Village(code record.Village) (wire.Village, error) {
 		codes = append(codes, string(v.Code)+" "+v.Name)
 	}
 	if code == "" {
-		return wire.Village{}, fmt.Errorf("%w: this laptop has several villages: name one of %s", ErrVillage, strings.Join(codes, ", "))
+		return wire.Village{}, said(ErrVillage, "这台电脑有几个村，要用 --village 指明是哪个村：%[1]s", "This laptop has several villages; name one with --village: %[1]s", strings.Join(codes, ", "))
 	}
-	return wire.Village{}, fmt.Errorf("%w: this laptop does not have village %q; it has %s", ErrVillage, code, strings.Join(codes, ", "))
+	return wire.Village{}, said(ErrVillage, "这台电脑没有村 %[1]s，有的是：%[2]s。要增加请联系办公室", "This laptop does not have village %[1]s; it has %[2]s. The office can add it", code, strings.Join(codes, ", "))
 }
 
 // Author gives the profile of that name, or the first when name is empty.
@@ -69,7 +68,7 @@ func (d *Device) Author(name string) (string, error) {
 	if slices.Contains(ps, name) {
 		return name, nil
 	}
-	return "", fmt.Errorf("%w: %q is not registered on this laptop; registered are %s. The office adds people", ErrAuthor, name, strings.Join(ps, ", "))
+	return "", said(ErrAuthor, "%[1]s 没有在这台电脑上登记，登记的有：%[2]s。请办公室添加", "%[1]s is not registered on this laptop; registered are %[2]s. The office can add people", name, strings.Join(ps, ", "))
 }
 
 // The errors of Device and of what needs it.

@@ -170,9 +170,9 @@ func (t *tx) target(d *Device, e *Edit) (*village, record.Key, error) {
 		v, here, err := t.find("", e.ID)
 		switch {
 		case err == nil && here.Type != e.Type:
-			return nil, k, fmt.Errorf("%w: %s is a record of type %s, not %s", ErrType, e.ID, here.Type, e.Type)
+			return nil, k, said(ErrType, "%[1]s 是一条 %[2]s 记录，不是 %[3]s", "%[1]s is a record of type %[2]s, not %[3]s", e.ID, here.Type, e.Type)
 		case err == nil && e.Village != "" && here.Village != e.Village:
-			return nil, k, fmt.Errorf("%w: %s belongs to village %s", ErrVillage, e.ID, here.Village)
+			return nil, k, said(ErrVillage, "%[1]s 是村 %[2]s 的记录，不能写成村 %[3]s 的", "%[1]s is a record of village %[2]s, not of %[3]s", e.ID, here.Village, e.Village)
 		case err == nil:
 			return v, here, nil
 		case !errors.Is(err, ErrNotFound):

@@ -11,6 +11,20 @@ import (
 	"zhucun/shared/merge"
 )
 
+// saidError is one of the errors below with a sentence of its own, which knows
+// more.
+type saidError struct {
+	err  error
+	text form.Label
+}
+
+func (e *saidError) Error() string { return e.text.En }
+func (e *saidError) Unwrap() error { return e.err }
+
+func said(err error, zh, en string, args ...any) error {
+	return &saidError{err, form.Label{Zh: fmt.Sprintf(zh, args...), En: fmt.Sprintf(en, args...)}}
+}
+
 // sentences gives for each error that a person may meet what happened and what
 // to do next. The first that fits is used.
 var sentences = []struct {
@@ -21,11 +35,9 @@ var sentences = []struct {
 }{
 	{ErrNotEnrolled, "这台电脑还没有登记。请向办公室要登记码，然后运行：zhucun-agent enrol 登记码", "This laptop is not enrolled yet. Ask the office for a code and run: zhucun-agent enrol CODE", false},
 	{ErrInUse, "数据文件夹正被另一个程序使用。请先关闭它，或用 --data 指定别的文件夹", "Another agent is using this data folder. Stop it first, or name another folder with --data", false},
-	{ErrVillage, "没有这个村，或要指明是哪个村", "There is no such village here, or one must be named", true},
-	{ErrAuthor, "这个人没有在这台电脑上登记，请办公室添加", "This person is not registered on this laptop; the office can add them", true},
-	{ErrType, "没有这种记录", "There is no such type of record", true},
-	{ErrNotFound, "没有找到这条记录", "There is no such record", true},
-	{merge.ErrNothing, "这里没有需要决定的内容", "There is nothing to decide there", false},
+	{ErrType, "没有这种记录，请核对种类", "There is no such type of record; check it", true},
+	{ErrNotFound, "没有找到这条记录，请核对种类和编号，或先同步一次", "There is no such record; check its type and id, or sync first", true},
+	{merge.ErrNothing, "这里没有需要决定的内容，用 conflicts 查看待决定的", "There is nothing to decide there; conflicts lists what is", false},
 	{merge.ErrNotLive, "这个值刚刚已被替换，请重新查看记录", "That value has been replaced meanwhile; look at the record again", false},
 	{ErrDamaged, "数据文件有损坏。请不要删除，运行 zhucun-agent verify 查看，并联系办公室", "The data file is damaged. Do not delete it; run zhucun-agent verify and ask the office", true},
 	{ErrClosed, "程序正在退出，没有保存", "The agent is stopping; nothing was saved", false},
@@ -43,11 +55,15 @@ func Sentence(err error, lang form.Lang) string {
 	}
 	var value *form.ValueError
 	if errors.As(err, &value) {
-		return value.Field + ": " + value.Reason.In(lang)
+		return value.Field + form.Label{Zh: "：", En: ": "}.In(lang) + value.Reason.In(lang)
 	}
 	var refusal *merge.Refusal
 	if errors.As(err, &refusal) {
 		return refusalLabel(refusal).In(lang)
+	}
+	var own *saidError
+	if errors.As(err, &own) {
+		return own.text.In(lang)
 	}
 	for _, s := range sentences {
 		if !errors.Is(err, s.err) {
@@ -55,13 +71,19 @@ func Sentence(err error, lang form.Lang) string {
 		}
 		text := form.Label{Zh: s.zh, En: s.en}.In(lang)
 		if s.tail {
-			if detail := strings.TrimPrefix(err.Error(), s.err.Error()+": "); detail != err.Error() || err != s.err {
-				text += fmt.Sprintf(" (%s)", detail)
+			var path *fs.PathError
+			detail := strings.TrimPrefix(err.Error(), s.err.Error()+": ")
+			if errors.As(err, &path) {
+				detail = path.Path
+			}
+			if err != s.err {
+				text += form.Label{Zh: "（" + detail + "）", En: " (" + detail + ")"}.In(lang)
 			}
 		}
 		return text
 	}
-	return err.Error()
+	return form.Label{Zh: "没有成功，请再试一次；还不行请联系办公室（", En: "It failed; try again, or ask the office ("}.In(lang) +
+		err.Error() + form.Label{Zh: "）", En: ")"}.In(lang)
 }
 
 func refusalLabel(r *merge.Refusal) form.Label {

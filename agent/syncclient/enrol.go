@@ -15,6 +15,7 @@ import (
 var (
 	ErrEnrolled = errors.New("this laptop is enrolled already; use another data folder, or ask the office to change what it is assigned")
 	ErrBadCode  = errors.New("the server does not accept this code: it was mistyped, used, or is too old; ask the office for a new one")
+	errAlone    = errors.New("the server was not reached; the code may be tried again")
 )
 
 // Enrol brings the laptop in with a code. Code and key are stored before the
@@ -42,6 +43,9 @@ func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
 	var f *wire.Fault
 	if errors.As(err, &f) && f.Code == wire.FaultCode {
 		return d, ErrBadCode
+	}
+	if errors.Is(err, errNoAnswer) {
+		return d, fmt.Errorf("%w: %w", errAlone, err)
 	}
 	if err != nil {
 		return d, err

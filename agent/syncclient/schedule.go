@@ -64,9 +64,7 @@ func (c *Client) Run(ctx context.Context) {
 			continue
 		case <-due.C:
 		}
-		try, cancel := context.WithTimeout(ctx, attempt)
-		r, err := c.Once(try)
-		cancel()
+		r, err := c.background(ctx)
 		pause := regularly
 		c.mu.Lock()
 		if c.next > 0 {

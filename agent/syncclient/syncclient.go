@@ -40,9 +40,10 @@ type Client struct {
 	http    *retryablehttp.Client
 	count   *counter
 
-	running sync.Mutex // one sync at a time
+	running chan struct{} // holds one token: one sync at a time
 
 	mu     sync.Mutex
+	give   context.CancelFunc // ends the sync of the schedule, nil while none runs
 	budget int
 	state  State
 	nudge  chan struct{}
@@ -61,7 +62,7 @@ type State struct {
 
 // New makes a client; version is the agent's, told to the server.
 func New(s *store.Store, version string, log *slog.Logger) *Client {
-	c := &Client{store: s, version: version, log: log, budget: firstBudget, nudge: make(chan struct{}, 1), count: new(counter)}
+	c := &Client{store: s, version: version, log: log, budget: firstBudget, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1)}
 	c.http = &retryablehttp.Client{
 		HTTPClient:   &http.Client{Transport: c.transport()},
 		Logger:       nil,
@@ -123,12 +124,60 @@ func (p patience) Error() string {
 	return fmt.Sprintf("the server is busy and asks to come back in %s", p.after.Round(time.Second))
 }
 
+// stuck is how long a sync of the schedule may carry nothing before one that a
+// person asked for takes its place: it may hang on a link that is long gone.
+const stuck = 3 * time.Second
+
 // Once syncs until all that was pending is acknowledged and all that was new is
 // stored, or until ctx ends. What failed is tried again meanwhile, with smaller
-// requests.
+// requests. A sync that the schedule has under way is waited for while it moves.
 func (c *Client) Once(ctx context.Context) (Report, error) {
-	c.running.Lock()
-	defer c.running.Unlock()
+	watch := time.NewTicker(stuck)
+	defer watch.Stop()
+	up, down := c.count.read()
+	for {
+		select {
+		case c.running <- struct{}{}:
+			defer func() { <-c.running }()
+			return c.once(ctx)
+		case <-ctx.Done():
+			st, err := c.store.Status()
+			return Report{Pending: st.Pending}, errors.Join(errNoAnswer, err)
+		case <-watch.C:
+			u, d := c.count.read()
+			if u == up && d == down {
+				c.mu.Lock()
+				if c.give != nil {
+					c.give()
+				}
+				c.mu.Unlock()
+			}
+			up, down = u, d
+		}
+	}
+}
+
+// background is a sync of the schedule.
+func (c *Client) background(ctx context.Context) (Report, error) {
+	select {
+	case c.running <- struct{}{}:
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	}
+	defer func() { <-c.running }()
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	give := func(f context.CancelFunc) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.give = f
+	}
+	give(cancel)
+	defer give(nil)
+	return c.once(ctx)
+}
+
+func (c *Client) once(ctx context.Context) (Report, error) {
 	c.note(func(s *State) { s.Running, s.LastAttempt = true, c.store.Now() })
 	c.count.reset()
 	var r Report

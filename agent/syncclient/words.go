@@ -1,6 +1,7 @@
 package syncclient
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -16,6 +17,7 @@ var sentences = []struct {
 	{identity.ErrCode, "登记码不对，或没有抄全。请重新抄一遍", "This is not an enrolment code, or part of it is missing. Copy it again"},
 	{ErrEnrolled, "这台电脑已经登记过了。要换登记，请用另一个数据文件夹", "This laptop is enrolled already. Use another data folder to enrol anew"},
 	{ErrBadCode, "服务器不接受这个登记码：可能抄错、已用过或过期。请向办公室要新的", "The server does not accept this code: mistyped, used or too old. Ask the office for a new one"},
+	{errAlone, "没有连上服务器，还没有登记。请检查网络，再用同一个登记码试一次", "The server was not reached and the laptop is not enrolled yet. Check the network and try the same code again"},
 	{ErrRevoked, "办公室已停用这台电脑。写下的内容都还在，请联系办公室", "The office has revoked this laptop. What was written is kept here; ask the office"},
 	{ErrForeign, "应答的不是我们的服务器，可能是网络的登录页。请先在浏览器里登录网络，再试一次", "What answered is not our server, perhaps a network's log-in page. Log in to the network in a browser and try again"},
 	{ErrUnfit, "服务器和本程序的版本不配，请更新程序", "Server and agent are of releases that do not understand each other. Update the agent"},
@@ -30,6 +32,9 @@ func Sentence(err error, lang form.Lang) string {
 	var p patience
 	if errors.As(err, &p) {
 		return fmt.Sprintf(form.Label{Zh: "服务器忙，%d 秒后会自动再试", En: "The server is busy; the next try is in %d seconds"}.In(lang), int(p.after.Seconds()))
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errNoAnswer // the caller's time is up
 	}
 	for _, s := range sentences {
 		if errors.Is(err, s.err) {

@@ -217,6 +217,7 @@ func certify(c, parent *x509.Certificate, public crypto.PublicKey, signer crypto
 func tlsConfig(agents, pages tls.Certificate, given bool) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if slices.Contains(h.SignatureSchemes, tls.Ed25519) && !(given && len(h.SupportedProtos) > 0) {
 				return &agents, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zhucun/server/syncapi"
+	"zhucun/server/web"
 	"zhucun/shared/wire"
 )
 
@@ -84,16 +85,14 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) error {
 		l = tls.NewListener(l, config)
 	}
 	// Requests outlive the signal: what has arrived is finished.
-	pages, err := c.pages(s)
-	if err != nil {
-		return err
-	}
 	mux := http.NewServeMux()
 	door := syncapi.New(s.store, s.access)
 	mux.Handle(wire.EnrolPath, door)
 	mux.Handle(wire.SyncPath, door)
-	mux.Handle("/", pages)
+	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Log: c.log, Version: Version})
+	mux.Handle("/", pages.Handler())
 	h := syncapi.Server(mux, c.log)
+	h.RegisterOnShutdown(pages.Close)
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()
 	go s.store.Watch(watching)
@@ -122,11 +121,6 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) error {
 		return err
 	}
 	return nil
-}
-
-// pages is what is served beside the agents' door.
-func (c *call) pages(*server) (http.Handler, error) {
-	return http.NotFoundHandler(), nil
 }
 
 // address decides where laptops find the server, and remembers it: what was

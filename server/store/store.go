@@ -336,14 +336,11 @@ const attempts = 5
 // change runs do in a transaction that may write. Once begun it runs to its
 // end whatever becomes of ctx: a caller that hangs up costs nothing but the
 // answer, and the driver need not watch for it at every statement, which would
-// start a goroutine for each.
+// start a goroutine for each. While it waits for its turn it gives up with ctx.
 func (s *Store) change(ctx context.Context, do func(*tx) error) error {
 	var err error
 	for range attempts {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err = s.run(context.WithoutCancel(ctx), &s.write, nil, do); err == nil || !s.engine.Again(err) {
+		if err = s.run(ctx, &s.write, nil, do); err == nil || !s.engine.Again(err) {
 			return err
 		}
 	}
@@ -352,28 +349,38 @@ func (s *Store) change(ctx context.Context, do func(*tx) error) error {
 
 // look runs do in a transaction that only reads: all of it sees one moment.
 func (s *Store) look(ctx context.Context, do func(*tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return s.run(context.WithoutCancel(ctx), &s.read, &sql.TxOptions{ReadOnly: true}, do)
+	return s.run(ctx, &s.read, &sql.TxOptions{ReadOnly: true}, do)
 }
 
 func (s *Store) run(ctx context.Context, from *statements, o *sql.TxOptions, do func(*tx) error) error {
-	begun, err := from.db.BeginTx(ctx, o)
+	conn, err := from.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	t := &tx{Tx: begun, ctx: ctx, from: from, mine: map[string]*sql.Stmt{}}
-	if err := do(t); err != nil {
-		return errors.Join(err, begun.Rollback())
+	ctx = context.WithoutCancel(ctx)
+	t := &tx{ctx: ctx, from: from, mine: map[string]*sql.Stmt{}}
+	err = t.run(conn, o, do)
+	if closed := conn.Close(); err == nil {
+		err = closed
 	}
-	if err := begun.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	if t.from != nil {
+	if err == nil && t.from != nil {
 		for _, text := range t.missing {
 			t.from.keep(ctx, text)
 		}
+	}
+	return err
+}
+
+func (t *tx) run(conn *sql.Conn, o *sql.TxOptions, do func(*tx) error) error {
+	var err error
+	if t.Tx, err = conn.BeginTx(t.ctx, o); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := do(t); err != nil {
+		return errors.Join(err, t.Rollback())
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
 }

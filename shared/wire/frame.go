@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -166,7 +167,7 @@ func Unmarshal(packed []byte, message any) error {
 	if len(packed) < len(magic)+1 || !bytes.Equal(packed[:len(magic)], magic[:]) {
 		return ErrForeign
 	}
-	body, err := unpack(packed[len(magic)], packed[len(magic)+1:])
+	body, err := unpack(packed[len(magic)], packed[len(magic)+1:], MaxUnpacked)
 	if err == nil {
 		err = decMode.Unmarshal(body, message)
 	}
@@ -177,9 +178,9 @@ func Unmarshal(packed []byte, message any) error {
 	return fmt.Errorf("%w: %w", ErrMessage, err)
 }
 
-// unpack gives the CBOR of a body, at most MaxUnpacked bytes on every step of
-// the way.
-func unpack(how byte, body []byte) ([]byte, error) {
+// unpack gives the CBOR of a body, at most limit bytes on every step of the way
+// (zstd keeps to MaxUnpacked).
+func unpack(how byte, body []byte, limit int) ([]byte, error) {
 	var err error
 	switch how {
 	case packPlain:
@@ -193,16 +194,27 @@ func unpack(how byte, body []byte) ([]byte, error) {
 			return nil, ErrDictionary
 		}
 	case packSort:
-		var out bytes.Buffer
-		if _, err = out.ReadFrom(io.LimitReader(bzip2.NewReader(bytes.NewReader(body)), MaxUnpacked+1)); out.Len() > MaxUnpacked {
-			return nil, ErrTooLarge
+		r := bzip2.NewReader(bytes.NewReader(body))
+		body = make([]byte, 0, min(4*len(body)+bytes.MinRead, limit))
+		for err == nil {
+			if len(body) == cap(body) {
+				// One byte more than may be: it tells a message that is too large.
+				body = slices.Grow(body, min(cap(body), limit+1-len(body)))
+			}
+			var n int
+			n, err = r.Read(body[len(body):cap(body)])
+			if body = body[:len(body)+n]; len(body) > limit {
+				return nil, ErrTooLarge
+			}
 		}
-		body = out.Bytes()
+		if err == io.EOF {
+			err = nil
+		}
 	default:
 		return nil, fmt.Errorf("packed in an unknown way, %d", how)
 	}
 	if err != nil || how == packZstd {
 		return body, err
 	}
-	return lengthen(make([]byte, 0, 2*len(body)), body, MaxUnpacked)
+	return lengthen(make([]byte, 0, min(2*len(body), limit)), body, limit)
 }

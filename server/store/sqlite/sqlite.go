@@ -53,7 +53,8 @@ func engine(file string) (store.Engine, error) {
 	if err != nil {
 		return store.Engine{}, err
 	}
-	read.SetMaxOpenConns(4 + runtime.NumCPU())
+	// Without a bound: whoever goes through a list may ask for more at each row,
+	// and six of them at once would wait for each other for ever.
 	read.SetMaxIdleConns(4 + runtime.NumCPU())
 	folder, err := fs.Sub(migrations, "migrations")
 	return store.Engine{Write: write, Read: read, Migrations: folder, Among: among, Columns: columns, Again: again}, err

@@ -1,0 +1,143 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"zhucun/server/access"
+	"zhucun/server/store"
+	"zhucun/shared/identity"
+)
+
+// auditRows is how many notes of the audit are shown.
+const auditRows = 200
+
+// given are the roles that an account can have: those that have pages.
+var given = []identity.Role{identity.Office, identity.Leader, identity.Admin}
+
+type accountsView struct {
+	accounts []store.Account
+	said     string
+	login    string
+	roles    []identity.Role
+	// password is a new one, shown once, and of whom.
+	password, of string
+}
+
+func (w *Site) accounts(p *page) (reply, error) { return w.showAccounts(p, 0, &accountsView{}) }
+
+func (w *Site) showAccounts(p *page, status int, v *accountsView) (reply, error) {
+	p.title, p.at = p.T("nav.accounts"), accounts
+	p.still = p.still || v.said != "" || v.password != ""
+	var err error
+	if v.accounts, err = w.store.Accounts(p.ctx); err != nil {
+		return reply{}, err
+	}
+	return reply{status: status, body: accountsPage(p, v)}, nil
+}
+
+// addAccount enters an account with a password that is shown once.
+func (w *Site) addAccount(p *page) (reply, error) {
+	v := &accountsView{login: strings.TrimSpace(p.r.PostForm.Get("login"))}
+	for _, r := range p.r.PostForm["role"] {
+		if slices.Contains(given, identity.Role(r)) {
+			v.roles = append(v.roles, identity.Role(r))
+		}
+	}
+	if len(v.roles) == 0 {
+		v.said = p.T("account.norole")
+		return w.showAccounts(p, http.StatusUnprocessableEntity, v)
+	}
+	password, err := w.access.NewPassword()
+	if err != nil {
+		return reply{}, err
+	}
+	err = w.access.AddAccount(p.ctx, v.login, password, v.roles)
+	if said := p.sentence(err); said != "" {
+		v.said = said
+		return w.showAccounts(p, http.StatusUnprocessableEntity, v)
+	} else if err != nil {
+		return reply{}, err
+	}
+	if err := w.access.Audit(p.ctx, p.account.Login, "account", v.login, p.roles(v.roles)); err != nil {
+		return reply{}, err
+	}
+	return w.showAccounts(p, 0, &accountsView{password: password, of: v.login})
+}
+
+// resetPassword gives an account a new password; its sessions end.
+func (w *Site) resetPassword(p *page) (reply, error) {
+	login := p.r.PostForm.Get("login")
+	password, err := w.access.NewPassword()
+	if err != nil {
+		return reply{}, err
+	}
+	if login == p.account.Login {
+		return goTo("/me")
+	}
+	if err := w.access.Audit(p.ctx, p.account.Login, "password", login, ""); err != nil {
+		return reply{}, err
+	}
+	if err := w.access.SetPassword(p.ctx, login, password); err != nil {
+		return reply{}, err
+	}
+	return w.showAccounts(p, 0, &accountsView{password: password, of: login})
+}
+
+type meView struct {
+	said string
+	done bool
+}
+
+func (w *Site) me(p *page) (reply, error) { return w.showMe(p, 0, &meView{done: p.r.URL.Query().Has("done")}) }
+
+func (w *Site) showMe(p *page, status int, v *meView) (reply, error) {
+	p.title, p.at, p.still = p.T("me.title"), "me", true
+	return reply{status: status, body: mePage(p, v)}, nil
+}
+
+// setPassword changes one's own password; every other session ends.
+func (w *Site) setPassword(p *page) (reply, error) {
+	get := p.r.PostForm.Get
+	if get("new") != get("again") {
+		return w.showMe(p, http.StatusUnprocessableEntity, &meView{said: p.T("me.differ")})
+	}
+	_, err := w.access.SignIn(p.ctx, p.account.Login, get("old"))
+	var wait *access.WaitError
+	switch {
+	case errors.As(err, &wait):
+		return w.showMe(p, http.StatusTooManyRequests, &meView{said: p.T("signin.wait", int(wait.For.Seconds())+1)})
+	case errors.Is(err, access.ErrSignIn):
+		return w.showMe(p, http.StatusUnprocessableEntity, &meView{said: p.T("me.wrong")})
+	case err != nil:
+		return reply{}, err
+	}
+	err = w.access.SetPassword(p.ctx, p.account.Login, get("new"))
+	if said := p.sentence(err); said != "" {
+		return w.showMe(p, http.StatusUnprocessableEntity, &meView{said: said})
+	} else if err != nil {
+		return reply{}, err
+	}
+	account, err := w.store.Account(p.ctx, p.account.Login)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := w.begin(p, account); err != nil {
+		return reply{}, err
+	}
+	return goTo("/me?done=1")
+}
+
+type auditView struct{ notes []store.Audit }
+
+func (w *Site) audit(p *page) (reply, error) {
+	p.title, p.at = p.T("nav.audit"), auditReport
+	v := &auditView{}
+	var err error
+	if v.notes, err = w.store.Audits(p.ctx, auditRows); err != nil {
+		return reply{}, err
+	}
+	return show(auditPage(p, v))
+}

@@ -1,0 +1,337 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zhucun/server/review"
+	"zhucun/server/store"
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// disputeRows is how many disputes one page shows.
+const disputeRows = 15
+
+// dispute is something that waits for a decision, with all that is said of it.
+type dispute struct {
+	key    record.Key
+	path   record.Path
+	kind   string // conflict, proposal, other
+	title  string // of the record
+	label  string // of the field
+	claims []claim
+	shown  []string // the changes that were shown
+	since  string
+	field  *form.Field // what another value is entered by; nil where none can be
+	masked bool
+	// value, reason and unread are what was typed and could not be taken.
+	value, reason, unread string
+}
+
+// claim is one of the values.
+type claim struct {
+	dot, value          string
+	author, when, where string
+	proposal, standing  bool
+}
+
+func (d *dispute) anchor() string {
+	return "d-" + d.key.ID.String() + "-" + strings.NewReplacer("/", "-", "_", "-").Replace(string(d.path))
+}
+
+// dispute makes what is shown of a register of a record.
+func (w *Site) dispute(p *page, rec *store.Record, path record.Path, kind string) (*dispute, error) {
+	row := rowOf(rec)
+	d := &dispute{key: rec.Key, path: path, kind: kind, title: p.label(&row), label: p.pathName(rec.Type, path)}
+	all := rec.State.Claims(path)
+	for _, c := range all {
+		d.shown = append(d.shown, c.Dot.String())
+	}
+	standing := rec.State[path].Siblings
+	switch kind {
+	case string(store.Proposal):
+		for _, c := range standing {
+			d.claims = append(d.claims, w.claim(p, rec, path, c, false, true))
+		}
+		for _, c := range rec.View.Proposals[path] {
+			d.claims = append(d.claims, w.claim(p, rec, path, c, true, false))
+		}
+	case "other":
+		for _, c := range slices.Concat(rec.View.Others[path], last(standing, rec.View.Others[path])) {
+			d.claims = append(d.claims, w.claim(p, rec, path, c, false, rec.View.Fields[string(path)] == c.Value))
+		}
+	default:
+		for _, c := range rec.View.Conflicts[path] {
+			d.claims = append(d.claims, w.claim(p, rec, path, c, false, false))
+		}
+		for _, c := range rec.View.Proposals[path] {
+			d.claims = append(d.claims, w.claim(p, rec, path, c, true, false))
+		}
+	}
+	if f := w.forms.Form(rec.Type); f != nil {
+		if _, element := path.Field(); element == "" {
+			d.field = f.PathField(path)
+		}
+	}
+	if d.field != nil {
+		d.masked = d.field.Masked
+		if d.field.Refers != "" || d.field.Kind == form.Image {
+			d.field = nil // such are taken, not typed
+		}
+	}
+	return d, p.places(rec, d)
+}
+
+// last gives the standing value beside those that the policy put behind it.
+func last(standing, others []merge.Sibling) []merge.Sibling {
+	for _, s := range slices.Backward(standing) {
+		if !slices.ContainsFunc(others, func(o merge.Sibling) bool { return o.Value == s.Value }) {
+			return []merge.Sibling{s}
+		}
+	}
+	return nil
+}
+
+func (w *Site) claim(p *page, rec *store.Record, path record.Path, c merge.Sibling, proposal, standing bool) claim {
+	return claim{dot: c.Dot.String(), value: p.pathText(rec.Key, path, c.Value), author: c.Author, when: p.when(c.At), proposal: proposal, standing: standing}
+}
+
+// places adds from which device each value came.
+func (p *page) places(rec *store.Record, d *dispute) error {
+	history, err := p.site.store.History(p.ctx, rec.Village, rec.ID)
+	if err != nil {
+		return err
+	}
+	for i := range d.claims {
+		for _, e := range history {
+			if e.Dot.String() == d.claims[i].dot {
+				d.claims[i].where = p.device(e.Device)
+			}
+		}
+	}
+	return nil
+}
+
+// disputesOf lists what waits in a record, and what can be taken back.
+func (w *Site) disputesOf(p *page, v *recordView) error {
+	for _, k := range []struct {
+		kind  string
+		paths map[record.Path][]merge.Sibling
+		into  *[]*dispute
+	}{{string(store.Conflict), v.rec.View.Conflicts, &v.disputes}, {string(store.Proposal), v.rec.View.Proposals, &v.disputes}, {"other", v.rec.View.Others, &v.others}} {
+		for _, path := range sortedPaths(k.paths) {
+			if k.kind == string(store.Proposal) && len(v.rec.View.Conflicts[path]) > 0 {
+				continue // shown with the conflict
+			}
+			d, err := w.dispute(p, v.rec, path, k.kind)
+			if err != nil {
+				return err
+			}
+			*k.into = append(*k.into, d)
+		}
+	}
+	return nil
+}
+
+func sortedPaths(m map[record.Path][]merge.Sibling) []record.Path {
+	var list []record.Path
+	for p := range m {
+		list = append(list, p)
+	}
+	slices.Sort(list)
+	return list
+}
+
+type conflictsView struct {
+	village    record.Village
+	typ        record.Type
+	kind       string
+	total, all int
+	from       int
+	disputes   []*dispute
+	types      []*form.Form
+	report     store.Report
+	done       string // what has just been decided
+}
+
+func (v *conflictsView) href(from int) string {
+	n := ""
+	if from > 0 {
+		n = strconv.Itoa(from)
+	}
+	return address("/conflicts", "village", string(v.village), "type", string(v.typ), "kind", v.kind, "from", n)
+}
+
+func (w *Site) conflicts(p *page) (reply, error) { return w.queue(p, nil) }
+
+// queue shows what waits; mistaken takes the place of the dispute that it is
+// about.
+func (w *Site) queue(p *page, mistaken *dispute) (reply, error) {
+	p.title, p.at = p.T("nav.conflicts"), conflicts
+	q := p.r.URL.Query()
+	v := &conflictsView{village: p.asked("village"), typ: record.Type(q.Get("type")), kind: q.Get("kind"), done: q.Get("done")}
+	v.from, _ = strconv.Atoi(q.Get("from"))
+	var ask []record.Village
+	if v.village != "" {
+		ask = append(ask, v.village)
+	}
+	list, err := w.store.Reviews(p.ctx, ask...)
+	if err != nil {
+		return reply{}, err
+	}
+	v.all = len(list)
+	for _, f := range w.forms.Forms() {
+		if slices.ContainsFunc(list, func(r store.Review) bool { return r.Type == f.Type }) {
+			v.types = append(v.types, f)
+		}
+	}
+	list = slices.DeleteFunc(list, func(r store.Review) bool {
+		return v.typ != "" && r.Type != v.typ || v.kind != "" && string(r.Kind) != v.kind
+	})
+	v.total = len(list)
+	if v.from < 0 || v.from >= v.total {
+		v.from = 0
+	}
+	for _, r := range list[v.from:min(v.from+disputeRows, len(list))] {
+		rec, err := w.store.Record(p.ctx, r.Village, r.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return reply{}, err
+		}
+		d, err := w.dispute(p, rec, r.Path, string(r.Kind))
+		if err != nil {
+			return reply{}, err
+		}
+		d.since = p.when(r.Since)
+		v.disputes = append(v.disputes, d)
+	}
+	if v.report, err = w.store.Reported(p.ctx, v.village); err != nil {
+		return reply{}, err
+	}
+	if mistaken != nil {
+		p.still = true
+		v.disputes = slices.DeleteFunc(v.disputes, func(d *dispute) bool { return d.anchor() == mistaken.anchor() })
+		v.disputes = slices.Insert(v.disputes, 0, mistaken)
+		return reply{status: http.StatusUnprocessableEntity, body: conflictsPage(p, v)}, nil
+	}
+	return show(conflictsPage(p, v))
+}
+
+// decide settles a dispute.
+func (w *Site) decide(p *page) (reply, error) {
+	get := p.r.PostForm.Get
+	id, err := record.ParseID(get("id"))
+	if err != nil {
+		return reply{}, errAsked
+	}
+	d := review.Decision{Village: record.Village(get("village")), Record: id, Path: record.Path(get("path")), Reason: strings.TrimSpace(get("reason")), By: p.writer()}
+	for _, s := range strings.Fields(get("shown")) {
+		dot, err := record.ParseDot(s)
+		if err != nil {
+			return reply{}, errAsked
+		}
+		d.Shown = append(d.Shown, dot)
+	}
+	rec, err := w.store.Record(p.ctx, d.Village, d.Record)
+	if err != nil {
+		return reply{}, err
+	}
+	mistake := func(unread string) (reply, error) {
+		m, err := w.dispute(p, rec, d.Path, get("kind"))
+		if err != nil {
+			return reply{}, err
+		}
+		if len(m.claims) == 0 {
+			return w.decided(p, rec, d.Path)
+		}
+		m.value, m.reason, m.unread = strings.Join(p.r.PostForm["value"], ";"), d.Reason, unread
+		return w.queue(p, m)
+	}
+	if d.Reason == "" {
+		return mistake(p.T("conflict.noreason"))
+	}
+	if take := get("take"); take != "" && take != "value" {
+		if d.Take, err = record.ParseDot(take); err != nil {
+			return reply{}, errAsked
+		}
+	} else {
+		text := strings.Join(p.r.PostForm["value"], ";")
+		if strings.TrimSpace(text) == "" && get("clear") == "" && d.Path != record.Life {
+			return mistake(p.T("conflict.novalue"))
+		}
+		var bad *form.ValueError
+		if d.Value, err = w.review.Parse(rec.Type, d.Path, text); errors.As(err, &bad) {
+			return mistake(bad.Reason.In(p.lang))
+		} else if err != nil {
+			return reply{}, err
+		}
+	}
+	_, err = w.review.Decide(p.ctx, d)
+	switch {
+	case errors.Is(err, review.ErrDecided), errors.Is(err, review.ErrNothing):
+		return w.decided(p, rec, d.Path)
+	case errors.Is(err, review.ErrForm):
+		return reply{}, &fault{http.StatusConflict, "error.form", "error.form.next"}
+	case err != nil:
+		return reply{}, err
+	}
+	back := get("back")
+	if !local(back) {
+		back = "/conflicts"
+	}
+	return goTo(withDone(back, href(rec.Key)))
+}
+
+// withDone adds to an address what was just decided.
+func withDone(back, done string) string {
+	to, _, _ := strings.Cut(back, "#")
+	sep := "?"
+	if strings.Contains(to, "?") {
+		sep = "&"
+	}
+	if i := strings.Index(to, "done="); i > 0 {
+		to = strings.TrimRight(to[:i], "?&")
+		if sep = "?"; strings.Contains(to, "?") {
+			sep = "&"
+		}
+	}
+	return to + sep + "done=" + escape(done)
+}
+
+// decided tells the second of two people what the first decided.
+func (w *Site) decided(p *page, rec *store.Record, path record.Path) (reply, error) {
+	now, err := w.store.Record(p.ctx, rec.Village, rec.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	history, err := w.store.History(p.ctx, rec.Village, rec.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	v := &decidedView{key: rec.Key, field: p.pathName(rec.Type, path), value: p.pathText(rec.Key, path, now.View.Fields[string(path)])}
+	row := rowOf(now)
+	v.title = p.label(&row)
+	for _, e := range history {
+		i := slices.IndexFunc(e.Change.Body, func(w record.Write) bool { return w.Path == path })
+		if i < 0 {
+			continue
+		}
+		v.value = p.pathText(rec.Key, path, e.Change.Body[i].Value)
+		v.who, v.when, v.reason = e.Change.Author, p.when(e.At), review.Reason(&e.Change)
+		break
+	}
+	p.title, p.at, p.still = p.T("decided.title"), conflicts, true
+	return reply{status: http.StatusConflict, body: decidedPage(p, v)}, nil
+}
+
+type decidedView struct {
+	key                            record.Key
+	title, field, value, who, when string
+	reason                         string
+}

@@ -1,0 +1,205 @@
+package web
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/boombuler/barcode/qr"
+
+	"zhucun/server/access"
+	"zhucun/server/store"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+)
+
+// ttls are how long a code can be made to work, in hours.
+var ttls = []int{24, 72, 168, 720}
+
+type devicesView struct {
+	devices []deviceLine
+	codes   []store.Code
+	said    string // why what was asked could not be done
+	about   identity.Device
+	name    string
+	role    identity.Role
+	chosen  []record.Village
+}
+
+// deviceLine is a laptop with its last contact over all its villages.
+type deviceLine struct {
+	store.Device
+	contact contact
+}
+
+func (w *Site) devices(p *page) (reply, error) { return w.showDevices(p, 0, &devicesView{}) }
+
+func (w *Site) showDevices(p *page, status int, v *devicesView) (reply, error) {
+	p.title, p.at = p.T("nav.devices"), devices
+	if v.said != "" {
+		p.still = true
+	}
+	list, err := w.store.Devices(p.ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	contacts, err := w.contacts(p)
+	if err != nil {
+		return reply{}, err
+	}
+	for _, d := range slices.Backward(list) {
+		l := deviceLine{Device: d, contact: contact{device: d}}
+		for _, c := range contacts {
+			if c.device.ID == d.ID && (!l.contact.heard || c.seen.After(l.contact.seen)) {
+				pending := l.contact.pending
+				l.contact = c
+				l.contact.pending = max(pending, c.pending)
+			}
+		}
+		l.contact.judge(p.now)
+		v.devices = append(v.devices, l)
+	}
+	slices.SortStableFunc(v.devices, func(a, b deviceLine) int {
+		switch {
+		case a.Revoked() == b.Revoked():
+			return 0
+		case a.Revoked():
+			return 1
+		}
+		return -1
+	})
+	codes, err := w.store.Codes(p.ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	for _, c := range codes {
+		if c.UsedBy == "" && p.now.Before(c.Expires) {
+			v.codes = append(v.codes, c)
+		}
+	}
+	return reply{status: status, body: devicesPage(p, v)}, nil
+}
+
+// sentence gives an error that people can read; "" for any other.
+func (p *page) sentence(err error) string {
+	var name *access.NameError
+	switch {
+	case errors.As(err, &name):
+		return form.Label{Zh: name.Zh, En: name.En}.In(p.lang)
+	case errors.Is(err, access.ErrRevoked):
+		return p.T("device.already")
+	case errors.Is(err, store.ErrTaken):
+		return p.T("account.taken")
+	}
+	return ""
+}
+
+// newCode issues an enrolment code and shows it, this once.
+func (w *Site) newCode(p *page) (reply, error) {
+	get := p.r.PostForm
+	v := &devicesView{name: strings.TrimSpace(get.Get("name")), role: identity.Role(get.Get("role"))}
+	for _, code := range get["village"] {
+		v.chosen = append(v.chosen, record.Village(code))
+	}
+	hours := 72
+	for _, h := range ttls {
+		if get.Get("ttl") == fmt.Sprint(h) {
+			hours = h
+		}
+	}
+	ttl := time.Duration(hours) * time.Hour
+	code, err := w.access.NewCode(p.ctx, access.Laptop{Villages: v.chosen, Role: v.role, Name: v.name, TTL: ttl,
+		URL: w.opt.URL, Pin: identity.PinOf(w.store.Key.Public().(ed25519.PublicKey))})
+	if said := p.sentence(err); said != "" {
+		v.said = said
+		return w.showDevices(p, http.StatusUnprocessableEntity, v)
+	} else if err != nil {
+		return reply{}, err
+	}
+	p.title, p.at, p.still = p.T("code.title"), devices, true
+	text := code.String()
+	picture, size, err := qrPath(text)
+	if err != nil {
+		return reply{}, err
+	}
+	return show(codePage(p, &codeView{text: groups(text), plain: text, name: v.name, role: v.role, villages: v.chosen,
+		until: p.moment(p.now.Add(ttl)), qr: picture, size: size}))
+}
+
+type codeView struct {
+	text, plain, name string
+	role              identity.Role
+	villages          []record.Village
+	until             string
+	qr                string // the path of the QR code, in squares
+	size              int
+}
+
+// groups puts a dash after every fifth character, for reading aloud.
+func groups(code string) string {
+	prefix, rest, _ := strings.Cut(code, "-")
+	var b strings.Builder
+	b.WriteString(prefix)
+	for len(rest) > 0 {
+		n := min(5, len(rest))
+		b.WriteString("-" + rest[:n])
+		rest = rest[n:]
+	}
+	return b.String()
+}
+
+// qrPath draws a text as a QR code: a path of runs of dark squares. Medium
+// correction and alphanumeric mode, which is all that a code is made of.
+func qrPath(text string) (string, int, error) {
+	code, err := qr.Encode(text, qr.M, qr.AlphaNumeric)
+	if err != nil {
+		return "", 0, fmt.Errorf("QR code: %w", err)
+	}
+	size := code.Bounds().Dx()
+	var b strings.Builder
+	for y := range size {
+		for x := 0; x < size; x++ {
+			run := 0
+			for x+run < size && dark(code.At(x+run, y).RGBA()) {
+				run++
+			}
+			if run > 0 {
+				fmt.Fprintf(&b, "M%d %dh%dv1h-%dz", x, y, run, run)
+				x += run
+			}
+		}
+	}
+	return b.String(), size, nil
+}
+
+func dark(r, _, _, _ uint32) bool { return r < 0x8000 }
+
+func (w *Site) revoke(p *page) (reply, error) {
+	id := identity.Device(p.r.PathValue("id"))
+	if p.r.PostForm.Get("sure") == "" {
+		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: p.T("device.sure"), about: id})
+	}
+	_, err := w.access.Revoke(p.ctx, id)
+	if said := p.sentence(err); said != "" {
+		return w.showDevices(p, http.StatusConflict, &devicesView{said: said, about: id})
+	} else if err != nil {
+		return reply{}, err
+	}
+	return goTo("/devices")
+}
+
+func (w *Site) addProfile(p *page) (reply, error) {
+	id := identity.Device(p.r.PathValue("id"))
+	_, err := w.access.AddProfile(p.ctx, id, strings.TrimSpace(p.r.PostForm.Get("name")))
+	if said := p.sentence(err); said != "" {
+		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: said, about: id})
+	} else if err != nil {
+		return reply{}, err
+	}
+	return goTo("/devices")
+}

@@ -1,0 +1,31 @@
+// Package web is the office's pages: how every village stands, the records and
+// their history, visit coverage, what waits for a decision, the quarantine,
+// laptops and accounts. Every page is made by the server and works without
+// JavaScript; the one script makes an open page look again when the data has
+// changed.
+//
+// What holds:
+//   - No page without a session but the door, and each area is for the roles
+//     that the table areas names: leaders see sums and no persons,
+//     administrators no household's data.
+//   - A session ends after 12 hours, after an hour in which nobody did anything,
+//     with a new password, and with its account. What a page asks for by itself
+//     keeps no session alive.
+//   - A change needs the form token of the session and comes from a page of this
+//     site. Signing in makes a new session: a planted one is worth nothing.
+//   - A decision is taken on what was shown: its form names the changes that it
+//     showed, and of two people who decide the second is told what the first did.
+//   - Masked fields show their last four characters, in the history too; in full
+//     only for a reason, which is in the audit before the page is sent.
+//   - Every table says of when it is and how far each village's data goes. What
+//     colour says, words say too.
+//   - A page that looks again leaves a form alone that somebody is filling in.
+//   - No text that a person reads stands outside the table in text.go, but for
+//     what the forms bring.
+//
+// Without the fourth, a value that came in while the page was open would be
+// thrown away unseen.
+//
+// A session lies in the table session under a hash of what the browser holds,
+// so that a copy of the data opens no door.
+package web

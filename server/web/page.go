@@ -1,0 +1,251 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"zhucun/server/store"
+	"zhucun/shared/clock"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// page is one request with what every page shows.
+type page struct {
+	site       *Site
+	r          *http.Request
+	ctx        context.Context // with the session
+	lang       form.Lang
+	account    store.Account
+	doorCookie *http.Cookie // a new cookie of the door
+	now        time.Time    // Beijing
+	title      string
+	at         string // the area that this page is in
+	// still tells a page that does not look again by itself.
+	still   bool
+	version string // what the data was when the page was made
+	// known are the villages by code, waiting what waits in them.
+	known   []store.Village
+	waiting map[record.Village]store.Waiting
+	names   names
+	people  map[identity.Device]store.Device
+}
+
+// beijing is the zone of all times that people read.
+var beijing = time.FixedZone("Asia/Shanghai", 8*3600)
+
+func escape(s string) string { return url.QueryEscape(s) }
+
+// liveHeader is on requests that a page makes by itself.
+const liveHeader = "X-Zhucun-Live"
+
+func (p *page) byItself() bool { return p.r.Header.Get(liveHeader) != "" }
+
+// in tells whether somebody is signed in.
+func (p *page) in() bool { return p.account.Login != "" }
+
+// page gathers what a page needs. It gives a page that can show an error even
+// where it fails.
+func (w *Site) page(rw http.ResponseWriter, r *http.Request) (*page, error) {
+	p := &page{site: w, r: r, ctx: r.Context(), now: w.store.Now().In(beijing)}
+	if w.cookieValue(r, "language") == "en" {
+		p.lang = form.En
+	}
+	r.Body = http.MaxBytesReader(rw, r.Body, maxBody)
+	ctx, account, err := w.enter(r)
+	if err != nil {
+		p.ctx = nil
+		return p, err
+	}
+	p.ctx, p.account = ctx, account
+	if !p.in() {
+		return p, nil
+	}
+	p.seen()
+	// The version comes first: what changes while the page is made is shown by
+	// the next one.
+	if p.version, err = w.store.Version(ctx); err != nil {
+		return p, err
+	}
+	if p.known, err = w.store.Villages(ctx); err != nil {
+		return p, err
+	}
+	if may(account.Roles, conflicts) {
+		p.waiting, err = w.store.Waiting(ctx)
+	}
+	return p, err
+}
+
+// T gives a text of the table in the page's language.
+func (p *page) T(id string, args ...any) string {
+	t, known := texts[id]
+	if !known {
+		return "⟦" + id + "⟧"
+	}
+	words := t.zh
+	if p.lang == form.En {
+		words = t.en
+	}
+	if len(args) == 0 {
+		return words
+	}
+	return fmt.Sprintf(words, args...)
+}
+
+func (p *page) code() string {
+	if p.lang == form.En {
+		return "en"
+	}
+	return "zh-CN"
+}
+
+// may tells whether whoever is signed in may go to an area.
+func (p *page) may(area string) bool { return may(p.account.Roles, area) }
+
+func (p *page) writer() merge.Writer {
+	return merge.Writer{Author: p.account.Login, Role: identity.Office}
+}
+
+// village is the name of a village, its code where it has not been entered.
+func (p *page) village(code record.Village) string {
+	for _, v := range p.known {
+		if v.Code == code {
+			return v.Name
+		}
+	}
+	return string(code)
+}
+
+// asked reads a village from the address; "" is all.
+func (p *page) asked(name string) record.Village { return record.Village(p.r.URL.Query().Get(name)) }
+
+// count of what waits, by kind, over all villages.
+func (p *page) toDecide() int {
+	n := 0
+	for _, w := range p.waiting {
+		n += w.Conflicts + w.Proposals
+	}
+	return n
+}
+
+func (p *page) toSort() int {
+	n := 0
+	for _, w := range p.waiting {
+		n += w.Quarantined
+	}
+	return n
+}
+
+// day shows a date, 2017-05-23, without the year where it is this one.
+func (p *page) day(date string) string {
+	t, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return date
+	}
+	if t.Year() == p.now.Year() {
+		return p.T("day.short", int(t.Month()), t.Day(), t.Format("Jan"))
+	}
+	return p.T("day.long", t.Year(), int(t.Month()), t.Day(), t.Format("Jan"))
+}
+
+// moment shows a time as people say it.
+func (p *page) moment(t time.Time) string {
+	if t.IsZero() || t.UnixMilli() == 0 {
+		return p.T("moment.never")
+	}
+	t = t.In(beijing)
+	at := t.Format("15:04")
+	switch days := midnight(p.now).Sub(midnight(t)) / (24 * time.Hour); days {
+	case 0:
+		return p.T("moment.today", at)
+	case 1:
+		return p.T("moment.yesterday", at)
+	}
+	return p.T("moment.other", p.day(t.Format(time.DateOnly)), at)
+}
+
+func (p *page) when(t clock.Time) string { return p.moment(t.Std()) }
+
+// midnight at which a time's day began.
+func midnight(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
+}
+
+func (p *page) month(month string) string {
+	t, err := time.Parse("2006-01", month)
+	if err != nil {
+		return month
+	}
+	return p.T("month", t.Year(), int(t.Month()), t.Format("Jan"))
+}
+
+// role names a role.
+func (p *page) role(r identity.Role) string { return p.T("role." + string(r)) }
+
+func (p *page) roles(list []identity.Role) string {
+	var words []string
+	for _, r := range list {
+		words = append(words, p.role(r))
+	}
+	return strings.Join(words, p.T("list.between"))
+}
+
+func (p *page) list(words []string) string { return strings.Join(words, p.T("list.between")) }
+
+func (p *page) villages(codes []record.Village) string {
+	var words []string
+	for _, v := range codes {
+		words = append(words, p.village(v))
+	}
+	return p.list(words)
+}
+
+// device says whose a device is.
+func (p *page) device(id identity.Device) string {
+	if id == store.OfficeDevice {
+		return p.T("device.office")
+	}
+	if p.people == nil {
+		p.people = map[identity.Device]store.Device{}
+		list, err := p.site.store.Devices(p.ctx)
+		if err != nil {
+			p.site.opt.Log.Error("devices not read", "error", err)
+		}
+		for _, d := range list {
+			p.people[d.ID] = d
+		}
+	}
+	if d, known := p.people[id]; known {
+		return p.T("device.of", d.Name)
+	}
+	return p.T("device.unknown", clip(string(id), 6))
+}
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
+
+// number writes a count with thousands apart.
+func number[N ~int | ~uint64](n N) string {
+	s := strconv.FormatInt(int64(n), 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// choiceFields are the fields of a form by whose codes lists can be filtered.
+func choiceFields(f *form.Form) []*form.Field {
+	return slices.DeleteFunc(slices.Clone(f.Fields), func(fd *form.Field) bool { return len(fd.Choices) == 0 || fd.Masked })
+}

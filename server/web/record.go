@@ -1,0 +1,305 @@
+package web
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"zhucun/server/review"
+	"zhucun/server/store"
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// linkRows is how many of the records that name a record its page lists.
+const linkRows = 10
+
+type recordView struct {
+	rec      *store.Record
+	form     *form.Form // nil: of a later release
+	label    string
+	fields   []fieldLine
+	empty    []string
+	marks    []merge.Mark
+	disputes []*dispute
+	others   []*dispute // settled by policy, can be taken back
+	links    []link
+	history  []event
+	feed     store.Report
+	full     bool // masked fields are shown
+	masked   bool // there are some
+	reasonOf string
+}
+
+// fieldLine is a field with its value, and who wrote it.
+type fieldLine struct {
+	name, label string
+	value       string
+	refs        []ref
+	by          string
+	doubt       string // conflict, proposal or proposed
+	marks       []string
+}
+
+// ref is a record that a field names.
+type ref struct {
+	label, href string // href "": it is not here
+}
+
+// link is a list of records that name this one.
+type link struct {
+	title   string
+	rows    []store.Row
+	columns []*form.Field
+	count   int
+	all     string
+}
+
+// event is one change of the history.
+type event struct {
+	entry  store.Entry
+	when   string
+	who    string
+	device string
+	reason string
+	first  bool
+	sets   []set
+}
+
+// set is what a change did to one register.
+type set struct {
+	name     string
+	old, now string
+	had      bool // there was something before
+}
+
+func (w *Site) recordKey(p *page) (*store.Record, error) {
+	id, err := record.ParseID(p.r.PathValue("id"))
+	if err != nil {
+		return nil, errNowhere
+	}
+	return w.store.Record(p.ctx, record.Village(p.r.PathValue("village")), id)
+}
+
+func (w *Site) record(p *page) (reply, error) {
+	rec, err := w.recordKey(p)
+	if err != nil {
+		return reply{}, err
+	}
+	return w.showRecord(p, rec, false)
+}
+
+// recordInFull shows a record with its masked fields in full, once the reason
+// is in the audit.
+func (w *Site) recordInFull(p *page) (reply, error) {
+	rec, err := w.recordKey(p)
+	if err != nil {
+		return reply{}, err
+	}
+	reason := strings.TrimSpace(p.r.PostForm.Get("reason"))
+	if reason == "" {
+		return goTo(href(rec.Key))
+	}
+	if err := w.access.Audit(p.ctx, p.account.Login, "view", string(rec.Type)+" "+rec.ID.String(), clip(reason, 500)); err != nil {
+		return reply{}, err
+	}
+	p.still = true // the address of this page shows less
+	return w.showRecord(p, rec, true)
+}
+
+func (w *Site) showRecord(p *page, rec *store.Record, full bool) (reply, error) {
+	row := rowOf(rec)
+	if err := p.gather([]store.Row{row}); err != nil {
+		return reply{}, err
+	}
+	v := &recordView{rec: rec, form: w.forms.Form(rec.Type), label: p.label(&row), full: full}
+	p.title, p.at = v.label, records
+	j, err := w.store.JSON(p.ctx, rec, p.lang)
+	if err != nil {
+		return reply{}, err
+	}
+	v.marks = j.Marks
+	if v.feed, err = w.store.Reported(p.ctx, rec.Village); err != nil {
+		return reply{}, err
+	}
+	w.fields(p, v)
+	if err := w.disputesOf(p, v); err != nil {
+		return reply{}, err
+	}
+	if err := w.links(p, v); err != nil {
+		return reply{}, err
+	}
+	if v.history, err = w.history(p, v); err != nil {
+		return reply{}, err
+	}
+	return show(recordPage(p, v))
+}
+
+// fields shows the fields in the order of the form, then those it does not
+// know.
+func (w *Site) fields(p *page, v *recordView) {
+	rec := v.rec
+	var names []string
+	var calculated map[string]record.Value
+	if v.form != nil {
+		calculated = v.form.Calculate(rec.View.Fields, store.Day(rec.View.Updated))
+		for _, fd := range v.form.Fields {
+			names = append(names, fd.Name)
+			v.masked = v.masked || fd.Masked && rec.View.Fields[fd.Name] != ""
+		}
+	}
+	for name := range rec.View.Fields {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		l := fieldLine{name: name, label: p.pathName(rec.Type, record.Path(name))}
+		value := rec.View.Fields[name]
+		var fd *form.Field
+		if v.form != nil {
+			fd = v.form.Field(name)
+		}
+		if fd != nil && fd.Kind == form.Calculate {
+			value = calculated[name]
+		}
+		switch {
+		case value == "" && len(rec.View.Conflicts[record.Path(name)]) == 0:
+			if fd == nil || fd.Kind != form.Calculate {
+				v.empty = append(v.empty, l.label)
+			}
+			continue
+		case fd != nil && fd.Refers != "":
+			l.refs = p.refs(rec.Village, fd, value)
+		case fd != nil && fd.Masked && v.full:
+			l.value, _ = value.Text()
+		default:
+			l.value = p.pathText(rec.Key, record.Path(name), value)
+		}
+		l.by = p.writtenBy(rec, name)
+		switch {
+		case len(rec.View.Conflicts[record.Path(name)]) > 0:
+			l.doubt = "conflict"
+		case slices.Contains(rec.View.Proposed, name):
+			l.doubt = "proposed"
+		case len(rec.View.Proposals[record.Path(name)]) > 0:
+			l.doubt = "proposal"
+		}
+		for _, m := range v.marks {
+			if string(m.Path) == name && m.Code != "proposed" {
+				l.marks = append(l.marks, m.Text)
+			}
+		}
+		v.fields = append(v.fields, l)
+	}
+}
+
+// writtenBy says who wrote the value that is shown, and when.
+func (p *page) writtenBy(rec *store.Record, name string) string {
+	var last merge.Sibling
+	for path, r := range rec.State {
+		if field, _ := path.Field(); field != name || path.IsProposal() && len(rec.State[path.Standing()].Siblings) > 0 {
+			continue
+		}
+		for _, s := range r.Siblings {
+			if s.At >= last.At {
+				last = s
+			}
+		}
+	}
+	if last.Author == "" {
+		return ""
+	}
+	return p.T("by", last.Author, p.when(last.At))
+}
+
+func (p *page) refs(v record.Village, fd *form.Field, value record.Value) []ref {
+	var list []ref
+	for _, text := range value.Texts() {
+		r := ref{label: p.named(v, fd.Refers, text, 1)}
+		if id, err := record.ParseID(text); err == nil {
+			k := record.Key{Village: v, Type: fd.Refers, ID: id}
+			if p.lookup(k) != nil {
+				r.href = href(k)
+			}
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// links lists what names the record.
+func (w *Site) links(p *page, v *recordView) error {
+	found, err := w.store.Referring(p.ctx, v.rec.Key, linkRows)
+	if err != nil {
+		return err
+	}
+	for _, r := range found {
+		if err := p.gather(r.Rows); err != nil {
+			return err
+		}
+		l := link{title: r.Form.Title.In(p.lang), rows: r.Rows, count: r.Count}
+		for _, fd := range columnsOf(r.Form, nil) {
+			if fd != r.Field && !fd.Masked {
+				l.columns = append(l.columns, fd)
+			}
+		}
+		if r.Count > len(r.Rows) {
+			l.all = address("/records/"+string(r.Form.Type), "village", string(v.rec.Village), "w."+r.Field.Name, v.rec.ID.String())
+		}
+		v.links = append(v.links, l)
+	}
+	return nil
+}
+
+// history shows every change, newest first, with what each replaced.
+func (w *Site) history(p *page, v *recordView) ([]event, error) {
+	entries, err := w.store.History(p.ctx, v.rec.Village, v.rec.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	said := map[record.Dot]map[record.Path]record.Value{}
+	for _, e := range entries {
+		m := map[record.Path]record.Value{}
+		for _, write := range e.Change.Body {
+			m[write.Path] = write.Value
+		}
+		said[e.Dot] = m
+	}
+	var list []event
+	for i := range entries {
+		e := &entries[i]
+		ev := event{entry: *e, when: p.when(e.At), who: e.Change.Author, device: p.device(e.Device), reason: review.Reason(&e.Change)}
+		for _, write := range e.Change.Body {
+			if write.Path == record.Source {
+				ev.first = true
+				continue
+			}
+			s := set{name: p.pathName(v.rec.Type, write.Path), now: w.historyText(p, v, write.Path, write.Value)}
+			var olds []string
+			for _, o := range write.Observed {
+				if old, known := said[o][write.Path]; known {
+					if text := w.historyText(p, v, write.Path, old); !slices.Contains(olds, text) {
+						olds = append(olds, text)
+					}
+				}
+			}
+			s.old, s.had = strings.Join(olds, p.T("history.and")), len(olds) > 0
+			ev.sets = append(ev.sets, s)
+		}
+		list = append(list, ev)
+	}
+	return list, nil
+}
+
+func (w *Site) historyText(p *page, v *recordView, path record.Path, value record.Value) string {
+	if v.full && v.form != nil {
+		if fd := v.form.PathField(path); fd != nil && fd.Masked {
+			if s, ok := value.Text(); ok {
+				return s
+			}
+		}
+	}
+	return p.pathText(v.rec.Key, path, value)
+}

@@ -1,0 +1,320 @@
+package web
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/a-h/templ"
+	"github.com/alexedwards/scs/v2"
+	"github.com/klauspost/compress/gzhttp"
+
+	"zhucun/server/access"
+	"zhucun/server/export"
+	"zhucun/server/review"
+	"zhucun/server/store"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+)
+
+// Options are what a site takes from outside.
+type Options struct {
+	// URL gives the server's address as laptops and browsers know it:
+	// enrolment codes tell it, and where it is https cookies are Secure.
+	URL     string
+	Log     *slog.Logger // nil: none
+	Version string
+}
+
+// Site serves the office's pages over one store.
+type Site struct {
+	store    *store.Store
+	access   *access.Access
+	review   *review.Review
+	export   *export.Export
+	forms    *form.Set
+	opt      Options
+	sessions *scs.SessionManager
+	key      []byte // of form tokens
+	mux      *http.ServeMux
+	// closing is closed when the server goes down, so that pages that wait for
+	// news do not hold it up.
+	closing chan struct{}
+	close   sync.Once
+}
+
+// New makes the pages of a store.
+func New(s *store.Store, a *access.Access, r *review.Review, opt Options) *Site {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	w := &Site{store: s, access: a, review: r, export: export.New(s, a), forms: s.Forms(), opt: opt, key: formKey(s),
+		sessions: newSessions(s), mux: http.NewServeMux(), closing: make(chan struct{})}
+	w.routes()
+	return w
+}
+
+// Handler serves everything.
+func (w *Site) Handler() http.Handler {
+	pages := gzhttp.GzipHandler(w.mux)
+	live := http.HandlerFunc(w.live)
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		protect(rw.Header())
+		if r.URL.Path == livePath {
+			live(rw, r) // compressed, events would wait for more
+			return
+		}
+		pages.ServeHTTP(rw, r)
+	})
+}
+
+// Close lets go of the pages that wait for news.
+func (w *Site) Close() { w.close.Do(func() { close(w.closing) }) }
+
+// The areas of the site, and who may go there. Everybody may use door.
+const (
+	door        = ""
+	anybody     = "anybody" // whoever is signed in
+	overview    = "overview"
+	records     = "records"
+	coverage    = "coverage"
+	conflicts   = "conflicts"
+	quarantine  = "quarantine"
+	devices     = "devices"
+	accounts    = "accounts"
+	auditReport = "audit"
+)
+
+// areas has the roles of each area; the first area that an account may go to is
+// its home. Leaders see sums and no persons, administrators no household's data.
+var areas = []struct {
+	name  string
+	path  string
+	roles []identity.Role
+}{
+	{overview, "/", []identity.Role{identity.Office}},
+	{records, "/records", []identity.Role{identity.Office}},
+	{coverage, "/coverage", []identity.Role{identity.Office, identity.Leader}},
+	{conflicts, "/conflicts", []identity.Role{identity.Office}},
+	{quarantine, "/quarantine", []identity.Role{identity.Office}},
+	{devices, "/devices", []identity.Role{identity.Office, identity.Admin}},
+	{accounts, "/accounts", []identity.Role{identity.Office, identity.Admin}},
+	{auditReport, "/audit", []identity.Role{identity.Office, identity.Admin}},
+}
+
+// may tells whether one of the roles may go to an area.
+func may(roles []identity.Role, area string) bool {
+	if area == anybody {
+		return true
+	}
+	for _, a := range areas {
+		if a.name == area {
+			return slices.ContainsFunc(a.roles, func(r identity.Role) bool { return slices.Contains(roles, r) })
+		}
+	}
+	return false
+}
+
+// home is where an account begins.
+func home(roles []identity.Role) string {
+	for _, a := range areas {
+		if may(roles, a.name) {
+			return a.path
+		}
+	}
+	return "/me"
+}
+
+// route is one address with its area.
+type route struct {
+	pattern, area string
+	handle        handler
+}
+
+func (w *Site) all() []route {
+	return []route{
+		{"GET /signin", door, w.signInPage},
+		{"POST /signin", door, w.signIn},
+		{"POST /language", door, w.setLanguage},
+		{"POST /signout", anybody, w.signOut},
+		{"GET /me", anybody, w.me},
+		{"POST /me", anybody, w.setPassword},
+		{"GET /{$}", overview, w.overview},
+		{"GET /records", records, w.kinds},
+		{"GET /records/{type}", records, w.list},
+		{"GET /export/{type}", records, w.download},
+		{"GET /record/{village}/{id}", records, w.record},
+		{"POST /record/{village}/{id}/full", records, w.recordInFull},
+		{"GET /coverage", coverage, w.coverage},
+		{"GET /overdue", records, w.overdue},
+		{"GET /conflicts", conflicts, w.conflicts},
+		{"POST /decide", conflicts, w.decide},
+		{"GET /quarantine", quarantine, w.quarantine},
+		{"POST /quarantine", quarantine, w.decideQuarantine},
+		{"GET /devices", devices, w.devices},
+		{"POST /devices/code", devices, w.newCode},
+		{"POST /devices/{id}/revoke", devices, w.revoke},
+		{"POST /devices/{id}/profile", devices, w.addProfile},
+		{"GET /accounts", accounts, w.accounts},
+		{"POST /accounts", accounts, w.addAccount},
+		{"POST /accounts/password", accounts, w.resetPassword},
+		{"GET /audit", auditReport, w.audit},
+		{"/", anybody, w.nowhere},
+	}
+}
+
+func (w *Site) routes() {
+	for _, r := range w.all() {
+		w.mux.HandleFunc(r.pattern, w.serve(r.area, r.handle))
+	}
+	w.mux.HandleFunc("GET /assets/{hash}/{name}", serveAsset)
+}
+
+// handler answers one request; what it returns is written by Site.serve.
+type handler func(*page) (reply, error)
+
+// reply is what a handler wants written: a page, a way to another one, or a
+// download.
+type reply struct {
+	body   templ.Component
+	status int // 0 is 200
+	to     string
+	cookie *http.Cookie
+	// send writes anything else, with its own headers.
+	send func(http.ResponseWriter) error
+}
+
+func show(c templ.Component) (reply, error) { return reply{body: c}, nil }
+func goTo(path string) (reply, error)       { return reply{to: path}, nil }
+
+// fault is an error that is the asker's: what happened and what to do next, by
+// their ids in the table of texts.
+type fault struct {
+	status     int
+	what, next string
+}
+
+func (f *fault) Error() string { return f.what }
+
+var (
+	errNowhere = &fault{http.StatusNotFound, "error.nowhere", "error.nowhere.next"}
+	errGone    = &fault{http.StatusNotFound, "error.gone", "error.gone.next"}
+	errRole    = &fault{http.StatusForbidden, "error.role", "error.role.next"}
+	errAsked   = &fault{http.StatusBadRequest, "error.asked", "error.asked.next"}
+	errCross   = &fault{http.StatusForbidden, "error.cross", "error.cross.next"}
+)
+
+func (w *Site) nowhere(*page) (reply, error) { return reply{}, errNowhere }
+
+// serve runs a handler and writes its reply; it is the one place where an error
+// becomes a page.
+func (w *Site) serve(area string, h handler) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		p, err := w.page(rw, r)
+		var a reply
+		if err == nil {
+			a, err = w.pass(p, area, h)
+		}
+		if err != nil {
+			a = w.failed(p, err)
+		}
+		if !p.in() {
+			p.secret() // the cookie of the door goes out before the page that needs it
+		}
+		if err := p.keep(rw); err != nil {
+			w.opt.Log.Error("session not kept", "error", err)
+		}
+		if a.cookie != nil {
+			http.SetCookie(rw, a.cookie)
+		}
+		switch {
+		case a.to != "":
+			http.Redirect(rw, r, a.to, http.StatusSeeOther)
+			return
+		case a.send != nil:
+			err = a.send(rw)
+		default:
+			rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+			if a.status != 0 {
+				rw.WriteHeader(a.status)
+			}
+			err = a.body.Render(r.Context(), rw)
+		}
+		if err != nil && r.Context().Err() == nil {
+			w.opt.Log.Error("page not written", "path", r.URL.Path, "error", err)
+		}
+	}
+}
+
+// pass lets a request through that may go where it wants to.
+func (w *Site) pass(p *page, area string, h handler) (reply, error) {
+	if p.r.Method != http.MethodGet && p.r.Method != http.MethodHead {
+		if err := p.checkForm(); err != nil {
+			return reply{}, err
+		}
+	}
+	if area != door {
+		switch {
+		case !p.in():
+			return w.toSignIn(p)
+		case !may(p.account.Roles, area):
+			if p.r.URL.Path == "/" && p.r.Method == http.MethodGet {
+				return goTo(home(p.account.Roles))
+			}
+			return reply{}, errRole
+		}
+	}
+	return h(p)
+}
+
+// failed turns an error into a page with one sentence and the next step.
+func (w *Site) failed(p *page, err error) reply {
+	var f *fault
+	switch {
+	case errors.As(err, &f):
+	case errors.Is(err, store.ErrNotFound):
+		f = errGone
+	default:
+		w.opt.Log.Error("request failed", "path", p.r.URL.Path, "error", err)
+		f = &fault{http.StatusInternalServerError, "error.failed", "error.failed.next"}
+		if w.store.Again(err) {
+			f = &fault{http.StatusServiceUnavailable, "error.busy", "error.busy.next"}
+		}
+	}
+	p.title = p.T(f.what)
+	p.still = true
+	return reply{status: f.status, body: faultPage(p, f)}
+}
+
+// protect sets the headers of every answer.
+func protect(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	// Not no-referrer: browsers that send no Sec-Fetch-Site would then send
+	// their own forms with the origin "null".
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// address makes an address of a path and its query.
+func address(to string, query ...string) string {
+	sep := "?"
+	for i := 0; i+1 < len(query); i += 2 {
+		if query[i+1] != "" {
+			to += sep + escape(query[i]) + "=" + escape(query[i+1])
+			sep = "&"
+		}
+	}
+	return to
+}
+
+// local tells an address on this site from one that leads elsewhere.
+func local(to string) bool {
+	return strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") && !strings.ContainsAny(to, "\\\r\n\t")
+}

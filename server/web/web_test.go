@@ -1,0 +1,357 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"zhucun/server/store"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+)
+
+// Each row is an address and who gets a page there.
+func TestRoles(t *testing.T) {
+	f := filled(t)
+	house := f.first(small[0].Code, "household", 0)
+	tests := []struct {
+		path                  string
+		office, leader, admin bool
+	}{
+		{"/", true, false, false},
+		{"/records", true, false, false},
+		{"/records/household", true, false, false},
+		{href(house.Key), true, false, false},
+		{"/export/household?format=csv", true, false, false},
+		{"/coverage", true, true, false},
+		{"/overdue", true, false, false}, // persons
+		{"/conflicts", true, false, false},
+		{"/quarantine", true, false, false},
+		{"/devices", true, false, true},
+		{"/accounts", true, false, true},
+		{"/audit", true, false, true},
+		{"/me", true, true, true},
+	}
+	visitors := map[string]*visitor{"office": f.as("office"), "leader": f.as("leader"), "admin": f.as("admin")}
+	nobody := f.visitor()
+	for _, tt := range tests {
+		for who, may := range map[string]bool{"office": tt.office, "leader": tt.leader, "admin": tt.admin} {
+			a := visitors[who].get(tt.path)
+			switch {
+			case tt.path == "/" && !may:
+				if a.path == "/" || a.status != http.StatusOK {
+					t.Errorf("%s at /: %d at %s; want its own first page", who, a.status, a.path)
+				}
+			case may && a.status != http.StatusOK, !may && a.status != http.StatusForbidden:
+				t.Errorf("%s at %s: %d; may go there: %v", who, tt.path, a.status, may)
+			case !may && strings.Contains(a.body, "红尖溪村"):
+				t.Errorf("%s at %s sees a village on the refusal", who, tt.path)
+			}
+		}
+		if a := nobody.get(tt.path); !strings.HasPrefix(a.path, "/signin") {
+			t.Errorf("nobody at %s: %d at %s; want the door", tt.path, a.status, a.path)
+		}
+	}
+	// What no table names nobody reaches: every route has an area with roles.
+	for _, r := range f.site.all() {
+		if r.area == door || r.area == anybody {
+			continue
+		}
+		if !may([]identity.Role{identity.Office}, r.area) || may([]identity.Role{identity.TeamMember}, r.area) {
+			t.Errorf("%s is in area %q, which the table of areas lacks", r.pattern, r.area)
+		}
+	}
+}
+
+// No form without its token, and none from elsewhere, does anything.
+func TestForms(t *testing.T) {
+	f := newFixture(t, small...)
+	v := f.as("office")
+	page := v.get("/devices")
+	form := url.Values{"name": {"王队员"}, "role": {"team_member"}, "village": {string(small[0].Code)}, "_token": {page.token()}}
+	other := f.as("office").get("/devices").token()
+	tests := []struct {
+		name   string
+		change func(*http.Request, url.Values)
+		status int
+	}{
+		{"as the page sends it", func(*http.Request, url.Values) {}, 200},
+		{"without a token", func(_ *http.Request, v url.Values) { v.Del("_token") }, 403},
+		{"with another session's", func(_ *http.Request, v url.Values) { v.Set("_token", other) }, 403},
+		{"with one that is none", func(_ *http.Request, v url.Values) { v.Set("_token", "x") }, 403},
+		{"from another site", func(r *http.Request, _ url.Values) { r.Header.Set("Origin", "https://evil.example") }, 403},
+		{"from another site, by its own word", func(r *http.Request, _ url.Values) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			values := mapsClone(form)
+			r, err := http.NewRequest(http.MethodPost, f.server.URL+"/devices/code", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Origin", f.server.URL)
+			tt.change(r, values)
+			body := values.Encode()
+			r, err = http.NewRequest(http.MethodPost, f.server.URL+"/devices/code", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Origin", f.server.URL)
+			tt.change(r, values)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			before, _ := f.store.Codes(t.Context())
+			a := v.do(r)
+			after, _ := f.store.Codes(t.Context())
+			if a.status != tt.status || (len(after) > len(before)) != (tt.status == 200) {
+				t.Errorf("%d, %d codes more; want %d", a.status, len(after)-len(before), tt.status)
+			}
+		})
+	}
+	// No page changes anything when it is only looked at.
+	for _, path := range []string{"/devices/code", "/decide", "/signout", "/accounts/password"} {
+		if a := v.get(path); a.status == 200 {
+			t.Errorf("GET %s: %d", path, a.status)
+		}
+	}
+}
+
+func TestSession(t *testing.T) {
+	t.Run("cookies and headers", func(t *testing.T) {
+		f := newFixture(t, small...)
+		v := f.visitor()
+		door := v.get("/signin")
+		v.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		a := v.post("/signin", door, url.Values{"login": {"office"}, "password": {password}})
+		if a.status != http.StatusSeeOther || a.header.Get("Location") != "/" {
+			t.Fatalf("%d %s", a.status, a.header.Get("Location"))
+		}
+		cookie := a.header.Get("Set-Cookie")
+		for _, want := range []string{"zhucun-office=", "HttpOnly", "SameSite=Lax", "Path=/", "Max-Age="} {
+			if !strings.Contains(cookie, want) {
+				t.Errorf("cookie %q lacks %s", cookie, want)
+			}
+		}
+		if strings.Contains(cookie, "Secure") {
+			t.Errorf("cookie %q is Secure without TLS: the browser would not send it", cookie)
+		}
+		h := v.get("/").header
+		for name, want := range map[string]string{"Content-Security-Policy": "frame-ancestors 'none'", "X-Content-Type-Options": "nosniff",
+			"Cache-Control": "no-store", "Referrer-Policy": "same-origin"} {
+			if !strings.Contains(h.Get(name), want) {
+				t.Errorf("%s: %q lacks %s", name, h.Get(name), want)
+			}
+		}
+		if csp := h.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") {
+			t.Errorf("policy %q", csp)
+		}
+	})
+	t.Run("behind TLS", func(t *testing.T) {
+		f := newFixture(t, small...)
+		f.site.opt.URL = "https://office.test"
+		v := f.visitor()
+		if c := v.get("/signin").header.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-zhucun-door=") || !strings.Contains(c, "Secure") {
+			t.Errorf("cookie %q", c)
+		}
+	})
+	t.Run("a planted session is worth nothing", func(t *testing.T) {
+		f := newFixture(t, small...)
+		v := f.as("admin")
+		u, _ := url.Parse(f.server.URL)
+		before := cookieOf(v, u)
+		v.post("/signin", v.get("/me"), url.Values{"login": {"office"}, "password": {password}})
+		if after := cookieOf(v, u); after == before || after == "" {
+			t.Errorf("the session kept its token %q over the sign-in", before)
+		}
+		old := f.visitor()
+		old.http.Jar.SetCookies(u, []*http.Cookie{{Name: "zhucun-office", Value: before}})
+		if a := old.get("/me"); !strings.HasPrefix(a.path, "/signin") {
+			t.Error("the session from before the sign-in still works")
+		}
+	})
+	t.Run("idle, used, and at its end", func(t *testing.T) {
+		f := newFixture(t, small...)
+		v := f.as("office")
+		for range 3 {
+			f.pass(sessionIdle - time.Minute)
+			if a := v.get("/me"); a.path != "/me" {
+				t.Fatalf("ended while in use: %s", a.path)
+			}
+		}
+		f.pass(sessionIdle + time.Minute)
+		if a := v.get("/me"); !strings.HasPrefix(a.path, "/signin") {
+			t.Error("an idle session still works")
+		}
+		v = f.as("office")
+		for range 13 {
+			f.pass(sessionIdle - time.Minute)
+			v.get("/me")
+		}
+		if a := v.get("/me"); !strings.HasPrefix(a.path, "/signin") {
+			t.Error("a session works beyond its end")
+		}
+	})
+	t.Run("what a page asks for by itself keeps nothing alive", func(t *testing.T) {
+		f := newFixture(t, small...)
+		v := f.as("office")
+		for i := range 4 {
+			f.pass(sessionIdle / 3)
+			r, _ := http.NewRequest(http.MethodGet, f.server.URL+"/me", nil)
+			r.Header.Set(liveHeader, "1")
+			if a := v.do(r); (a.status == http.StatusOK) != (i < 3) {
+				t.Errorf("round %d: %d", i, a.status)
+			}
+		}
+	})
+	t.Run("signed out", func(t *testing.T) {
+		f := newFixture(t, small...)
+		v := f.as("office")
+		u, _ := url.Parse(f.server.URL)
+		kept := cookieOf(v, u)
+		if a := v.post("/signout", v.get("/me"), nil); a.path != "/signin" {
+			t.Errorf("led to %s", a.path)
+		}
+		v.http.Jar.SetCookies(u, []*http.Cookie{{Name: "zhucun-office", Value: kept}})
+		if a := v.get("/me"); !strings.HasPrefix(a.path, "/signin") {
+			t.Error("the session works after it was signed out")
+		}
+	})
+	t.Run("a new password ends the others", func(t *testing.T) {
+		f := newFixture(t, small...)
+		a, b := f.as("office"), f.as("office")
+		if got := a.post("/me", a.get("/me"), url.Values{"old": {password}, "new": {"another password"}, "again": {"another password"}}); got.path != "/me?done=1" {
+			t.Fatalf("%s\n%s", got.path, got.body)
+		}
+		if got := a.get("/me"); got.path != "/me" {
+			t.Error("whoever changed the password is out")
+		}
+		if got := b.get("/me"); !strings.HasPrefix(got.path, "/signin") {
+			t.Error("another session outlived the password")
+		}
+	})
+	t.Run("where one wanted to go", func(t *testing.T) {
+		f := newFixture(t, small...)
+		for to, want := range map[string]string{"/records/visit?q=a": "/records/visit?q=a", "//evil.example": "/", "https://evil.example/": "/", "/\\evil.example": "/", "": "/"} {
+			v := f.visitor()
+			if a := v.post("/signin", v.get("/signin"), url.Values{"login": {"office"}, "password": {password}, "to": {to}}); a.path != want {
+				t.Errorf("to %q led to %s; want %s", to, a.path, want)
+			}
+		}
+	})
+	t.Run("wrong passwords", func(t *testing.T) {
+		f := newFixture(t, small...)
+		v := f.visitor()
+		var last answer
+		for range 6 {
+			last = v.signIn("office", "wrong")
+		}
+		if last.status != http.StatusTooManyRequests || !strings.Contains(last.body, "秒") {
+			t.Errorf("%d\n%s", last.status, last.body)
+		}
+		if a := v.signIn("nobody", "wrong"); a.status != http.StatusUnauthorized {
+			t.Errorf("an unknown login: %d", a.status)
+		}
+	})
+}
+
+func cookieOf(v *visitor, u *url.URL) string {
+	for _, c := range v.http.Jar.Cookies(u) {
+		if c.Name == "zhucun-office" {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// What people write is text on every page.
+func TestMarkupIsText(t *testing.T) {
+	f := newFixture(t, small...)
+	const nasty = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
+	l := f.laptop("杜旺火", identity.Office, small[0].Code)
+	k := record.Key{Village: small[0].Code, Type: "household", ID: record.ID{1, 6: 0x70, 8: 0x80}}
+	l.send(k.Village, l.change(k, nil, map[string]string{"head_name": nasty, "group_name": nasty}))
+	rec := f.get(k)
+	f.quarrelIn(rec, "group_name", nasty+"甲", nasty+"乙")
+	f.stray(rec)
+	v := f.as("office")
+	for _, path := range []string{"/", "/records/household", href(k), "/conflicts", "/quarantine", "/overdue?on=2030-01-01", "/records/household?q=" + url.QueryEscape(nasty)} {
+		a := v.get(path)
+		if a.status != 200 || strings.Contains(a.body, "<script>alert") || strings.Contains(a.body, "<img src=x") {
+			t.Errorf("%s: %d, markup in it", path, a.status)
+		}
+	}
+	if a := v.get(href(k)); !strings.Contains(a.body, "&lt;script&gt;alert(1)&lt;/script&gt;") {
+		t.Error("the text is not on the record's page")
+	}
+}
+
+// quarrelIn makes two laptops write different things in a field.
+func (f *fixture) quarrelIn(rec *store.Record, field, one, two string) {
+	a, b := f.laptop("宋芬娥", identity.FirstSecretary, rec.Village), f.laptop("杜旺火", identity.TeamMember, rec.Village)
+	f.pass(time.Minute)
+	x, y := a.change(rec.Key, rec.State, map[string]string{field: one}), b.change(rec.Key, rec.State, map[string]string{field: two})
+	a.send(rec.Village, x)
+	b.send(rec.Village, y)
+}
+
+// Every page is there in both languages, without a text that is missing.
+func TestEveryPage(t *testing.T) {
+	f := filled(t)
+	house := f.first(small[0].Code, "household", 0)
+	f.quarrel(house)
+	f.stray(f.first(small[0].Code, "household", 1))
+	visit := f.first(small[0].Code, "visit", 0)
+	tests := []struct{ path, zh, en string }{
+		{"/", "总览", "Overview"},
+		{"/records", "台账", "Records"},
+		{"/records/household", "贫困户台账", "Households"},
+		{"/records/visit?village=" + string(small[0].Code), "入户走访", "Household visits"},
+		{"/records/person", "家庭成员", "Household members"},
+		{href(house.Key), "改动经过", "History"},
+		{href(visit.Key), "改动经过", "History"},
+		{"/coverage?month=2025-01", "走访覆盖率", "Visit coverage"},
+		{"/overdue", "超期未走访", "Overdue visits"},
+		{"/conflicts", "用这个", "Take this"},
+		{"/quarantine", "接受，记入", "Accept"},
+		{"/devices", "发放登记码", "Issue an enrolment code"},
+		{"/accounts", "新建账号", "New account"},
+		{"/audit", "查看记录", "Audit"},
+		{"/me", "修改密码", "Change the password"},
+		{"/nowhere", "没有这个页面", "There is no such page"},
+	}
+	zh, en := f.as("office"), f.as("office").english()
+	for _, tt := range tests {
+		for lang, v := range map[string]*visitor{"zh-CN": zh, "en": en} {
+			a := v.get(tt.path)
+			want := tt.zh
+			if lang == "en" {
+				want = tt.en
+			}
+			if !strings.Contains(a.body, want) || !strings.Contains(a.body, `<html lang="`+lang+`">`) || strings.Contains(a.body, "⟦") || strings.Contains(a.body, "%!") {
+				t.Errorf("%s in %s: %d, without %q, or with a text missing", tt.path, lang, a.status, want)
+			}
+		}
+	}
+}
+
+// All assets are where pages say, and may be kept for ever.
+func TestAssets(t *testing.T) {
+	f := newFixture(t, small...)
+	v := f.visitor()
+	for name := range assets {
+		a := v.get(assetPath(name))
+		if a.status != 200 || !strings.Contains(a.header.Get("Cache-Control"), "immutable") || a.body == "" {
+			t.Errorf("%s: %d %v", name, a.status, a.header)
+		}
+	}
+	if a := v.get("/assets/0000000000000000/zhucun.css"); a.status != 404 {
+		t.Errorf("with another hash: %d", a.status)
+	}
+}
+
+func ExampleSite() {
+	fmt.Println(address("/records/visit", "village", "369999000001", "q", "", "life", "void"))
+	// Output: /records/visit?village=369999000001&life=void
+}

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"zhucun/server/store"
+	"zhucun/shared/form"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// here is where the page can be asked for again.
+func (p *page) here() string {
+	if p.r.Method == http.MethodGet {
+		return p.r.URL.RequestURI()
+	}
+	return "/"
+}
+
+// badge counts what waits in an area.
+func (p *page) badge(area string) int {
+	switch area {
+	case conflicts:
+		return p.toDecide()
+	case quarantine:
+		return p.toSort()
+	}
+	return 0
+}
+
+// entered tells a village that the office has entered.
+func (p *page) entered(code record.Village) bool {
+	return slices.ContainsFunc(p.known, func(v store.Village) bool { return v.Code == code })
+}
+
+func (p *page) orUnnamed(s string) string {
+	if s == "" {
+		return p.T("unnamed")
+	}
+	return s
+}
+
+func (v *overdueView) pageHref(from int) string { return v.href(v.village, from) }
+
+func sizeOf(choices []form.Choice) string { return strconv.Itoa(min(len(choices), 8)) }
+
+// asideReason says why a segment was set aside.
+func (p *page) asideReason(code string) string {
+	switch code {
+	case wire.RefusedFork, wire.RefusedDamaged, wire.RefusedForged:
+		return p.T("aside." + code)
+	}
+	return code
+}
+
+// act says what a note of the audit is about.
+func (p *page) act(act string) string {
+	switch act {
+	case "view", "export", "account", "password":
+		return p.T("audit." + act)
+	}
+	return act
+}
