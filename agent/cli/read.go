@@ -409,19 +409,6 @@ func (c *call) statusCmd() *cobra.Command {
 	}
 }
 
-// conflictJSON is one register that waits for a person.
-type conflictJSON struct {
-	Record    string         `json:"record"`
-	Type      record.Type    `json:"type"`
-	Village   record.Village `json:"village"`
-	Path      record.Path    `json:"path"`
-	Kind      string         `json:"kind"` // conflict or proposal
-	Title     string         `json:"title"`
-	Value     record.Value   `json:"value"` // what is shown meanwhile
-	Values    []merge.Claim  `json:"values"`
-	MayDecide bool           `json:"may_decide"`
-}
-
 func (c *call) conflictsCmd() *cobra.Command {
 	var proposals bool
 	cmd := &cobra.Command{
@@ -473,9 +460,9 @@ func (c *call) conflictsCmd() *cobra.Command {
 }
 
 // waiting gives the registers of a record that wait for a person.
-func waiting(f *form.Form, r store.Record, d store.Device, lang form.Lang) []conflictJSON {
+func waiting(f *form.Form, r store.Record, d store.Device, lang form.Lang) []merge.Waiting {
 	j := r.View.JSON(r.Key, r.Way, nil)
-	var items []conflictJSON
+	var items []merge.Waiting
 	for kind, m := range map[string]map[record.Path][]merge.Claim{"conflict": j.Conflicts, "proposal": j.Proposals} {
 		for _, p := range sortedPaths(m) {
 			may := false
@@ -483,10 +470,13 @@ func waiting(f *form.Form, r store.Record, d store.Device, lang form.Lang) []con
 				w := merge.Writer{Author: profile, Role: d.Assigned.Role}
 				may = may || merge.Permit(f, f.Type, r.State, w, []record.Write{{Path: p}}) == nil
 			}
-			items = append(items, conflictJSON{r.Key.ID.String(), r.Key.Type, r.Key.Village, p, kind, title(f, r.View, lang), j.Fields[string(p)], m[p], may})
+			items = append(items, merge.Waiting{
+				Village: r.Key.Village, Type: r.Key.Type, ID: r.Key.ID.String(), Record: r.Key.ID.String(), Path: p, Kind: kind,
+				Title: title(f, r.View, lang), Value: j.Fields[string(p)], Values: m[p], MayDecide: may,
+			})
 		}
 	}
-	slices.SortFunc(items, func(a, b conflictJSON) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Path, b.Path)) })
+	slices.SortFunc(items, func(a, b merge.Waiting) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Path, b.Path)) })
 	return items
 }
 

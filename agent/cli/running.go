@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -114,16 +113,18 @@ func (c *call) forward(ctx context.Context, r running, stdin bool) error {
 	req.Header.Set(tokenHeader, r.Token)
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the running agent: %w", err)
+		c.log.Debug("the running agent was not reached", "error", err)
+		return c.fail(c.say("后台程序没有应答，可能刚刚停止。请再试一次", "The running agent did not answer; perhaps it has just stopped. Try again"))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the running agent answered %s", resp.Status)
+		return c.fail(c.say("后台程序没有接受这个命令（%s）。请重新启动它再试", "The running agent did not take the command (%s). Start it again and try once more", resp.Status))
 	}
 	for {
 		var h [5]byte
 		if _, err := io.ReadFull(resp.Body, h[:]); err != nil {
-			return fmt.Errorf("%s: %w", c.say("程序在执行中途停止了，请看结果后再试", "the running agent stopped half way; look at what was done and try again"), err)
+			c.log.Debug("the running agent stopped half way", "error", err)
+			return c.fail(c.say("后台程序中途停止了。已显示编号的都已保存，其余请再试一次", "The running agent stopped half way. What was printed is saved; try the rest again"))
 		}
 		n := int64(binary.BigEndian.Uint32(h[1:]))
 		switch h[0] {

@@ -21,16 +21,16 @@ var (
 // Enrol brings the laptop in with a code. Code and key are stored before the
 // server is asked, so that the same code works again after a lost answer.
 func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
-	code, err := identity.ParseCode(text)
-	if err != nil {
-		return store.Device{}, err
-	}
 	d, err := c.store.Device()
 	if err != nil {
 		return d, err
 	}
 	if d.Enrolled() {
 		return d, ErrEnrolled
+	}
+	code, err := identity.ParseCode(text)
+	if err != nil {
+		return d, err
 	}
 	d, err = c.store.SetDevice(ctx, func(d *store.Device) { d.Code, d.URL, d.Pin = text, code.URL, code.Pin })
 	if err != nil {

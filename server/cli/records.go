@@ -214,33 +214,31 @@ func (c *call) condition(err error) error {
 
 func (c *call) conflictsCommand() *cobra.Command {
 	var villages []string
-	cmd := c.command("conflicts [--village CODE]", "列出待处理的冲突和建议", "list the conflicts and proposals that wait", 0, 0, func(ctx context.Context, _ []string) error {
-		return c.with(ctx, func(s *server) error { return c.conflicts(ctx, s, codes(villages)) })
+	var proposals bool
+	cmd := c.command("conflicts [--village CODE]", "列出待处理的冲突", "list the conflicts that wait", 0, 0, func(ctx context.Context, _ []string) error {
+		kind := store.Conflict
+		if proposals {
+			kind = ""
+		}
+		return c.with(ctx, func(s *server) error { return c.conflicts(ctx, s, kind, codes(villages)) })
 	})
+	cmd.Flags().BoolVar(&proposals, "proposals", false, c.say("连同建议", "with the proposals"))
 	cmd.Flags().StringSliceVar(&villages, "village", nil, c.say("只看这个村", "only this village"))
 	return cmd
 }
 
-type conflictJSON struct {
-	Village record.Village `json:"village"`
-	Type    record.Type    `json:"type"`
-	ID      string         `json:"id"`
-	Path    record.Path    `json:"path"`
-	Kind    store.Kind     `json:"kind"`
-	Label   string         `json:"label"`
-	Since   string         `json:"since"`
-	Claims  []merge.Claim  `json:"claims"`
-}
-
-func (c *call) conflicts(ctx context.Context, s *server, villages []record.Village) error {
-	items, err := s.review.List(ctx, c.lang, villages...)
+func (c *call) conflicts(ctx context.Context, s *server, kind store.Kind, villages []record.Village) error {
+	items, err := s.review.List(ctx, c.lang, kind, villages...)
 	if err != nil {
 		return err
 	}
 	for i := range items {
 		it := &items[i]
 		if c.json {
-			if err := c.print(conflictJSON{it.Village, it.Type, it.ID.String(), it.Path, it.Kind, it.Label, it.Since.String(), it.JSON()}); err != nil {
+			if err := c.print(merge.Waiting{
+				Village: it.Village, Type: it.Type, ID: it.ID.String(), Record: it.ID.String(), Path: it.Path, Kind: string(it.Kind), Title: it.Label,
+				Value: it.Record.View.Fields[string(it.Path)], Values: it.JSON(), Since: it.Since.String(), MayDecide: true,
+			}); err != nil {
 				return err
 			}
 			continue

@@ -45,14 +45,18 @@ type Item struct {
 	Claims []merge.Sibling
 }
 
-// List gives what waits in the villages (none means all).
-func (r *Review) List(ctx context.Context, lang form.Lang, villages ...record.Village) ([]Item, error) {
+// List gives what waits in the villages (none means all), of one kind or, with an
+// empty one, of both.
+func (r *Review) List(ctx context.Context, lang form.Lang, kind store.Kind, villages ...record.Village) ([]Item, error) {
 	waiting, err := r.store.Reviews(ctx, villages...)
 	if err != nil {
 		return nil, err
 	}
-	items := make([]Item, 0, len(waiting))
+	var items []Item
 	for _, w := range waiting {
+		if kind != "" && w.Kind != kind {
+			continue
+		}
 		item, err := r.item(ctx, w, lang)
 		if errors.Is(err, store.ErrNotFound) {
 			continue // decided while we looked

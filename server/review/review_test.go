@@ -142,7 +142,7 @@ func TestDecide(t *testing.T) {
 			if v.Fields["head_name"] != tt.head || v.Fields["poverty_attr"] != tt.attr || v.Void != tt.void {
 				t.Errorf("the record reads %+v", v)
 			}
-			items, err := r.List(context.Background(), form.Zh, storetest.Code)
+			items, err := r.List(context.Background(), form.Zh, "", storetest.Code)
 			var left []record.Path
 			for _, it := range items {
 				left = append(left, it.Path)

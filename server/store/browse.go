@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -129,76 +131,150 @@ func fromColumn(fd *form.Field, v any) record.Value {
 }
 
 // Browse gives a page of a list in its order, and the place where the next one
-// begins; the zero Place when this is the last. The error may be a
-// *ConditionError.
+// begins; the zero Place when this is the last. Records without a value to
+// order by come last. The error may be a *ConditionError.
+//
+// Each village is asked by itself and gives as many rows as the page holds: a
+// statement that names one village goes to one node, and to an index where the
+// ordering column has one.
 func (s *Store) Browse(ctx context.Context, q Browse) (rows []Row, next Place, err error) {
 	p := s.tables[q.Type]
 	if p == nil {
 		return nil, next, ErrNotFound
 	}
-	where, args, err := s.listed(p, q)
-	if err != nil {
-		return nil, next, err
-	}
 	name, down := p.order()
-	key, way, sign := "f.updated_at", "", ">"
-	if name != "updated_at" {
-		key = fmt.Sprintf("coalesce(f.%s, %s)", quote(name), p.nothing(name))
-	}
-	if down {
-		way, sign = " DESC", "<"
-	}
-	if q.After != (Place{}) {
-		value, err := p.place(name, q.After.Value)
-		if err != nil {
-			return nil, next, &ConditionError{Field: name, Err: err}
-		}
-		n := len(args)
-		where += fmt.Sprintf(" AND (%s, f.village_id, f.record_id) %s ($%d, $%d, $%d)", key, sign, n+1, n+2, n+3)
-		args = append(args, value, q.After.Village, q.After.ID)
-	}
-	text := fmt.Sprintf("SELECT %s FROM %s f WHERE %s ORDER BY %s%s, f.village_id%s, f.record_id%s LIMIT %d",
-		p.columns(), quote(p.name), where, key, way, way, way, q.Limit+1)
 	err = s.look(ctx, func(t *tx) error {
 		t.from = nil // not to keep every question that was ever asked
-		return t.rows(func(r *sql.Rows) error {
-			row, err := p.scan(r)
-			rows = append(rows, row)
-			return err
-		}, text, args...)
+		villages := []record.Village{q.Village}
+		if q.Village == "" {
+			var err error
+			if villages, err = t.villages(); err != nil {
+				return err
+			}
+		}
+		for _, empty := range []bool{false, true} {
+			if len(rows) > q.Limit || empty && name == "updated_at" || !empty && q.After != (Place{}) && q.After.Value == "" {
+				continue
+			}
+			var part []Row
+			for _, v := range villages {
+				more, err := s.browseOne(t, p, q, v, empty)
+				if err != nil {
+					return err
+				}
+				part = append(part, more...)
+			}
+			slices.SortFunc(part, func(a, b Row) int {
+				c := p.compare(name, a, b)
+				if down {
+					c = -c
+				}
+				return c
+			})
+			rows = append(rows, part...)
+		}
+		return nil
 	})
 	if len(rows) > q.Limit {
 		rows = rows[:q.Limit]
 		last := rows[q.Limit-1]
-		next = Place{Village: last.Village, ID: last.ID.String()}
-		if name == "updated_at" {
-			next.Value = strconv.FormatInt(last.Updated.Milli(), 10)
-		} else if v := last.Fields[name]; v != "" {
-			if text, ok := v.Text(); ok {
-				next.Value = text
-			} else {
-				next.Value = string(v)
-			}
-		}
+		next = Place{Value: p.placeOf(name, last), Village: last.Village, ID: last.ID.String()}
 	}
 	return rows, next, err
 }
 
-// nothing is what stands for an empty column in the order.
-func (p *table) nothing(name string) string {
-	if columnType(p.form.Field(name)) == "TEXT" {
-		return "''"
+// compare orders two rows as the database does, the smallest first.
+func (p *table) compare(name string, a, b Row) int {
+	c := 0
+	if name == "updated_at" {
+		c = cmp.Compare(a.Updated, b.Updated)
+	} else if x, y := p.placeOf(name, a), p.placeOf(name, b); columnType(p.form.Field(name)) == "TEXT" {
+		c = cmp.Compare(x, y)
+	} else {
+		n, _ := strconv.ParseFloat(x, 64)
+		m, _ := strconv.ParseFloat(y, 64)
+		c = cmp.Compare(n, m)
 	}
-	return "-1"
+	return cmp.Or(c, cmp.Compare(a.Village, b.Village), cmp.Compare(a.ID.String(), b.ID.String()))
 }
 
-// place reads a value of the ordering column as Browse told it.
+// placeOf gives the ordering value of a row as a Place tells it.
+func (p *table) placeOf(name string, r Row) string {
+	if name == "updated_at" {
+		return strconv.FormatInt(r.Updated.Milli(), 10)
+	}
+	v := r.Fields[name]
+	if text, ok := v.Text(); ok {
+		return text
+	}
+	return string(v)
+}
+
+// browseOne reads what one village has of a page: of the records that have a
+// value to order by, or of those that do not (empty).
+func (s *Store) browseOne(t *tx, p *table, q Browse, v record.Village, empty bool) (rows []Row, err error) {
+	q.Village = v
+	where, args, err := s.listed(p, q)
+	if err != nil {
+		return nil, err
+	}
+	name, down := p.order()
+	way, after := "", ">"
+	if down {
+		way, after = " DESC", "<"
+	}
+	key := "f." + quote(name)
+	begins := q.After != (Place{}) && (q.After.Value == "") == empty
+	// Where the page before ended in another village, this one is behind that
+	// place from the same value on, or only from the next.
+	passed := (v < q.After.Village) != down
+	switch {
+	case empty:
+		where += " AND " + key + " IS NULL"
+		if begins && v != q.After.Village && passed {
+			return nil, nil
+		}
+		if begins && v == q.After.Village {
+			args = append(args, q.After.ID)
+			where += fmt.Sprintf(" AND f.record_id %s $%d", after, len(args))
+		}
+		key = "f.record_id"
+	default:
+		where += " AND " + key + " IS NOT NULL"
+		if !begins {
+			break
+		}
+		value, err := p.place(name, q.After.Value)
+		if err != nil {
+			return nil, &ConditionError{Field: name, Err: err}
+		}
+		args = append(args, value)
+		switch {
+		case v == q.After.Village:
+			args = append(args, q.After.ID)
+			where += fmt.Sprintf(" AND (%s, f.record_id) %s ($%d, $%d)", key, after, len(args)-1, len(args))
+		case passed:
+			where += fmt.Sprintf(" AND %s %s $%d", key, after, len(args))
+		default:
+			where += fmt.Sprintf(" AND %s %s= $%d", key, after, len(args))
+		}
+	}
+	// Which rows comes first, what is in them second: sorting whole rows costs
+	// ten times as much.
+	err = t.rows(func(r *sql.Rows) error {
+		row, err := p.scan(r)
+		rows = append(rows, row)
+		return err
+	}, fmt.Sprintf(`SELECT %s FROM %s f WHERE f.village_id = $1 AND f.record_id IN
+		(SELECT f.record_id FROM %s f WHERE %s ORDER BY %s%s, f.record_id%s LIMIT %d)`,
+		p.columns(), quote(p.name), quote(p.name), where, key, way, way, q.Limit+1), args...)
+	return rows, err
+}
+
+// place reads an ordering value that a Place told.
 func (p *table) place(name, value string) (any, error) {
 	if name != "updated_at" && columnType(p.form.Field(name)) == "TEXT" {
 		return value, nil
-	}
-	if value == "" {
-		return -1, nil
 	}
 	return strconv.ParseFloat(value, 64)
 }
@@ -209,23 +285,37 @@ func (s *Store) Count(ctx context.Context, q Browse, limit int) (n int, err erro
 	if p == nil {
 		return 0, ErrNotFound
 	}
-	where, args, err := s.listed(p, q)
-	if err != nil {
-		return 0, err
-	}
 	err = s.look(ctx, func(t *tx) error {
 		t.from = nil
-		return t.row(fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM %s f WHERE %s LIMIT %d) AS some", quote(p.name), where, limit), args...).Scan(&n)
+		villages := []record.Village{q.Village}
+		if q.Village == "" {
+			var err error
+			if villages, err = t.villages(); err != nil {
+				return err
+			}
+		}
+		for _, q.Village = range villages {
+			where, args, err := s.listed(p, q)
+			if err != nil {
+				return err
+			}
+			more := 0
+			if err := t.row(fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM %s f WHERE %s LIMIT %d) AS some", quote(p.name), where, limit-n), args...).Scan(&more); err != nil {
+				return err
+			}
+			if n += more; n >= limit {
+				break
+			}
+		}
+		return nil
 	})
 	return n, err
 }
 
-// listed gives the condition of a list and its arguments.
+// listed gives the condition of a list in its village, which is parameter 1,
+// and the arguments.
 func (s *Store) listed(p *table, q Browse) (string, []any, error) {
-	where, args := "1 = 1", []any(nil)
-	if q.Village != "" {
-		where, args = "f.village_id = $1", []any{q.Village}
-	}
+	where, args := "f.village_id = $1", []any{q.Village}
 	for _, c := range q.Where {
 		test, more, err := p.condition(c, len(args)+1)
 		if err != nil {
@@ -254,8 +344,8 @@ func (s *Store) textTest(p *table, alias string, n, depth int) string {
 		case fd.Kind == form.RefOne && depth > 0 && s.tables[fd.Refers] != nil:
 			other := s.tables[fd.Refers]
 			if inner := s.textTest(other, "g", n, depth-1); inner != "" {
-				tests = append(tests, fmt.Sprintf(`(%s.village_id, %s.%s) IN (SELECT g.village_id, g.record_id FROM %s g WHERE %s)`,
-					alias, alias, quote(name), quote(other.name), inner))
+				tests = append(tests, fmt.Sprintf(`%s.%s IN (SELECT g.record_id FROM %s g WHERE g.village_id = $1 AND (%s))`,
+					alias, quote(name), quote(other.name), inner))
 			}
 		}
 	}

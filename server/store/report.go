@@ -182,47 +182,30 @@ func (s *Store) Overdue(ctx context.Context, on string, village record.Village) 
 	if err != nil {
 		return o, fmt.Errorf("day %q: %w", on, err)
 	}
+	limit := day.AddDate(0, 0, -OverdueAfter).Format(time.DateOnly)
 	err = s.look(ctx, func(t *tx) (err error) {
 		if o.Report, err = s.report(t); err != nil {
 			return err
 		}
-		came := map[record.Village]string{}
-		if err := t.rows(func(r *sql.Rows) error {
-			var v record.Village
-			var first string
-			err := r.Scan(&v, &first)
-			came[v] = first
-			return err
-		}, `SELECT village_id, min(start_date) FROM form_team_post WHERE life = 'alive' AND start_date IS NOT NULL GROUP BY village_id`); err != nil {
-			return err
-		}
-		text, args := "", []any{on, day.AddDate(0, 0, -OverdueAfter).Format(time.DateOnly)}
-		if village != "" {
-			text, args = " AND h.village_id = $3", append(args, village)
-		}
-		return t.rows(func(r *sql.Rows) error {
-			row := OverdueRow{}
-			row.Type = "household"
-			var id, registered string
-			if err := r.Scan(&row.Village, &id, &row.Head, &row.Group, &row.Status, &registered, &row.Last); err != nil {
+		for _, f := range o.Fresh {
+			if village != "" && f.Village != village {
+				continue
+			}
+			rows, err := s.overdue(t, f.Village, on, limit)
+			if err != nil {
 				return err
 			}
-			row.From = max(row.Last, registered, came[row.Village])
-			from, err := time.Parse(time.DateOnly, row.From)
-			if err != nil {
-				return nil // nothing to count from
+			for _, row := range rows {
+				from, err := time.Parse(time.DateOnly, row.From)
+				if err != nil {
+					continue // nothing to count from
+				}
+				if row.Days = int(day.Sub(from) / (24 * time.Hour)); row.Days > OverdueAfter {
+					o.Rows = append(o.Rows, row)
+				}
 			}
-			if row.Days = int(day.Sub(from) / (24 * time.Hour)); row.Days <= OverdueAfter {
-				return nil
-			}
-			row.ID, err = record.ParseID(id)
-			o.Rows = append(o.Rows, row)
-			return err
-		}, `SELECT h.village_id, h.record_id, coalesce(h.head_name, ''), coalesce(h.group_name, ''), h.poverty_status, coalesce(h.registered_date, ''), coalesce(l.day, '')
-			FROM form_household h LEFT JOIN (SELECT v.village_id, v.household, max(v.visit_date) AS day FROM form_visit v
-				WHERE `+countedVisit+` AND v.visit_date <= $1 GROUP BY v.village_id, v.household) l
-			ON l.village_id = h.village_id AND l.household = h.record_id
-			WHERE `+countedHousehold+` AND (l.day IS NULL OR l.day < $2) AND (h.registered_date IS NULL OR h.registered_date < $2)`+text, args...)
+		}
+		return nil
 	})
 	slices.SortStableFunc(o.Rows, func(a, b OverdueRow) int {
 		if a.Days != b.Days {
@@ -231,6 +214,58 @@ func (s *Store) Overdue(ctx context.Context, on string, village record.Village) 
 		return slices.Compare([]byte(string(a.Village)+a.Group+a.Head), []byte(string(b.Village)+b.Group+b.Head))
 	})
 	return o, err
+}
+
+// overdue gives the households of a village that had no counted visit from
+// limit to on and were not registered since. Those that had one are found by the
+// index on dates, so that the others alone need their last visit looked up.
+func (s *Store) overdue(t *tx, v record.Village, on, limit string) ([]OverdueRow, error) {
+	came := ""
+	if err := t.row(`SELECT coalesce(min(start_date), '') FROM form_team_post WHERE village_id = $1 AND life = 'alive'`, v).Scan(&came); err != nil || came >= limit {
+		return nil, err
+	}
+	recent := map[string]bool{}
+	if err := t.rows(func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		recent[id] = true
+		return err
+	}, `SELECT DISTINCT v.household FROM form_visit v WHERE v.village_id = $1 AND v.visit_date >= $2 AND v.visit_date <= $3 AND v.household IS NOT NULL AND `+countedVisit,
+		v, limit, on); err != nil {
+		return nil, err
+	}
+	var rows []OverdueRow
+	var ids []record.ID
+	if err := t.rows(func(r *sql.Rows) error {
+		row := OverdueRow{Key: record.Key{Village: v, Type: "household"}}
+		var id string
+		err := r.Scan(&id, &row.Head, &row.Group, &row.Status, &row.From)
+		if err != nil || recent[id] {
+			return err
+		}
+		row.From = max(row.From, came)
+		row.ID, err = record.ParseID(id)
+		rows, ids = append(rows, row), append(ids, row.ID)
+		return err
+	}, `SELECT h.record_id, coalesce(h.head_name, ''), coalesce(h.group_name, ''), h.poverty_status, coalesce(h.registered_date, '')
+		FROM form_household h WHERE h.village_id = $1 AND `+countedHousehold+` AND (h.registered_date IS NULL OR h.registered_date < $2)`, v, limit); err != nil {
+		return nil, err
+	}
+	last := map[string]string{}
+	if err := t.rows(func(r *sql.Rows) error {
+		var id, day string
+		err := r.Scan(&id, &day)
+		last[id] = day
+		return err
+	}, `SELECT v.household, max(v.visit_date) FROM form_visit v WHERE v.village_id = $1 AND `+s.engine.Among("v.household", 2)+`
+		AND v.visit_date <= $3 AND `+countedVisit+` GROUP BY v.household`, v, texts(ids), on); err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		rows[i].Last = last[rows[i].ID.String()]
+		rows[i].From = max(rows[i].From, rows[i].Last)
+	}
+	return rows, nil
 }
 
 // Stand is how a village stands: how much is there and how far it goes.

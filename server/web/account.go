@@ -91,7 +91,9 @@ type meView struct {
 	done bool
 }
 
-func (w *Site) me(p *page) (reply, error) { return w.showMe(p, 0, &meView{done: p.r.URL.Query().Has("done")}) }
+func (w *Site) me(p *page) (reply, error) {
+	return w.showMe(p, 0, &meView{done: p.r.URL.Query().Has("done")})
+}
 
 func (w *Site) showMe(p *page, status int, v *meView) (reply, error) {
 	p.title, p.at, p.still = p.T("me.title"), "me", true

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -198,17 +197,16 @@ type row struct {
 func (f *fixture) fill(r io.Reader) {
 	f.t.Helper()
 	now := f.wall.Load()
-	type batch struct {
+	f.wall.Store(0)
+	// Every laptop sends what it has in runs: a commit for each would take minutes.
+	type line struct {
 		l       *laptop
 		village record.Village
-		list    []record.Change
 	}
-	var pending batch
-	flush := func() {
-		if len(pending.list) > 0 {
-			pending.l.send(pending.village, pending.list...)
-		}
-		pending.list = nil
+	pending := map[line][]record.Change{}
+	flush := func(k line) {
+		k.l.send(k.village, pending[k]...)
+		delete(pending, k)
 	}
 	in := bufio.NewReaderSize(r, 1<<20)
 	for d := json.NewDecoder(in); ; {
@@ -242,14 +240,16 @@ func (f *fixture) fill(r io.Reader) {
 			at = at.Add(15 * time.Hour)
 			l = f.laptop(f.teams[values["visitors"].Texts()[0]], identity.TeamMember, g.Village)
 		}
-		if pending.l != l || pending.village != g.Village || len(pending.list) == 200 {
-			flush()
-			pending.l, pending.village = l, g.Village
-		}
 		f.wall.Store(min(max(f.wall.Load(), at.UnixMilli()), now))
-		pending.list = append(pending.list, l.compose(record.Key{Village: g.Village, Type: g.Type, ID: id}, nil, values, at.UnixMilli()))
+		to := line{l, g.Village}
+		if pending[to] = append(pending[to], l.compose(record.Key{Village: g.Village, Type: g.Type, ID: id}, nil, values, at.UnixMilli())); len(pending[to]) == 250 {
+			flush(to)
+		}
 	}
-	flush()
+	f.wall.Store(now)
+	for to := range pending {
+		flush(to)
+	}
 	f.wall.Store(now)
 }
 
@@ -457,4 +457,13 @@ func (v *visitor) english() *visitor {
 	return v
 }
 
-func base64Of(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// waiting lists what waits for a decision.
+func (f *fixture) waiting() []store.Review {
+	f.t.Helper()
+	list, err := f.store.Reviews(context.Background())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return list
+}

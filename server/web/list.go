@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,8 +18,10 @@ import (
 
 // Limits of a list.
 const (
-	listRows  = 50
-	listCount = 100_000
+	listRows = 50
+	// A list that is filtered is counted up to here: beyond, counting would take
+	// longer than showing it.
+	listCount = 1000
 	// firstFilters are the choice fields that a list offers at once; the others
 	// are a click away.
 	firstFilters = 3
@@ -136,7 +139,11 @@ func (w *Site) fill(p *page, v *listView) (next store.Place, err error) {
 	if v.rows, next, err = w.store.Browse(p.ctx, v.ask); err != nil {
 		return next, err
 	}
-	if v.count, err = w.store.Count(p.ctx, v.ask, listCount); err != nil {
+	limit := listCount
+	if len(v.ask.Where) == 0 && v.ask.Text == "" {
+		limit = math.MaxInt32 // an index has it
+	}
+	if v.count, err = w.store.Count(p.ctx, v.ask, limit); err != nil {
 		return next, err
 	}
 	if v.report, err = w.store.Reported(p.ctx, v.ask.Village); err != nil {
@@ -194,7 +201,9 @@ func (v *listView) query() []string {
 	return list
 }
 
-func (v *listView) href(p *page) string { return address("/records/"+string(v.form.Type), v.query()...) }
+func (v *listView) href(p *page) string {
+	return address("/records/"+string(v.form.Type), v.query()...)
+}
 
 // file is where the list can be fetched as a file; the search does not go
 // along.
@@ -232,7 +241,7 @@ func numeric(fd *form.Field) bool {
 
 // countText says how long a list is.
 func (p *page) countText(v *listView) string {
-	if v.count >= listCount {
+	if v.count == listCount && (len(v.ask.Where) > 0 || v.ask.Text != "") {
 		return p.T("list.many", number(listCount))
 	}
 	return p.T("list.count", number(v.count))

@@ -183,4 +183,3 @@ func rowOf(rec *store.Record) store.Row {
 
 // href is where a record is shown.
 func href(k record.Key) string { return "/record/" + escape(string(k.Village)) + "/" + k.ID.String() }
-

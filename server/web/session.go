@@ -62,11 +62,15 @@ func (k sessionStore) CommitCtx(ctx context.Context, id string, body []byte, end
 	return k.s.PutSession(ctx, id, body, ends)
 }
 
-func (k sessionStore) DeleteCtx(ctx context.Context, id string) error { return k.s.DropSession(ctx, id) }
+func (k sessionStore) DeleteCtx(ctx context.Context, id string) error {
+	return k.s.DropSession(ctx, id)
+}
 
 // The three below are the interface of scs for stores without a context.
-func (k sessionStore) Find(id string) ([]byte, bool, error) { return k.FindCtx(context.Background(), id) }
-func (k sessionStore) Delete(id string) error               { return k.DeleteCtx(context.Background(), id) }
+func (k sessionStore) Find(id string) ([]byte, bool, error) {
+	return k.FindCtx(context.Background(), id)
+}
+func (k sessionStore) Delete(id string) error { return k.DeleteCtx(context.Background(), id) }
 func (k sessionStore) Commit(id string, body []byte, ends time.Time) error {
 	return k.CommitCtx(context.Background(), id, body, ends)
 }

@@ -127,7 +127,7 @@ var texts = map[string]said{
 	"life.void":          {"已作废", "void"},
 
 	"list.count":   {"共 %s 条", "%s records"},
-	"list.many":    {"超过 %s 条", "more than %s records"},
+	"list.many":    {"%s 条以上", "%s records or more"},
 	"list.top":     {"回到开头", "Back to the top"},
 	"list.next":    {"下一页", "Next page"},
 	"list.none":    {"没有符合条件的记录。", "No record fits."},

@@ -34,6 +34,24 @@ type Claim struct {
 	At     clock.Time   `json:"at"`
 }
 
+// Waiting is one register that waits for a person, as commands list it.
+type Waiting struct {
+	Village record.Village `json:"village"`
+	Type    record.Type    `json:"type"`
+	ID      string         `json:"id"`
+	Record  string         `json:"record"` // the id again, under the name that resolve gives it
+	Path    record.Path    `json:"path"`
+	Kind    string         `json:"kind"` // conflict or proposal
+	Title   string         `json:"title"`
+	// Value is what is shown meanwhile, Values what there is to choose from.
+	Value  record.Value `json:"value"`
+	Values []Claim      `json:"values"`
+	// Since is when it began to wait, where that is known.
+	Since string `json:"since,omitempty"`
+	// MayDecide tells whether whoever asks may decide it.
+	MayDecide bool `json:"may_decide"`
+}
+
 // Mark is something about a record that a person should look at.
 type Mark struct {
 	Path record.Path `json:"path"`

@@ -1,0 +1,260 @@
+package web
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"zhucun/shared/identity"
+)
+
+// browser starts Chromium with a profile of its own; its tabs share cookies.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox,
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "zh-CN"), chromedp.WindowSize(1366, 768))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
+	t.Cleanup(cancel)
+	return tab(t, ctx)
+}
+
+// tab opens a tab.
+func tab(t *testing.T, ctx context.Context) context.Context {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// js gives what an expression comes to in the page.
+func js[T any](t *testing.T, ctx context.Context, expression string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// until waits for an expression to come true.
+func until(t *testing.T, ctx context.Context, expression string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		v, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if err == nil && v {
+			return
+		}
+		if time.Now().After(deadline) {
+			text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href + '\\n' + document.body.innerText"))
+			t.Fatalf("never came true: %s (%v)\n%s", expression, err, text)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func signInBy(t *testing.T, ctx context.Context, f *fixture, login string) {
+	t.Helper()
+	do(t, ctx, chromedp.Navigate(f.server.URL+"/signin"),
+		chromedp.SetValue("#login", login), chromedp.SetValue("#password", password), chromedp.Click("form[action='/signin'] button"))
+	until(t, ctx, "location.pathname !== '/signin'")
+}
+
+// A person signs in, finds the conflict, cannot decide without a reason,
+// decides, and the record says so.
+func TestDecideInTheBrowser(t *testing.T) {
+	f := filled(t)
+	house := f.first(small[0].Code, "household", 0)
+	f.quarrel(house)
+	ctx := browser(t)
+	signInBy(t, ctx, f, "office")
+	until(t, ctx, "location.pathname === '/'")
+	do(t, ctx, chromedp.Click("#nav a[href='/conflicts']"))
+	until(t, ctx, "document.querySelectorAll('.dispute').length === 2")
+	take := `Array.from(document.querySelectorAll("button[name=take]")).find(function (b) { return (b.getAttribute("aria-label") || "").indexOf("缺技术") >= 0; })`
+	js[any](t, ctx, take+".click()")
+	until(t, ctx, "location.pathname === '/conflicts' && document.querySelectorAll('.dispute').length === 2")
+	if n := len(f.waiting()); n != 2 {
+		t.Fatalf("decided without a reason: %d wait", n)
+	}
+	// Enter in the reason decides nothing either.
+	reason := `[id$="main-cause-reason"], [id$="main_cause-reason"]`
+	do(t, ctx, chromedp.SendKeys(reason, "村里核实过\r"))
+	if n := len(f.waiting()); n != 2 {
+		t.Fatalf("the key Enter decided: %d wait", n)
+	}
+	js[any](t, ctx, take+".click()")
+	until(t, ctx, "document.querySelectorAll('.dispute').length === 1 && !!document.querySelector('.notice.done')")
+	do(t, ctx, chromedp.Click(".notice.done a"))
+	until(t, ctx, "document.body.innerText.indexOf('理由：村里核实过') >= 0")
+	if v, _ := f.get(house.Key).View.Fields["main_cause"].Text(); v != "skill" {
+		t.Errorf("main_cause is %q", v)
+	}
+}
+
+// An open list shows what arrives, without being touched; a page with a form
+// that somebody is filling in waits until they ask.
+func TestLiveInTheBrowser(t *testing.T) {
+	f := filled(t)
+	watching, done := context.WithCancel(context.Background())
+	defer done()
+	go f.store.Watch(watching)
+	house := f.first(small[0].Code, "household", 0)
+	ctx := browser(t)
+	signInBy(t, ctx, f, "office")
+	do(t, ctx, chromedp.Navigate(f.server.URL+"/conflicts"))
+	until(t, ctx, "document.querySelectorAll('.dispute').length === 0")
+	js[any](t, ctx, "window.same = true")
+	f.quarrel(house)
+	until(t, ctx, "document.querySelectorAll('.dispute').length === 2")
+	if !js[bool](t, ctx, "window.same === true && /2/.test(document.querySelector(\"#nav a[href='/conflicts'] .count\").textContent)") {
+		t.Error("the page was loaded anew, or the menu does not count")
+	}
+	// Somebody types a reason while more comes in.
+	do(t, ctx, chromedp.SendKeys(".dispute input[name=reason]", "正在写"))
+	f.quarrel(f.first(small[0].Code, "household", 2))
+	until(t, ctx, "!!document.querySelector('.news')")
+	if n := js[int](t, ctx, "document.querySelectorAll('.dispute').length"); n != 2 {
+		t.Errorf("the page changed under a form: %d", n)
+	}
+	if v := js[string](t, ctx, "document.querySelector('.dispute input[name=reason]').value"); v != "正在写" {
+		t.Errorf("what was typed is %q", v)
+	}
+	do(t, ctx, chromedp.Click(".news button"))
+	until(t, ctx, "document.querySelectorAll('.dispute').length === 4 && !document.querySelector('.news')")
+	// The scroll stays where it is.
+	do(t, ctx, chromedp.Navigate(f.server.URL+"/records/visit"))
+	js[any](t, ctx, "window.scrollTo(0, 400)")
+	at := js[float64](t, ctx, "window.scrollY")
+	version := js[string](t, ctx, "document.body.dataset.version")
+	f.quarrel(f.first(small[0].Code, "household", 4))
+	until(t, ctx, "document.body.dataset.version !== '"+version+"'")
+	if now := js[float64](t, ctx, "window.scrollY"); now != at || at == 0 {
+		t.Errorf("scrolled from %v to %v", at, now)
+	}
+}
+
+// pictures is a folder for pictures of every page, for whoever wants to look:
+// ZHUCUN_PICTURES=/tmp/pages go test ./server/web -run Fit
+var pictures = os.Getenv("ZHUCUN_PICTURES")
+
+// Every page fits the widths that people have, in both languages.
+func TestPagesFit(t *testing.T) {
+	var f *fixture
+	if pictures == "" {
+		f = filled(t)
+	} else {
+		f = large(t, "2000", "6000")
+	}
+	v := f.codes()[0]
+	house := f.first(v, "household", 0)
+	f.quarrel(house)
+	f.quarrel(f.first(v, "household", 3))
+	f.stray(f.first(v, "household", 1))
+	f.laptop("刘专干", identity.VillageClerk, f.codes()[1])
+	visit := f.first(v, "visit", 0)
+	ctx := browser(t)
+	pages := []struct{ name, path string }{
+		{"signin", "/signin"}, {"overview", "/"}, {"records", "/records"}, {"households", "/records/household"},
+		{"visits", "/records/visit"}, {"persons", "/records/person?village=" + string(v)}, {"visits-of", "/records/visit?village=" + string(v) + "&w.household=" + house.ID.String()},
+		{"record-household", href(house.Key)}, {"record-visit", href(visit.Key)},
+		{"coverage", "/coverage?month=2024-12"}, {"overdue", "/overdue"}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
+		{"devices", "/devices"}, {"accounts", "/accounts"}, {"audit", "/audit"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
+	}
+	in := false
+	for _, lang := range []string{"zh", "en"} {
+		for _, size := range []struct {
+			name          string
+			width, height int64
+		}{{"wide", 1366, 768}, {"narrow", 360, 740}} {
+			for _, pg := range pages {
+				do(t, ctx, chromedp.EmulateViewport(size.width, size.height))
+				switch {
+				case pg.name == "signin" && in:
+					continue
+				case pg.name != "signin" && !in:
+					signInBy(t, ctx, f, "office")
+					in = true
+				}
+				if pg.name == "code" {
+					do(t, ctx, chromedp.Navigate(f.server.URL+"/devices"), chromedp.SendKeys("#name", "王队员"),
+						chromedp.Click("input[name=village]"), chromedp.Click("form[action='/devices/code'] button"))
+					until(t, ctx, "!!document.querySelector('.qr')")
+				} else {
+					do(t, ctx, chromedp.Navigate(f.server.URL+pg.path))
+				}
+				if over := js[string](t, ctx, overflowing); over != "" {
+					t.Errorf("%s %s %s is wider than the window:\n%s", pg.name, lang, size.name, over)
+				}
+				if bad := js[string](t, ctx, unlabelled); bad != "" {
+					t.Errorf("%s %s: without a name:\n%s", pg.name, lang, bad)
+				}
+				if pictures != "" {
+					picture(t, ctx, strings.Join([]string{pg.name, lang, size.name}, "-"))
+				}
+			}
+		}
+		if lang == "zh" {
+			js[any](t, ctx, "document.querySelector(\"form[action='/language'] button\").click()")
+			until(t, ctx, "document.documentElement.lang === 'en'")
+		}
+	}
+}
+
+// overflowing lists what sticks out of the window; tables scroll by themselves.
+const overflowing = `(function () {
+	var w = document.documentElement.clientWidth, out = [];
+	document.querySelectorAll("main *, header *").forEach(function (e) {
+		var r = e.getBoundingClientRect();
+		if (r.width && r.right > w + 1 && !e.closest(".hear, .skip, .scroll")) out.push(e.tagName + "." + e.className + " " + Math.round(r.right) + " " + e.textContent.slice(0, 30));
+	});
+	if (document.documentElement.scrollWidth > w + 1) out.push("the page scrolls sideways");
+	return out.slice(0, 5).join("\n");
+})()`
+
+// unlabelled lists the controls, links and images that have no name to be read
+// out, ids that stand twice, and labels of nothing.
+const unlabelled = `(function () {
+	var out = [], seen = {};
+	document.querySelectorAll("input:not([type=hidden]), select, textarea").forEach(function (e) {
+		if (e.getAttribute("aria-hidden") || e.hidden) return;
+		if (!(e.labels && e.labels.length && e.labels[0].textContent.trim()) && !e.getAttribute("aria-label")) out.push("no label: " + e.outerHTML.slice(0, 120));
+	});
+	document.querySelectorAll("a, button").forEach(function (e) { if (!e.textContent.trim() && !e.getAttribute("aria-label")) out.push("no text: " + e.outerHTML.slice(0, 120)); });
+	document.querySelectorAll("[id]").forEach(function (e) { if (seen[e.id]) out.push("twice: " + e.id); seen[e.id] = true; });
+	document.querySelectorAll("label[for]").forEach(function (e) { if (!document.getElementById(e.htmlFor)) out.push("label of nothing: " + e.htmlFor); });
+	if (document.querySelectorAll("h1").length !== 1) out.push("h1: " + document.querySelectorAll("h1").length);
+	return out.slice(0, 8).join("\n");
+})()`
+
+// picture takes one of the page as far as it goes, to a limit.
+func picture(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(pictures, name+".png"), png, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
