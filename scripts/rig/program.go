@@ -62,11 +62,17 @@ func (p *Program) Do(ctx context.Context, args ...string) ([]byte, error) {
 
 // DoWith is Do with something on standard input.
 func (p *Program) DoWith(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
+	var out bytes.Buffer
+	err := p.DoThrough(ctx, in, &out, args...)
+	return out.Bytes(), err
+}
+
+// DoThrough is Do for whoever reads what is printed as it comes.
+func (p *Program) DoThrough(ctx context.Context, in io.Reader, out io.Writer, args ...string) error {
 	c := p.command(ctx, args)
-	var out, said bytes.Buffer
-	c.Stdin, c.Stdout, c.Stderr = in, &out, &said
-	err := c.Run()
-	return out.Bytes(), p.failure(args, err, said.String())
+	var said bytes.Buffer
+	c.Stdin, c.Stdout, c.Stderr = in, out, &said
+	return p.failure(args, c.Run(), said.String())
 }
 
 func (p *Program) failure(args []string, err error, said string) error {

@@ -241,7 +241,7 @@ const unlabelled = `(function () {
 		if (!(e.labels && e.labels.length && e.labels[0].textContent.trim()) && !e.getAttribute("aria-label")) out.push("no label: " + e.outerHTML.slice(0, 120));
 	});
 	document.querySelectorAll("a, button").forEach(function (e) { if (!e.textContent.trim() && !e.getAttribute("aria-label")) out.push("no text: " + e.outerHTML.slice(0, 120)); });
-	document.querySelectorAll("[id]").forEach(function (e) { if (seen[e.id]) out.push("twice: " + e.id); seen[e.id] = true; });
+	document.querySelectorAll("[id]").forEach(function (e) { var id = e.getAttribute("id"); if (seen[id]) out.push("twice: " + id); seen[id] = true; });
 	document.querySelectorAll("label[for]").forEach(function (e) { if (!document.getElementById(e.htmlFor)) out.push("label of nothing: " + e.htmlFor); });
 	if (document.querySelectorAll("h1").length !== 1) out.push("h1: " + document.querySelectorAll("h1").length);
 	return out.slice(0, 8).join("\n");

@@ -64,15 +64,16 @@ func (w *Site) showDevices(p *page, status int, v *devicesView) (reply, error) {
 		l.contact.judge(p.now)
 		v.devices = append(v.devices, l)
 	}
-	slices.SortStableFunc(v.devices, func(a, b deviceLine) int {
+	rank := func(d deviceLine) int {
 		switch {
-		case a.Revoked() == b.Revoked():
+		case d.Revoked():
+			return 2
+		case d.contact.loud():
 			return 0
-		case a.Revoked():
-			return 1
 		}
-		return -1
-	})
+		return 1
+	}
+	slices.SortStableFunc(v.devices, func(a, b deviceLine) int { return rank(a) - rank(b) })
 	codes, err := w.store.Codes(p.ctx)
 	if err != nil {
 		return reply{}, err

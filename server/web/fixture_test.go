@@ -197,7 +197,7 @@ type row struct {
 func (f *fixture) fill(r io.Reader) {
 	f.t.Helper()
 	now := f.wall.Load()
-	f.wall.Store(0)
+	f.wall.Store(time.Date(2023, 1, 30, 9, 0, 0, 0, beijing).UnixMilli())
 	// Every laptop sends what it has in runs: a commit for each would take minutes.
 	type line struct {
 		l       *laptop
@@ -339,9 +339,13 @@ func (f *fixture) quarrel(rec *store.Record) {
 	f.t.Helper()
 	a, b := f.laptop("宋芬娥", identity.FirstSecretary, rec.Village), f.laptop("杜旺火", identity.TeamMember, rec.Village)
 	f.pass(time.Minute)
+	attr := "低保贫困户"
+	if v, _ := rec.View.Fields["poverty_attr"].Text(); v == "dibao" {
+		attr = "五保贫困户"
+	}
 	one := a.change(rec.Key, rec.State, map[string]string{"main_cause": "因病", "phone": "13800138000"})
 	f.pass(time.Minute)
-	two := b.change(rec.Key, rec.State, map[string]string{"main_cause": "缺技术", "phone": "13900139000", "poverty_attr": "低保贫困户"})
+	two := b.change(rec.Key, rec.State, map[string]string{"main_cause": "缺技术", "phone": "13900139000", "poverty_attr": attr})
 	a.send(rec.Village, one)
 	b.send(rec.Village, two)
 }
@@ -456,7 +460,6 @@ func (v *visitor) english() *visitor {
 	v.post("/language", v.get("/me"), url.Values{"language": {"en"}, "back": {"/me"}})
 	return v
 }
-
 
 // waiting lists what waits for a decision.
 func (f *fixture) waiting() []store.Review {

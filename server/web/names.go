@@ -158,11 +158,12 @@ func (p *page) pathName(t record.Type, path record.Path) string {
 	case record.Same:
 		return p.T("same")
 	}
-	name := p.site.review.Field(t, path, p.lang)
+	name := p.site.review.Field(t, path.Standing(), p.lang)
 	if f := p.site.forms.Form(t); f != nil {
-		if _, element := path.Field(); element != "" {
-			if fd := f.PathField(path); fd != nil {
-				name += p.T("element", fd.Show(record.Text(element), p.lang))
+		if fd := f.PathField(path); fd != nil {
+			name = fd.Label.In(p.lang)
+			if _, element := path.Field(); element != "" {
+				name = p.T("element", name, fd.Show(record.Text(element), p.lang))
 			}
 		}
 	}

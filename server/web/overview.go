@@ -162,13 +162,24 @@ func (w *Site) overview(p *page) (reply, error) {
 	return show(overviewPage(p, v))
 }
 
-// troubled are the laptops that need attention.
-func (v *overviewView) troubled() int {
-	n := 0
-	for _, c := range v.contacts {
-		if c.level == "never" || c.level == "silent" || c.level == "quiet" {
-			n++
-		}
-	}
-	return n
+// loud tells a laptop that needs attention.
+func (c *contact) loud() bool { return c.level == "never" || c.level == "silent" || c.level == "quiet" }
+
+// split gives those that need attention, or the others.
+func (v *overviewView) split(loud bool) []contact {
+	return slices.DeleteFunc(slices.Clone(v.contacts), func(c contact) bool { return c.loud() != loud })
 }
+
+// few tells a list that need not be folded.
+func (v *overviewView) few() bool { return len(v.contacts) <= 12 }
+
+// machines counts the laptops of a list that has one a line for each village.
+func (v *overviewView) machines(list []contact) int {
+	seen := map[identity.Device]bool{}
+	for _, c := range list {
+		seen[c.device.ID] = true
+	}
+	return len(seen)
+}
+
+func (v *overviewView) troubled() int { return v.machines(v.split(true)) }

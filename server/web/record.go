@@ -27,9 +27,9 @@ type recordView struct {
 	links    []link
 	history  []event
 	feed     store.Report
-	full     bool // masked fields are shown
-	masked   bool // there are some
-	reasonOf string
+	full     bool   // masked fields are shown
+	masked   bool   // there are some
+	by       string // who wrote most of the fields
 }
 
 // fieldLine is a field with its value, and who wrote it.
@@ -193,6 +193,22 @@ func (w *Site) fields(p *page, v *recordView) {
 		}
 		v.fields = append(v.fields, l)
 	}
+	v.common()
+}
+
+// common takes what most fields say of who wrote them out of the lines.
+func (v *recordView) common() {
+	times := map[string]int{}
+	for _, l := range v.fields {
+		if times[l.by]++; times[l.by] > max(times[v.by], 2) {
+			v.by = l.by
+		}
+	}
+	for i := range v.fields {
+		if v.by != "" && v.fields[i].by == v.by && v.fields[i].doubt == "" {
+			v.fields[i].by = ""
+		}
+	}
 }
 
 // writtenBy says who wrote the value that is shown, and when.
@@ -271,26 +287,81 @@ func (w *Site) history(p *page, v *recordView) ([]event, error) {
 	for i := range entries {
 		e := &entries[i]
 		ev := event{entry: *e, when: p.when(e.At), who: e.Change.Author, device: p.device(e.Device), reason: review.Reason(&e.Change)}
-		for _, write := range e.Change.Body {
-			if write.Path == record.Source {
-				ev.first = true
-				continue
-			}
-			s := set{name: p.pathName(v.rec.Type, write.Path), now: w.historyText(p, v, write.Path, write.Value)}
-			var olds []string
-			for _, o := range write.Observed {
-				if old, known := said[o][write.Path]; known {
-					if text := w.historyText(p, v, write.Path, old); !slices.Contains(olds, text) {
-						olds = append(olds, text)
-					}
-				}
-			}
-			s.old, s.had = strings.Join(olds, p.T("history.and")), len(olds) > 0
-			ev.sets = append(ev.sets, s)
-		}
+		ev.sets, ev.first = w.sets(p, v, e, said)
 		list = append(list, ev)
 	}
 	return list, nil
+}
+
+// sets tells what a change did, in the order of the form; what it did to the
+// elements of one multiple choice is one line. first tells the change that
+// created the record.
+func (w *Site) sets(p *page, v *recordView, e *store.Entry, said map[record.Dot]map[record.Path]record.Value) (list []set, first bool) {
+	body := slices.Clone(e.Change.Body)
+	slices.SortStableFunc(body, func(a, b record.Write) int { return v.place(a.Path) - v.place(b.Path) })
+	added, dropped := map[string][]string{}, map[string][]string{}
+	for _, write := range body {
+		if write.Path == record.Source {
+			first = true
+			continue
+		}
+		name, element := write.Path.Field()
+		if fd := v.field(write.Path); fd != nil && element != "" {
+			word := p.fieldText(v.rec.Village, fd, record.Text(element), 1)
+			if write.Value == record.True {
+				added[name] = append(added[name], word)
+			} else {
+				dropped[name] = append(dropped[name], word)
+			}
+			line := set{name: fd.Label.In(p.lang), now: p.elements(added[name], dropped[name])}
+			if n := len(list); n > 0 && list[n-1].name == line.name {
+				list[n-1] = line
+			} else {
+				list = append(list, line)
+			}
+			continue
+		}
+		s := set{name: p.pathName(v.rec.Type, write.Path), now: w.historyText(p, v, write.Path, write.Value)}
+		var olds []string
+		for _, o := range write.Observed {
+			if old, known := said[o][write.Path]; known {
+				if text := w.historyText(p, v, write.Path, old); !slices.Contains(olds, text) {
+					olds = append(olds, text)
+				}
+			}
+		}
+		s.old, s.had = strings.Join(olds, p.T("history.and")), len(olds) > 0
+		list = append(list, s)
+	}
+	return list, first
+}
+
+// field finds the form's field of a register; nil where it has none.
+func (v *recordView) field(path record.Path) *form.Field {
+	if v.form == nil {
+		return nil
+	}
+	return v.form.PathField(path)
+}
+
+// place is that of a register's field in the form.
+func (v *recordView) place(path record.Path) int {
+	if fd := v.field(path); fd != nil {
+		return slices.Index(v.form.Fields, fd)
+	}
+	return -1
+}
+
+// elements says which were added and which taken out.
+func (p *page) elements(added, dropped []string) string {
+	var parts []string
+	if len(added) > 0 {
+		parts = append(parts, p.T("history.add", p.list(added)))
+	}
+	if len(dropped) > 0 {
+		parts = append(parts, p.T("history.drop", p.list(dropped)))
+	}
+	return strings.Join(parts, p.T("history.and"))
 }
 
 func (w *Site) historyText(p *page, v *recordView, path record.Path, value record.Value) string {

@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// crashes is how many times an agent is killed in each way.
+const crashes = 100
+
+// An agent is killed again and again while records are put in. Every id that
+// was printed is there afterwards, and the store is whole each time.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir())
+	t.Cleanup(w.end)
+	if err := w.office(false, bamboo, "竹村"); err != nil {
+		t.Fatal(err)
+	}
+	for name, beside := range map[string]bool{"alone": false, "beside": true} {
+		if err := w.laptop(name, bamboo, "team_member", "李队员"); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killed(t, w.sibling(t), name, beside)
+		})
+	}
+}
+
+func killed(t *testing.T, w *world, laptop string, beside bool) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	printed := map[string]bool{}
+	victim := "put-" + laptop
+	for round := range crashes {
+		if beside {
+			if err := w.agent(laptop); err != nil {
+				t.Fatalf("round %d: %v", round, err)
+			}
+		}
+		put, err := w.start("put-"+laptop, nil, true, "zhucun-agent", "put", "visit", "--data", laptop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fed := make(chan struct{})
+		go func() {
+			defer close(fed)
+			for i := 0; ; i++ {
+				if i%5 == 0 {
+					time.Sleep(time.Millisecond) // lines that come in between two commits
+				}
+				if _, err := fmt.Fprintf(put.stdin, "{\"findings\":\"第%d轮第%d条走访情况\"}\n", round, i); err != nil {
+					return
+				}
+			}
+		}()
+		time.Sleep(time.Duration(20+r.IntN(60)) * time.Millisecond)
+		if beside {
+			// The agent dies and the command beside it says so; one that had not yet
+			// found it goes on alone.
+			if err := w.procs[laptop].crash(); err != nil {
+				t.Fatal(err)
+			}
+			delete(w.procs, laptop)
+			if err := put.stdin.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+				t.Fatal(err)
+			}
+			if code, err := put.wait(); err != nil || code > 1 {
+				t.Fatalf("round %d: put ended with %d, %v", round, code, err)
+			}
+		} else if err := put.crash(); err != nil {
+			t.Fatal(err)
+		}
+		delete(w.procs, victim)
+		<-fed
+		out, err := os.ReadFile(w.path(victim + ".out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The last line may be half a line: that id was not printed.
+		whole := out[:bytes.LastIndexByte(out, '\n')+1]
+		for i := range lines(string(whole)) {
+			id, _, err := at(string(whole), fmt.Sprintf("[%d].id", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			printed[id] = true
+		}
+		if round%25 == 24 {
+			survived(t, w, laptop, printed)
+		}
+	}
+	if len(printed) < crashes {
+		t.Errorf("only %d ids were printed in %d rounds: nothing was tried", len(printed), crashes)
+	}
+	t.Logf("%d ids in %d rounds", len(printed), crashes)
+}
+
+// survived wants every record that was promised, and a store that is whole.
+func survived(t *testing.T, w *world, laptop string, printed map[string]bool) {
+	t.Helper()
+	here := map[string]bool{}
+	for _, l := range lines(w.must(t, "zhucun-agent", "list", "visit", "--data", laptop, "--json")) {
+		id, _, err := at(l, ".id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		here[id] = true
+	}
+	for id := range printed {
+		if !here[id] {
+			t.Errorf("%s was printed and is not there", id)
+		}
+	}
+	if out := w.must(t, "zhucun-agent", "verify", "--data", laptop, "--json"); !strings.Contains(out, `"ok":true`) {
+		t.Fatal(out)
+	}
+}

@@ -1,0 +1,206 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// small mounts a disk of so many kilobytes. It needs root, as the machines have
+// on which every change is checked.
+func small(t *testing.T, dir string, kilobytes int) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dk,mode=0700", kilobytes)); err != nil {
+		t.Fatalf("mount a small disk (as root?): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", dir, err)
+		}
+	})
+}
+
+// fill takes what room a disk has left.
+func fill(t *testing.T, dir string) (ballast string) {
+	t.Helper()
+	ballast = filepath.Join(dir, "ballast")
+	f, err := os.Create(ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for block := make([]byte, 4096); ; {
+		if _, err := f.Write(block); err != nil {
+			return ballast
+		}
+	}
+}
+
+// A full disk: what cannot be saved is refused in a sentence, what was saved
+// stays, and there is no trace of it once there is room again.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	for name, beside := range map[string]bool{"alone": false, "beside": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, t.TempDir())
+			small(t, w.path("a"), 3<<10)
+			w.beside = beside
+			t.Cleanup(w.end)
+			if err := w.office(false, bamboo, "竹村"); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.laptop("a", bamboo, "team_member", "李队员"); err != nil {
+				t.Fatal(err)
+			}
+			w.link.down()
+
+			// By what is put in, line by line, until the disk is full.
+			var input strings.Builder
+			for i := range 6000 {
+				fmt.Fprintf(&input, "{\"findings\":\"第%d条：%s\"}\n", i, strings.Repeat("今天走访，一切都好。", 20))
+			}
+			r, err := w.command(input.String(), nil, "zhucun-agent", "put", "visit", "--data", "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved := len(lines(r.out))
+			if r.code != 1 || len(lines(r.err)) != 1 || !strings.Contains(r.err, "磁盘已满") || saved == 0 || saved == 6000 {
+				t.Fatalf("%d saved, exit status %d: %.500s", saved, r.code, r.err)
+			}
+			whole := func(want int) {
+				t.Helper()
+				if out := w.must(t, "zhucun-agent", "verify", "--data", "a", "--json"); !strings.Contains(out, `"ok":true`) {
+					t.Error(out)
+				}
+				if out := w.must(t, "zhucun-agent", "list", "visit", "--data", "a", "--json"); len(lines(out)) != want {
+					t.Errorf("%d visits, want %d", len(lines(out)), want)
+				}
+			}
+			whole(saved)
+
+			// To the last block. The data file may have room within itself.
+			ballast := fill(t, w.path("a"))
+			long := "findings=" + strings.Repeat("再来一条走访情况。", 2000)
+			for tries := 0; ; tries++ {
+				r, err := w.command("", nil, "zhucun-agent", "put", "visit", long, "--data", "a")
+				if err != nil || tries > 100 {
+					t.Fatalf("after %d more on a full disk: %v %s", tries, err, r)
+				}
+				if r.code != 0 {
+					break
+				}
+				saved++
+			}
+			w.refused(t, "", 1, "磁盘已满", "The disk is full", "zhucun-agent", "put", "visit", long, "--data", "a")
+			whole(saved)
+
+			// Room again: it works again, and what was saved goes.
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Mount("", w.path("a"), "", syscall.MS_REMOUNT, "size=64m"); err != nil {
+				t.Fatal(err)
+			}
+			w.put(t, "visit", "findings=腾出空间以后写的走访", "--data", "a")
+			whole(saved + 1)
+			if err := w.link.up(); err != nil {
+				t.Fatal(err)
+			}
+			w.must(t, "zhucun-agent", "sync", "--data", "a")
+			if out := w.must(t, "zhucun-server", "list", "visit", "--data", "office", "--json"); len(lines(out)) != saved+1 {
+				t.Errorf("the office has %d visits, want %d", len(lines(out)), saved+1)
+			}
+			if p := w.procs["a"]; p != nil {
+				if code, err := p.stop(); err != nil || code != 0 {
+					t.Errorf("the agent ended with %d, %v", code, err)
+				}
+				delete(w.procs, "a")
+			}
+		})
+	}
+}
+
+// A folder that may not be written to: every command says so, and what is in it
+// stays.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	w := office(t, false, false)
+	id := w.put(t, "visit", "findings=只读以前写的走访", "--data", "a")
+	small(t, w.path("disk"), 3<<10)
+	raw, err := os.ReadFile(w.path("a/records.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(w.path("disk/a"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.path("disk/a/records.db"), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("", w.path("disk"), "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"put", "visit", "findings=只读以后写的走访", "--data", "disk/a"},
+		{"run", "--listen", "127.0.0.1:0", "--data", "disk/a"},
+		{"put", "visit", "findings=只读以后写的走访", "--data", "disk/new"},
+	} {
+		w.refused(t, "", 1, "只读", "read-only", append([]string{"zhucun-agent"}, args...)...)
+	}
+	if err := syscall.Mount("", w.path("disk"), "", syscall.MS_REMOUNT, "size=64m"); err != nil {
+		t.Fatal(err)
+	}
+	w.must(t, "zhucun-agent", "get", "visit", id, "--data", "disk/a")
+	w.put(t, "visit", "findings=又能写了以后的走访", "--data", "disk/a")
+	w.must(t, "zhucun-agent", "verify", "--data", "disk/a")
+}
+
+// The office's disk is full: laptops are told to come back, and everything
+// arrives once there is room.
+func TestOfficeDiskFull(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir())
+	small(t, w.path("office"), 16<<10)
+	t.Cleanup(w.end)
+	if err := w.office(false, bamboo, "竹村"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.laptop("a", bamboo, "team_member", "李队员"); err != nil {
+		t.Fatal(err)
+	}
+	ballast := fill(t, w.path("office"))
+	var input strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&input, "{\"findings\":\"第%d条：今天走访，一切都好。\"}\n", i)
+	}
+	if r, err := w.command(input.String(), nil, "zhucun-agent", "put", "visit", "--data", "a"); err != nil || r.code != 0 {
+		t.Fatal(err, r)
+	}
+	r, err := w.command("", nil, "zhucun-agent", "sync", "--wait", "3s", "--data", "a", "--json")
+	if err != nil || r.code != 1 || len(lines(r.err)) != 1 {
+		t.Fatal(err, r)
+	}
+	if !strings.Contains(r.out, `"pending":300`) {
+		t.Errorf("not all of it is pending: %s", r.out)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if err := until("the server takes it", func() (bool, error) {
+		r, err := w.command("", nil, "zhucun-agent", "sync", "--wait", "10s", "--data", "a")
+		return r.code == 0, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if out := w.must(t, "zhucun-server", "list", "visit", "--data", "office", "--json"); len(lines(out)) != 300 {
+		t.Errorf("the office has %d visits, want 300", len(lines(out)))
+	}
+	w.must(t, "zhucun-server", "verify", "--data", "office")
+}
