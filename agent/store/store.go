@@ -13,6 +13,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"zhucun/shared/clock"
 	"zhucun/shared/form"
@@ -88,7 +89,7 @@ func Open(dir string, opt Options) (*Store, error) {
 		}
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, FreelistType: bbolt.FreelistMapType, NoSync: opt.NoSync})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, ErrInUse
 	}
 	if err != nil {
@@ -126,7 +127,7 @@ func create(dir, path string) error {
 		return err
 	}
 	db, err := bbolt.Open(tmp, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return ErrInUse
 	}
 	if err != nil {

@@ -124,12 +124,26 @@ func (s *story) equal(ctx context.Context, l *rig.Laptop) error {
 		err = fmt.Errorf("%d pending, %d quarantined", st.Pending, st.Quarantined)
 	}
 	village := s.villageOf(l).Code
-	office, oerr := replica(ctx, &s.server.Program, village)
+	office, oerr := s.atOffice(ctx, village)
 	laptop, lerr := replica(ctx, &l.Program, village)
 	if oerr != nil || lerr != nil {
 		return errors.Join(err, oerr, lerr)
 	}
 	return errors.Join(err, differ(office, laptop))
+}
+
+// atOffice is what the office shows of a village; it is asked once.
+func (s *story) atOffice(ctx context.Context, village string) (map[string]string, error) {
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	if s.replicas[village] == nil {
+		r, err := replica(ctx, &s.server.Program, village)
+		if err != nil {
+			return nil, err
+		}
+		s.replicas[village] = r
+	}
+	return s.replicas[village], nil
 }
 
 func (s *story) verify(ctx context.Context, p *rig.Program) error {

@@ -29,16 +29,22 @@ func (s *story) clash(ctx context.Context) error {
 	s.settled, s.decided, s.asked = ids[0], ids[1], ids[2]
 	merged := ids[3]
 	edits := []edit{
+		{s.first, merged, "phone", "12900000001"},
 		{s.first, s.settled, "house_risk", "c"}, {s.second, s.settled, "house_risk", "d"},
 		{s.first, s.decided, "group_name", "上坪组"}, {s.second, s.decided, "group_name", "下坪组"},
 		{s.first, s.asked, "house_structure", "brick_concrete"}, {s.second, s.asked, "house_structure", "adobe"},
 		{s.first, merged, "road_type", "gravel"}, {s.second, merged, "water_source", "protected"},
-		{s.first, merged, "phone", "12900000001"}, {s.second, merged, "phone", "12900000002"},
 	}
+	later := edit{s.second, merged, "phone", "12900000002"}
 	for _, l := range []*rig.Laptop{s.first, s.second} {
 		l.Link.Set(badlink.Weather{Down: true})
 	}
-	for _, e := range edits {
+	for _, e := range append(edits, later) {
+		if e == later {
+			// Laptops know the server's time to a fraction of a second; on which
+			// of two edits is the later one they should not have to guess.
+			time.Sleep(2 * time.Second)
+		}
 		if _, err := e.by.Put(ctx, "household", e.id, e.field+"="+e.value); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,6 +38,9 @@ type story struct {
 	first, second, third    *rig.Laptop   // the first two in one village
 	shared, other           string        // the villages
 	settled, decided, asked string        // households: at the office, on a laptop, left open
+
+	asking   sync.Mutex
+	replicas map[string]map[string]string // by village: what the office shows
 }
 
 // play goes through the parts in order; each builds on those before.
@@ -81,6 +85,7 @@ func (s *story) close() error {
 // yesterday: the office's month and the laptops' "today" then show something.
 func (s *story) data(context.Context) error {
 	s.truth = newTruth()
+	s.replicas = map[string]map[string]string{}
 	s.posts, s.households, s.visits = map[string][]dataset.Record{}, map[string][]dataset.Record{}, map[string][]dataset.Record{}
 	d := dataset.Generate(dataset.Options{Changes: -1})
 	s.villages = d.Villages
@@ -313,13 +318,18 @@ func (s *story) offline(ctx context.Context) error {
 			return fmt.Errorf("visit %s is shown as %q without any network", r.ID, r.State)
 		}
 	}
-	short, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	var refused *rig.Failure
-	if _, err := s.second.Do(short, "sync", "--wait", "2s"); !errors.As(err, &refused) || refused.Said == "" {
-		return fmt.Errorf("a sync without network should fail and say so: %w", err)
+	told := map[string]string{}
+	for _, lang := range []string{"zh", "en"} {
+		short, cancel := context.WithTimeout(ctx, 20*time.Second)
+		var refused *rig.Failure
+		_, err := s.second.Do(short, "sync", "--wait", "1s", "--lang", lang)
+		cancel()
+		if !errors.As(err, &refused) || refused.Said == "" {
+			return fmt.Errorf("a sync without network should fail and say so: %w", err)
+		}
+		told[lang] = refused.Said
 	}
-	s.say("电脑2试着同步：“%s”", "laptop 2 tries to sync: “%s”", refused.Said)
+	s.say("电脑2试着同步：“"+told["zh"]+"”", "laptop 2 tries to sync: “"+told["en"]+"”")
 	return nil
 }
 
@@ -332,8 +342,8 @@ func (s *story) badLink(ctx context.Context) error {
 	}{
 		{badlink.Weather{UpBits: 1_000_000, DownBits: 1_000_000, Delay: 150 * time.Millisecond, CutAfter: 3 * time.Second, Spread: 0.3, Refuse: time.Second},
 			"1 Mbit/s，往返 0.3 秒，约每 3 秒断一次，断后 1 秒连不上", "1 Mbit/s, 0.3 s there and back, cut about every 3 s, then refused for 1 s"},
-		{badlink.Weather{UpBits: 64_000, DownBits: 128_000, Delay: 300 * time.Millisecond},
-			"64/128 kbit/s，往返 0.6 秒", "64/128 kbit/s, 0.6 s there and back"},
+		{badlink.Weather{UpBits: 64_000, DownBits: 512_000, Delay: 300 * time.Millisecond},
+			"上行 64 kbit/s，下行 512 kbit/s，往返 0.6 秒", "64 kbit/s up, 512 kbit/s down, 0.6 s there and back"},
 		{badlink.Weather{UpBits: 512_000, DownBits: 512_000, Delay: 300 * time.Millisecond, CutBytes: 300_000, Spread: 0.3, Refuse: time.Second},
 			"512 kbit/s，往返 0.6 秒，约每 300 KB 断一次", "512 kbit/s, 0.6 s there and back, cut about every 300 KB"},
 	}

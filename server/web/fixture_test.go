@@ -470,3 +470,13 @@ func (f *fixture) waiting() []store.Review {
 	}
 	return list
 }
+
+// verify counts what the store holds otherwise than the log says.
+func (f *fixture) verify() int {
+	f.t.Helper()
+	n := 0
+	if _, err := f.store.Verify(context.Background(), func(store.Fault) { n++ }); err != nil {
+		f.t.Fatal(err)
+	}
+	return n
+}

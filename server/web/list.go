@@ -30,7 +30,6 @@ const (
 
 type kindsView struct {
 	groups []kindGroup
-	report store.Report
 }
 
 type kindGroup struct {
@@ -78,8 +77,8 @@ type listView struct {
 	next    string
 	begun   bool // not the first page
 	report  store.Report
-	villages,
-	marked bool
+	// villages tells that the rows are of several.
+	villages bool
 }
 
 // refFilter is a condition that a link brought: the records that name another.

@@ -37,6 +37,8 @@ func (w *Site) live(rw http.ResponseWriter, r *http.Request) {
 	}
 	rw.Header().Set("Content-Type", "text/event-stream")
 	rw.Header().Set("X-Accel-Buffering", "no") // a proxy must not collect events
+	// The connection may serve other requests afterwards.
+	defer out.SetWriteDeadline(time.Time{})
 	beat := time.NewTicker(liveBeat)
 	defer beat.Stop()
 	if send("retry: 3000\n\n") != nil {
