@@ -16,14 +16,15 @@ type Outgoing struct {
 	Push wire.Push
 	// Left counts the own changes that are to follow in later requests.
 	Left uint64
+	// sent is how far each stream goes with it.
+	sent map[record.Stream]uint64
 }
 
 // Outgoing gives for each assigned village, and for each where work still waits
 // from when it was, what is to be sent, at most budget
-// bytes of entries in all (at least one entry where there is one), and notes
-// how far it was sent. Where nothing is to be sent nothing is written.
+// bytes of entries in all (at least one entry where there is one). Nothing is
+// written: that it has left, Sent notes.
 func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err error) {
-	sent := map[record.Village]map[record.Stream]uint64{}
 	err = s.view(func(t *tx) error {
 		d, err := t.dev()
 		if err != nil {
@@ -43,29 +44,31 @@ func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err e
 				out = append(out, Outgoing{Push: wire.Push{Village: code}})
 				continue
 			}
-			o, heads, err := v.outgoing(d, &left)
+			o, err := v.outgoing(d, &left)
 			if err != nil {
 				return err
 			}
 			out = append(out, o)
-			if len(heads) > 0 {
-				sent[code] = heads
-			}
 		}
 		return nil
 	})
-	if err != nil || len(sent) == 0 {
-		return out, err
+	return out, err
+}
+
+// Sent notes that a request with all of out has left.
+func (s *Store) Sent(ctx context.Context, out []Outgoing) error {
+	if !slices.ContainsFunc(out, func(o Outgoing) bool { return len(o.sent) > 0 }) {
+		return nil
 	}
-	return out, s.update(ctx, true, func(t *tx) error {
-		for code, heads := range sent {
-			v, err := t.village(code)
+	return s.update(ctx, true, func(t *tx) error {
+		for _, o := range out {
+			v, err := t.village(o.Push.Village)
 			if err != nil {
 				return err
 			}
-			for s, seq := range heads {
-				if o := v.owns[s]; seq > o.Sent {
-					o.Sent, v.dirty = seq, true
+			for s, seq := range o.sent {
+				if own := v.owns[s]; own != nil && seq > own.Sent {
+					own.Sent, v.dirty = seq, true
 				}
 			}
 		}
@@ -98,8 +101,7 @@ func (t *tx) syncedVillages(d *Device) ([]record.Village, error) {
 	return codes, nil
 }
 
-func (v *village) outgoing(d *Device, left *int) (Outgoing, map[record.Stream]uint64, error) {
-	sent := map[record.Stream]uint64{}
+func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
 	p := wire.Push{Village: v.code, Epoch: v.place.Epoch, Cursor: v.place.Cursor}
 	if v.place.Staging {
 		p.After = v.place.Staged
@@ -107,7 +109,7 @@ func (v *village) outgoing(d *Device, left *int) (Outgoing, map[record.Stream]ui
 			p.Epoch, p.Cursor = v.place.StagedEpoch, 0
 		}
 	}
-	out := Outgoing{Push: p}
+	out := Outgoing{Push: p, sent: map[record.Stream]uint64{}}
 	for _, s := range v.streams() {
 		o := v.owns[s]
 		if o.Head.Seq == 0 {
@@ -118,7 +120,7 @@ func (v *village) outgoing(d *Device, left *int) (Outgoing, map[record.Stream]ui
 		for head.Seq < o.Head.Seq && *left > 0 {
 			seg, last, size, err := v.segment(s, o, head, *left)
 			if err != nil {
-				return out, nil, err
+				return out, err
 			}
 			seg.Seal(d.Private(), last.Hash)
 			out.Push.Segments = append(out.Push.Segments, seg.Encode())
@@ -126,11 +128,11 @@ func (v *village) outgoing(d *Device, left *int) (Outgoing, map[record.Stream]ui
 			head = last
 		}
 		if head.Seq > o.Sent {
-			sent[s] = head.Seq
+			out.sent[s] = head.Seq
 		}
 		out.Left += o.Head.Seq - head.Seq
 	}
-	return out, sent, nil
+	return out, nil
 }
 
 // streams gives the village's own streams in order.

@@ -317,6 +317,9 @@ func answer(t *testing.T, s *Store, quarantined ...uint64) *wire.Pull {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Sent(ctx, out); err != nil {
+		t.Fatal(err)
+	}
 	p := &wire.Pull{Village: code, Epoch: wire.Epoch{1}, From: out[0].Push.Cursor, Cursor: out[0].Push.Cursor + 1}
 	if out[0].Push.Epoch != p.Epoch {
 		p.From = 0

@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -285,7 +287,17 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		m.Agent = c.version
 	}
 	answer := new(wire.Synced)
-	sent, err := c.post(ctx, d, wire.SyncPath, m, answer, r)
+	var left atomic.Bool
+	sent, err := c.post(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
+		if w.Err == nil {
+			left.Store(true)
+		}
+	}}), d, wire.SyncPath, m, answer, r)
+	if left.Load() {
+		if serr := c.store.Sent(context.WithoutCancel(ctx), out); serr != nil {
+			return false, errors.Join(err, serr)
+		}
+	}
 	if err != nil {
 		return false, err
 	}

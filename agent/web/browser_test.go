@@ -99,7 +99,7 @@ func tabTo(t *testing.T, ctx context.Context, is string) {
 func enterBy(t *testing.T, ctx context.Context, f *fixture) {
 	t.Helper()
 	do(t, ctx, chromedp.Navigate(f.base+f.site.Link()))
-	until(t, ctx, "location.pathname === '/'")
+	until(t, ctx, "location.pathname === '/' && document.readyState === 'complete'")
 }
 
 // A visit from the first page to "saved" without touching the mouse.

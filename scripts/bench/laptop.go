@@ -63,7 +63,13 @@ func memory(ctx context.Context, b *bench) (err error) {
 	if err := peak(l, "importing them", func() error { _, err := l.Import(ctx, name); return err }); err != nil {
 		return err
 	}
-	if err := peak(l, "sending them", func() error { _, err := l.Sync(ctx, 5*time.Minute); return err }); err != nil {
+	if err := peak(l, "sending them", func() error {
+		_, err := l.Sync(ctx, 5*time.Minute)
+		if st, serr := l.Status(ctx); serr != nil || st.Delivered != uint64(len(s.records)) {
+			err = errors.Join(err, serr, fmt.Errorf("%d changes are delivered of %d, %d pending", st.Delivered, len(s.records), st.Pending))
+		}
+		return err
+	}); err != nil {
 		return err
 	}
 	if err := l.Stop(); err != nil {

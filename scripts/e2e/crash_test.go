@@ -11,8 +11,11 @@ import (
 	"time"
 )
 
-// crashes is how many times an agent is killed in each way.
-const crashes = 100
+// How many times a running agent is killed, and a put that runs alone.
+const (
+	besideCrashes = 100
+	aloneCrashes  = 30
+)
 
 // An agent is killed again and again while records are put in. Every id that
 // was printed is there afterwards, and the store is whole each time.
@@ -40,13 +43,17 @@ func killed(t *testing.T, w *world, laptop string, beside bool) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	printed := map[string]bool{}
 	victim := "put-" + laptop
+	crashes := aloneCrashes
+	if beside {
+		crashes = besideCrashes
+	}
 	for round := range crashes {
 		if beside {
 			if err := w.agent(laptop); err != nil {
 				t.Fatalf("round %d: %v", round, err)
 			}
 		}
-		put, err := w.start("put-"+laptop, nil, true, "zhucun-agent", "put", "visit", "--data", laptop)
+		put, err := w.start(victim, nil, true, "zhucun-agent", "put", "visit", "--data", laptop)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +101,7 @@ func killed(t *testing.T, w *world, laptop string, beside bool) {
 			}
 			printed[id] = true
 		}
-		if round%25 == 24 {
+		if round%20 == 9 || round == crashes-1 {
 			survived(t, w, laptop, printed)
 		}
 	}

@@ -64,7 +64,7 @@ func TestFullDisk(t *testing.T) {
 			// By what is put in, line by line, until the disk is full.
 			var input strings.Builder
 			for i := range 6000 {
-				fmt.Fprintf(&input, "{\"findings\":\"第%d条：%s\"}\n", i, strings.Repeat("今天走访，一切都好。", 20))
+				fmt.Fprintf(&input, "{\"findings\":\"第%d条：%s\"}\n", i, strings.Repeat("今天走访，一切都好。", 100))
 			}
 			r, err := w.command(input.String(), nil, "zhucun-agent", "put", "visit", "--data", "a")
 			if err != nil {

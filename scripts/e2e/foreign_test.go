@@ -83,18 +83,25 @@ func TestCaptivePortal(t *testing.T) {
 		{"a refusal", true, zh, en, func(w http.ResponseWriter, _ *http.Request) { html(w, http.StatusForbidden) }},
 		{"a page over TLS", false, "密钥与登记码不符", "not the one of the enrolment code", func(w http.ResponseWriter, _ *http.Request) { html(w, http.StatusOK) }},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+	for name, plain := range map[string]bool{"plain": true, "TLS": false} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := office(t, tt.plain, false)
+			w := office(t, plain, false)
 			id := w.put(t, "visit", "findings=等着送出的走访", "--data", "a")
-			portal := w.listenAs(t, !tt.plain, tt.answer)
-			w.refused(t, "", 1, tt.zh, tt.en, "zhucun-agent", "sync", "--wait", "5s", "--data", "a")
-			w.unsent(t, "a", id)
-			portal.Close()
+			for _, tt := range tests {
+				if tt.plain != plain {
+					continue
+				}
+				t.Run(tt.name, func(t *testing.T) {
+					portal := w.listenAs(t, !plain, tt.answer)
+					defer portal.Close()
+					w.refused(t, "", 1, tt.zh, tt.en, "zhucun-agent", "sync", "--wait", "5s", "--data", "a")
+					w.unsent(t, "a", id)
+				})
+			}
 
 			// Once logged in it goes.
-			if err := w.serve(tt.plain); err != nil {
+			if err := w.serve(plain); err != nil {
 				t.Fatal(err)
 			}
 			w.must(t, "zhucun-agent", "sync", "--data", "a")

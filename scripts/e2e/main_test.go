@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -56,8 +55,7 @@ func TestStories(t *testing.T) {
 func tell(t *testing.T, files []string, beside bool) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Files:    files,
-		Deadline: time.Now().Add(4 * time.Minute),
+		Files: files,
 		Setup: func(env *testscript.Env) error {
 			w := newWorld(t, env.WorkDir)
 			w.beside = beside

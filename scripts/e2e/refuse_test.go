@@ -110,6 +110,7 @@ func TestRefused(t *testing.T) {
 			id := w.put(t, "household", "head_name=张三", "group_name=一组", "--data", "a")
 			w.must(t, "zhucun-agent", "sync", "--data", "a")
 			before := w.held(t, "a")
+			households := w.must(t, "zhucun-agent", "list", "household", "--data", "a", "--json")
 			const absent = "0192d3a4-0000-7000-8000-000000000001"
 			tests := []struct {
 				name   string
@@ -165,10 +166,13 @@ func TestRefused(t *testing.T) {
 				args := append([]string{"zhucun-agent", "--data", "a"}, tt.args...)
 				t.Run(tt.name, func(t *testing.T) {
 					w.refused(t, tt.stdin, tt.code, tt.zh, tt.en, args...)
-					if after := w.held(t, "a"); after != before {
-						t.Errorf("something changed:\n%s\nwas\n%s", after, before)
+					if after := w.must(t, "zhucun-agent", "list", "household", "--data", "a", "--json"); after != households {
+						t.Errorf("something changed:\n%s\nwas\n%s", after, households)
 					}
 				})
+			}
+			if after := w.held(t, "a"); after != before {
+				t.Errorf("something changed:\n%s\nwas\n%s", after, before)
 			}
 			if out := w.must(t, "zhucun-agent", "verify", "--data", "a", "--json"); !strings.Contains(out, `"ok":true`) {
 				t.Error(out)

@@ -153,7 +153,7 @@ func (w *world) laptopTab(browser context.Context, l *rig.Laptop) *tab {
 	}
 	p := w.tab(browser, "http://"+l.Addr)
 	p.do(chromedp.Navigate(opened.Link))
-	p.until("location.pathname === '/'")
+	p.until("location.pathname === '/' && document.readyState === 'complete'")
 	return p
 }
 

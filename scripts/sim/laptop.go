@@ -259,6 +259,9 @@ func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
 		w.say("%s: request lost", l.name)
 		return nil, false, nil
 	}
+	if err := l.store.Sent(ctx, out); err != nil {
+		return nil, false, err
+	}
 	received := clock.At0(w.now)
 	for range 1 + w.rnd.IntN(6)/5 { // now and then the request arrives twice
 		if len(push.Segments) == 0 {

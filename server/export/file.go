@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -13,6 +14,11 @@ import (
 func File(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".export-*") // 0600
 	if err != nil {
+		// People asked for name, not for the file beside it.
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			path.Path = name
+		}
 		return err
 	}
 	err = write(f)

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
 
 	"zhucun/server/access"
 	"zhucun/server/store"
@@ -41,14 +40,8 @@ const (
 
 // newSessions gives the manager of sessions over the store.
 func newSessions(s *store.Store) *scs.SessionManager {
-	m := scs.New()
-	if begun, ok := m.Store.(*memstore.MemStore); ok {
-		begun.StopCleanup() // it is replaced, and its goroutine would stay
-	}
-	m.Store = sessionStore{s}
-	m.Lifetime = sessionLife
-	m.HashTokenInStore = true
-	return m
+	// Not scs.New: it begins with a store in memory whose goroutine would stay.
+	return &scs.SessionManager{Store: sessionStore{s}, Codec: scs.GobCodec{}, Lifetime: sessionLife, HashTokenInStore: true}
 }
 
 // sessionStore keeps the sessions of scs in the store.

@@ -317,7 +317,7 @@ func TestEveryPage(t *testing.T) {
 		{"/quarantine", "接受，记入", "Accept"},
 		{"/devices", "发放登记码", "Issue an enrolment code"},
 		{"/accounts", "新建账号", "New account"},
-		{"/audit", "查看记录", "Audit"},
+		{"/audit", "审计", "Audit"},
 		{"/me", "修改密码", "Change the password"},
 		{"/nowhere", "没有这个页面", "There is no such page"},
 	}

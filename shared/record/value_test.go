@@ -49,6 +49,19 @@ func TestValueOfText(t *testing.T) {
 	})
 }
 
+// The short way to tell a canonical value says what the long one says.
+func FuzzCanonical(f *testing.F) {
+	for _, s := range []string{`"王"`, `"a"b"`, `"\n"`, "\"\n\"", "\"\xff\"", `"`, `""`, `true`, `1.0`, `null`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		w, err := ParseValue([]byte(s))
+		if want := err == nil && string(w) == s; Value(s).Canonical() != want {
+			t.Errorf("%q: canonical %v, want %v", s, !want, want)
+		}
+	})
+}
+
 func FuzzParseValue(f *testing.F) {
 	for _, s := range []string{`"王"`, `1.50e2`, `[1,"a",{"b":null}]`, `-0`, `{"a":1,"a":2}`} {
 		f.Add([]byte(s))
