@@ -259,6 +259,12 @@ func (s *Store) browseOne(t *tx, p *table, q Browse, v record.Village, empty boo
 			where += fmt.Sprintf(" AND %s %s= $%d", key, after, len(args))
 		}
 	}
+	order := key
+	if q.Text != "" && !empty {
+		// The few that hold a text are found by what they name, not by walking
+		// all of them in their order.
+		order = "coalesce(" + key + ", NULL)"
+	}
 	// Which rows comes first, what is in them second: sorting whole rows costs
 	// ten times as much.
 	err = t.rows(func(r *sql.Rows) error {
@@ -267,7 +273,7 @@ func (s *Store) browseOne(t *tx, p *table, q Browse, v record.Village, empty boo
 		return err
 	}, fmt.Sprintf(`SELECT %s FROM %s f WHERE f.village_id = $1 AND f.record_id IN
 		(SELECT f.record_id FROM %s f WHERE %s ORDER BY %s%s, f.record_id%s LIMIT %d)`,
-		p.columns(), quote(p.name), quote(p.name), where, key, way, way, q.Limit+1), args...)
+		p.columns(), quote(p.name), quote(p.name), where, order, way, way, q.Limit+1), args...)
 	return rows, err
 }
 
