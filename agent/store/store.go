@@ -97,14 +97,15 @@ func Open(dir string, opt Options) (*Store, error) {
 	}
 	s := &Store{db: db, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{})}
 	go s.commit()
-	if err := s.resume(); err != nil {
+	if err := s.Resume(context.Background()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// resume joins what was staged and live when the power went.
-func (s *Store) resume() error {
+// Resume joins what is live but not joined yet: since the power went, or the
+// sync was given up, between the two.
+func (s *Store) Resume(ctx context.Context) error {
 	var codes []record.Village
 	err := s.view(func(t *tx) error {
 		codes = t.villageCodes()
@@ -112,7 +113,7 @@ func (s *Store) resume() error {
 	})
 	for _, code := range codes {
 		if err == nil {
-			err = s.Fold(context.Background(), code)
+			err = s.Fold(ctx, code)
 		}
 	}
 	return err

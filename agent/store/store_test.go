@@ -497,6 +497,43 @@ func TestPagesAreStaged(t *testing.T) {
 	}
 }
 
+// A sync that is given up between the last page and the joining of its records
+// leaves them to the next one, which the server has nothing to say to.
+func TestResume(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	p := &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 9, Heads: []wire.StreamHead{{Stream: record.Stream{9}, Seq: 1000}}}
+	for i := range uint64(1000) {
+		st := merge.Apply(merge.State{}, merge.Frontier{}, merge.Applied{Dot: record.Dot{Stream: record.Stream{9}, Seq: i + 1}, At: clock.At0(t0)},
+			[]record.Write{{Path: "findings", Value: `"甲"`}})
+		p.Records = append(p.Records, wire.State{ID: record.ID{1, byte(i >> 8), byte(i)}, Type: "visit", State: st.Encode()})
+	}
+	given, cancel := context.WithCancel(ctx)
+	commits := 0
+	s.opt.Fault = func() error {
+		if commits++; commits == 2 {
+			cancel()
+		}
+		return nil
+	}
+	if _, err := s.Take(given, p); err == nil {
+		t.Fatal("the sync was not given up")
+	}
+	s.opt.Fault = nil
+	count := func() uint64 {
+		st, err := s.Status()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.Records
+	}
+	if n := count(); n == 1000 {
+		t.Fatal("nothing was left to join")
+	}
+	if err := s.Resume(ctx); err != nil || count() != 1000 {
+		t.Errorf("after Resume %d records, %v", count(), err)
+	}
+}
+
 // Verify finds what is not as it was written. Each row damages one thing.
 func TestVerifyFinds(t *testing.T) {
 	tests := []struct {

@@ -268,6 +268,11 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	c.mu.Lock()
 	budget := c.budget
 	c.mu.Unlock()
+	// What an attempt that was given up had taken is joined first: the server has
+	// nothing to say of it again.
+	if err := c.store.Resume(ctx); err != nil {
+		return false, err
+	}
 	out, err := c.store.Outgoing(ctx, budget)
 	if err != nil {
 		return false, err
