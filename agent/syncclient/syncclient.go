@@ -26,7 +26,7 @@ import (
 const (
 	minBudget   = 16 << 10
 	firstBudget = 1 << 20
-	maxBudget   = 8 << 20
+	maxBudget   = 2 << 20
 	// pageBudget is how many bytes of records one answer brings at most.
 	pageBudget = 1 << 20
 )
@@ -356,18 +356,25 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		return 0, err
 	}
 	attempts := 0
+	// The clock is looked at when the line is there and the request leaves: to
+	// dial and to shake hands may take seconds.
+	var leaves atomic.Int64
 	attempt := func() (io.Reader, error) {
 		attempts++
-		if isSync {
-			read, _, err := c.store.Clock()
-			if err != nil {
-				return nil, err
+		own := bytes.Clone(body)
+		return &leaving{r: bytes.NewReader(own), leave: func() error {
+			if isSync {
+				read, _, err := c.store.Clock()
+				if err != nil {
+					return err
+				}
+				wire.SetClock(own, read.Milli())
 			}
-			wire.SetClock(body, read.Milli())
-		}
-		sent = c.store.Wall()
-		return bytes.NewReader(body), nil
+			leaves.Store(c.store.Wall())
+			return nil
+		}}, nil
 	}
+	defer func() { sent = leaves.Load() }()
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, retryablehttp.ReaderFunc(attempt))
 	if err != nil {
 		return 0, fmt.Errorf("address %s: %w", d.URL, err)
@@ -404,6 +411,25 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		// Cut off or garbled on the way: as good as none.
 		return 0, fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
+}
+
+// leaving is a request's body that is told when it is first read.
+type leaving struct {
+	r     *bytes.Reader
+	leave func() error
+}
+
+// Len is what is left of it.
+func (l *leaving) Len() int { return l.r.Len() }
+
+func (l *leaving) Read(b []byte) (int, error) {
+	if l.leave != nil {
+		if err := l.leave(); err != nil {
+			return 0, err
+		}
+		l.leave = nil
+	}
+	return l.r.Read(b)
 }
 
 // retryAfter reads the header in seconds or as a date, a minute where there is
