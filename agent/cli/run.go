@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -48,6 +49,7 @@ func (c *call) runCmd() *cobra.Command {
 func (c *call) serve(ctx context.Context, listen string) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	modest()
 	host, _, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return c.usage(c.say("--listen 只能是本机地址，如 127.0.0.1:8450", "--listen is an address of this machine, such as 127.0.0.1:8450"))
@@ -122,6 +124,17 @@ func (c *call) serve(ctx context.Context, listen string) error {
 	}
 	work.Wait()
 	return errors.Join(err, rerr)
+}
+
+// modest makes the agent collect its garbage early: on an old laptop memory is
+// what is short, and an agent mostly waits. The environment has the last word.
+func modest() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(40 << 20)
+	}
 }
 
 // syncer shows the page how the sync stands.

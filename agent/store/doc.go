@@ -20,22 +20,23 @@
 // Without the third, a link that dies between two pages leaves records behind
 // that no later sync would fetch: measured, one run in five lost data.
 //
-// Buckets. All numbers in keys are 8 bytes, big endian.
+// Buckets. All numbers in keys are 8 bytes, big endian. Values marked * hold what
+// people wrote and are wrapped: a byte that says how, then package pack's bytes.
 //
 //	meta                    name -> CBOR
 //	  device                Device: id, keys, server, assignment
 //	  clock                 clock.Clock
-//	draft                   id (UUIDv7) -> CBOR Draft
+//	draft                   id (UUIDv7) -> CBOR Draft *
 //	import                  16 bytes: keyed hash of a row taken -> nothing
 //	village/CODE            one bucket a village, in it:
 //	  place                 "place" -> CBOR place: epoch, cursor, staged series
 //	  frontier              stream (16) -> number of the last change applied
 //	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged
 //	  seed                  stream (16) number (8) -> 16 bytes; for the entries from there on
-//	  log/STREAM            number (8) -> CBOR entry: a change of this laptop's
-//	  record/TYPE           id (16) -> touched, state; e.g. record/visit
+//	  log/STREAM            number (8) -> CBOR entry *: a change of this laptop's
+//	  record/TYPE           id (16) -> touched, state *; e.g. record/visit
 //	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record
 //	  review                id (16) -> c or p, type; records with conflicts, or proposals alone
 //	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined
-//	  stage                 id (16) type -> state; pages not yet part of the village
+//	  stage                 id (16) type -> state *; pages not yet part of the village
 package store

@@ -38,17 +38,29 @@ func (d *Draft) Shown() (merge.State, error) {
 
 // KeepDraft makes a draft durable; one of the same ID is replaced.
 func (s *Store) KeepDraft(ctx context.Context, d Draft) error {
-	return s.update(ctx, false, func(t *tx) error { return put(t.Bucket(bucketDraft), []byte(d.ID), d) })
+	return s.update(ctx, false, func(t *tx) error { return putWrapped(t.Bucket(bucketDraft), []byte(d.ID), d) })
+}
+
+func openDraft(raw []byte) (d Draft, err error) {
+	plain, err := unwrap(raw)
+	if err != nil {
+		return d, err
+	}
+	if err := decMode.Unmarshal(plain, &d); err != nil {
+		return d, fmt.Errorf("%w: a draft: %w", ErrDamaged, err)
+	}
+	return d, nil
 }
 
 // Draft gives one draft. The error is ErrNotFound when there is none, which
 // after a save is so.
 func (s *Store) Draft(id string) (d Draft, err error) {
 	err = s.view(func(t *tx) error {
-		found, err := get(t.Bucket(bucketDraft), []byte(id), &d)
-		if err == nil && !found {
-			err = fmt.Errorf("%w: draft %s", ErrNotFound, id)
+		raw := t.Bucket(bucketDraft).Get([]byte(id))
+		if raw == nil {
+			return fmt.Errorf("%w: draft %s", ErrNotFound, id)
 		}
+		d, err = openDraft(raw)
 		return err
 	})
 	return d, err
@@ -58,12 +70,9 @@ func (s *Store) Draft(id string) (d Draft, err error) {
 func (s *Store) Drafts() (ds []Draft, err error) {
 	err = s.view(func(t *tx) error {
 		return t.Bucket(bucketDraft).ForEach(func(_, raw []byte) error {
-			var d Draft
-			if err := decMode.Unmarshal(raw, &d); err != nil {
-				return fmt.Errorf("%w: a draft", ErrDamaged)
-			}
+			d, err := openDraft(raw)
 			ds = append(ds, d)
-			return nil
+			return err
 		})
 	})
 	slices.SortFunc(ds, func(a, b Draft) int { return int(b.Typed - a.Typed) })

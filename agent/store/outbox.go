@@ -112,7 +112,9 @@ func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
 	out := Outgoing{Push: p, sent: map[record.Stream]uint64{}}
 	for _, s := range v.streams() {
 		o := v.owns[s]
-		if o.Head.Seq == 0 {
+		if o.Head.Seq == o.Acked.Seq && !v.place.Staging {
+			// The cursor is past all of it: the server has nothing to say of this
+			// stream, and need not be told again what to leave out.
 			continue
 		}
 		out.Push.Streams = append(out.Push.Streams, wire.Own{Stream: s, Head: o.Head.Seq, Acked: o.Acked.Seq})
@@ -164,12 +166,13 @@ func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int
 		if seq != seg.From+uint64(len(seg.Changes)) {
 			return nil, head, 0, fmt.Errorf("%w: journal %s jumps to entry %d", ErrDamaged, s, seq)
 		}
-		e := new(entry)
-		if err := decMode.Unmarshal(raw, e); err != nil {
-			return nil, head, 0, fmt.Errorf("%w: entry %d: %w", ErrDamaged, seq, err)
+		v.t.s.read(v.t.Tx, len(raw))
+		e, n, err := openEntry(raw)
+		if err != nil {
+			return nil, head, 0, fmt.Errorf("journal %s, entry %d: %w", s, seq, err)
 		}
 		seg.Changes = append(seg.Changes, e.change())
-		size += len(raw)
+		size += n
 	}
 	if len(seg.Changes) == 0 {
 		return nil, head, 0, fmt.Errorf("%w: journal %s lacks entry %d", ErrDamaged, s, seg.From)

@@ -225,7 +225,7 @@ func (v *village) stage(p *wire.Pull) error {
 		if _, err := merge.Decode(r.State); err != nil || r.Type == "" || len(r.Type) > 64 || r.ID.IsZero() {
 			return fmt.Errorf("the server sent a record that cannot be read: %s %s", r.Type, r.ID)
 		}
-		if err := b.Put(stageKey(r.Type, r.ID), r.State); err != nil {
+		if err := b.Put(stageKey(r.Type, r.ID), wrap(nil, r.State)); err != nil {
 			return err
 		}
 	}
@@ -340,7 +340,11 @@ func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.Sta
 	if raw == nil {
 		return ours, false, nil
 	}
-	theirs, err := merge.Decode(raw)
+	plain, err := unwrap(raw)
+	if err != nil {
+		return nil, true, err
+	}
+	theirs, err := merge.Decode(plain)
 	if err != nil {
 		return nil, true, fmt.Errorf("%w: a staged record", ErrDamaged)
 	}

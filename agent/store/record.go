@@ -24,7 +24,7 @@ type touched struct {
 func recordBucket(t record.Type) []byte { return append([]byte("record/"), t...) }
 
 // A stored record: a byte of flags, the own last change if there is one
-// (stream 16 bytes, number 8), the state.
+// (stream 16 bytes, number 8), the state, wrapped.
 const (
 	flagTouched     = 1
 	flagQuarantined = 2
@@ -42,10 +42,22 @@ func packRecord(t touched, s merge.State) []byte {
 	if t.Last.Seq > 0 {
 		b = append(append(b, t.Last.Stream[:]...), number(t.Last.Seq)...)
 	}
-	return append(b, s.Encode()...)
+	return wrap(b, s.Encode())
 }
 
 func unpackRecord(raw []byte) (t touched, s merge.State, err error) {
+	t, plain, err := openRecord(raw)
+	if err != nil {
+		return t, nil, err
+	}
+	if s, err = merge.Decode(plain); err != nil {
+		return t, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return t, s, nil
+}
+
+// openRecord gives the state's bytes.
+func openRecord(raw []byte) (t touched, state []byte, err error) {
 	bad := fmt.Errorf("%w: a record", ErrDamaged)
 	if len(raw) == 0 {
 		return t, nil, bad
@@ -60,10 +72,8 @@ func unpackRecord(raw []byte) (t touched, s merge.State, err error) {
 		t.Last = touch{Stream: record.Stream(raw[:16]), Seq: beUint(raw[16:24])}
 		raw = raw[24:]
 	}
-	if s, err = merge.Decode(raw); err != nil {
-		return t, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return t, s, nil
+	state, err = unwrap(raw)
+	return t, state, err
 }
 
 func beUint(b []byte) uint64 {
@@ -94,6 +104,7 @@ func (v *village) stored(t record.Type, id record.ID) (tc touched, s merge.State
 	if raw == nil {
 		return tc, merge.State{}, false, nil
 	}
+	v.t.s.read(v.t.Tx, len(raw))
 	tc, s, err = unpackRecord(raw)
 	return tc, s, true, err
 }
@@ -105,6 +116,7 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 	if err != nil {
 		return err
 	}
+	b.FillPercent = 0.9 // most ids are made by a clock: pages fill from the end
 	f := v.t.s.opt.Forms.Form(k.Type)
 	_, old, found, err := v.stored(k.Type, k.ID)
 	if err != nil {
@@ -307,6 +319,7 @@ func (s *Store) Each(code record.Village, t record.Type, yield func(Record) bool
 			}
 			cur := b.Cursor()
 			for k, raw := cur.First(); k != nil; k, raw = cur.Next() {
+				s.read(x.Tx, len(raw))
 				tc, st, err := unpackRecord(raw)
 				if err == nil && v.place.Live {
 					st, _, err = v.joined(t, record.ID(k), tc, st)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -58,6 +59,8 @@ type Store struct {
 	queue chan *job
 	done  chan struct{}
 	close sync.Once
+	// walked counts the bytes read since the file's pages were let go of.
+	walked atomic.Int64
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and renewed at every commit that changed records
@@ -320,6 +323,15 @@ func put(b *bbolt.Bucket, key []byte, x any) error {
 		return err
 	}
 	return b.Put(key, raw)
+}
+
+// putWrapped is put for what people wrote.
+func putWrapped(b *bbolt.Bucket, key []byte, x any) error {
+	plain, err := encMode.Marshal(x)
+	if err != nil {
+		return err
+	}
+	return b.Put(key, wrap(nil, plain))
 }
 
 // get reads the value under key into x and tells whether there is one.

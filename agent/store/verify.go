@@ -29,9 +29,7 @@ func (s *Store) Verify() (r Report, err error) {
 		}
 	}
 	err = s.view(func(t *tx) error {
-		for e := range t.Check() {
-			fault("data file: %v", e)
-		}
+		t.check(func(e error) { fault("data file: %v", e) })
 		for _, code := range t.villageCodes() {
 			v, err := t.village(code)
 			if err != nil {
@@ -71,12 +69,13 @@ func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n 
 			fault("village %s: a %s without an id", v.code, typ)
 			continue
 		}
+		v.t.s.read(v.t.Tx, len(raw))
 		tc, s, err := unpackRecord(raw)
 		if err != nil {
 			fault("%s %s: %v", typ, record.ID(k), err)
 			continue
 		}
-		if !bytes.Equal(packRecord(tc, s), raw) {
+		if _, state, _ := openRecord(raw); !bytes.Equal(s.Encode(), state) {
 			fault("%s %s: not written as this release writes it", typ, record.ID(k))
 		}
 		if tc.Last.Seq > 0 {

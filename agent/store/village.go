@@ -263,12 +263,28 @@ func (v *village) entry(s record.Stream, seq uint64) (*entry, error) {
 	if b == nil {
 		return nil, fmt.Errorf("%w: no journal %s", ErrDamaged, s)
 	}
-	e := new(entry)
-	found, err := get(b, number(seq), e)
-	if err == nil && !found {
-		err = fmt.Errorf("%w: journal %s lacks entry %d", ErrDamaged, s, seq)
+	raw := b.Get(number(seq))
+	if raw == nil {
+		return nil, fmt.Errorf("%w: journal %s lacks entry %d", ErrDamaged, s, seq)
 	}
-	return e, err
+	e, _, err := openEntry(raw)
+	if err != nil {
+		return nil, fmt.Errorf("journal %s, entry %d: %w", s, seq, err)
+	}
+	return e, nil
+}
+
+// openEntry reads an own change as it lies in the file, and gives its size.
+func openEntry(raw []byte) (e *entry, size int, err error) {
+	plain, err := unwrap(raw)
+	if err != nil {
+		return nil, 0, err
+	}
+	e = new(entry)
+	if err := decMode.Unmarshal(plain, e); err != nil {
+		return nil, 0, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return e, len(plain), nil
 }
 
 // seedRun is how many entries share one seed.
@@ -327,7 +343,7 @@ func (v *village) write(k record.Key, before merge.State, touched touched, c *re
 		return nil, err
 	}
 	log.FillPercent = 0.95
-	if err := put(log, number(seq), entryOf(c, touched.Last)); err != nil {
+	if err := putWrapped(log, number(seq), entryOf(c, touched.Last)); err != nil {
 		return nil, err
 	}
 	d := record.Dot{Stream: s, Seq: seq}

@@ -21,14 +21,13 @@ import (
 	"zhucun/shared/wire"
 )
 
-// How much one request carries, in bytes of entries before compression: halved
-// after a failure, doubled after a success.
+// How much one request carries, in bytes of entries before compression, and how
+// much of records the server may answer with: halved after a failure, doubled
+// after a success. Twice as much would make a first upload 7% smaller, and take
+// 20 MB more to pack.
 const (
-	minBudget   = 16 << 10
-	firstBudget = 1 << 20
-	maxBudget   = 2 << 20
-	// pageBudget is how many bytes of records one answer brings at most.
-	pageBudget = 1 << 20
+	minBudget = 16 << 10
+	maxBudget = 1 << 20
 )
 
 // The longest that a server or a proxy may make us wait.
@@ -64,7 +63,7 @@ type State struct {
 
 // New makes a client; version is the agent's, told to the server.
 func New(s *store.Store, version string, log *slog.Logger) *Client {
-	c := &Client{store: s, version: version, log: log, budget: firstBudget, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1)}
+	c := &Client{store: s, version: version, log: log, budget: maxBudget, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1)}
 	c.http = &retryablehttp.Client{
 		HTTPClient:   &http.Client{Transport: c.transport()},
 		Logger:       nil,
@@ -281,7 +280,11 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	m := &wire.Sync{Version: wire.Version, Runs: runs, Budget: pageBudget, Assigned: d.Assigned.Serial}
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial}
+	if budget < maxBudget {
+		// A link that broke under our requests breaks under large answers too.
+		m.Budget = uint64(budget)
+	}
 	sending := false
 	for i := range out {
 		m.Villages = append(m.Villages, out[i].Push)
@@ -379,7 +382,7 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	if err != nil {
 		return 0, fmt.Errorf("address %s: %w", d.URL, err)
 	}
-	req.Header.Set("Content-Type", wire.ContentType)
+	// A message is told by its first bytes: neither side names its type.
 	req.Header.Set("User-Agent", "")
 	if d.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+d.Token)

@@ -96,7 +96,6 @@ func reply(w http.ResponseWriter, m any) {
 	if err != nil {
 		panic(err)
 	}
-	w.Header().Set("Content-Type", wire.ContentType)
 	w.Write(b)
 }
 

@@ -1,5 +1,5 @@
 // Command dictionary builds the dictionary that both sides of a sync have
-// before the first message, shared/wire/dictionary.bin.
+// before the first message, shared/pack/dictionary.bin.
 //
 //	go run ./scripts/dictionary [-o FILE]
 //
@@ -30,7 +30,7 @@ import (
 )
 
 func main() {
-	out := flag.String("o", "shared/wire/dictionary.bin", "where to write it")
+	out := flag.String("o", "shared/pack/dictionary.bin", "where to write it")
 	flag.Parse()
 	d, err := build()
 	if err == nil {

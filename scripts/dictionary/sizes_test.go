@@ -19,7 +19,7 @@ import (
 
 // The command makes the dictionary that is built in.
 func TestDictionaryIsReproducible(t *testing.T) {
-	want, err := os.ReadFile("../../shared/wire/dictionary.bin")
+	want, err := os.ReadFile("../../shared/pack/dictionary.bin")
 	if err != nil {
 		t.Fatal(err)
 	}

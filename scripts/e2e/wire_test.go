@@ -58,7 +58,6 @@ func post(t *testing.T, w *world, path, token string, body io.Reader) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", wire.ContentType)
 	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := c.Do(req)
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {

@@ -30,6 +30,7 @@ var order = map[string][]line{
 	},
 	"shared": {
 		{"wire", "the messages of a sync: carry journal entries and merged records"},
+		{"pack", "makes bytes small; knows nothing of what they say"},
 		{"bundle", "the same journal entries in a file"},
 		{"journal", "signed, chained changes; opens them for merge"},
 		{"merge", "changes to a record's state; asks the form for the policy"},

@@ -3,8 +3,6 @@ package wire
 import (
 	"bytes"
 	"compress/bzip2"
-	_ "embed"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,23 +12,12 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	"github.com/klauspost/compress/zstd"
 
+	"zhucun/shared/pack"
 	"zhucun/shared/wire/blocksort"
 )
 
 // magic opens every message.
 var magic = [4]byte{'Z', 'C', 0xB7, Version}
-
-// dictionary is what both sides have before the first message: the bones of the
-// messages and phrases of the field, and how often which byte follows. It is a
-// dictionary of zstd, made by scripts/dictionary. A test knows its hash, since
-// every release must be able to read with it what an older one wrote.
-//
-//go:embed dictionary.bin
-var dictionary []byte
-
-// DictionaryID names the built-in dictionary: four bytes of the hash of its
-// content, which it carries itself, as does every message packed with it.
-var DictionaryID = binary.LittleEndian.Uint32(dictionary[4:8])
 
 // The ways a body is packed: one byte after magic.
 const (
@@ -66,33 +53,19 @@ const (
 // longer ones bring enough of their own past.
 const small = 24 << 10
 
-// encoders are made when first needed and kept. The window is no larger than
-// what has to be seen, since it is memory: with it a laptop's takes 10 MB, a
-// server's 4 and, for long messages, another 8.
-var (
-	thriftyDict = sync.OnceValue(func() *zstd.Encoder {
-		return encoder(zstd.SpeedBetterCompression, 128<<10, zstd.WithEncoderDict(dictionary), zstd.WithEncoderConcurrency(1))
-	})
-	quickDict = sync.OnceValue(func() *zstd.Encoder {
-		return encoder(zstd.SpeedDefault, 128<<10, zstd.WithEncoderDict(dictionary))
-	})
-	quick = sync.OnceValue(func() *zstd.Encoder { return encoder(zstd.SpeedDefault, 1<<20) })
-)
-
-func encoder(level zstd.EncoderLevel, window int, more ...zstd.EOption) *zstd.Encoder {
-	opts := []zstd.EOption{
-		zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true),
-	}
-	enc, err := zstd.NewWriter(nil, append(opts, more...)...)
+// quick is for a server's long answers; its memory is 8 MB, made when first
+// needed and kept.
+var quick = sync.OnceValue(func() *zstd.Encoder {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(1<<20),
+		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		panic(err) // constant options
 	}
 	return enc
-}
+})
 
 var decoder = sync.OnceValue(func() *zstd.Decoder {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderDicts(dictionary), zstd.WithDecoderConcurrency(0),
-		zstd.WithDecoderMaxMemory(MaxUnpacked), zstd.WithDecoderMaxWindow(8<<20))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(MaxUnpacked), zstd.WithDecoderMaxWindow(8<<20))
 	if err != nil {
 		panic(err) // constant options
 	}
@@ -106,20 +79,16 @@ func Encode(message any, e Effort) ([]byte, error) {
 		return nil, fmt.Errorf("encode message: %w", err)
 	}
 	head := append(make([]byte, 0, 64+len(raw)/2), magic[:]...)
-	var packed []byte
-	switch brief := len(raw) < 2*small; {
-	case !brief && e == Quick:
-		packed = quick().EncodeAll(raw, append(head, packZstd))
-	default:
-		plain := shorten(make([]byte, 0, len(raw)), raw)
-		switch {
-		case len(plain) >= small && e == Thrifty:
-			packed = blocksort.Append(append(head, packSort), plain)
-		case e == Thrifty:
-			packed = thriftyDict().EncodeAll(plain, append(head, packDict))
-		default:
-			packed = quickDict().EncodeAll(plain, append(head, packDict))
-		}
+	if e == Quick && len(raw) >= 2*small {
+		return quick().EncodeAll(raw, append(head, packZstd)), nil
+	}
+	packed := append(head, packDict)
+	if e == Quick {
+		packed = pack.Append(packed, raw, pack.Fair)
+	} else if short := pack.Shorten(make([]byte, 0, len(raw)), raw); len(short) >= small {
+		packed = blocksort.Append(append(head, packSort), short)
+	} else {
+		packed = pack.AppendShort(packed, short, pack.Hard)
 	}
 	if len(packed) >= len(head)+1+len(raw) {
 		packed = append(append(head, packPlain), raw...)
@@ -133,7 +102,7 @@ func Plain(message any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode message: %w", err)
 	}
-	return shorten(make([]byte, 0, len(raw)), raw), nil
+	return pack.Shorten(make([]byte, 0, len(raw)), raw), nil
 }
 
 // The errors of Decode.
@@ -142,9 +111,9 @@ var (
 	// another server's.
 	ErrForeign = errors.New("not a message of this system")
 	// ErrTooLarge: the message is larger than the reader takes.
-	ErrTooLarge = errors.New("message too large")
+	ErrTooLarge = pack.ErrTooLarge
 	// ErrDictionary: the message is packed with a dictionary of another release.
-	ErrDictionary = errors.New("message needs a dictionary of another release")
+	ErrDictionary = pack.ErrDictionary
 	// ErrMessage: the message is cut off or damaged.
 	ErrMessage = errors.New("message damaged")
 )
@@ -185,14 +154,14 @@ func unpack(how byte, body []byte, limit int) ([]byte, error) {
 	switch how {
 	case packPlain:
 		return body, nil
-	case packZstd, packDict:
+	case packDict:
+		return pack.Open(body, limit)
+	case packZstd:
 		body, err = decoder().DecodeAll(body, nil)
-		switch {
-		case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
+		if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
 			return nil, ErrTooLarge
-		case errors.Is(err, zstd.ErrUnknownDictionary):
-			return nil, ErrDictionary
 		}
+		return body, err
 	case packSort:
 		r := bzip2.NewReader(bytes.NewReader(body))
 		body = make([]byte, 0, min(4*len(body)+bytes.MinRead, limit))
@@ -213,8 +182,8 @@ func unpack(how byte, body []byte, limit int) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("packed in an unknown way, %d", how)
 	}
-	if err != nil || how == packZstd {
-		return body, err
+	if err != nil {
+		return nil, err
 	}
-	return lengthen(make([]byte, 0, min(2*len(body), limit)), body, limit)
+	return pack.Lengthen(make([]byte, 0, min(2*len(body), limit)), body, limit)
 }

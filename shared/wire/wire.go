@@ -7,11 +7,10 @@ import (
 	"zhucun/shared/record"
 )
 
-// The server's paths, and the type of all bodies.
+// The server's paths.
 const (
-	EnrolPath   = "/v1/enrol"
-	SyncPath    = "/v1/sync"
-	ContentType = "application/zhucun"
+	EnrolPath = "/v1/enrol"
+	SyncPath  = "/v1/sync"
 )
 
 // Version is the version of the messages: raised when a reader of the old ones
@@ -88,8 +87,10 @@ type Push struct {
 	// epoch than the server's they count as the beginning.
 	Epoch  Epoch  `cbor:"1,keyasint"`
 	Cursor uint64 `cbor:"2,keyasint"`
-	// Streams are the device's own, with the last entry it holds and the last
-	// one it has a receipt for.
+	// Streams are the device's own of which entries wait for a receipt (all of
+	// them while pages are set aside), with the last entry it holds and the last
+	// one it has a receipt for. Of a stream that is not named the device gets
+	// everything behind its cursor.
 	Streams []Own `cbor:"3,keyasint,omitempty"`
 	// Segments are encoded by journal.Segment.Encode, those of one stream in
 	// order.

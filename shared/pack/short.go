@@ -1,4 +1,4 @@
-package wire
+package pack
 
 import (
 	"encoding/binary"
@@ -75,8 +75,8 @@ func isText(b []byte) bool {
 	return true
 }
 
-// shorten appends src, rewritten, to dst.
-func shorten(dst, src []byte) []byte {
+// Shorten appends src, rewritten, to dst.
+func Shorten(dst, src []byte) []byte {
 	for len(src) > 0 {
 		n, more := short(dst, src)
 		if n > 0 {
@@ -99,9 +99,9 @@ func shorten(dst, src []byte) []byte {
 
 var errShort = errors.New("cut off within a character")
 
-// lengthen appends to dst what shorten made src of; at most limit bytes, beyond
+// Lengthen appends to dst what Shorten made src of; at most limit bytes, beyond
 // which the error is ErrTooLarge.
-func lengthen(dst, src []byte, limit int) ([]byte, error) {
+func Lengthen(dst, src []byte, limit int) ([]byte, error) {
 	for i := 0; i < len(src); {
 		if len(dst) > limit {
 			return nil, ErrTooLarge

@@ -1,4 +1,4 @@
-package wire
+package pack
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ func FuzzShorten(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := shorten(nil, b)
-		if got, err := lengthen(nil, s, len(b)); err != nil || !bytes.Equal(got, b) {
+		s := Shorten(nil, b)
+		if got, err := Lengthen(nil, s, len(b)); err != nil || !bytes.Equal(got, b) {
 			t.Errorf("%x rewritten as %x comes back as %x, %v", b, s, got, err)
 		}
 	})

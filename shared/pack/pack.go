@@ -1,0 +1,101 @@
+package pack
+
+import (
+	_ "embed"
+	"encoding/binary"
+	"errors"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// dictionary is what both sides have before the first message: the bones of the
+// messages and phrases of the field, and how often which byte follows. It is a
+// dictionary of zstd, made by scripts/dictionary.
+//
+//go:embed dictionary.bin
+var dictionary []byte
+
+// Dictionary names the built-in dictionary: four bytes of the hash of its
+// content, which it carries itself, as does everything packed with it.
+var Dictionary = binary.LittleEndian.Uint32(dictionary[4:8])
+
+// Max bounds what Open gives, in bytes.
+const Max = 64 << 20
+
+// Effort says how hard Append tries.
+type Effort int
+
+const (
+	// Fast is for a record on the disk: 40 µs for a visit.
+	Fast Effort = iota
+	// Fair is for a server's answers.
+	Fair
+	// Hard is for a laptop's requests: the link is what is short.
+	Hard
+)
+
+// window is no larger than what has to be seen, since it is memory: with the
+// dictionary an encoder takes 4 MB, a hard one 10.
+const window = 128 << 10
+
+// encoders are made when first needed and kept.
+var encoders = [...]func() *zstd.Encoder{
+	Fast: sync.OnceValue(func() *zstd.Encoder { return encoder(zstd.SpeedFastest, zstd.WithEncoderConcurrency(1)) }),
+	Fair: sync.OnceValue(func() *zstd.Encoder { return encoder(zstd.SpeedDefault) }),
+	Hard: sync.OnceValue(func() *zstd.Encoder {
+		return encoder(zstd.SpeedBetterCompression, zstd.WithEncoderConcurrency(1))
+	}),
+}
+
+func encoder(level zstd.EncoderLevel, more ...zstd.EOption) *zstd.Encoder {
+	opts := []zstd.EOption{
+		zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderCRC(false),
+		zstd.WithLowerEncoderMem(true), zstd.WithEncoderDict(dictionary),
+	}
+	enc, err := zstd.NewWriter(nil, append(opts, more...)...)
+	if err != nil {
+		panic(err) // constant options
+	}
+	return enc
+}
+
+var decoder = sync.OnceValue(func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderDicts(dictionary), zstd.WithDecoderConcurrency(0),
+		zstd.WithDecoderMaxMemory(Max), zstd.WithDecoderMaxWindow(8<<20))
+	if err != nil {
+		panic(err) // constant options
+	}
+	return d
+})
+
+// Append packs plain and appends it to dst.
+func Append(dst, plain []byte, e Effort) []byte {
+	return AppendShort(dst, Shorten(make([]byte, 0, len(plain)), plain), e)
+}
+
+// AppendShort is Append for what Shorten has rewritten already.
+func AppendShort(dst, short []byte, e Effort) []byte { return encoders[e]().EncodeAll(short, dst) }
+
+// The errors of Open, beside those of bytes that are damaged.
+var (
+	// ErrTooLarge: what was packed is larger than the reader takes.
+	ErrTooLarge = errors.New("what was packed is too large")
+	// ErrDictionary: it is packed with a dictionary of another release.
+	ErrDictionary = errors.New("packed with a dictionary of another release")
+)
+
+// Open gives what Append packed, at most limit bytes (and never more than Max).
+func Open(packed []byte, limit int) ([]byte, error) {
+	short, err := decoder().DecodeAll(packed, nil)
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return nil, ErrTooLarge
+	case errors.Is(err, zstd.ErrUnknownDictionary):
+		return nil, ErrDictionary
+	case err != nil:
+		return nil, err
+	}
+	limit = min(limit, Max)
+	return Lengthen(make([]byte, 0, min(2*len(short), limit)), short, limit)
+}
