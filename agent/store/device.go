@@ -30,7 +30,6 @@ type Device struct {
 	Assigned wire.Assignment `cbor:"8,keyasint"`
 	LastSync int64           `cbor:"9,keyasint"` // ms since 1970, the server's time
 	Language string          `cbor:"10,keyasint"`
-	Revoked  bool            `cbor:"11,keyasint,omitempty"`
 }
 
 // Enrolled tells whether the laptop belongs to a server.

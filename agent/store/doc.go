@@ -27,7 +27,7 @@
 //	  device                Device: id, keys, server, assignment
 //	  clock                 clock.Clock
 //	draft                   id (UUIDv7) -> CBOR Draft *
-//	import                  16 bytes: keyed hash of a row taken -> nothing
+//	import                  16 bytes: keyed hash of a row taken -> 1
 //	village/CODE            one bucket a village, in it:
 //	  place                 "place" -> CBOR place: epoch, cursor, staged series
 //	  frontier              stream (16) -> number of the last change applied
@@ -38,5 +38,6 @@
 //	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record
 //	  review                id (16) -> c or p, type; records with conflicts, or proposals alone
 //	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined
+//	  receipt               stream (16) number of the last entry (8) -> CBOR journal.Receipt
 //	  stage                 id (16) type -> state *; pages not yet part of the village
 package store

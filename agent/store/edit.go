@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"zhucun/shared/clock"
+	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
@@ -30,8 +30,10 @@ type Edit struct {
 	// Author is a profile's name, empty for the first.
 	Author string
 	// Shown is the record as it was when its form was opened: what the save
-	// replaces. Nil on a record that is here means: as it is now. A record that
-	// is created (no ID, or an ID that is not here) replaces nothing.
+	// replaces. Nil on a record that is here means as it is now, and that nobody
+	// looked at it: a field given as it reads then says nothing, and decides no
+	// conflict. A record that is created (no ID, or an ID that is not here)
+	// replaces nothing.
 	Shown merge.State
 	// Source says how a record that the save creates came about; Import also
 	// says that nobody looked at the record that is here: nothing is replaced.
@@ -109,13 +111,11 @@ func (t *tx) save(e *Edit) (Saved, error) {
 	if err != nil {
 		return Saved{}, err
 	}
-	now := state
-	if tc.Quarantined {
-		if now, err = v.withQuarantined(key, now); err != nil {
-			return Saved{}, err
-		}
+	now, _, err := v.shown(key, tc, state)
+	if err != nil {
+		return Saved{}, err
 	}
-	shown, blind := e.Shown, false
+	shown, fields, blind := e.Shown, e.Fields, false
 	switch {
 	case !found || e.ID.IsZero():
 		// A creation replaces nothing, even where the number's record is here.
@@ -123,14 +123,14 @@ func (t *tx) save(e *Edit) (Saved, error) {
 	case e.Source == Import:
 		shown, blind = merge.State{}, true
 	case shown == nil:
-		shown = now
+		shown, fields = now, news(f, now, e.Fields)
 	}
 	w := merge.Writer{Author: author, Role: d.Assigned.Role}
 	authors := now.Authors()
 	if blind && e.Source != Import {
 		authors = nil // whoever enters it as new is one of its authors
 	}
-	body, err := merge.Compose(f, shown, authors, w, e.Fields)
+	body, err := merge.Compose(f, shown, authors, w, fields)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -151,11 +151,27 @@ func (t *tx) save(e *Edit) (Saved, error) {
 		return Saved{Key: key}, nil
 	}
 	record.SortBody(body)
+	// What the server would set aside is not written.
+	if err := merge.Permit(f, key.Type, now, w, body); err != nil {
+		return Saved{}, err
+	}
 	c := record.Change{Record: key.ID, Type: key.Type, Author: author, Form: f.Version, Body: body}
 	if _, err := v.write(key, state, tc, &c); err != nil {
 		return Saved{}, err
 	}
 	return Saved{Key: key, Changed: true, Created: created}, nil
+}
+
+// news gives those of the fields that do not read so already.
+func news(f *form.Form, now merge.State, fields map[string]record.Value) map[string]record.Value {
+	view := merge.Read(f, now)
+	told := map[string]record.Value{}
+	for name, v := range fields {
+		if is := view.Fields[name]; is != v && (is != "" || !v.IsNull()) {
+			told[name] = v
+		}
+	}
+	return told
 }
 
 // stands tells whether somebody's live value is what w would write.
@@ -270,6 +286,9 @@ func (s *Store) Decide(ctx context.Context, e Decision) (saved Saved, err error)
 				return err
 			}
 		}
+		if view := merge.Read(f, shown); !view.Waits(e.Path) {
+			return merge.ErrNothing
+		}
 		value, err := shown.Choose(f, e.Path, e.Take, e.Value)
 		if err != nil {
 			return err
@@ -314,7 +333,8 @@ func (s *Store) SaveRows(ctx context.Context, rows []Row) (saved []Saved, errs [
 				continue
 			}
 			if known {
-				if err := b.Put(rows[i].Hash[:], nil); err != nil {
+				// Not an empty value: bbolt does not find one again before the commit.
+				if err := b.Put(rows[i].Hash[:], []byte{1}); err != nil {
 					return err
 				}
 			}
@@ -329,48 +349,4 @@ func (s *Store) SaveRows(ctx context.Context, rows []Row) (saved []Saved, errs [
 func refused(err error) bool {
 	var r *merge.Refusal
 	return errors.Is(err, ErrType) || errors.Is(err, ErrVillage) || errors.Is(err, ErrAuthor) || errors.As(err, &r)
-}
-
-// history reads the own changes of a record and adds those of others whose
-// values are live.
-func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
-	at := map[record.Dot]merge.Sibling{}
-	sets := map[record.Dot]map[record.Path]record.Value{}
-	for p, r := range s {
-		for _, sib := range r.Siblings {
-			at[sib.Dot] = sib
-			if sets[sib.Dot] == nil {
-				sets[sib.Dot] = map[record.Path]record.Value{}
-			}
-			sets[sib.Dot][p] = sib.Value
-		}
-	}
-	for t := tc.Last; t.Seq > 0; {
-		e, err := v.entry(t.Stream, t.Seq)
-		if err != nil {
-			return nil, err
-		}
-		d := record.Dot{Stream: t.Stream, Seq: t.Seq}
-		sib, live := at[d]
-		if !live {
-			sib = merge.Sibling{Dot: d, At: clock.Time(e.Time), Author: e.Author}
-		}
-		at[d] = sib
-		sets[d] = map[record.Path]record.Value{}
-		for _, w := range e.Body {
-			sets[d][w.Path] = w.Value
-		}
-		t = e.Before
-	}
-	events := make([]merge.Event, 0, len(at))
-	for d, sib := range at {
-		events = append(events, merge.Event{Dot: d.String(), At: sib.At, Author: sib.Author, Set: sets[d]})
-	}
-	slices.SortFunc(events, func(a, b merge.Event) int {
-		if c := cmp.Compare(b.At, a.At); c != 0 {
-			return c
-		}
-		return cmp.Compare(b.Dot, a.Dot)
-	})
-	return events, nil
 }

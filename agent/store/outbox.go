@@ -30,24 +30,38 @@ func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err e
 		if err != nil {
 			return err
 		}
-		left := budget
 		codes, err := t.syncedVillages(d)
 		if err != nil {
 			return err
 		}
-		for _, code := range codes {
-			v, err := t.village(code)
-			if err != nil {
+		villages := make([]*village, len(codes))
+		waiting := 0
+		for i, code := range codes {
+			if villages[i], err = t.village(code); err != nil {
 				return err
 			}
+			if villages[i].pending() > 0 {
+				waiting++
+			}
+		}
+		left := budget
+		for i, v := range villages {
 			if v == nil {
-				out = append(out, Outgoing{Push: wire.Push{Village: code}})
+				out = append(out, Outgoing{Push: wire.Push{Village: codes[i]}})
 				continue
 			}
-			o, err := v.outgoing(d, &left)
+			// Each gets its share, and what those before it left: one whose entries
+			// the server refuses does not keep the others'.
+			share := left / max(waiting, 1)
+			left -= share
+			if v.pending() > 0 {
+				waiting--
+			}
+			o, err := v.outgoing(d, &share)
 			if err != nil {
 				return err
 			}
+			left += share
 			out = append(out, o)
 		}
 		return nil
@@ -91,14 +105,22 @@ func (t *tx) syncedVillages(d *Device) ([]record.Village, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, o := range v.owns {
-			if o.Head.Seq > o.Acked.Seq {
-				codes = append(codes, code)
-				break
-			}
+		if v.pending() > 0 {
+			codes = append(codes, code)
 		}
 	}
 	return codes, nil
+}
+
+// pending counts the own changes without a receipt.
+func (v *village) pending() (n uint64) {
+	if v == nil {
+		return 0
+	}
+	for _, o := range v.owns {
+		n += o.Head.Seq - o.Acked.Seq
+	}
+	return n
 }
 
 func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -40,8 +41,12 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 	if err := s.Fold(ctx, p.Village); err != nil {
 		return taken, err
 	}
+	unreadable := readable(p)
 	err = s.update(ctx, true, func(t *tx) error {
 		taken = Taken{Records: uint64(len(p.Records)), More: p.More}
+		if unreadable != nil {
+			taken = Taken{}
+		}
 		v, err := t.village(p.Village)
 		if err != nil {
 			return err
@@ -65,7 +70,7 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 		for _, r := range p.Refused {
 			v.refused(r, &taken)
 		}
-		if p.Denied {
+		if p.Denied || unreadable != nil {
 			return nil
 		}
 		if err := v.stage(p); err != nil || p.More {
@@ -73,11 +78,30 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 		}
 		return v.flip(p)
 	})
+	if err == nil {
+		err = unreadable
+	}
 	if err != nil {
 		return taken, err
 	}
 	return taken, s.Fold(ctx, p.Village)
 }
+
+// readable tells whether this release can read all records of a page. What it
+// cannot read it must not pass by, or it would never come again.
+func readable(p *wire.Pull) error {
+	for i := range p.Records {
+		r := &p.Records[i]
+		if _, err := merge.Decode(r.State); err != nil || r.Type == "" || len(r.Type) > 64 || r.ID.IsZero() {
+			return fmt.Errorf("%w: %s %s", ErrUnreadable, r.Type, r.ID)
+		}
+	}
+	return nil
+}
+
+// ErrUnreadable says that the server sent a record that this release cannot
+// read. Receipts that came with it are taken.
+var ErrUnreadable = errors.New("the server sent a record that cannot be read")
 
 // acknowledge takes a receipt: it proves what the server has, and gives the
 // times that everybody reads.
@@ -140,8 +164,11 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 		}
 		v.place.Quarantined++
 	}
+	if err := put(v.b.Bucket(bucketReceipt), append(r.Stream[:], number(r.Seq)...), r); err != nil {
+		return 0, err
+	}
 	n := r.Seq - o.Acked.Seq
-	o.Acked, o.At = journal.Head{Seq: r.Seq, Hash: hash}, ats[len(ats)-1]
+	o.Acked = journal.Head{Seq: r.Seq, Hash: hash}
 	o.Sent = max(o.Sent, r.Seq)
 	v.dirty = true
 	return n, v.forgetRuns()
@@ -222,9 +249,6 @@ func (v *village) stage(p *wire.Pull) error {
 	b := v.b.Bucket(bucketStage)
 	for i := range p.Records {
 		r := &p.Records[i]
-		if _, err := merge.Decode(r.State); err != nil || r.Type == "" || len(r.Type) > 64 || r.ID.IsZero() {
-			return fmt.Errorf("the server sent a record that cannot be read: %s %s", r.Type, r.ID)
-		}
 		if err := b.Put(stageKey(r.Type, r.ID), wrap(nil, r.State)); err != nil {
 			return err
 		}
@@ -359,23 +383,13 @@ func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.Sta
 // state and the own changes that it has not had. A join would not do: what a
 // quarantined change had replaced here still stands there.
 func (v *village) rebuild(tc touched, theirs merge.State) (merge.State, error) {
-	var pending []touch
-	for t := tc.Last; t.Seq > 0 && t.Seq > v.place.Behind[t.Stream]; {
-		pending = append(pending, t)
-		e, err := v.entry(t.Stream, t.Seq)
-		if err != nil {
-			return nil, err
-		}
-		t = e.Before
+	pending, err := v.ownChanges(tc, func(t touch) bool { return t.Seq > v.place.Behind[t.Stream] })
+	if err != nil {
+		return nil, err
 	}
 	s, f := theirs, merge.Frontier(maps.Clone(v.place.Behind))
-	for i := len(pending) - 1; i >= 0; i-- {
-		e, err := v.entry(pending[i].Stream, pending[i].Seq)
-		if err != nil {
-			return nil, err
-		}
-		c := e.change()
-		d := record.Dot{Stream: pending[i].Stream, Seq: pending[i].Seq}
+	for _, o := range pending {
+		c, d := o.entry.change(), record.Dot{Stream: o.Stream, Seq: o.Seq}
 		s = merge.Apply(s, f, merge.Applied{Dot: d, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
 		f[d.Stream] = d.Seq
 	}

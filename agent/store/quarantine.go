@@ -1,6 +1,11 @@
 package store
 
 import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"zhucun/shared/clock"
 	"zhucun/shared/journal"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -18,9 +23,7 @@ func (s *Store) Shown(t record.Type, id record.ID) (shown merge.State, err error
 		if err != nil {
 			return err
 		}
-		if shown = st; tc.Quarantined {
-			shown, err = v.withQuarantined(k, st)
-		}
+		shown, _, err = v.shown(k, tc, st)
 		return err
 	})
 	return shown, err
@@ -45,4 +48,88 @@ func (s *Store) Quarantined(t record.Type, id record.ID) (reasons []journal.Quar
 		})
 	})
 	return reasons, err
+}
+
+func (v *village) quarantineOf(id record.ID, yield func(touch) error) error {
+	c := v.b.Bucket(bucketQuarantine).Cursor()
+	for k, _ := c.Seek(id[:]); bytes.HasPrefix(k, id[:]); k, _ = c.Next() {
+		if len(k) != 40 {
+			return fmt.Errorf("%w: quarantine", ErrDamaged)
+		}
+		if err := yield(touch{Stream: record.Stream(k[16:32]), Seq: beUint(k[32:])}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shown gives a record's state as people see it, and tells whether something on
+// it was quarantined.
+func (v *village) shown(k record.Key, tc touched, s merge.State) (merge.State, bool, error) {
+	if !tc.Quarantined {
+		return s, false, nil
+	}
+	return v.withQuarantined(k, tc, s)
+}
+
+// withQuarantined puts the quarantined own changes on a record's state, as far as
+// no later own change has replaced them, and tells whether any of them shows.
+func (v *village) withQuarantined(k record.Key, tc touched, s merge.State) (shown merge.State, some bool, err error) {
+	var set []touch
+	if err := v.quarantineOf(k.ID, func(t touch) error {
+		set = append(set, t)
+		return nil
+	}); err != nil || len(set) == 0 {
+		return s, false, err
+	}
+	own, err := v.ownChanges(tc, func(touch) bool { return true })
+	if err != nil {
+		return s, false, err
+	}
+	replaced := map[record.Path]map[record.Dot]bool{}
+	for _, o := range own {
+		for _, w := range o.entry.Body {
+			for _, d := range w.Observed {
+				if replaced[w.Path] == nil {
+					replaced[w.Path] = map[record.Dot]bool{}
+				}
+				replaced[w.Path][record.Dot{Stream: d.Stream, Seq: d.Seq}] = true
+			}
+		}
+	}
+	for _, o := range own {
+		if !slices.Contains(set, o.touch) {
+			continue
+		}
+		d := record.Dot{Stream: o.Stream, Seq: o.Seq}
+		c := o.entry.change()
+		c.Body = slices.DeleteFunc(c.Body, func(w record.Write) bool { return replaced[w.Path][d] })
+		if len(c.Body) == 0 {
+			continue
+		}
+		some = true
+		s = merge.Apply(s, nil, merge.Applied{Dot: d, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
+	}
+	return s, some, nil
+}
+
+// ownChange is one of the laptop's own changes to a record.
+type ownChange struct {
+	touch
+	entry *entry
+}
+
+// ownChanges gives the laptop's own changes to a record, the oldest first, back
+// to the first of which more is false.
+func (v *village) ownChanges(tc touched, more func(touch) bool) (list []ownChange, err error) {
+	for t := tc.Last; t.Seq > 0 && more(t); {
+		e, err := v.entry(t.Stream, t.Seq)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, ownChange{t, e})
+		t = e.Before
+	}
+	slices.Reverse(list)
+	return list, nil
 }

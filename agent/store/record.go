@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"zhucun/shared/clock"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -238,12 +237,12 @@ func (v *village) read(k record.Key, tc touched, s merge.State) (Record, error) 
 			r.Way = merge.Local
 		}
 	}
-	if tc.Quarantined {
+	s, set, err := v.shown(k, tc, s)
+	if err != nil {
+		return r, err
+	}
+	if set {
 		r.Way = merge.Quarantined
-		var err error
-		if s, err = v.withQuarantined(k, s); err != nil {
-			return r, err
-		}
 	}
 	r.View = merge.Read(v.t.s.opt.Forms.Form(k.Type), s)
 	return r, nil
@@ -300,79 +299,6 @@ func (v *village) types() []record.Type {
 	return types
 }
 
-// Each calls yield with every record of a type, village by village, in the
-// order of their ids, until yield returns false. Nothing is kept in memory.
-// With an empty village it goes through all.
-func (s *Store) Each(code record.Village, t record.Type, yield func(Record) bool) error {
-	return s.view(func(x *tx) error {
-		for _, c := range x.villageCodes() {
-			if code != "" && c != code {
-				continue
-			}
-			v, err := x.village(c)
-			if err != nil {
-				return err
-			}
-			b := v.b.Bucket(recordBucket(t))
-			if b == nil {
-				continue
-			}
-			cur := b.Cursor()
-			for k, raw := cur.First(); k != nil; k, raw = cur.Next() {
-				s.read(x.Tx, len(raw))
-				tc, st, err := unpackRecord(raw)
-				if err == nil && v.place.Live {
-					st, _, err = v.joined(t, record.ID(k), tc, st)
-				}
-				if err != nil {
-					return err
-				}
-				r, err := v.read(record.Key{Village: c, Type: t, ID: record.ID(k)}, tc, st)
-				if err != nil {
-					return err
-				}
-				if !yield(r) {
-					return nil
-				}
-			}
-		}
-		return nil
-	})
-}
-
-// Referring calls yield with every record of type t that refers to the record
-// target, in the order of their ids.
-func (s *Store) Referring(target record.ID, t record.Type, yield func(Record) bool) error {
-	return s.view(func(x *tx) error {
-		prefix := append(append(append([]byte{}, target[:]...), t...), 0)
-		for _, c := range x.villageCodes() {
-			v, err := x.village(c)
-			if err != nil {
-				return err
-			}
-			cur := v.b.Bucket(bucketRefers).Cursor()
-			for k, _ := cur.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = cur.Next() {
-				id := record.ID(k[len(prefix):])
-				tc, st, found, err := v.load(t, id)
-				if err != nil {
-					return err
-				}
-				if !found {
-					return fmt.Errorf("%w: a reference from nothing", ErrDamaged)
-				}
-				r, err := v.read(record.Key{Village: c, Type: t, ID: id}, tc, st)
-				if err != nil {
-					return err
-				}
-				if !yield(r) {
-					return nil
-				}
-			}
-		}
-		return nil
-	})
-}
-
 // Exists tells whether a record is here.
 func (s *Store) Exists(t record.Type, id record.ID) (found bool) {
 	err := s.view(func(x *tx) error {
@@ -380,80 +306,4 @@ func (s *Store) Exists(t record.Type, id record.ID) (found bool) {
 		return err
 	})
 	return err == nil
-}
-
-// Reviews calls yield with every record that has conflicts or proposals.
-func (s *Store) Reviews(yield func(Record) bool) error {
-	return s.view(func(x *tx) error {
-		for _, c := range x.villageCodes() {
-			v, err := x.village(c)
-			if err != nil {
-				return err
-			}
-			cur := v.b.Bucket(bucketReview).Cursor()
-			for id, t := cur.First(); id != nil; id, t = cur.Next() {
-				if len(t) < 2 || len(id) != 16 {
-					return fmt.Errorf("%w: review list", ErrDamaged)
-				}
-				k := record.Key{Village: c, Type: record.Type(t[1:]), ID: record.ID(id)}
-				tc, st, _, err := v.load(k.Type, k.ID)
-				if err != nil {
-					return err
-				}
-				r, err := v.read(k, tc, st)
-				if err != nil {
-					return err
-				}
-				if !yield(r) {
-					return nil
-				}
-			}
-		}
-		return nil
-	})
-}
-
-// History gives the changes of a record that this laptop knows: its own, and
-// those whose values are live. Newest first.
-func (s *Store) History(t record.Type, id record.ID) (events []merge.Event, err error) {
-	err = s.view(func(x *tx) error {
-		v, k, err := x.find(t, id)
-		if err != nil {
-			return err
-		}
-		tc, st, _, err := v.load(k.Type, id)
-		if err != nil {
-			return err
-		}
-		events, err = v.history(tc, st)
-		return err
-	})
-	return events, err
-}
-
-func (v *village) quarantineOf(id record.ID, yield func(touch) error) error {
-	c := v.b.Bucket(bucketQuarantine).Cursor()
-	for k, _ := c.Seek(id[:]); bytes.HasPrefix(k, id[:]); k, _ = c.Next() {
-		if len(k) != 40 {
-			return fmt.Errorf("%w: quarantine", ErrDamaged)
-		}
-		if err := yield(touch{Stream: record.Stream(k[16:32]), Seq: beUint(k[32:])}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// withQuarantined puts the quarantined own changes on a record's state.
-func (v *village) withQuarantined(k record.Key, s merge.State) (merge.State, error) {
-	err := v.quarantineOf(k.ID, func(t touch) error {
-		e, err := v.entry(t.Stream, t.Seq)
-		if err != nil {
-			return err
-		}
-		c := e.change()
-		s = merge.Apply(s, nil, merge.Applied{Dot: record.Dot{Stream: t.Stream, Seq: t.Seq}, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
-		return nil
-	})
-	return s, err
 }

@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -61,6 +63,9 @@ type Store struct {
 	close sync.Once
 	// walked counts the bytes read since the file's pages were let go of.
 	walked atomic.Int64
+	// broken is the commit's error after which nothing is written any more; it is
+	// the committing goroutine's own.
+	broken error
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and renewed at every commit that changed records
@@ -69,9 +74,10 @@ type Store struct {
 }
 
 // Open opens the store in dir and makes one if there is none. A store is made
-// under another name, synced, renamed and the folder synced: a cut within the
-// first pages of a bbolt file would otherwise leave a file that no longer
-// opens. The error is ErrInUse when another process has it.
+// under another name, synced, given its own and the folder synced: a cut within
+// the first pages of a bbolt file would otherwise leave a file that no longer
+// opens. The error is ErrInUse when another process has it, ErrDamaged when the
+// file is not a store.
 func Open(dir string, opt Options) (*Store, error) {
 	if opt.Wall == nil {
 		opt.Wall = func() int64 { return time.Now().UnixMilli() }
@@ -91,12 +97,22 @@ func Open(dir string, opt Options) (*Store, error) {
 			return nil, fmt.Errorf("create store in %s: %w", dir, err)
 		}
 	}
+	// What a cut left of making one. Whoever is making one now finds that there is
+	// one already.
+	if half, err := filepath.Glob(path + ".new*"); err == nil {
+		for _, name := range half {
+			os.Remove(name)
+		}
+	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, FreelistType: bbolt.FreelistMapType, NoSync: opt.NoSync})
 	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, ErrInUse
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	if err := db.View(whole); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), db.Close())
 	}
 	s := &Store{db: db, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{})}
 	go s.commit()
@@ -122,23 +138,40 @@ func (s *Store) Resume(ctx context.Context) error {
 	return err
 }
 
+// buckets are what every store has.
+var buckets = [][]byte{bucketMeta, bucketDraft, bucketImport, bucketVillage}
+
+// whole tells a store from an empty file that bbolt has just made one of.
+func whole(tx *bbolt.Tx) error {
+	for _, b := range buckets {
+		if tx.Bucket(b) == nil {
+			return fmt.Errorf("%w: it is empty", ErrDamaged)
+		}
+	}
+	return nil
+}
+
+// create makes an empty store at path, unless another process does so first: a
+// store that has its name is never replaced.
 func create(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	tmp := path + ".new"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+	f, err := os.CreateTemp(dir, fileName+".new-*")
+	if err != nil {
 		return err
 	}
-	db, err := bbolt.Open(tmp, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond})
-	if errors.Is(err, berrors.ErrTimeout) {
-		return ErrInUse
+	tmp := f.Name()
+	defer os.Remove(tmp)
+	if err := f.Close(); err != nil {
+		return err
 	}
+	db, err := bbolt.Open(tmp, 0o600, nil)
 	if err != nil {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, b := range [][]byte{bucketMeta, bucketDraft, bucketImport, bucketVillage} {
+		for _, b := range buckets {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
@@ -148,8 +181,18 @@ func create(dir, path string) error {
 	if err := errors.Join(err, db.Sync(), db.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
+	// Unlike a renaming, a link does not replace what is there.
+	switch err := os.Link(tmp, path); {
+	case errors.Is(err, os.ErrExist):
+		return nil
+	case err != nil:
+		// A file system without links, such as a stick's.
+		if _, err := os.Stat(path); err == nil {
+			return nil
+		}
+		if err := os.Rename(tmp, path); err != nil {
+			return err
+		}
 	}
 	return syncDir(dir)
 }
@@ -239,6 +282,13 @@ func (s *Store) run(jobs []*job) {
 	left := jobs
 	for len(left) > 0 {
 		failed := -1
+		if s.broken != nil {
+			for _, j := range left {
+				j.err = s.broken
+			}
+			break
+		}
+		ready := false
 		err := s.db.Update(func(btx *bbolt.Tx) error {
 			t := &tx{Tx: btx, s: s}
 			for i, j := range left {
@@ -247,11 +297,20 @@ func (s *Store) run(jobs []*job) {
 					return j.err
 				}
 			}
-			if err := t.flush(); err != nil || s.opt.Fault == nil {
-				return err
+			err := t.flush()
+			if err == nil && s.opt.Fault != nil {
+				err = s.opt.Fault()
 			}
-			return s.opt.Fault()
+			ready = err == nil
+			return err
 		})
+		if err != nil && ready && !full(err) {
+			// After a failed sync the system may claim to have what the disk has
+			// not, and what could not be made sure may have become part of the file
+			// all the same: on this handle nothing can be told apart any more.
+			s.broken = fmt.Errorf("%w: %w", ErrDisk, err)
+			err = s.broken
+		}
 		if failed < 0 {
 			for _, j := range left {
 				j.err = err
@@ -271,6 +330,19 @@ func (s *Store) run(jobs []*job) {
 		s.announce()
 	}
 }
+
+// full tells an error of a disk without room, which leaves everything as it was.
+func full(err error) bool {
+	var code syscall.Errno
+	if runtime.GOOS == "windows" && errors.As(err, &code) {
+		return code == 39 || code == 112 // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
+	}
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// ErrDisk says that the disk reported an error while a commit was on its way.
+// Nothing more is written until the store is opened anew.
+var ErrDisk = errors.New("the disk reported an error while saving")
 
 // ErrClosed says that the agent is stopping.
 var ErrClosed = errors.New("the agent is stopping; nothing was saved")

@@ -7,7 +7,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"zhucun/shared/clock"
 	"zhucun/shared/identity"
 	"zhucun/shared/journal"
 	"zhucun/shared/merge"
@@ -22,6 +21,7 @@ var (
 	bucketRefers     = []byte("refers")
 	bucketReview     = []byte("review")
 	bucketQuarantine = []byte("quarantine")
+	bucketReceipt    = []byte("receipt")
 	bucketStage      = []byte("stage")
 
 	keyPlace = []byte("place")
@@ -57,8 +57,6 @@ type own struct {
 	Head  journal.Head `cbor:"1,keyasint"`
 	Acked journal.Head `cbor:"2,keyasint"`
 	Sent  uint64       `cbor:"3,keyasint"`
-	// At is the time of the entry Acked as everybody reads it.
-	At clock.Time `cbor:"4,keyasint"`
 	// Seeded is the first entry under the newest seed.
 	Seeded uint64 `cbor:"5,keyasint"`
 	// Writing tells the stream that new entries go to.
@@ -95,7 +93,7 @@ func (t *tx) village(code record.Village) (*village, error) {
 		if b, err = root.CreateBucket([]byte(code)); err != nil {
 			return nil, err
 		}
-		for _, name := range [][]byte{bucketFrontier, bucketOwn, bucketSeed, bucketRefers, bucketReview, bucketQuarantine, bucketStage} {
+		for _, name := range [][]byte{bucketFrontier, bucketOwn, bucketSeed, bucketRefers, bucketReview, bucketQuarantine, bucketReceipt, bucketStage} {
 			if _, err := b.CreateBucket(name); err != nil {
 				return nil, err
 			}

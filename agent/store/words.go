@@ -40,6 +40,8 @@ var sentences = []struct {
 	{merge.ErrNothing, "这里没有需要决定的内容，用 conflicts 查看待决定的", "There is nothing to decide there; conflicts lists what is", false},
 	{merge.ErrNotLive, "这个值刚刚已被替换，请重新查看记录", "That value has been replaced meanwhile; look at the record again", false},
 	{ErrDamaged, "数据文件有损坏。请不要删除，运行 zhucun-agent verify 查看，并联系办公室", "The data file is damaged. Do not delete it; run zhucun-agent verify and ask the office", true},
+	{ErrUnreadable, "服务器发来的一条记录，本版本读不了。您的内容已照常送达；请更新程序", "The server sent a record that this release cannot read. What you wrote is delivered all the same; update the agent", true},
+	{ErrDisk, "磁盘在保存时出错，程序已停止写入。请退出并重新启动，核对刚才的内容是否已存上，并尽快更换磁盘", "The disk reported an error while saving, and nothing more is written. Stop the agent and start it again, look whether the last entry is there, and replace the disk soon", true},
 	{ErrClosed, "程序正在退出，没有保存", "The agent is stopping; nothing was saved", false},
 	{syscall.ENOSPC, "磁盘已满，没有保存。请腾出空间后再试", "The disk is full; nothing was saved. Free some space and try again", false},
 	{syscall.EROFS, "文件夹是只读的，无法写入。请换一个文件夹", "The folder is read-only. Choose another one", false},
@@ -66,7 +68,7 @@ func Sentence(err error, lang form.Lang) string {
 		return own.text.In(lang)
 	}
 	for _, s := range sentences {
-		if !errors.Is(err, s.err) {
+		if !errors.Is(err, s.err) && (s.err != syscall.ENOSPC || !full(err)) {
 			continue
 		}
 		text := form.Label{Zh: s.zh, En: s.en}.In(lang)

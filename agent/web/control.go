@@ -263,7 +263,8 @@ func (w *Site) notes(p *page, e *entry, fd *form.Field) []string {
 
 // mayOnlyPropose says who decides a field that this person may not decide.
 func (p *page) mayOnlyPropose(f *form.Form, s merge.State, path record.Path) string {
-	err := merge.Permit(f, f.Type, s, p.writer(), []record.Write{{Path: path.Standing()}})
+	at := path.Standing()
+	err := merge.Permit(f, f.Type, s, p.writer(), []record.Write{{Path: at, Observed: s.Observed(at)}})
 	var refusal *merge.Refusal
 	if !errors.As(err, &refusal) {
 		return ""
@@ -272,6 +273,9 @@ func (p *page) mayOnlyPropose(f *form.Form, s merge.State, path record.Path) str
 	case merge.RefusedOwner:
 		return p.T("only.owner")
 	case merge.RefusedAuthor:
+		if slices.Contains(s.Authors(), p.author) {
+			return p.T("only.office")
+		}
 		return p.T("only.author", strings.Join(s.Authors(), p.T("list.between")))
 	}
 	return p.T("only.role")

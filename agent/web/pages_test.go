@@ -527,8 +527,17 @@ func TestDecide(t *testing.T) {
 
 func TestVoid(t *testing.T) {
 	f := newFixture(t, true).enter()
-	id := f.lastVisitOf(f.house(0))
-	path := "/record/visit/" + id.String()
+	// Another's visit is not for a team member to declare void, nor offered so.
+	others, err := f.laptop.Get(visitType, f.lastVisitOf(f.house(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/record/visit/" + others.Key.ID.String()
+	if a := f.post(path, url.Values{"do": {"void"}, "_seen": {seenOf(others.State)}, "reason": {"记错了户"}}); a.status != http.StatusForbidden || strings.Contains(f.get(path).body, "作废原因") {
+		t.Errorf("another's visit, void: %d", a.status)
+	}
+	id := f.set(f.laptop, "杜旺火", visitType, record.ID{}, map[string]string{"household": f.house(0).id.String(), "visit_date": "2024-01-09", "findings": "老人身体好"})
+	path = "/record/visit/" + id.String()
 	seen := func() string {
 		return regexp.MustCompile(`name="_seen" value="([^"]+)"`).FindStringSubmatch(f.get(path).body)[1]
 	}

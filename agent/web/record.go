@@ -24,6 +24,7 @@ type recordView struct {
 	marks   []string
 	history []event
 	write   bool
+	voids   bool // may declare it void
 	seen    string // what the page shows, for a decision about it
 	// banner tells what was just saved.
 	banner *banner
@@ -76,6 +77,7 @@ func seenOf(s merge.State) string {
 func (w *Site) view(p *page, r store.Record) *recordView {
 	f := w.forms.Form(r.Key.Type)
 	v := &recordView{Record: r, form: f, title: w.titleOf(p, &r), write: p.may(f), seen: seenOf(r.State)}
+	v.voids = merge.Permit(f, f.Type, r.State, p.writer(), []record.Write{{Path: record.Life, Observed: r.State.Observed(record.Life)}}) == nil
 	marks := map[record.Path][]string{}
 	for _, m := range r.View.Marks(f, p.today, p.lang, w.store.Exists) {
 		name, _ := m.Path.Field()

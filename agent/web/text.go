@@ -183,6 +183,7 @@ var texts = map[string]said{
 	"form.otherdraft.open": {"接着写那一份", "Go on with that one"},
 
 	"only.owner":  {"只有乡镇扶贫办或厅扶贫办能定；您填的作为建议送上去。", "Only the township or the office decides; what you write goes up as a proposal."},
+	"only.office": {"几个人各自记了这一条，由厅扶贫办来定；您填的不会盖掉别人的。", "Several people wrote this record apart: the office decides. What you write replaces nobody else's."},
 	"only.author": {"只有原记录人（%s）或厅扶贫办能定；您填的作为建议。", "Only who wrote the record (%s) or the office decides this; what you write is a proposal."},
 	"only.role":   {"您的身份不能改这种记录。", "Your role does not change these records."},
 

@@ -158,17 +158,6 @@ func (fd *Field) Choice(code string) (Choice, bool) {
 	return fd.list.choices[i], true
 }
 
-// Rank gives the place of a code in the field's list, by which Max compares,
-// and -1 for a code that is not in it.
-func (fd *Field) Rank(code string) int {
-	if fd.list != nil {
-		if i, ok := fd.list.byName[code]; ok {
-			return i
-		}
-	}
-	return -1
-}
-
 // HiddenFrom tells whether devices of role must not get the field.
 func (fd *Field) HiddenFrom(role string) bool { return slices.Contains(fd.Hidden, role) }
 
@@ -218,6 +207,11 @@ func (f *Form) MayWrite(role string) bool { return slices.Contains(f.Writers, ro
 
 // Owns tells whether role decides the fields with the policy Owner.
 func (f *Form) Owns(role string) bool { return slices.Contains(f.Owners, role) }
+
+// OfAuthor tells a form with fields that only a record's author fills in.
+func (f *Form) OfAuthor() bool {
+	return slices.ContainsFunc(f.Fields, func(fd *Field) bool { return fd.Policy == Author })
+}
 
 // Column finds the field that a table's heading means: by name, or by its
 // label in either language. It is nil for a heading that fits none or several.

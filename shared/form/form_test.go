@@ -246,13 +246,3 @@ func TestRoles(t *testing.T) {
 		t.Error("health is hidden from the inspector, and from nobody else")
 	}
 }
-
-func TestRank(t *testing.T) {
-	stage := Builtin().Form("project").Field("stage")
-	if a, b := stage.Rank("idea"), stage.Rank("accepted"); a >= b || a < 0 {
-		t.Errorf("idea ranks %d, accepted %d", a, b)
-	}
-	if stage.Rank("sold") != -1 || Builtin().Form("project").Field("percent").Rank("1") != -1 {
-		t.Error("an unknown code has a rank")
-	}
-}

@@ -283,7 +283,7 @@ func (s *Set) newField(r *row) (*Field, error) {
 	if fd.Policy == Union && !fd.Many() {
 		return nil, fmt.Errorf("merge: union does not go with %s", fd.Kind)
 	}
-	if fd.Policy == Max && fd.Kind != Integer && fd.Kind != Decimal && fd.Kind != Date && fd.Kind != SelectOne {
+	if fd.Policy == Max && fd.Kind != Integer && fd.Kind != Decimal && fd.Kind != SelectOne {
 		return nil, fmt.Errorf("merge: max does not go with %s", fd.Kind)
 	}
 	return fd, nil

@@ -19,7 +19,7 @@ type Writer struct {
 // writes tells whether the role may write records of the form. The office may
 // write everything.
 func (w Writer) writes(f *form.Form) bool {
-	return f == nil || w.Role == identity.Office || slices.Contains(f.Writers, string(w.Role))
+	return f == nil || w.Role == identity.Office || f.MayWrite(string(w.Role))
 }
 
 // owns tells whether the writer may set the standing value of the field, where
@@ -28,11 +28,27 @@ func (w Writer) writes(f *form.Form) bool {
 func (w Writer) owns(f *form.Form, policy form.Policy, authors []string) bool {
 	switch policy {
 	case form.Owner:
-		return w.Role == identity.Office || slices.Contains(f.Owners, string(w.Role))
+		return w.Role == identity.Office || f.Owns(string(w.Role))
 	case form.Author:
 		return len(authors) == 0 || slices.Contains(authors, w.Author) || w.Role == identity.Office
 	}
 	return true
+}
+
+// replaces tells whether the writer may put its value in the place of those that
+// write observes in s. Under the policy author nobody but the office replaces
+// another's value: what two people wrote who both created the record stays until
+// the office decides, so that to join a record's authors late gains nothing.
+func (w Writer) replaces(policy form.Policy, s State, write record.Write) bool {
+	return policy != form.Author || w.Role == identity.Office || s.own(write, w.Author)
+}
+
+// voids tells whether the writer may declare a record of the form void, or live
+// again. One that has fields of its author's is for its only author to withdraw;
+// the first secretary answers for all of the team's.
+func (w Writer) voids(f *form.Form, authors []string) bool {
+	return !f.OfAuthor() || w.owns(f, form.Owner, nil) || w.Role == identity.FirstSecretary ||
+		!slices.ContainsFunc(authors, func(a string) bool { return a != w.Author })
 }
 
 // Refusal says why a change may not be made. Code is stable and travels in
@@ -86,8 +102,18 @@ func Permit(f *form.Form, t record.Type, s State, w Writer, body []record.Write)
 		return nil
 	}
 	for _, write := range body {
+		if write.Path == record.Life && !w.voids(f, authors) {
+			return &Refusal{RefusedAuthor, write.Path, w, t}
+		}
 		fd := f.PathField(write.Path)
-		if fd == nil || w.owns(f, fd.Policy, authors) || write.Path.IsProposal() && s.own(write, w.Author) {
+		switch {
+		case fd == nil:
+			continue
+		case write.Path.IsProposal():
+			if w.owns(f, fd.Policy, authors) || s.own(write, w.Author) {
+				continue
+			}
+		case w.owns(f, fd.Policy, authors) && w.replaces(fd.Policy, s, write):
 			continue
 		}
 		code := RefusedOwner
@@ -104,6 +130,17 @@ func (s State) own(write record.Write, author string) bool {
 	return !slices.ContainsFunc(s[write.Path].Siblings, func(sib Sibling) bool {
 		return sib.Author != author && slices.Contains(write.Observed, sib.Dot)
 	})
+}
+
+// by gives the dots of author's values under p.
+func (s State) by(author string, p record.Path) []record.Dot {
+	var ds []record.Dot
+	for _, sib := range s[p].Siblings {
+		if sib.Author == author {
+			ds = append(ds, sib.Dot)
+		}
+	}
+	return ds
 }
 
 // Compose gives the writes by which w sets the fields of edits (canonical
@@ -136,7 +173,13 @@ func Compose(f *form.Form, shown State, authors []string, w Writer, edits map[st
 		case !w.owns(f, fd.Policy, authors):
 			body = append(body, propose(shown, p, w, v)...)
 		case !stands(fd, shown, p, v):
-			body = append(body, stand(shown, p, v)...)
+			for _, write := range stand(shown, p, v) {
+				if write.Path == p && !w.replaces(fd.Policy, shown, write) {
+					// Beside the other author's value, in the place of the own one.
+					write.Observed = shown.by(w.Author, p)
+				}
+				body = append(body, write)
+			}
 		}
 	}
 	record.SortBody(body)
@@ -177,14 +220,8 @@ func stand(shown State, p record.Path, v record.Value) []record.Write {
 // owner's to answer. To propose what stands takes the earlier one back.
 func propose(shown State, p record.Path, w Writer, v record.Value) []record.Write {
 	proposals := shown[p.Proposal()]
-	write := record.Write{Path: p.Proposal(), Value: v}
-	var own []Sibling
-	for _, sib := range proposals.Siblings {
-		if sib.Author == w.Author {
-			own = append(own, sib)
-			write.Observed = append(write.Observed, sib.Dot)
-		}
-	}
+	write := record.Write{Path: p.Proposal(), Value: v, Observed: shown.by(w.Author, p.Proposal())}
+	own := slices.DeleteFunc(slices.Clone(proposals.Siblings), func(sib Sibling) bool { return sib.Author != w.Author })
 	standing := distinct(shown[p].Siblings)
 	view := View{Fields: map[string]record.Value{}}
 	view.propose(p.Proposal(), proposals, shown)
@@ -239,11 +276,14 @@ var ErrNothing = errors.New("nothing to decide there")
 
 // Decide gives the writes by which w settles the register p: v becomes its only
 // value, and everything that was shown, proposals among it, is replaced. The
-// error is a *Refusal when w may not decide it. For _life v is Alive or what
-// Void made.
+// error is ErrNothing where no value was shown, and for an element of a set, which
+// is in or out and has nothing to choose from; a *Refusal when w may not decide
+// it. For _life v is Alive or what Void made.
 func Decide(f *form.Form, shown State, w Writer, p record.Path, v record.Value) ([]record.Write, error) {
 	p = p.Standing()
-	if len(shown[p].Siblings) == 0 && len(shown[p.Proposal()].Siblings) == 0 {
+	_, element := p.Field()
+	inSet := element != "" && f != nil && f.PathField(p) != nil
+	if inSet || len(shown[p].Siblings) == 0 && len(shown[p.Proposal()].Siblings) == 0 {
 		return nil, ErrNothing
 	}
 	body := stand(shown, p, v)

@@ -69,7 +69,8 @@ func TestCompose(t *testing.T) {
 		{"not the author", "王 new story=s", "", "", "李 story=t", "story~=t"},
 		{"the office in the author's place", "王 new story=s", "", "", "厅 story=t", "story=t×"},
 		{"the township is no author", "王 new story=s", "", "", "镇 story=t", "story~=t"},
-		{"co-creators both may", "", "王 new story=s", "李 new story=t", "李 story=u", "story=u××"},
+		// Each writes in the place of his own; between them the office decides.
+		{"co-creators both may", "", "王 new story=s", "李 new story=t", "李 story=u", "story=u×"},
 		{"a third may not", "", "王 new story=s", "李 new story=t", "赵 story=u", "story~=u"},
 	}
 	for _, tt := range tests {
@@ -140,7 +141,7 @@ func TestPermit(t *testing.T) {
 		{"in place of the team's proposal", record.Write{Path: "status~", Value: `"new"`, Observed: seen("status~")}, "yooyyrr"},
 		{"author", record.Write{Path: "story", Value: `"t"`, Observed: seen("story")}, "yaaayrr"},
 		{"a proposal to the author", record.Write{Path: "story~", Value: `"t"`}, "yyyyyrr"},
-		{"life", record.Write{Path: record.Life, Value: h.s.Void("twice")}, "yyyyyrr"},
+		{"life", record.Write{Path: record.Life, Value: h.s.Void("twice")}, "yayyyrr"},
 		// The creation stays whose it was.
 		{"in place of the author", record.Write{Path: record.Source, Value: `"onsite"`, Observed: seen(record.Source)}, "aaaaarr"},
 		{"unknown field", record.Write{Path: "mood", Value: `"good"`}, "yyyyyrr"},
@@ -177,6 +178,7 @@ func TestPermitCreation(t *testing.T) {
 	h.save(t, "王 new story=s")
 	over := story
 	over.Observed = h.s.Observed("story")
+	both := apart(t, "王 new story=s", "李 new", "")
 	tests := []struct {
 		name string
 		s    State
@@ -187,6 +189,9 @@ func TestPermitCreation(t *testing.T) {
 		{"created apart", h.s, []record.Write{source, story}, ""},
 		{"no creation", h.s, []record.Write{story}, RefusedAuthor},
 		{"claimed in order to overwrite", h.s, []record.Write{source, over}, RefusedAuthor},
+		{"claimed before, in order to overwrite", both.s, []record.Write{over}, RefusedAuthor},
+		{"beside the other's", both.s, []record.Write{story}, ""},
+		{"claimed before, in order to void", both.s, []record.Write{{Path: record.Life, Value: both.s.Void("twice")}}, RefusedAuthor},
 		{"of an unknown author", State{"note": h.s["story"]}, []record.Write{story}, ""},
 	}
 	for _, tt := range tests {
@@ -220,8 +225,12 @@ func TestDecide(t *testing.T) {
 		{"team may not", "王 new | 镇 status=poor", "王 status=exited", "", "王", "status", "exited", "refused owner", ""},
 		{"author takes a proposal", "王 new story=s", "李 story=t", "", "王", "story", "t", "story=t", ""},
 		{"another may not", "王 new story=s", "李 story=t", "", "李", "story", "t", "refused author", ""},
+		{"nor one of two authors", "", "王 new story=s", "李 new story=t", "李", "story", "t", "refused author", ""},
+		{"but the office", "", "王 new story=s", "李 new story=t", "厅", "story", "t", "story=t", ""},
 		{"nothing there", "王 new", "", "", "厅", "status", "x", "refused nothing", ""},
 		{"who created it", "王 new", "", "", "厅", "_source", "import", "refused author", ""},
+		// An element of a set is in or out: there is nothing to choose from.
+		{"an element", "王 new tags=road", "", "", "厅", "tags/road", "road", "refused nothing", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -39,6 +39,13 @@ type View struct {
 	Created, Updated clock.Time
 }
 
+// Waits tells whether there is anything to choose from under a path: conflicting
+// values, proposals, or values that a policy has put behind another.
+func (v *View) Waits(p record.Path) bool {
+	p = p.Standing()
+	return len(v.Conflicts[p])+len(v.Proposals[p])+len(v.Others[p]) > 0
+}
+
 // Read gives the view of s by the policies of f. Without a form (the type is
 // of a later release), and for fields that f does not know, every contradiction
 // is a conflict.

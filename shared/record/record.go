@@ -67,8 +67,8 @@ func (p Path) System() bool { return strings.HasPrefix(string(p), "_") }
 // ID is a record's UUID.
 type ID uuid.UUID
 
-// ParseID reads the canonical text of a UUID (36 characters) and refuses every
-// other spelling, so that one record has one name.
+// ParseID reads a UUID as 36 characters, its letters large or small, and refuses
+// the other ways of writing one.
 func ParseID(s string) (ID, error) {
 	u, err := uuid.Parse(s)
 	if err != nil || len(s) != 36 {

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/journal"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// History gives the changes of a record that this laptop knows: its own, and
+// those whose values are live. Newest first.
+func (s *Store) History(t record.Type, id record.ID) (events []merge.Event, err error) {
+	err = s.view(func(x *tx) error {
+		v, k, err := x.find(t, id)
+		if err != nil {
+			return err
+		}
+		tc, st, _, err := v.load(k.Type, id)
+		if err != nil {
+			return err
+		}
+		events, err = v.history(tc, st)
+		return err
+	})
+	return events, err
+}
+
+// history reads the own changes of a record and adds those of others whose
+// values are live.
+func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
+	at := map[record.Dot]merge.Sibling{}
+	sets := map[record.Dot]map[record.Path]record.Value{}
+	for p, r := range s {
+		for _, sib := range r.Siblings {
+			at[sib.Dot] = sib
+			if sets[sib.Dot] == nil {
+				sets[sib.Dot] = map[record.Path]record.Value{}
+			}
+			sets[sib.Dot][p] = sib.Value
+		}
+	}
+	for t := tc.Last; t.Seq > 0; {
+		e, err := v.entry(t.Stream, t.Seq)
+		if err != nil {
+			return nil, err
+		}
+		d := record.Dot{Stream: t.Stream, Seq: t.Seq}
+		sib, live := at[d]
+		if !live {
+			sib = merge.Sibling{Dot: d, Author: e.Author}
+			if sib.At, err = v.at(d, e); err != nil {
+				return nil, err
+			}
+		}
+		at[d] = sib
+		sets[d] = map[record.Path]record.Value{}
+		for _, w := range e.Body {
+			sets[d][w.Path] = w.Value
+		}
+		t = e.Before
+	}
+	events := make([]merge.Event, 0, len(at))
+	for d, sib := range at {
+		events = append(events, merge.Event{Dot: d.String(), At: sib.At, Author: sib.Author, Set: sets[d]})
+	}
+	slices.SortFunc(events, func(a, b merge.Event) int {
+		if c := cmp.Compare(b.At, a.At); c != 0 {
+			return c
+		}
+		return cmp.Compare(b.Dot, a.Dot)
+	})
+	return events, nil
+}
+
+// at gives the time of an own change that everybody reads: its receipt's, or the
+// laptop's own while there is none.
+func (v *village) at(d record.Dot, e *entry) (clock.Time, error) {
+	c := v.b.Bucket(bucketReceipt).Cursor()
+	k, _ := c.Seek(append(d.Stream[:], number(d.Seq)...))
+	if len(k) != 24 || record.Stream(k[:16]) != d.Stream {
+		return clock.Time(e.Time), nil
+	}
+	var r journal.Receipt
+	if _, err := get(v.b.Bucket(bucketReceipt), k, &r); err != nil || r.From > d.Seq {
+		return clock.Time(e.Time), err
+	}
+	var times []uint64
+	for seq := r.From; seq <= d.Seq; seq++ {
+		e, err := v.entry(d.Stream, seq)
+		if err != nil {
+			return 0, err
+		}
+		times = append(times, e.Time)
+	}
+	ats := r.Ats(times)
+	return ats[len(ats)-1], nil
+}
