@@ -305,6 +305,7 @@ var texts = map[string]said{
 	"reason.revoked":   {"这台电脑已被停用。", "This laptop was revoked."},
 	"reason.village":   {"这个村不归这台电脑。", "The village is not this laptop's."},
 	"reason.author":    {"记录人没有在这台电脑上登记，或不是原记录人。", "Whoever wrote it is not registered on this laptop, or not the record's author."},
+	"reason.unseen":    {"它要替换的内容，写的人当时不可能看到过。", "It replaces what whoever wrote it cannot have seen."},
 	"reason.type":      {"这个编号属于另一种记录。", "The id belongs to a record of another type."},
 	"reason.role":      {"记录人的身份不能改这种记录。", "The writer's role does not change such records."},
 	"reason.owner":     {"这一项由乡镇或办公室定。", "The township or the office decides this."},

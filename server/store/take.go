@@ -47,6 +47,7 @@ const (
 	ReasonVillage = "village" // the village is not the device's, or unknown
 	ReasonAuthor  = "author"  // nobody of that name is registered on the device
 	ReasonType    = "type"    // the record is there, and of another type
+	ReasonUnseen  = "unseen"  // it replaces what its author cannot have seen
 )
 
 // Take puts a delivery into the log and applies it. It may be repeated: what
@@ -290,11 +291,29 @@ func (b *batch) judge(p *sender, w *working, c *record.Change) (reason, detail s
 	case w.typ != "" && w.typ != c.Type:
 		return ReasonType, string(w.typ)
 	}
+	if path, unseen := b.unseen(p, c.Body); unseen {
+		return ReasonUnseen, clip(string(path))
+	}
 	var r *merge.Refusal
 	if errors.As(merge.Permit(b.s.forms.Form(c.Type), c.Type, w.state, merge.Writer{Author: c.Author, Role: p.Role}, c.Body), &r) {
 		return r.Code, clip(string(r.Path))
 	}
 	return "", ""
+}
+
+// unseen tells whether a body names as replaced what another device has yet to
+// send. What a laptop has of others it has from here, so that it cannot have seen
+// it: to let it pass would make the other's words vanish as they come. A stream
+// that is not known here yet may be the laptop's own next one.
+func (b *batch) unseen(p *sender, body []record.Write) (record.Path, bool) {
+	for _, w := range body {
+		for _, d := range w.Observed {
+			if st := b.streams[d.Stream]; st != nil && d.Seq > b.frontier[d.Stream] && !bytes.Equal(st.key, p.Key) {
+				return w.Path, true
+			}
+		}
+	}
+	return "", false
 }
 
 // clip keeps what others wrote from making a row as long as they like.
