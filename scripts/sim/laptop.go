@@ -113,7 +113,7 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) err
 		if err != nil {
 			return err
 		}
-		b := birth{time: l.w.now, steady: l, shown: map[record.Dot]bool{}}
+		b := birth{time: l.w.now, shown: map[record.Dot]bool{}}
 		for _, o := range shown.Dots() {
 			b.shown[o] = true
 		}
@@ -228,7 +228,7 @@ func (l *laptop) sync(whole bool) error {
 			}
 			w.say("%s took %d records to %d from %d, %d receipts, %d acknowledged, more=%v", l.name, len(pull.Records), pull.Cursor, pull.From, len(pull.Receipts), taken.Acknowledged, pull.More)
 		}
-		if err := l.store.Measure(ctx, w.now, w.now+l.skew); err != nil {
+		if err := l.measure(); err != nil {
 			return err
 		}
 		if err := l.checkDelivered(); err != nil {
@@ -273,6 +273,9 @@ func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
 		}
 		if len(taken.Refused) > 0 {
 			return nil, false, fmt.Errorf("server refused %+v of %s", taken.Refused, l.name)
+		}
+		if err := l.received(push.Segments); err != nil {
+			return nil, false, err
 		}
 	}
 	pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Budget: pages, Role: l.device.Role})

@@ -40,6 +40,9 @@ func (w *world) settle() error {
 				if _, err := w.server.Take(ctx, serverstore.Delivery{Village: village, From: l.device, Segments: push.Segments, Runs: runs, Found: w.now - read.Milli(), Received: clock.At0(w.now)}); err != nil {
 					return err
 				}
+				if err := l.received(push.Segments); err != nil {
+					return err
+				}
 			}
 			pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Budget: 1 << 20, Role: l.device.Role})
 			if err != nil {
@@ -120,8 +123,8 @@ type logged struct {
 }
 
 // born checks each change against what was true when it was made: it replaces
-// nothing that its author had not been shown, and on a laptop whose clock is
-// wrong by any amount, but steadily, it is dated when it was made.
+// nothing that its author had not been shown, and it is dated when it was made,
+// by however many years the laptop's clock was wrong.
 func (w *world) born(changes []logged) error {
 	for _, c := range changes {
 		b, known := w.births[c.dot]
@@ -135,7 +138,7 @@ func (w *world) born(changes []logged) error {
 				}
 			}
 		}
-		if d := c.at.Milli() - b.time; !b.steady.jumped && (d < -clock.Noise || d > clock.Noise) {
+		if d := c.at.Milli() - b.time; b.dated && (d < -clock.Noise || d > clock.Noise) {
 			return fmt.Errorf("change %s was made at %v and is dated %v", c.dot, time.UnixMilli(b.time).UTC(), c.at)
 		}
 	}

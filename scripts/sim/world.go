@@ -16,6 +16,7 @@ import (
 	"zhucun/server/store/sqlite"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
+	"zhucun/shared/journal"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -47,6 +48,7 @@ type world struct {
 	records []record.Key
 	promise []promise
 	births  map[record.Dot]birth
+	taken   map[record.Dot]bool // by the server
 	trace   []string
 	ids     int
 }
@@ -59,8 +61,12 @@ type laptop struct {
 	device serverstore.Device
 	store  *agentstore.Store
 	skew   int64
-	// jumped tells that its clock was set anew since it was enrolled.
-	jumped bool
+	// jumps counts how often its clock was set anew, plain those that no clock can
+	// miss, and measured is how often it had been when the server's time last came.
+	jumps, plain, measured int
+	// blurred tells that the server took changes of which nobody can say when they
+	// were made: later ones of the stream may have to stand behind them.
+	blurred bool
 	// fuse is how many commits are left before the power goes; negative is never.
 	fuse  int
 	forms []opened
@@ -83,13 +89,13 @@ type promise struct {
 	value  record.Value
 }
 
-// birth is what is known of a change when it was made: the true time, whether
-// the laptop's clock can be trusted to be wrong by one and the same amount, and
-// what its author had been shown.
+// birth is what is known of a change when it was made: the true time and what
+// its author had been shown. dated tells whether the laptop's clock was known
+// well enough for the change to be dated when it was made.
 type birth struct {
-	time   int64
-	steady *laptop
-	shown  map[record.Dot]bool
+	time  int64
+	shown map[record.Dot]bool
+	dated bool
 }
 
 func (w *world) say(format string, args ...any) {
@@ -101,7 +107,7 @@ func newWorld(dir string, seed uint64, template string) (*world, error) {
 	for i := range 8 {
 		s[i] = byte(seed >> (8 * i))
 	}
-	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[record.Dot]birth{}}
+	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[record.Dot]birth{}, taken: map[record.Dot]bool{}}
 	keySeed := make([]byte, ed25519.SeedSize)
 	if _, err := w.bytes.Read(keySeed); err != nil {
 		return nil, err
@@ -148,7 +154,7 @@ func (w *world) addLaptop(i int) error {
 	if err != nil {
 		return err
 	}
-	if err := l.store.Measure(context.Background(), w.now, w.now+l.skew); err != nil {
+	if err := l.measure(); err != nil {
 		return err
 	}
 	l.device = serverstore.Device{ID: d.ID, Key: d.Private().Public().(ed25519.PublicKey), Name: l.name, Role: role, Profiles: []string{l.name}, Villages: []record.Village{village}, Serial: 1}
@@ -169,6 +175,52 @@ func (l *laptop) open() (err error) {
 		},
 	})
 	return err
+}
+
+// jump sets the laptop's clock. That it was set a year back, or two ahead, shows
+// by itself: a schedule lasts half a year, and no clock stands still for so long.
+func (l *laptop) jump(skew int64) {
+	if d := skew - l.skew; d < -year || d > 2*year {
+		l.plain++
+	}
+	l.skew = skew
+	l.jumps++
+	l.w.say("%s: clock off by %d days", l.name, l.skew/86400000)
+}
+
+// measure is the server's time coming to the laptop.
+func (l *laptop) measure() error {
+	if err := l.store.Measure(context.Background(), l.w.now, l.w.now+l.skew); err != nil {
+		return err
+	}
+	l.measured, l.plain = l.jumps, 0
+	return nil
+}
+
+// received notes that the server has taken what the laptop sent. The changes are
+// dated well where the clock went steadily since the server's time last came, or
+// was set once and that shows: then those before and those after are told apart.
+func (l *laptop) received(segments [][]byte) error {
+	since := l.jumps - l.measured
+	for _, raw := range segments {
+		seg, err := journal.Decode(raw)
+		if err != nil {
+			return err
+		}
+		for i := range seg.Changes {
+			d := record.Dot{Stream: seg.Stream, Seq: seg.From + uint64(i)}
+			b, known := l.w.births[d]
+			if !known || l.w.taken[d] {
+				continue
+			}
+			l.w.taken[d] = true
+			if l.blurred = l.blurred || since > 1 || since != l.plain; !l.blurred {
+				b.dated = true
+				l.w.births[d] = b
+			}
+		}
+	}
+	return nil
 }
 
 // recover starts the laptop again after its power went.
@@ -205,8 +257,7 @@ func (w *world) step() error {
 	w.now += w.rnd.Int64N(3 * 24 * 3600 * 1000)
 	l := w.laptops[w.rnd.IntN(len(w.laptops))]
 	if w.rnd.IntN(25) == 0 {
-		l.skew, l.jumped = w.rnd.Int64N(20*year)-10*year, true
-		w.say("%s: clock off by %d days", l.name, l.skew/86400000)
+		l.jump(w.rnd.Int64N(20*year) - 10*year)
 	}
 	if w.rnd.IntN(12) == 0 {
 		l.fuse = w.rnd.IntN(4)
