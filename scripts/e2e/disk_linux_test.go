@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -123,6 +127,72 @@ func TestFullDisk(t *testing.T) {
 				}
 				delete(w.procs, "a")
 			}
+		})
+	}
+}
+
+// A disk that fails in the middle of a commit, at the data or at the page that
+// makes it count: the person is told, nothing more is written by that agent, and
+// the next one finds all that was promised.
+func TestDiskError(t *testing.T) {
+	t.Parallel()
+	for name, when := range map[string]string{"data": "1+", "head": "2+"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := office(t, false, false)
+			if err := w.agent("a"); err != nil {
+				t.Fatal(err)
+			}
+			agent := w.procs["a"]
+			id := w.put(t, "visit", "findings=磁盘出错以前写的走访", "--data", "a")
+			// Not only its main thread: whichever writes.
+			tracer := exec.Command("strace", "-f", "-qq", "-o", w.path("trace"), "-p", strconv.Itoa(agent.cmd.Process.Pid),
+				"-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when="+when)
+			var said bytes.Buffer
+			tracer.Stderr = &said
+			if err := tracer.Start(); err != nil {
+				t.Fatal(err)
+			}
+			end := sync.OnceFunc(func() {
+				tracer.Process.Signal(syscall.SIGTERM)
+				tracer.Wait()
+			})
+			defer end()
+			if err := until("strace is attached", func() (bool, error) {
+				raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", agent.cmd.Process.Pid))
+				return !strings.Contains(string(raw), "TracerPid:\t0\n"), err
+			}); err != nil {
+				t.Fatalf("%v %s", err, said.String())
+			}
+			failed := false
+			for range 10 { // the count is each thread's own
+				r, err := w.command("", nil, "zhucun-agent", "put", "visit", "findings=磁盘出错时写的走访", "--data", "a")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if failed = r.code != 0; failed {
+					break
+				}
+			}
+			if !failed {
+				t.Fatal("no put failed")
+			}
+			w.refused(t, "", 1, "磁盘在保存时出错", "The disk reported an error", "zhucun-agent", "put", "visit", "findings=又一条走访记录", "--data", "a")
+			end()
+			// The disk seems to be well again, and the agent does not trust it.
+			w.refused(t, "", 1, "磁盘在保存时出错", "The disk reported an error", "zhucun-agent", "put", "visit", "findings=再一条走访记录", "--data", "a")
+			if code, err := agent.stop(); err != nil || code != 0 {
+				t.Errorf("the agent ended with %d, %v", code, err)
+			}
+			delete(w.procs, "a")
+			if out := w.must(t, "zhucun-agent", "verify", "--data", "a", "--json"); !strings.Contains(out, `"ok":true`) {
+				t.Error(out)
+			}
+			w.must(t, "zhucun-agent", "get", "visit", id, "--data", "a")
+			if out := w.must(t, "zhucun-agent", "list", "visit", "--data", "a", "--json"); strings.Contains(out, "又一条") || strings.Contains(out, "再一条") {
+				t.Error("an agent that had stopped writing has written")
+			}
+			w.put(t, "visit", "findings=重新启动以后写的走访", "--data", "a")
 		})
 	}
 }
