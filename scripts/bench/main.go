@@ -41,6 +41,7 @@ var parts = []part{
 	{"memory", memory},
 	{"saves", saves},
 	{"apart", apart},
+	{"pages", pages},
 }
 
 // bench is one run.
