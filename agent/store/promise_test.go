@@ -217,7 +217,9 @@ func TestUnreadablePage(t *testing.T) {
 func TestVillagesShareARequest(t *testing.T) {
 	s := enrolled(t, identity.TeamMember)
 	const other = "369999000002"
-	if _, err := s.SetDevice(ctx, func(d *Device) { d.Assigned.Villages = append(d.Assigned.Villages, wire.Village{Code: other, Name: "二村"}) }); err != nil {
+	if _, err := s.SetDevice(ctx, func(d *Device) {
+		d.Assigned.Villages = append(d.Assigned.Villages, wire.Village{Code: other, Name: "二村"})
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 200 {

@@ -24,7 +24,7 @@ type recordView struct {
 	marks   []string
 	history []event
 	write   bool
-	voids   bool // may declare it void
+	voids   bool   // may declare it void
 	seen    string // what the page shows, for a decision about it
 	// banner tells what was just saved.
 	banner *banner
