@@ -6,7 +6,8 @@
 //   - A failure of any kind loses nothing and repeats nothing: what was not
 //     acknowledged goes again, and the server passes over what it has.
 //   - An answer counts only when it is a message of ours from the server whose
-//     key the enrolment code named; a portal's page is no answer.
+//     key the enrolment code named, through a proxy as well; a portal's page is
+//     no answer.
 //   - After a failure the next request is smaller, after a success larger, so
 //     that a link that dies every half minute still advances.
 //   - A server that asks for patience gets it, but never more than an hour.

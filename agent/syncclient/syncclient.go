@@ -8,8 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -40,6 +42,8 @@ type Client struct {
 	log     *slog.Logger
 	http    *retryablehttp.Client
 	count   *counter
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	proxy   func(*http.Request) (*url.URL, error)
 
 	running chan struct{} // holds one token: one sync at a time
 
@@ -64,6 +68,8 @@ type State struct {
 // New makes a client; version is the agent's, told to the server.
 func New(s *store.Store, version string, log *slog.Logger) *Client {
 	c := &Client{store: s, version: version, log: log, budget: maxBudget, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1)}
+	c.dial = (&net.Dialer{Timeout: 20 * time.Second, KeepAlive: 15 * time.Second}).DialContext
+	c.proxy = http.ProxyFromEnvironment
 	c.http = &retryablehttp.Client{
 		HTTPClient:   &http.Client{Transport: c.transport()},
 		Logger:       nil,

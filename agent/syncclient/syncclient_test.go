@@ -311,20 +311,6 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// A server with another key than the code's gets nothing.
-func TestPin(t *testing.T) {
-	asked := false
-	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
-	t.Cleanup(srv.Close)
-	srv.Config.ErrorLog = nil
-	c, s := laptop(t, srv.URL)
-	visit(t, s)
-	_, err := c.Once(t.Context())
-	if !errors.Is(err, errPin) || asked {
-		t.Errorf("Once: %v; the other server was asked: %v", err, asked)
-	}
-}
-
 // Nobody answers: the sync ends with its context and nothing is lost.
 func TestNobody(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

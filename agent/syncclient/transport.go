@@ -1,11 +1,14 @@
 package syncclient
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -50,47 +53,116 @@ func (c counted) Write(b []byte) (int, error) {
 // code named.
 var errPin = errors.New("the server's key is not the one of the enrolment code; nothing was sent to it")
 
+// connecting is the longest that it may take until a connection is there,
+// proxy and handshake included. Without it a line gone silent would hold a sync
+// until its end, and its connection for good.
+const connecting = time.Minute
+
 // transport is HTTP over connections that are counted and pinned. The laptop's
 // clock does not matter to it: a certificate's dates are not looked at, its key
 // is.
 func (c *Client) transport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 20 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, addr)
+			conn, err := c.dial(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
 			return counted{conn, c.count}, nil
 		},
-		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			d, err := c.store.Device()
-			if err != nil {
-				return nil, err
+		DialTLSContext: c.secure,
+		// Where there is a proxy, net/http passes over DialTLSContext, and would
+		// trust everybody whom the system trusts: secure goes through it instead.
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			if r.URL.Scheme == "https" {
+				return nil, nil
 			}
-			raw, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			host, _, _ := net.SplitHostPort(addr)
-			conn := tls.Client(raw, &tls.Config{
-				ServerName:         host,
-				MinVersion:         tls.VersionTLS12,
-				InsecureSkipVerify: true, // pinned verifies instead
-				VerifyConnection:   pinned(d.Pin),
-			})
-			if err := conn.HandshakeContext(ctx); err != nil {
-				raw.Close()
-				return nil, err
-			}
-			return counted{conn, c.count}, nil
+			return c.proxy(r)
 		},
-		Proxy:                 http.ProxyFromEnvironment,
 		MaxIdleConnsPerHost:   1,
 		IdleConnTimeout:       90 * time.Second,
 		ResponseHeaderTimeout: 2 * time.Minute,
 		DisableCompression:    true,
 	}
+}
+
+// secure gives a connection to whoever has the key that the enrolment code
+// named, and to nobody else.
+func (c *Client) secure(ctx context.Context, network, addr string) (net.Conn, error) {
+	d, err := c.store.Device()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, connecting)
+	defer cancel()
+	raw, err := c.reach(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	conn := tls.Client(raw, &tls.Config{
+		ServerName:         host,
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, // pinned verifies instead
+		VerifyConnection:   pinned(d.Pin),
+	})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return counted{conn, c.count}, nil
+}
+
+// reach connects to addr, through the proxy where the environment names one.
+func (c *Client) reach(ctx context.Context, network, addr string) (net.Conn, error) {
+	proxy, err := c.proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: addr}})
+	if err != nil {
+		return nil, err
+	}
+	if proxy == nil {
+		return c.dial(ctx, network, addr)
+	}
+	if proxy.Scheme != "http" {
+		return nil, fmt.Errorf("the proxy %s is not of a kind that is known; http:// is", proxy.Redacted())
+	}
+	conn, err := c.dial(ctx, network, net.JoinHostPort(proxy.Hostname(), cmp.Or(proxy.Port(), "80")))
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	err = tunnel(conn, proxy.User, addr)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// tunnel asks the proxy at the other end of conn for a connection to addr.
+func tunnel(conn net.Conn, user *url.Userinfo, addr string) error {
+	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: http.Header{}}
+	if user != nil {
+		password, _ := user.Password()
+		req.SetBasicAuth(user.Username(), password)
+		req.Header["Proxy-Authorization"] = req.Header["Authorization"]
+		req.Header.Del("Authorization")
+	}
+	if err := req.Write(conn); err != nil {
+		return err
+	}
+	// Nothing is lost in the reader: behind the proxy's answer, TLS waits to be
+	// spoken to.
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, 64<<10)), req)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the proxy says %s", resp.Status)
+	}
+	return nil
 }
 
 // pinned accepts a chain whose first certificate is signed by the Ed25519 key
