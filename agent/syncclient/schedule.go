@@ -14,7 +14,7 @@ import (
 // When Run syncs.
 const (
 	afterSave  = 2 * time.Second  // what people type in one go travels together
-	regularly  = 5 * time.Minute  // with jitter
+	regularly  = 5 * time.Minute  // and up to a quarter more, as all pauses
 	lookAround = 5 * time.Second  // for a changed network
 	firstPause = 10 * time.Second // after a failure; doubled with each further one
 	longPause  = 15 * time.Minute
@@ -33,26 +33,36 @@ func (c *Client) Now() {
 // changed, when asked, and every few minutes. It returns when nothing of it is
 // left running.
 func (c *Client) Run(ctx context.Context) {
+	defer c.http.HTTPClient.CloseIdleConnections()
 	failures := 0
-	var earliest time.Time // what a busy server asked for
-	due := time.NewTimer(0)
-	defer due.Stop()
+	due := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	// sooner brings the next sync forward and never puts it off: somebody who
+	// saves every second would else put it off for ever.
+	sooner := func(pause time.Duration) {
+		if at := time.Now().Add(pause); at.Before(due) {
+			due = at
+			timer.Reset(pause)
+		}
+	}
 	look := time.NewTicker(lookAround)
 	defer look.Stop()
 	network := addresses()
+	changed := c.store.Changed()
 	for {
-		changed := c.store.Changed()
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
-			st, err := c.store.Status()
-			if err != nil || st.Pending == 0 {
-				continue
+			changed = c.store.Changed()
+			if c.waiting() {
+				sooner(afterSave)
 			}
-			due.Reset(max(afterSave, time.Until(earliest)))
 			continue
 		case <-c.nudge:
+			sooner(0)
+			continue
 		case <-look.C:
 			now := addresses()
 			if slices.Equal(now, network) {
@@ -60,11 +70,13 @@ func (c *Client) Run(ctx context.Context) {
 			}
 			network = now
 			failures = 0
-			due.Reset(max(afterSave, time.Until(earliest)))
+			sooner(afterSave)
 			continue
-		case <-due.C:
+		case <-timer.C:
 		}
-		r, err := c.background(ctx)
+		err := c.background(ctx)
+		// The sync's own changes are no reason for another.
+		changed = c.store.Changed()
 		pause := regularly
 		c.mu.Lock()
 		if c.next > 0 {
@@ -75,19 +87,28 @@ func (c *Client) Run(ctx context.Context) {
 		switch {
 		case err == nil:
 			failures = 0
-			if r.Pending > 0 { // saved while it ran
+			if c.waiting() { // saved while it ran
 				pause = afterSave
 			}
 		case errors.As(err, &p):
-			pause, earliest = p.after, time.Now().Add(p.after)
+			pause = p.after
 		case errors.Is(err, store.ErrNotEnrolled):
 		default:
 			c.log.Info("sync failed", "error", err)
 			pause = min(firstPause<<min(failures, 10), longPause)
 			failures++
 		}
-		due.Reset(pause*4/5 + rand.N(pause*2/5+1))
+		// Jitter never comes before what a server asked for.
+		pause += rand.N(pause/4 + 1)
+		due = time.Now().Add(pause)
+		timer.Reset(pause)
 	}
+}
+
+// waiting tells whether there is something to send.
+func (c *Client) waiting() bool {
+	st, err := c.store.Status()
+	return err == nil && st.Pending > 0
 }
 
 // addresses tells one network from another.

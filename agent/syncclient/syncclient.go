@@ -165,11 +165,11 @@ func (c *Client) Once(ctx context.Context) (Report, error) {
 }
 
 // background is a sync of the schedule.
-func (c *Client) background(ctx context.Context) (Report, error) {
+func (c *Client) background(ctx context.Context) error {
 	select {
 	case c.running <- struct{}{}:
 	case <-ctx.Done():
-		return Report{}, ctx.Err()
+		return ctx.Err()
 	}
 	defer func() { <-c.running }()
 	ctx, cancel := context.WithTimeout(ctx, attempt)
@@ -181,7 +181,8 @@ func (c *Client) background(ctx context.Context) (Report, error) {
 	}
 	give(cancel)
 	defer give(nil)
-	return c.once(ctx)
+	_, err := c.once(ctx)
+	return err
 }
 
 func (c *Client) once(ctx context.Context) (Report, error) {
