@@ -90,7 +90,7 @@ func (c *Client) Run(ctx context.Context) {
 			if c.waiting() { // saved while it ran
 				pause = afterSave
 			}
-		case errors.As(err, &p):
+		case errors.As(err, &p): // asked for now, or a while ago
 			pause = p.after
 		case errors.Is(err, store.ErrNotEnrolled):
 		default:

@@ -1,6 +1,9 @@
 package syncclient
 
 import (
+	"errors"
+	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +22,46 @@ func TestSavesAllDay(t *testing.T) {
 		}
 		if asked := n.Load(); asked < 20 || asked > 40 || pending(t, s) > 3 {
 			t.Errorf("%d requests in a minute of saves, %d pending", asked, pending(t, s))
+		}
+	})
+}
+
+// What a busy server asked for is waited out by the schedule, whatever happens
+// meanwhile. A person who asks for a sync gets one, and what the server says to
+// that counts from then on.
+func TestServerBusy(t *testing.T) {
+	const pause = 100 * time.Second
+	var mu sync.Mutex
+	var at []time.Time
+	busy := func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		at = append(at, time.Now())
+		w.Header().Set("Retry-After", "100")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	bubble(t, busy, func(t *testing.T, c *Client, s *store.Store, n *atomic.Int32) {
+		running(t, c)
+		for range 200 {
+			visit(t, s)
+			time.Sleep(7 * time.Second)
+			c.Now()
+		}
+		before := n.Load()
+		if _, err := c.Once(t.Context()); !errors.As(err, new(patience)) || n.Load() != before+1 {
+			t.Errorf("Once: %v, after %d requests", err, n.Load()-before)
+		}
+		time.Sleep(2 * pause)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(at) < 10 {
+			t.Errorf("%d requests in 25 minutes", len(at))
+		}
+		for i := 1; i < len(at); i++ {
+			if gap := at[i].Sub(at[i-1]); gap > pause*5/4 || gap < pause && i != int(before) {
+				t.Errorf("request %d after %v", i, gap)
+			}
 		}
 	})
 }

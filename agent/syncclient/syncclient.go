@@ -53,6 +53,8 @@ type Client struct {
 	state  State
 	nudge  chan struct{}
 	next   time.Duration // what the server asked for
+	// earliest is when a busy server wants to hear of the schedule again.
+	earliest time.Time
 }
 
 // State is how the sync stands, for screens. Times are ms since 1970, the
@@ -164,7 +166,8 @@ func (c *Client) Once(ctx context.Context) (Report, error) {
 	}
 }
 
-// background is a sync of the schedule.
+// background is a sync of the schedule, unless a server asked for patience:
+// then it only says how much is left of that.
 func (c *Client) background(ctx context.Context) error {
 	select {
 	case c.running <- struct{}{}:
@@ -172,6 +175,12 @@ func (c *Client) background(ctx context.Context) error {
 		return ctx.Err()
 	}
 	defer func() { <-c.running }()
+	c.mu.Lock()
+	left := time.Until(c.earliest)
+	c.mu.Unlock()
+	if left > 0 {
+		return patience{left}
+	}
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	give := func(f context.CancelFunc) {
@@ -186,7 +195,8 @@ func (c *Client) background(ctx context.Context) error {
 }
 
 func (c *Client) once(ctx context.Context) (Report, error) {
-	c.note(func(s *State) { s.Running, s.LastAttempt = true, c.store.Now() })
+	begin := c.store.Now()
+	c.note(func(s *State) { s.Running, s.LastAttempt = true, begin })
 	c.count.reset()
 	var r Report
 	err := c.rounds(ctx, &r)
@@ -196,12 +206,17 @@ func (c *Client) once(ctx context.Context) (Report, error) {
 	} else if err == nil {
 		err = serr
 	}
+	end := c.store.Now()
 	c.note(func(s *State) {
-		s.Running, s.Problem = false, nil
-		if err != nil {
-			s.Problem = err
-		} else {
-			s.LastSuccess = c.store.Now()
+		s.Running, s.Problem = false, err
+		if err == nil {
+			s.LastSuccess = end
+		}
+		var p patience
+		if errors.As(err, &p) {
+			c.earliest = time.Now().Add(p.after)
+		} else if err == nil {
+			c.earliest = time.Time{}
 		}
 	})
 	return r, err
@@ -248,6 +263,8 @@ func (c *Client) shrink() {
 	c.budget = max(c.budget/2, minBudget)
 }
 
+// note changes the state. f may not ask the store: whoever reads the state may
+// be in the middle of reading that.
 func (c *Client) note(f func(*State)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
