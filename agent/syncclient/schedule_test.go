@@ -1,6 +1,7 @@
 package syncclient
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -64,4 +65,41 @@ func TestServerBusy(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Each row is what a person's sync meets, how long the person has, and what
+// comes of it.
+func TestOnceWaits(t *testing.T) {
+	tests := []struct {
+		name     string
+		after    string
+		wait     time.Duration
+		requests int32
+		took     time.Duration
+		arrives  bool
+	}{
+		{"there is time", "20", time.Minute, 2, 20 * time.Second, true},
+		{"there is none", "70", time.Minute, 1, 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			busy := func(n int, w http.ResponseWriter, _ *http.Request) bool {
+				if n == 1 {
+					w.Header().Set("Retry-After", tt.after)
+					w.WriteHeader(http.StatusTooManyRequests)
+				}
+				return n == 1
+			}
+			bubble(t, busy, func(t *testing.T, c *Client, s *store.Store, n *atomic.Int32) {
+				visit(t, s)
+				ctx, cancel := context.WithTimeout(t.Context(), tt.wait)
+				defer cancel()
+				begin := time.Now()
+				r, err := c.Once(ctx)
+				if took := time.Since(begin); took != tt.took || n.Load() != tt.requests || (err == nil) != tt.arrives || (r.Pending == 0) != tt.arrives {
+					t.Errorf("%v, %d requests, %+v, %v", took, n.Load(), r, err)
+				}
+			})
+		})
+	}
 }

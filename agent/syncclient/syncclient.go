@@ -87,8 +87,8 @@ func New(s *store.Store, version string, log *slog.Logger) *Client {
 }
 
 // checkRetry leaves to the library what a moment's patience may mend: a
-// connection that broke. A server that asked for patience is not asked again
-// within one sync; the schedule waits for it.
+// connection that broke. How to be patient with a server that asks for it is
+// not the library's to say.
 func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil || errors.Is(err, errPin) {
 		return false, ctx.Err()
@@ -139,7 +139,8 @@ const stuck = 3 * time.Second
 
 // Once syncs until all that was pending is acknowledged and all that was new is
 // stored, or until ctx ends. What failed is tried again meanwhile, with smaller
-// requests. A sync that the schedule has under way is waited for while it moves.
+// requests, and a busy server asked again when it said, if that is before then.
+// A sync that the schedule has under way is waited for while it moves.
 func (c *Client) Once(ctx context.Context) (Report, error) {
 	watch := time.NewTicker(stuck)
 	defer watch.Stop()
@@ -148,7 +149,7 @@ func (c *Client) Once(ctx context.Context) (Report, error) {
 		select {
 		case c.running <- struct{}{}:
 			defer func() { <-c.running }()
-			return c.once(ctx)
+			return c.once(ctx, true)
 		case <-ctx.Done():
 			st, err := c.store.Status()
 			return Report{Pending: st.Pending}, errors.Join(errNoAnswer, err)
@@ -190,16 +191,16 @@ func (c *Client) background(ctx context.Context) error {
 	}
 	give(cancel)
 	defer give(nil)
-	_, err := c.once(ctx)
+	_, err := c.once(ctx, false)
 	return err
 }
 
-func (c *Client) once(ctx context.Context) (Report, error) {
+func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 	begin := c.store.Now()
 	c.note(func(s *State) { s.Running, s.LastAttempt = true, begin })
 	c.count.reset()
 	var r Report
-	err := c.rounds(ctx, &r)
+	err := c.rounds(ctx, &r, patient)
 	r.BytesUp, r.BytesDown = c.count.read()
 	if st, serr := c.store.Status(); serr == nil {
 		r.Pending = st.Pending
@@ -222,34 +223,47 @@ func (c *Client) once(ctx context.Context) (Report, error) {
 	return r, err
 }
 
-func (c *Client) rounds(ctx context.Context, r *Report) error {
+// rounds goes on until there is nothing more to say. patient is for a person
+// who waits: what a busy server asks for is waited out while ctx lasts, where
+// the schedule comes back another time.
+func (c *Client) rounds(ctx context.Context, r *Report, patient bool) error {
 	failures := 0
 	for {
 		more, err := c.round(ctx, r)
-		switch {
-		case err == nil && !more:
-			return nil
-		case err == nil:
+		if more {
 			failures = 0
 			c.grow()
 			continue
-		case ctx.Err() != nil, !temporary(err):
+		}
+		var p patience
+		var wait time.Duration
+		switch {
+		case err == nil, ctx.Err() != nil:
+			return err
+		case errors.As(err, &p) && patient && lasts(ctx, p.after):
+			wait = p.after
+		case errors.Is(err, errNoAnswer):
+			c.log.Debug("sync round failed", "error", err)
+			c.shrink()
+			failures++
+			wait = min(time.Second<<min(failures, 5), 30*time.Second)
+			wait = wait/2 + rand.N(wait)
+		default:
 			return err
 		}
-		c.log.Debug("sync round failed", "error", err)
-		c.shrink()
-		failures++
-		wait := min(time.Second<<min(failures, 5), 30*time.Second)
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(wait/2 + rand.N(wait)):
+		case <-time.After(wait):
 		}
 	}
 }
 
-// temporary tells a failure that trying again soon may mend.
-func temporary(err error) bool { return errors.Is(err, errNoAnswer) }
+// lasts tells whether ctx has an end, and that further off than wait.
+func lasts(ctx context.Context, wait time.Duration) bool {
+	end, ok := ctx.Deadline()
+	return ok && time.Until(end) > wait
+}
 
 func (c *Client) grow() {
 	c.mu.Lock()

@@ -213,8 +213,8 @@ func TestWhatAnswers(t *testing.T) {
 	}
 }
 
-// A server that asks for patience is not asked again within the sync, and the
-// wait is what it said, but never more than an hour.
+// A server that asks for patience is not asked again within a sync that has no
+// end, and the wait is what it said, but never more than an hour.
 func TestRetryAfter(t *testing.T) {
 	for header, want := range map[string]time.Duration{"7": 7 * time.Second, "86400": time.Hour, "": time.Minute, "soon": time.Minute, "-3": time.Minute} {
 		var s *store.Store
