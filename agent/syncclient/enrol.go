@@ -39,7 +39,7 @@ func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
 	answer := new(wire.Enrolled)
 	m := &wire.Enrol{Version: wire.Version, Code: code.ID, Secret: code.Secret, Key: d.Private().Public().(ed25519.PublicKey), Agent: c.version}
 	var r Report
-	sent, err := c.post(ctx, d, wire.EnrolPath, m, answer, &r)
+	at, err := c.post(ctx, d, wire.EnrolPath, m, answer, &r)
 	var f *wire.Fault
 	if errors.As(err, &f) && f.Code == wire.FaultCode {
 		return d, ErrBadCode
@@ -63,5 +63,5 @@ func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
 	if err != nil {
 		return d, err
 	}
-	return d, c.store.Measure(ctx, answer.Time, sent+(c.store.Wall()-sent)/2)
+	return d, c.measure(ctx, answer.Time, at)
 }

@@ -334,7 +334,7 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	}
 	answer := new(wire.Synced)
 	var left atomic.Bool
-	sent, err := c.post(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
+	at, err := c.post(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
 		if w.Err == nil {
 			left.Store(true)
 		}
@@ -370,8 +370,7 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		// A village that was just assigned is fetched at once.
 		more = true
 	}
-	back := c.store.Wall()
-	if err := c.store.Measure(ctx, answer.Time, sent+(back-sent)/2); err != nil {
+	if err := c.measure(ctx, answer.Time, at); err != nil {
 		return false, err
 	}
 	c.mu.Lock()
@@ -383,9 +382,17 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	return more || m.Pending > 0, nil
 }
 
-// post sends one message and reads the answer. sent is the machine's clock when
-// the attempt that was answered left.
-func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (sent int64, err error) {
+// measure takes the server's time for the moment when the machine's clock stood
+// at at. It is told as of now: the clock would take a look back, past what was
+// saved meanwhile, for a clock that somebody has set.
+func (c *Client) measure(ctx context.Context, server, at int64) error {
+	now := c.store.Wall()
+	return c.store.Measure(ctx, server+now-at, now)
+}
+
+// post sends one message and reads the answer. at is the machine's clock when
+// the server looked at its own, as far as can be told.
+func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (at int64, err error) {
 	var body []byte
 	request, isSync := m.(*wire.Sync)
 	if isSync {
@@ -397,25 +404,33 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		return 0, err
 	}
 	attempts := 0
-	// The clock is looked at when the line is there and the request leaves: to
-	// dial and to shake hands may take seconds.
-	var leaves atomic.Int64
+	// The server's time comes from between the end of the request and the
+	// beginning of the answer. Either may itself take minutes, as to dial and to
+	// shake hands may, and to store what came.
+	var left, came atomic.Int64
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(w httptrace.WroteRequestInfo) {
+			if w.Err == nil {
+				left.Store(c.store.Wall())
+			}
+		},
+		GotFirstResponseByte: func() { came.Store(c.store.Wall()) },
+	})
 	attempt := func() (io.Reader, error) {
 		attempts++
+		left.Store(0)
+		if !isSync {
+			return bytes.NewReader(body), nil
+		}
 		own := bytes.Clone(body)
 		return &leaving{r: bytes.NewReader(own), leave: func() error {
-			if isSync {
-				read, _, err := c.store.Clock()
-				if err != nil {
-					return err
-				}
+			read, _, err := c.store.Clock()
+			if err == nil {
 				wire.SetClock(own, read.Milli())
 			}
-			leaves.Store(c.store.Wall())
-			return nil
+			return err
 		}}, nil
 	}
-	defer func() { sent = leaves.Load() }()
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, retryablehttp.ReaderFunc(attempt))
 	if err != nil {
 		return 0, fmt.Errorf("address %s: %w", d.URL, err)
@@ -443,7 +458,11 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	}
 	switch err := wire.Decode(resp.Body, wire.MaxAnswer, answer); {
 	case err == nil:
-		return sent, nil
+		sent, back := left.Load(), came.Load()
+		if sent == 0 || sent > back {
+			sent = back // net/http was slower to tell than the server to answer
+		}
+		return sent + (back-sent)/2, nil
 	case errors.Is(err, wire.ErrForeign):
 		return 0, fmt.Errorf("%w (%s)", ErrForeign, d.URL)
 	case errors.Is(err, wire.ErrDictionary):

@@ -30,6 +30,14 @@ const village = record.Village("369999000001")
 
 var serverKey = ed25519.NewKeyFromSeed([]byte("a server's seed of 32 bytes, 012"))
 
+// enrol makes a device one of the server at url.
+func enrol(url string) func(*store.Device) {
+	return func(d *store.Device) {
+		d.ID, d.Token, d.URL, d.Server = "device", "token", url, serverKey.Public().(ed25519.PublicKey)
+		d.Assigned = wire.Assignment{Serial: 1, Villages: []wire.Village{{Code: village}}, Role: identity.TeamMember, Profiles: []string{"王"}}
+	}
+}
+
 // laptop is a client with a store that is enrolled at url.
 func laptop(t *testing.T, url string) (*Client, *store.Store) {
 	t.Helper()
@@ -38,10 +46,7 @@ func laptop(t *testing.T, url string) (*Client, *store.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	if _, err := s.SetDevice(t.Context(), func(d *store.Device) {
-		d.ID, d.Token, d.URL, d.Server = "device", "token", url, serverKey.Public().(ed25519.PublicKey)
-		d.Assigned = wire.Assignment{Serial: 1, Villages: []wire.Village{{Code: village}}, Role: identity.TeamMember, Profiles: []string{"王"}}
-	}); err != nil {
+	if _, err := s.SetDevice(t.Context(), enrol(url)); err != nil {
 		t.Fatal(err)
 	}
 	c := New(s, "test", slog.New(slog.DiscardHandler))

@@ -1,0 +1,117 @@
+package syncclient
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"zhucun/agent/store"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// slow is a connection on which each large part of a request takes a minute of
+// the laptop's clock.
+type slow struct {
+	net.Conn
+	now *atomic.Int64
+}
+
+func (s slow) Write(b []byte) (int, error) {
+	if len(b) > 8<<10 {
+		s.now.Add(time.Minute.Milliseconds())
+	}
+	return s.Conn.Write(b)
+}
+
+// The clock of the laptop is right, and the line slow both ways: a request that
+// takes minutes, an answer that takes an hour behind its first byte. Nothing of
+// that may be taken for a wrong clock, by a sync or by an enrolment.
+func TestSlowLine(t *testing.T) {
+	for _, path := range []string{wire.SyncPath, wire.EnrolPath} {
+		t.Run(strings.TrimPrefix(path, "/v1/"), func(t *testing.T) {
+			var now atomic.Int64
+			now.Store(time.Now().UnixMilli())
+			began := make(chan struct{})
+			var s *store.Store
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var answer any
+				if path == wire.EnrolPath {
+					io.Copy(io.Discard, r.Body)
+					var d store.Device
+					enrol("")(&d)
+					answer = &wire.Enrolled{Device: d.ID, Token: d.Token, Server: d.Server, Time: now.Load(), Assigned: d.Assigned}
+				} else {
+					m, err := wire.DecodeSync(r.Body, wire.MaxRequest)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					a := acknowledge(t, s, m)
+					a.Time = now.Load()
+					answer = a
+				}
+				http.NewResponseController(w).Flush()
+				<-began
+				now.Add(time.Hour.Milliseconds())
+				if path == wire.SyncPath {
+					visit(t, s) // somebody goes on working
+				}
+				reply(w, answer)
+			}))
+			t.Cleanup(srv.Close)
+			var err error
+			s, err = store.Open(t.TempDir(), store.Options{NoSync: true, Wall: now.Load})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			c := New(s, "test", slog.New(slog.DiscardHandler))
+			t.Cleanup(c.http.HTTPClient.CloseIdleConnections)
+			plain := c.dial
+			c.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := plain(ctx, network, addr)
+				return slow{conn, &now}, err
+			}
+			// Asked behind the client's own.
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotFirstResponseByte: func() { close(began) }})
+			if path == wire.EnrolPath {
+				code := identity.Code{URL: srv.URL, Pin: identity.PinOf(serverKey.Public().(ed25519.PublicKey))}
+				_, err = c.Enrol(ctx, code.String())
+			} else {
+				if _, err := s.SetDevice(ctx, enrol(srv.URL)); err != nil {
+					t.Fatal(err)
+				}
+				// Text that cannot be packed, so that the request has large parts.
+				text := make([]byte, 60<<10)
+				rand.Read(text)
+				if _, err := s.Save(ctx, store.Edit{Type: "visit", Fields: map[string]record.Value{"findings": record.Value(strconv.Quote(base64.StdEncoding.EncodeToString(text)))}}); err != nil {
+					t.Fatal(err)
+				}
+				_, err = c.Once(ctx)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if skew, err := s.Skew(); err != nil || skew < -1000 || skew > 1000 {
+				t.Errorf("a right clock is off by %d ms, %v", skew, err)
+			}
+			if _, runs, err := s.Clock(); err != nil || len(runs) > 0 {
+				t.Errorf("a clock that nobody touched was set: %v, %v", runs, err)
+			}
+		})
+	}
+}
