@@ -230,7 +230,7 @@ func (c *Client) rounds(ctx context.Context, r *Report, patient bool) error {
 	failures := 0
 	for {
 		more, err := c.round(ctx, r)
-		if more {
+		if more { // an error that lasts is met again by the last round
 			failures = 0
 			c.grow()
 			continue
@@ -293,7 +293,7 @@ func (c *Client) State() State {
 }
 
 // round is one request and what it brings. more says that another should
-// follow at once.
+// follow at once: with an error too, where only a part of it failed.
 func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	d, err := c.store.Device()
 	if err != nil {
@@ -347,12 +347,15 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	// What fails in one village keeps nothing else of the answer from being taken.
+	var errs []error
 	moved := false
 	for i := range answer.Villages {
 		p := &answer.Villages[i]
 		taken, err := c.store.Take(ctx, p)
 		if err != nil {
-			return false, err
+			errs = append(errs, fmt.Errorf("village %s: %w", p.Village, err))
+			continue
 		}
 		r.Pushed += taken.Acknowledged
 		r.Pulled += taken.Records
@@ -360,26 +363,27 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		// Whether the laptop is revoked the server says once it has taken all.
 		more = more || taken.More || taken.Rewound || taken.Denied && taken.Acknowledged > 0
 		if taken.Forked {
-			return false, ErrForked
+			errs = append(errs, fmt.Errorf("village %s: %w", p.Village, ErrForked))
 		}
 	}
 	if a := answer.Assigned; a != nil {
 		if err := c.store.Assign(ctx, *a); err != nil {
-			return false, err
+			errs = append(errs, err)
+		} else {
+			// A village that was just assigned is fetched at once.
+			more = true
 		}
-		// A village that was just assigned is fetched at once.
-		more = true
 	}
 	if err := c.measure(ctx, answer.Time, at); err != nil {
-		return false, err
+		errs = append(errs, err)
 	}
 	c.mu.Lock()
 	c.next = time.Duration(answer.Next) * time.Second
 	c.mu.Unlock()
-	if sending && !moved {
-		return false, errNoAdvance
+	if sending && !moved && len(errs) == 0 {
+		errs = append(errs, errNoAdvance)
 	}
-	return more || m.Pending > 0, nil
+	return more || m.Pending > 0 && (moved || len(errs) == 0), errors.Join(errs...)
 }
 
 // measure takes the server's time for the moment when the machine's clock stood
