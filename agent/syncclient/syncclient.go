@@ -1,6 +1,7 @@
 package syncclient
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -460,21 +461,37 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	if resp.StatusCode != http.StatusOK {
 		return 0, c.fault(resp)
 	}
-	switch err := wire.Decode(resp.Body, wire.MaxAnswer, answer); {
-	case err == nil:
-		sent, back := left.Load(), came.Load()
-		if sent == 0 || sent > back {
-			sent = back // net/http was slower to tell than the server to answer
-		}
-		return sent + (back-sent)/2, nil
-	case errors.Is(err, wire.ErrForeign):
-		return 0, fmt.Errorf("%w (%s)", ErrForeign, d.URL)
-	case errors.Is(err, wire.ErrDictionary):
-		return 0, ErrUnfit
-	default:
-		// Cut off or garbled on the way: as good as none.
-		return 0, fmt.Errorf("%w: %w", errNoAnswer, err)
+	if err := decode(resp.Body, answer); errors.Is(err, ErrForeign) {
+		return 0, fmt.Errorf("%w (%s)", err, d.URL)
+	} else if err != nil {
+		return 0, err
 	}
+	sent, back := left.Load(), came.Load()
+	if sent == 0 || sent > back {
+		sent = back // net/http was slower to tell than the server to answer
+	}
+	return sent + (back-sent)/2, nil
+}
+
+// opening begins the messages of every version; the version is the byte behind.
+const opening = "ZC\xB7"
+
+// decode reads an answer. The error is ErrForeign, ErrUnfit or errNoAnswer.
+func decode(body io.Reader, answer any) error {
+	r := bufio.NewReader(body)
+	head, _ := r.Peek(len(opening) + 1)
+	err := wire.Decode(r, wire.MaxAnswer, answer)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, wire.ErrForeign) && len(head) > len(opening) && string(head[:len(opening)]) == opening && head[len(opening)] != wire.Version,
+		errors.Is(err, wire.ErrDictionary):
+		return ErrUnfit
+	case errors.Is(err, wire.ErrForeign):
+		return ErrForeign
+	}
+	// Cut off or garbled on the way: as good as none.
+	return fmt.Errorf("%w: %w", errNoAnswer, err)
 }
 
 // leaving is a request's body that is told when it is first read.
@@ -516,7 +533,9 @@ func retryAfter(resp *http.Response) time.Duration {
 // fault reads a refusal.
 func (c *Client) fault(resp *http.Response) error {
 	f := new(wire.Fault)
-	if err := wire.Decode(resp.Body, wire.MaxAnswer, f); err != nil {
+	if err := decode(resp.Body, f); errors.Is(err, ErrUnfit) {
+		return err
+	} else if err != nil {
 		if resp.StatusCode >= 500 {
 			return fmt.Errorf("%w: HTTP status %d", errNoAnswer, resp.StatusCode)
 		}

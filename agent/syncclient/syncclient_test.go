@@ -154,6 +154,16 @@ func cut(w http.ResponseWriter) {
 	}
 }
 
+// later is a message of the next version.
+func later(m any) []byte {
+	b, err := wire.Encode(m, wire.Quick)
+	if err != nil {
+		panic(err)
+	}
+	b[len(opening)]++
+	return b
+}
+
 // Each row is what stands between the laptop and its server, what the sync says
 // of it, and whether the work arrives.
 func TestWhatAnswers(t *testing.T) {
@@ -197,6 +207,15 @@ func TestWhatAnswers(t *testing.T) {
 			w.Write(b)
 			return true
 		}, ErrRevoked, false},
+		{"a server of a later release", func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+			w.Write(later(&wire.Synced{Version: wire.Version + 1}))
+			return true
+		}, ErrUnfit, false},
+		{"a server of a later release that refuses", func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(http.StatusBadRequest)
+			w.Write(later(&wire.Fault{Code: wire.FaultVersion}))
+			return true
+		}, ErrUnfit, false},
 		{"a server that takes nothing", func(_ int, w http.ResponseWriter, _ *http.Request) bool {
 			reply(w, &wire.Synced{Version: wire.Version, Time: time.Now().UnixMilli()})
 			return true
