@@ -74,7 +74,11 @@ func New(s *store.Store, version string, log *slog.Logger) *Client {
 	c.dial = (&net.Dialer{Timeout: 20 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 	c.proxy = http.ProxyFromEnvironment
 	c.http = &retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: c.transport()},
+		HTTPClient: &http.Client{
+			Transport: c.transport(),
+			// The code names the server, and only a portal leads elsewhere.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 		Logger:       nil,
 		RetryWaitMin: 300 * time.Millisecond,
 		RetryWaitMax: 5 * time.Second,
@@ -92,7 +96,7 @@ func New(s *store.Store, version string, log *slog.Logger) *Client {
 // not the library's to say.
 func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil || errors.Is(err, errPin) {
-		return false, ctx.Err()
+		return false, nil // an error here would lose the answer, unclosed
 	}
 	if resp != nil && (resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests) {
 		return false, nil
@@ -533,13 +537,14 @@ func retryAfter(resp *http.Response) time.Duration {
 // fault reads a refusal.
 func (c *Client) fault(resp *http.Response) error {
 	f := new(wire.Fault)
-	if err := decode(resp.Body, f); errors.Is(err, ErrUnfit) {
-		return err
-	} else if err != nil {
-		if resp.StatusCode >= 500 {
-			return fmt.Errorf("%w: HTTP status %d", errNoAnswer, resp.StatusCode)
-		}
-		return fmt.Errorf("%w (HTTP status %d)", ErrForeign, resp.StatusCode)
+	switch err := decode(resp.Body, f); {
+	case err == nil:
+	case errors.Is(err, ErrForeign) && (resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode == http.StatusRequestEntityTooLarge):
+		// A proxy on the way. What is too slow or too large for it may pass when
+		// it is smaller.
+		return fmt.Errorf("%w: HTTP status %d", errNoAnswer, resp.StatusCode)
+	default:
+		return fmt.Errorf("%w (HTTP status %d)", err, resp.StatusCode)
 	}
 	switch f.Code {
 	case wire.FaultRevoked:

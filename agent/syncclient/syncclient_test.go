@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -167,6 +168,11 @@ func later(m any) []byte {
 // Each row is what stands between the laptop and its server, what the sync says
 // of it, and whether the work arrives.
 func TestWhatAnswers(t *testing.T) {
+	portal := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the portal's page was asked to %s, with %v", r.Method, r.Header)
+	}))
+	t.Cleanup(portal.Close)
+	portal.Config.ErrorLog = log.New(io.Discard, "", 0)
 	tests := []struct {
 		name    string
 		odd     func(n int, w http.ResponseWriter, r *http.Request) bool
@@ -216,6 +222,32 @@ func TestWhatAnswers(t *testing.T) {
 			w.Write(later(&wire.Fault{Code: wire.FaultVersion}))
 			return true
 		}, ErrUnfit, false},
+		{"a refusal cut off", func(n int, w http.ResponseWriter, _ *http.Request) bool {
+			if n == 1 {
+				b, _ := wire.Encode(&wire.Fault{Code: wire.FaultRevoked}, wire.Quick)
+				w.Header().Set("Content-Length", "100")
+				w.WriteHeader(http.StatusForbidden)
+				w.Write(b[:len(b)-3])
+			}
+			return n == 1
+		}, nil, true},
+		{"a proxy that waited too long for the request", func(n int, w http.ResponseWriter, _ *http.Request) bool {
+			if n == 1 {
+				http.Error(w, "<html>408 Request Time-out</html>", http.StatusRequestTimeout)
+			}
+			return n == 1
+		}, nil, true},
+		{"a proxy that finds the request too large", func(n int, w http.ResponseWriter, _ *http.Request) bool {
+			if n == 1 {
+				http.Error(w, "<html>413 Request Entity Too Large</html>", http.StatusRequestEntityTooLarge)
+			}
+			return n == 1
+		}, nil, true},
+		{"a portal that leads to its page", func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Location", portal.URL)
+			w.WriteHeader(http.StatusTemporaryRedirect)
+			return true
+		}, ErrForeign, false},
 		{"a server that takes nothing", func(_ int, w http.ResponseWriter, _ *http.Request) bool {
 			reply(w, &wire.Synced{Version: wire.Version, Time: time.Now().UnixMilli()})
 			return true
