@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -363,23 +364,6 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// A request grows and shrinks with the line.
-func TestBudget(t *testing.T) {
-	c, _ := laptop(t, "http://127.0.0.1:1")
-	for range 20 {
-		c.shrink()
-	}
-	if c.budget != minBudget {
-		t.Errorf("after failures %d, want %d", c.budget, minBudget)
-	}
-	for range 20 {
-		c.grow()
-	}
-	if c.budget != maxBudget {
-		t.Errorf("after successes %d, want %d", c.budget, maxBudget)
-	}
-}
-
 // Nobody answers: the sync ends with its context and nothing is lost.
 func TestNobody(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -395,4 +379,53 @@ func TestNobody(t *testing.T) {
 	if _, err := c.Once(ctx); !errors.Is(err, errNoAnswer) || pending(t, s) != 1 {
 		t.Errorf("Once: %v, %d pending", err, pending(t, s))
 	}
+}
+
+// A line that dies in the middle of answers is asked for smaller ones, down to
+// the least, and for the full size again once they come.
+func TestSmallerPages(t *testing.T) {
+	var mu sync.Mutex
+	var budgets []uint64
+	const cuts = 8
+	dies := func(n int, w http.ResponseWriter, r *http.Request) bool {
+		m, err := wire.DecodeSync(r.Body, wire.MaxRequest)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		budgets = append(budgets, m.Budget)
+		if n <= cuts {
+			w.Header().Set("Content-Length", "100000")
+			w.Write([]byte(opening))
+			return true
+		}
+		// A serial of which there is another keeps the sync going.
+		a := &wire.Synced{Version: wire.Version, Time: time.Now().UnixMilli()}
+		if m.Budget > 0 {
+			a.Assigned = &wire.Assignment{Serial: m.Assigned + 1, Villages: []wire.Village{{Code: village}}, Profiles: []string{"王"}}
+		}
+		reply(w, a)
+		return true
+	}
+	bubble(t, dies, func(t *testing.T, c *Client, s *store.Store, _ *atomic.Int32) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if _, err := c.Once(ctx); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		want := []uint64{0}
+		for b := uint64(maxBudget / 2); len(want) <= cuts; b = max(b/2, minBudget) {
+			want = append(want, b)
+		}
+		for b := uint64(2 * minBudget); b < maxBudget; b *= 2 {
+			want = append(want, b)
+		}
+		want = append(want, 0)
+		if !slices.Equal(budgets, want) {
+			t.Errorf("asked for %d, want %d", budgets, want)
+		}
+	})
 }
