@@ -3,13 +3,18 @@ package syncclient
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/shared/wire"
 )
 
 // A save every second goes with the others of two seconds, and waits for no
@@ -102,4 +107,63 @@ func TestOnceWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A server may say when it wants to be asked next, but no later than in an hour.
+func TestNextPoll(t *testing.T) {
+	for next, want := range map[uint64]time.Duration{0: regularly, 20: 20 * time.Second, 1 << 20: maxRetryAfter, 1 << 60: maxRetryAfter} {
+		says := func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+			reply(w, &wire.Synced{Version: wire.Version, Time: time.Now().UnixMilli(), Next: next})
+			return true
+		}
+		bubble(t, says, func(t *testing.T, c *Client, _ *store.Store, n *atomic.Int32) {
+			running(t, c)
+			time.Sleep(want - time.Second)
+			early := n.Load()
+			time.Sleep(want/4 + 2*time.Second)
+			if early != 1 || n.Load() != 2 {
+				t.Errorf("next %d: %d requests before %v, %d after", next, early, want, n.Load())
+			}
+		})
+	}
+}
+
+// A line gone silent in the handshake is given up, and so is its connection.
+func TestSilentLine(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, c *Client, s *store.Store, _ *atomic.Int32) {
+		if _, err := s.SetDevice(t.Context(), func(d *store.Device) { d.URL = "https://" + host }); err != nil {
+			t.Fatal(err)
+		}
+		var open atomic.Int32
+		c.dial = func(context.Context, string, string) (net.Conn, error) {
+			near, far := net.Pipe()
+			open.Add(1)
+			go func() {
+				io.Copy(io.Discard, far)
+				open.Add(-1)
+			}()
+			return near, nil
+		}
+		for _, proxy := range []*url.URL{nil, {Scheme: "http", Host: "proxy.cn:3128"}} {
+			c.proxy = http.ProxyURL(proxy)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() {
+				c.post(ctx, store.Device{URL: "https://" + host}, wire.SyncPath, &wire.Sync{}, new(wire.Synced), new(Report))
+				close(ended)
+			}()
+			time.Sleep(5 * time.Minute)
+			select {
+			case <-ended:
+			default:
+				t.Errorf("by %v: it still waits", proxy)
+			}
+			cancel()
+			<-ended
+			synctest.Wait()
+			if open.Load() > 0 {
+				t.Errorf("by %v: %d connections left", proxy, open.Load())
+			}
+		}
+	})
 }

@@ -383,7 +383,7 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		errs = append(errs, err)
 	}
 	c.mu.Lock()
-	c.next = time.Duration(answer.Next) * time.Second
+	c.next = time.Duration(min(answer.Next, uint64(maxRetryAfter/time.Second))) * time.Second
 	c.mu.Unlock()
 	if sending && !moved && len(errs) == 0 {
 		errs = append(errs, errNoAdvance)
