@@ -36,6 +36,8 @@ func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
 	if err != nil {
 		return d, err
 	}
+	// A connection that is left from another code was looked at for that one's key.
+	c.http.HTTPClient.CloseIdleConnections()
 	answer := new(wire.Enrolled)
 	m := &wire.Enrol{Version: wire.Version, Code: code.ID, Secret: code.Secret, Key: d.Private().Public().(ed25519.PublicKey), Agent: c.version}
 	var r Report

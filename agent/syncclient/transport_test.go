@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -208,5 +209,38 @@ func TestProxyRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %d pending", proxy, err, pending(t, s))
 		}
 		cancel()
+	}
+}
+
+// A second code is for the key that it names, also where a connection to the
+// first one's is still open.
+func TestPinOfSecondCode(t *testing.T) {
+	stranger := ed25519.NewKeyFromSeed([]byte("a stranger's seed, of 32 bytes.."))
+	asked := 0
+	srv := secured(t, stranger, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		io.Copy(io.Discard, r.Body)
+		b, err := wire.Encode(&wire.Fault{Code: wire.FaultCode}, wire.Quick)
+		if err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusForbidden)
+		w.Write(b)
+	})
+	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	c := New(s, "test", slog.New(slog.DiscardHandler))
+	t.Cleanup(c.http.HTTPClient.CloseIdleConnections)
+	for _, tt := range []struct {
+		key  ed25519.PrivateKey
+		want error
+	}{{stranger, ErrBadCode}, {serverKey, errPin}} {
+		code := identity.Code{URL: srv.URL, Pin: identity.PinOf(tt.key.Public().(ed25519.PublicKey))}
+		if _, err := c.Enrol(t.Context(), code.String()); !errors.Is(err, tt.want) || asked != 1 {
+			t.Errorf("Enrol: %v, want %v; asked %d times", err, tt.want, asked)
+		}
 	}
 }
