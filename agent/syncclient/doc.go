@@ -10,7 +10,9 @@
 //     no answer.
 //   - After a failure the next request is smaller, after a success larger, so
 //     that a link that dies every half minute still advances.
-//   - A server that asks for patience gets it, but never more than an hour.
+//   - A server that asks for patience gets it from the schedule, whatever else
+//     happens, but never more than an hour; a person may ask before that.
+//   - What fails in one village keeps nothing of the others from going on.
 //   - Stop ends everything at once; a request under way is given up.
 //
 // Without the second, a dormitory's log-in page would be taken for a receipt.

@@ -105,7 +105,8 @@ func connects(t *testing.T, addr string) *url.URL {
 	return u
 }
 
-// trust makes the system trust a chain, if nothing has asked it before.
+// trust makes the system trust a chain, where it asks the environment and has
+// not been asked before.
 func trust(t *testing.T, c tls.Certificate) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -119,7 +120,7 @@ func trust(t *testing.T, c tls.Certificate) {
 		t.Fatal(err)
 	}
 	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: host}); err != nil {
-		t.Skip("this system cannot be made to trust a test:", err)
+		t.Log("this system cannot be made to trust a test:", err)
 	}
 }
 
