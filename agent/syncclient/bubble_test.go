@@ -71,7 +71,7 @@ func bubble(t *testing.T, ask func(n int, w http.ResponseWriter, r *http.Request
 	})
 }
 
-// running runs the schedule until the test ends.
+// running runs the schedule until the test ends, in a bubble.
 func running(t *testing.T, c *Client) {
 	ended := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -80,6 +80,7 @@ func running(t *testing.T, c *Client) {
 		close(ended)
 	}()
 	t.Cleanup(func() {
+		synctest.Wait() // a request under way would look like a bad one
 		cancel()
 		<-ended
 	})
