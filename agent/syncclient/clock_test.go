@@ -115,3 +115,41 @@ func TestSlowLine(t *testing.T) {
 		})
 	}
 }
+
+// Each row is a server's time and between what times of the laptop's it was
+// told, what the laptop's clock lacked as far as it knew, and what it lacks then.
+func TestMeasure(t *testing.T) {
+	const hour, minute = 3_600_000, 60_000
+	tests := []struct {
+		name       string
+		knew       int64
+		server     int64
+		sent, came int64
+		want       int64
+	}{
+		{"a wrong clock, a quick line", 0, 10 * hour, 1000, 1200, 10*hour - 1100},
+		{"a right clock, told at the beginning of a minute", 0, hour, hour, hour + minute, 0},
+		{"a right clock, told at its end", 0, hour + minute, hour, hour + minute, 0},
+		{"a known fault, within a minute", 5 * hour, 6*hour + 1, hour, hour + minute, 5 * hour},
+		{"a clock that has gone wrong by more", 5 * hour, 7 * hour, hour, hour + minute, 6*hour - minute/2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := store.Open(t.TempDir(), store.Options{NoSync: true, Wall: func() int64 { return 2 * hour }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			c := New(s, "test", slog.New(slog.DiscardHandler))
+			if err := s.Measure(t.Context(), 2*hour+tt.knew, 2*hour); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.measure(t.Context(), tt.server, span{tt.sent, tt.came}); err != nil {
+				t.Fatal(err)
+			}
+			if skew, err := s.Skew(); err != nil || skew != tt.want {
+				t.Errorf("lacks %d ms, %v; want %d", skew, err, tt.want)
+			}
+		})
+	}
+}

@@ -391,17 +391,29 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	return more || m.Pending > 0 && (moved || len(errs) == 0), errors.Join(errs...)
 }
 
-// measure takes the server's time for the moment when the machine's clock stood
-// at at. It is told as of now: the clock would take a look back, past what was
-// saved meanwhile, for a clock that somebody has set.
-func (c *Client) measure(ctx context.Context, server, at int64) error {
+// span is between when on the machine's clock the server looked at its own: the
+// end of the request and the beginning of the answer.
+type span struct{ sent, came int64 }
+
+// measure takes the server's time for somewhere in at. What was measured before
+// is kept where it fits: of a minute's wait, the middle would put a right clock
+// off by half of one. The clock is told as of now: it would take a look back,
+// past what was saved meanwhile, for a clock that somebody has set.
+func (c *Client) measure(ctx context.Context, server int64, at span) error {
+	skew, err := c.store.Skew()
+	if err != nil {
+		return err
+	}
+	if server < at.sent+skew || at.came+skew < server {
+		skew = server - at.sent - (at.came-at.sent)/2
+	}
 	now := c.store.Wall()
-	return c.store.Measure(ctx, server+now-at, now)
+	return c.store.Measure(ctx, now+skew, now)
 }
 
-// post sends one message and reads the answer. at is the machine's clock when
-// the server looked at its own, as far as can be told.
-func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (at int64, err error) {
+// post sends one message and reads the answer, of which at tells when it left
+// the server.
+func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (at span, err error) {
 	var body []byte
 	request, isSync := m.(*wire.Sync)
 	if isSync {
@@ -410,7 +422,7 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		body, err = wire.Encode(m, wire.Thrifty)
 	}
 	if err != nil {
-		return 0, err
+		return at, err
 	}
 	attempts := 0
 	// The server's time comes from between the end of the request and the
@@ -442,7 +454,7 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	}
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, retryablehttp.ReaderFunc(attempt))
 	if err != nil {
-		return 0, fmt.Errorf("address %s: %w", d.URL, err)
+		return at, fmt.Errorf("address %s: %w", d.URL, err)
 	}
 	// A message is told by its first bytes: neither side names its type.
 	req.Header.Set("User-Agent", "")
@@ -454,27 +466,27 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	r.RoundTrips += max(attempts-1, 1)
 	if err != nil {
 		if errors.Is(err, errPin) {
-			return 0, err
+			return at, err
 		}
-		return 0, fmt.Errorf("%w: %w", errNoAnswer, plain(err))
+		return at, fmt.Errorf("%w: %w", errNoAnswer, plain(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
-		return 0, patience{retryAfter(resp)}
+		return at, patience{retryAfter(resp)}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return 0, c.fault(resp)
+		return at, c.fault(resp)
 	}
 	if err := decode(resp.Body, answer); errors.Is(err, ErrForeign) {
-		return 0, fmt.Errorf("%w (%s)", err, d.URL)
+		return at, fmt.Errorf("%w (%s)", err, d.URL)
 	} else if err != nil {
-		return 0, err
+		return at, err
 	}
-	sent, back := left.Load(), came.Load()
-	if sent == 0 || sent > back {
-		sent = back // net/http was slower to tell than the server to answer
+	at = span{left.Load(), came.Load()}
+	if at.sent == 0 || at.sent > at.came {
+		at.sent = at.came // net/http was slower to tell than the server to answer
 	}
-	return sent + (back-sent)/2, nil
+	return at, nil
 }
 
 // opening begins the messages of every version; the version is the byte behind.
