@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,15 @@ func fill(t *testing.T, dir string) (ballast string) {
 	}
 }
 
+// prose is text of so many characters that cannot be made small.
+func prose(r *rand.Rand, n int) string {
+	var b strings.Builder
+	for range n {
+		b.WriteRune(0x4E00 + r.Int32N(0x5000))
+	}
+	return b.String()
+}
+
 // A full disk: what cannot be saved is refused in a sentence, what was saved
 // stays, and there is no trace of it once there is room again.
 func TestFullDisk(t *testing.T) {
@@ -66,9 +76,10 @@ func TestFullDisk(t *testing.T) {
 			w.link.down()
 
 			// By what is put in, line by line, until the disk is full.
+			rnd := rand.New(rand.NewPCG(1, 2))
 			var input strings.Builder
 			for i := range 6000 {
-				fmt.Fprintf(&input, "{\"findings\":\"第%d条：%s\"}\n", i, strings.Repeat("今天走访，一切都好。", 100))
+				fmt.Fprintf(&input, "{\"findings\":\"第%d条：%s\"}\n", i, prose(rnd, 1000))
 			}
 			r, err := w.command(input.String(), nil, "zhucun-agent", "put", "visit", "--data", "a")
 			if err != nil {
@@ -91,7 +102,7 @@ func TestFullDisk(t *testing.T) {
 
 			// To the last block. The data file may have room within itself.
 			ballast := fill(t, w.path("a"))
-			long := "findings=" + strings.Repeat("再来一条走访情况。", 2000)
+			long := "findings=" + prose(rnd, 18000)
 			for tries := 0; ; tries++ {
 				r, err := w.command("", nil, "zhucun-agent", "put", "visit", long, "--data", "a")
 				if err != nil || tries > 100 {
