@@ -113,7 +113,7 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) err
 		if err != nil {
 			return err
 		}
-		b := birth{time: l.w.now, shown: map[record.Dot]bool{}}
+		b := birth{time: l.w.now, shown: map[record.Dot]bool{}, by: l}
 		for _, o := range shown.Dots() {
 			b.shown[o] = true
 		}

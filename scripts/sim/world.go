@@ -95,6 +95,8 @@ type promise struct {
 type birth struct {
 	time  int64
 	shown map[record.Dot]bool
+	by    *laptop
+	lost  bool // nobody knows how wrong the laptop's clock was
 	dated bool
 }
 
@@ -188,8 +190,24 @@ func (l *laptop) jump(skew int64) {
 	l.w.say("%s: clock off by %d days", l.name, l.skew/86400000)
 }
 
+// known tells whether the clock went steadily since the server's time last came,
+// or was set once and that shows: then what it stamped before and what after are
+// told apart. Set twice, it may seem to have hardly been set.
+func (l *laptop) known() bool {
+	since := l.jumps - l.measured
+	return since == 0 || since == 1 && l.plain == 1
+}
+
 // measure is the server's time coming to the laptop.
 func (l *laptop) measure() error {
+	if !l.known() {
+		for d, b := range l.w.births {
+			if b.by == l && !l.w.taken[d] {
+				b.lost = true
+				l.w.births[d] = b
+			}
+		}
+	}
 	if err := l.store.Measure(context.Background(), l.w.now, l.w.now+l.skew); err != nil {
 		return err
 	}
@@ -197,11 +215,9 @@ func (l *laptop) measure() error {
 	return nil
 }
 
-// received notes that the server has taken what the laptop sent. The changes are
-// dated well where the clock went steadily since the server's time last came, or
-// was set once and that shows: then those before and those after are told apart.
+// received notes that the server has taken what the laptop sent, and dates it by
+// what this request shows of the clock.
 func (l *laptop) received(segments [][]byte) error {
-	since := l.jumps - l.measured
 	for _, raw := range segments {
 		seg, err := journal.Decode(raw)
 		if err != nil {
@@ -214,7 +230,7 @@ func (l *laptop) received(segments [][]byte) error {
 				continue
 			}
 			l.w.taken[d] = true
-			if l.blurred = l.blurred || since > 1 || since != l.plain; !l.blurred {
+			if l.blurred = l.blurred || b.lost || !l.known(); !l.blurred {
 				b.dated = true
 				l.w.births[d] = b
 			}
