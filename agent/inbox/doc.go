@@ -9,7 +9,8 @@
 //     wrong with them; one bad row holds up none.
 //   - Taking a file again changes nothing.
 //   - Every file ends in done/, or in failed/ beside a .txt that says why;
-//     nothing is deleted and nothing there is overwritten.
+//     nothing is deleted and nothing there is overwritten. One that cannot be
+//     moved stays, is tried again, and holds up no other.
 //   - Files dropped while the agent was off are found at its start, and those a
 //     notification missed by a look around every few seconds.
 package inbox

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -24,11 +25,13 @@ const (
 	Failed = "failed"
 )
 
-// Settled is how long a file must not have changed before it is taken; a file
-// is looked at again that often. Variables for tests.
 const (
-	settled    = 2 * time.Second
+	// settled is how long a file must not have changed before it is taken.
+	settled = 2 * time.Second
+	// lookAround is how often the folder is looked at unasked.
 	lookAround = 5 * time.Second
+	// rest is how long a file that could not be taken or moved is left alone.
+	rest = 30 * time.Second
 )
 
 // Box is a drop folder.
@@ -40,6 +43,7 @@ type Box struct {
 	log     *slog.Logger
 	settled time.Duration
 	look    time.Duration
+	rest    time.Duration
 	seen    map[string]look
 }
 
@@ -47,12 +51,12 @@ type Box struct {
 type look struct {
 	size int64
 	time time.Time // of its last change, as the file system says
-	at   time.Time // when it was first seen so
+	at   time.Time // when it was first seen so; later where it has to rest
 }
 
 // New makes the drop folder in the store's data folder.
 func New(s *store.Store, forms *form.Set, lang func() form.Lang, log *slog.Logger) (*Box, error) {
-	b := &Box{store: s, forms: forms, dir: filepath.Join(s.Dir(), Name), lang: lang, log: log, settled: settled, look: lookAround, seen: map[string]look{}}
+	b := &Box{store: s, forms: forms, dir: filepath.Join(s.Dir(), Name), lang: lang, log: log, settled: settled, look: lookAround, rest: rest, seen: map[string]look{}}
 	for _, d := range []string{b.dir, filepath.Join(b.dir, Done), filepath.Join(b.dir, Failed)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make drop folder: %w", err)
@@ -131,17 +135,25 @@ func (b *Box) pass(ctx context.Context) (growing bool, err error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			return growing, err
-		}
-		if !b.stands(e.Name(), info) {
+		if err == nil && !b.stands(e.Name(), info) {
 			growing = true
 			continue
 		}
-		delete(b.seen, e.Name())
-		if err := b.take(ctx, e.Name(), info); err != nil {
-			return growing, err
+		if err == nil {
+			err = b.take(ctx, e.Name(), info)
 		}
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err != nil {
+			// It stays, and the others are taken all the same.
+			b.log.Error("dropped file not taken, to be tried again", "file", e.Name(), "error", err)
+			l := b.seen[e.Name()]
+			l.at = time.Now().Add(b.rest)
+			b.seen[e.Name()] = l
+			continue
+		}
+		delete(b.seen, e.Name())
 	}
 	for name := range b.seen {
 		if !here[name] {
@@ -219,21 +231,65 @@ func (r Report) Words(lang form.Lang) string {
 // file in failed never stands there without its reason.
 func (b *Box) finish(name, folder, text string) error {
 	dir := filepath.Join(b.dir, folder)
-	to := name
-	ext := filepath.Ext(name)
-	for i := 2; ; i++ {
-		_, err := os.Lstat(filepath.Join(dir, to))
-		_, terr := os.Lstat(filepath.Join(dir, to+".txt"))
-		if errors.Is(err, fs.ErrNotExist) && errors.Is(terr, fs.ErrNotExist) {
-			break
-		}
-		to = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(name, ext), i, ext)
+	to, err := free(dir, name)
+	if err != nil {
+		return err
 	}
 	if text != "" {
 		b.log.Info("file not taken", "file", name)
-		if err := os.WriteFile(filepath.Join(dir, to+".txt"), []byte("\ufeff"+text+"\n"), 0o600); err != nil {
-			return err
+		err = os.WriteFile(to+".txt", []byte("\ufeff"+text+"\n"), 0o600)
+	}
+	if err == nil {
+		err = os.Rename(filepath.Join(b.dir, name), to)
+	}
+	if err != nil && text != "" {
+		// Or every try would leave one.
+		os.Remove(to + ".txt")
+	}
+	return err
+}
+
+const (
+	// maxName is how many bytes a name may have on the file systems in use.
+	maxName = 255
+	// maxExt is from how many bytes on what follows the last dot is no extension.
+	maxExt = 32
+)
+
+// free gives a path in dir for a file of that name such that neither it nor the
+// text beside it is there. A name too long for the text's is cut before its
+// extension.
+func free(dir, name string) (string, error) {
+	ext := filepath.Ext(name)
+	if len(ext) > maxExt {
+		ext = ""
+	}
+	stem := strings.TrimSuffix(name, ext)
+	for i := 1; ; i++ {
+		tail := ext
+		if i > 1 {
+			tail = fmt.Sprintf("-%d%s", i, ext)
+		}
+		to := filepath.Join(dir, cut(stem, maxName-len(tail+".txt"))+tail)
+		_, err := os.Lstat(to)
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, err = os.Lstat(to + ".txt"); errors.Is(err, fs.ErrNotExist) {
+				return to, nil
+			}
+		}
+		if err != nil {
+			return "", err
 		}
 	}
-	return os.Rename(filepath.Join(b.dir, name), filepath.Join(dir, to))
+}
+
+// cut gives at most the first n bytes of s, and no part of a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }

@@ -44,7 +44,7 @@ func box(t *testing.T, s *store.Store) *Box {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.settled, b.look = 200*time.Millisecond, 100*time.Millisecond
+	b.settled, b.look, b.rest = 200*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond
 	return b
 }
 
@@ -171,6 +171,66 @@ func TestGrowingAndAgain(t *testing.T) {
 	if got := visits(t, s); got != 10 {
 		t.Errorf("%d visits after the same file again, want 10", got)
 	}
+}
+
+// Each row is a name near what file systems take and under which the file and
+// its text end. The second of that name ends beside the first.
+func TestLongNames(t *testing.T) {
+	han := func(n int) string { return strings.Repeat("长", n) }
+	tests := []struct{ name, file, first, second string }{
+		{"with room for all", han(81) + ".doc", han(81) + ".doc", han(81) + "-2.doc"},
+		{"no room for the text", han(83) + ".pdf", han(82) + ".pdf", han(81) + "-2.pdf"},
+		{"no extension", strings.Repeat("x", maxName), strings.Repeat("x", 251), strings.Repeat("x", 249) + "-2"},
+		{"an extension too long for one", "a." + strings.Repeat("x", 253), "a." + strings.Repeat("x", 249), "a." + strings.Repeat("x", 247) + "-2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := laptop(t)
+			b := box(t, s)
+			run(t, b)
+			for _, want := range []string{tt.first, tt.second} {
+				if err := os.WriteFile(filepath.Join(b.dir, tt.file), []byte("x"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				end := filepath.Join(b.dir, Failed, want)
+				until(t, "the file under "+want, func() bool { return there(end) })
+				if !there(end + ".txt") {
+					t.Error("no text beside it")
+				}
+			}
+		})
+	}
+}
+
+// A file that cannot be moved stays and leaves nothing behind; others are
+// taken, and it follows once it can.
+func TestCannotMove(t *testing.T) {
+	s := laptop(t)
+	b := box(t, s)
+	failed := filepath.Join(b.dir, Failed)
+	if err := os.Remove(failed); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(failed, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"a.pdf": "x", "b.jsonl": `{"type":"visit","findings":"一"}`} {
+		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, b)
+	until(t, "the other file in done", func() bool { return there(filepath.Join(b.dir, Done, "b.jsonl")) })
+	if !there(filepath.Join(b.dir, "a.pdf")) {
+		t.Fatal("it is gone")
+	}
+	if err := os.Rename(failed, failed+".kept"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(failed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the file in failed", func() bool { return there(filepath.Join(failed, "a.pdf")) && there(filepath.Join(failed, "a.pdf.txt")) })
 }
 
 // What is dropped before the laptop is enrolled waits for it.
