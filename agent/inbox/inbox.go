@@ -80,6 +80,15 @@ func (b *Box) Run(ctx context.Context) error {
 	}
 	tick := time.NewTimer(0)
 	defer tick.Stop()
+	next := time.Now()
+	// sooner brings the next look forward and never puts it off: a file that is
+	// written to all day must not keep the others waiting.
+	sooner := func(wait time.Duration) {
+		if at := time.Now().Add(wait); at.Before(next) {
+			next = at
+			tick.Reset(wait)
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -88,14 +97,14 @@ func (b *Box) Run(ctx context.Context) error {
 			if !ok {
 				w.Events = nil
 			}
-			tick.Reset(min(b.settled/2, b.look))
+			sooner(min(b.settled/2, b.look))
 			continue
 		case err, ok := <-w.Errors:
 			if !ok {
 				w.Errors = nil
 			}
 			b.log.Info("drop folder notification", "error", err)
-			tick.Reset(0)
+			sooner(0)
 			continue
 		case <-tick.C:
 		}
@@ -103,11 +112,12 @@ func (b *Box) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			b.log.Error("drop folder", "error", err)
 		}
+		wait := b.look
 		if growing {
-			tick.Reset(min(b.settled/2, b.look))
-		} else {
-			tick.Reset(b.look)
+			wait = min(b.settled/2, b.look)
 		}
+		next = time.Now().Add(wait)
+		tick.Reset(wait)
 	}
 }
 

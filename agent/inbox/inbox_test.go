@@ -233,6 +233,29 @@ func TestCannotMove(t *testing.T) {
 	until(t, "the file in failed", func() bool { return there(filepath.Join(failed, "a.pdf")) && there(filepath.Join(failed, "a.pdf.txt")) })
 }
 
+// A file that is written to all the time keeps no other waiting.
+func TestOneGrowsForEver(t *testing.T) {
+	s := laptop(t)
+	b := box(t, s)
+	run(t, b)
+	f, err := os.Create(filepath.Join(b.dir, "growing.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := os.WriteFile(filepath.Join(b.dir, "whole.jsonl"), []byte(`{"type":"visit","findings":"一"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * b.settled); !there(filepath.Join(b.dir, Done, "whole.jsonl")); time.Sleep(b.look / 10) {
+		if time.Now().After(end) {
+			t.Fatalf("not taken in %s", 20*b.settled)
+		}
+		if _, err := f.WriteString("{}\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What is dropped before the laptop is enrolled waits for it.
 func TestWaitsForEnrolment(t *testing.T) {
 	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
