@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,14 +9,18 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/shared/record"
 )
 
 const (
-	// linesAtOnce bounds how many lines one commit takes.
+	// linesAtOnce bounds how many lines one commit takes, bytesAtOnce what they
+	// come to and what is read ahead.
 	linesAtOnce = 500
+	bytesAtOnce = 2 * inbox.MaxLine
 	// pause is how long no line comes before the store is let go of: whoever
 	// keeps a stream open all day must not keep every other command out.
 	pause = 200 * time.Millisecond
@@ -40,7 +43,7 @@ type lineOptions struct {
 type line struct {
 	n    int
 	text []byte
-	err  error // of reading; the last one then
+	err  error // why it is not here
 }
 
 // putLines saves JSON lines as they come: those that have arrived are committed
@@ -68,7 +71,8 @@ func (c *call) putLines(ctx context.Context, t record.Type, o lineOptions) error
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lines := make(chan line, linesAtOnce)
-	go readLines(ctx, c.in, o.first, lines)
+	room := semaphore.NewWeighted(bytesAtOnce)
+	go readLines(ctx, c.in, o.first, room, lines)
 	idle := time.NewTimer(pause)
 	defer idle.Stop()
 	for {
@@ -80,8 +84,12 @@ func (c *call) putLines(ctx context.Context, t record.Type, o lineOptions) error
 				}
 				return ctx.Err()
 			}
-			if err := s.save(ctx, gather(first, lines)); err != nil {
+			batch := gather(first, lines)
+			if err := s.save(ctx, batch); err != nil {
 				return err
+			}
+			for _, l := range batch {
+				room.Release(int64(len(l.text)))
 			}
 			idle.Reset(pause)
 		case <-idle.C:
@@ -92,30 +100,21 @@ func (c *call) putLines(ctx context.Context, t record.Type, o lineOptions) error
 	}
 }
 
-// readLines sends the lines of r until its end.
-func readLines(ctx context.Context, r io.Reader, n int, to chan<- line) {
+// readLines sends the lines of r until its end, and reads ahead as far as there
+// is room.
+func readLines(ctx context.Context, r io.Reader, first int, room *semaphore.Weighted, to chan<- line) {
 	defer close(to)
-	send := func(l line) bool {
+	inbox.Lines(r, first, func(n int, text []byte, err error) error {
+		if err := room.Acquire(ctx, int64(len(text))); err != nil {
+			return err
+		}
 		select {
-		case to <- l:
-			return true
+		case to <- line{n, bytes.Clone(text), err}:
+			return nil
 		case <-ctx.Done():
-			return false
+			return ctx.Err()
 		}
-	}
-	br := bufio.NewReaderSize(r, 64<<10)
-	for ; ; n++ {
-		text, err := br.ReadBytes('\n')
-		if len(bytes.TrimSpace(text)) > 0 && !send(line{n: n, text: text}) {
-			return
-		}
-		if err != nil {
-			if err != io.EOF {
-				send(line{n: n, err: err})
-			}
-			return
-		}
-	}
+	})
 }
 
 // gather adds to a line those that have come meanwhile.
@@ -246,7 +245,7 @@ func (s *stream) forward(ctx context.Context, lines []line) error {
 		for ; n < l.n; n++ { // empty lines count
 			in.WriteByte('\n')
 		}
-		in.Write(bytes.TrimRight(l.text, "\r\n"))
+		in.Write(l.text)
 	}
 	sub := *s.c
 	sub.in = &in

@@ -120,7 +120,7 @@ func (c *call) importCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if len(rep.Bad) > 0 {
+				if rep.NotTaken > 0 {
 					return errFailed
 				}
 				return nil

@@ -209,11 +209,14 @@ func (b *Box) take(ctx context.Context, name string, info fs.FileInfo) error {
 		// The agent stops: what was taken is taken, the rest comes next time.
 		return ctx.Err()
 	}
+	var not *RowError
 	switch {
+	case errors.As(err, &not):
+		return b.finish(name, Failed, not.Label.In(lang))
 	case err != nil:
 		// A store that cannot write now may tomorrow: the file stays.
 		return fmt.Errorf("take %s: %w", name, err)
-	case len(rep.Bad) > 0:
+	case rep.NotTaken > 0:
 		return b.finish(name, Failed, rep.Words(lang))
 	}
 	b.log.Info("file taken", "file", name, "rows", rep.Rows, "new", rep.New, "changed", rep.Changed)
@@ -226,12 +229,15 @@ func (r Report) Words(lang form.Lang) string {
 	fmt.Fprintf(&b, form.Label{
 		Zh: "共 %d 行：新增 %d，修改 %d，没有变化 %d，未收 %d。\n",
 		En: "%d rows: %d new, %d changed, %d unchanged, %d not taken.\n",
-	}.In(lang), r.Rows, r.New, r.Changed, r.Same, len(r.Bad))
-	if len(r.Bad) > 0 {
+	}.In(lang), r.Rows, r.New, r.Changed, r.Same, r.NotTaken)
+	if r.NotTaken > 0 {
 		b.WriteString(form.Label{Zh: "改正下列各行后可再次导入整个文件，已收的行不会重复：\n", En: "Mend these lines and import the whole file again; rows that were taken are not taken twice:\n"}.In(lang))
 	}
 	for _, bad := range r.Bad {
 		fmt.Fprintf(&b, form.Label{Zh: "第 %d 行：%s\n", En: "line %d: %s\n"}.In(lang), bad.Line, bad.Text)
+	}
+	if n := r.NotTaken - len(r.Bad); n > 0 {
+		fmt.Fprintf(&b, form.Label{Zh: "另有 %d 行未收，没有一一列出。\n", En: "%d more rows were not taken; they are not listed.\n"}.In(lang), n)
 	}
 	return b.String()
 }

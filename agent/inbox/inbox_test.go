@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 
@@ -99,12 +100,16 @@ func TestFiles(t *testing.T) {
 		{"a mark of bytes first", "c.jsonl", "\ufeff" + `{"type":"visit","findings":"一"}` + "\r\n\r\n", Done, 1, nil},
 		{"one bad row", "d.jsonl", `{"type":"visit","findings":"一"}` + "\n" + `{"type":"visit","finding":"二"}` + "\n" + `{"type":"visit","findings":"三"}`, Failed, 2, []string{"line 2", "findings", "3 rows: 2 new"}},
 		{"half a row", "e.jsonl", `{"type":"visit","findings":"一"}` + "\n" + `{"type":"visit","fin`, Failed, 1, []string{"line 2", "whole JSON"}},
-		{"not UTF-8", "f.jsonl", "{\"type\":\"visit\",\"findings\":\"\xce\xdd\"}\n", Failed, 0, []string{"line 1", "UTF-8"}},
+		{"a row not UTF-8", "f.jsonl", "{\"type\":\"visit\",\"findings\":\"\xce\xdd\"}\n" + `{"type":"visit","findings":"一"}`, Failed, 1, []string{"2 rows: 1 new", "line 1: not UTF-8"}},
+		{"no row UTF-8", "g8.jsonl", strings.Repeat("{\"type\":\"visit\",\"findings\":\"\xce\xdd\"}\n", 9999), Failed, 0, []string{"\ufeffThis file is not UTF-8 text and no row of it was taken. Save it as .jsonl in UTF-8 and try again\n"}},
+		{"UTF-16", "g16.jsonl", "\xff\xfe{\x00}\x00\n\x00{\x00}\x00", Failed, 0, []string{"not UTF-8 text"}},
+		{"a first row longer than is looked at", "l.jsonl", `{"type":"visit","findings":"` + strings.Repeat("长", startSize) + `"}`, Done, 1, nil},
+		{"a hundred thousand bad rows", "m.jsonl", strings.Repeat("x\n", 1e5), Failed, 0, []string{"100000 not taken", "line 1000: ", "99000 more rows"}},
 		{"no type", "g.jsonl", `{"findings":"一"}`, Failed, 0, []string{"type"}},
 		{"an unreadable value", "h.jsonl", `{"type":"visit","visit_date":"yesterday"}`, Failed, 0, []string{"line 1", "visit_date"}},
 		{"another kind of file", "i.docx", "PK", Failed, 0, []string{".jsonl"}},
 		{"empty", "j.jsonl", "", Done, 0, nil},
-		{"a row too long", "k.jsonl", `{"type":"visit","findings":"` + strings.Repeat("长", maxLine) + `"}` + "\n" + `{"type":"visit","findings":"一"}`, Failed, 1, []string{"line 1", "1 MB"}},
+		{"a row too long", "k.jsonl", `{"type":"visit","findings":"` + strings.Repeat("长", MaxLine) + `"}` + "\n" + `{"type":"visit","findings":"一"}`, Failed, 1, []string{"line 1", "1 MB"}},
 		{"a name that climbs", "..jsonl", `{"type":"visit"}`, "", 0, nil},
 	}
 	for _, tt := range tests {
@@ -131,9 +136,12 @@ func TestFiles(t *testing.T) {
 			if (err == nil) != (tt.folder == Failed) {
 				t.Errorf("text beside it: %v", err)
 			}
+			if len(raw) > 1<<20 {
+				t.Errorf("a text of %d bytes", len(raw))
+			}
 			for _, want := range tt.text {
 				if !strings.Contains(string(raw), want) {
-					t.Errorf("%q is not in %q", want, raw)
+					t.Errorf("%q is not in %.300q", want, raw)
 				}
 			}
 		})
@@ -253,6 +261,19 @@ func TestOneGrowsForEver(t *testing.T) {
 		if _, err := f.WriteString("{}\n"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The texts of bad rows are cut: each may quote what stands in it.
+func TestBadTexts(t *testing.T) {
+	s := laptop(t)
+	row := `{"type":"visit","` + strings.Repeat("长", 1e5) + `":1}` + "\n"
+	rep, err := JSONL(t.Context(), s, form.Builtin(), "", "", form.Zh, strings.NewReader(strings.Repeat(row, 5)))
+	if err != nil || rep.NotTaken != 5 || len(rep.Bad) != 5 {
+		t.Fatalf("%d of %d bad, %v", len(rep.Bad), rep.NotTaken, err)
+	}
+	if text := rep.Bad[4].Text; len(text) > maxBadText+len("…") || !utf8.ValidString(text) {
+		t.Errorf("a text of %d bytes: %.100q", len(text), text)
 	}
 }
 

@@ -2,30 +2,36 @@ package inbox
 
 import (
 	"bufio"
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"slices"
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
 
-// maxLine bounds one row, in bytes.
-const maxLine = 1 << 20
-
-// batch is how many rows one transaction takes.
+// batch is how many rows one transaction takes, and fewer where they come to
+// MaxLine bytes.
 const batch = 500
+
+// What a report keeps of bad rows: the first so many, of each so many bytes. A
+// file of the wrong kind may have a million of them.
+const (
+	maxBad     = 1000
+	maxBadText = 600
+)
 
 // Report is what came of a file, row by row for those that were not taken.
 type Report struct {
-	Rows    int   `json:"rows"`    // rows that are not empty
-	New     int   `json:"new"`     // records that came into being
-	Changed int   `json:"changed"` // records that were changed
-	Same    int   `json:"same"`    // rows that said nothing new
-	Bad     []Bad `json:"bad"`
+	Rows     int   `json:"rows"`      // rows that are not empty
+	New      int   `json:"new"`       // records that came into being
+	Changed  int   `json:"changed"`   // records that were changed
+	Same     int   `json:"same"`      // rows that said nothing new
+	NotTaken int   `json:"not_taken"` // rows that were not taken
+	Bad      []Bad `json:"bad"`       // the first 1,000 of these
 }
 
 // Bad is a row that was not taken. Line counts from 1.
@@ -34,10 +40,22 @@ type Bad struct {
 	Text string `json:"text"`
 }
 
+func (r *Report) bad(line int, text string) {
+	r.NotTaken++
+	if len(r.Bad) == maxBad {
+		return
+	}
+	if short := cut(text, maxBadText); short != text {
+		text = short + "…"
+	}
+	r.Bad = append(r.Bad, Bad{line, text})
+}
+
 // JSONL takes the JSON lines of r: those that can be taken are, the others are
 // in the report. t is the type of the rows, or empty when each says its own.
-// The error is one that ended the work before the end of the file; what the
-// report counts is on disk even then.
+// The error is a *RowError when r is not text at all, else one that ended the
+// work before the end of the file; what the report says of new and changed
+// records is on disk even then.
 func JSONL(ctx context.Context, s *store.Store, forms *form.Set, t record.Type, author string, lang form.Lang, r io.Reader) (Report, error) {
 	rep := Report{Bad: []Bad{}}
 	d, err := s.Device()
@@ -47,8 +65,15 @@ func JSONL(ctx context.Context, s *store.Store, forms *form.Set, t record.Type, 
 	if !d.Enrolled() {
 		return rep, store.ErrNotEnrolled
 	}
+	br := bufio.NewReaderSize(r, 64<<10)
+	if start, err := br.Peek(startSize); err != nil && err != io.EOF {
+		return rep, err
+	} else if !isText(start) {
+		return rep, wrong("这个文件不是 UTF-8 文本，一行也没有收。请另存为 UTF-8 编码的 .jsonl 再试", "This file is not UTF-8 text and no row of it was taken. Save it as .jsonl in UTF-8 and try again")
+	}
 	var rows []store.Row
 	var lines []int
+	size := 0
 	flush := func() error {
 		saved, errs, err := s.SaveRows(ctx, rows)
 		if err != nil {
@@ -57,7 +82,7 @@ func JSONL(ctx context.Context, s *store.Store, forms *form.Set, t record.Type, 
 		for i, sv := range saved {
 			switch {
 			case errs[i] != nil:
-				rep.Bad = append(rep.Bad, Bad{lines[i], Say(errs[i], lang)})
+				rep.bad(lines[i], Say(errs[i], lang))
 			case sv.Created:
 				rep.New++
 			case sv.Changed:
@@ -66,76 +91,41 @@ func JSONL(ctx context.Context, s *store.Store, forms *form.Set, t record.Type, 
 				rep.Same++
 			}
 		}
-		rows, lines = rows[:0], lines[:0]
+		clear(rows)
+		rows, lines, size = rows[:0], lines[:0], 0
 		return nil
 	}
-	n := 0
-	err = eachLine(r, func(line []byte, tooLong bool) error {
-		n++
-		if n == 1 {
-			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+	err = Lines(br, 1, func(n int, text []byte, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if line = bytes.TrimSpace(line); len(line) == 0 && !tooLong {
-			return nil
+		var long *RowError
+		if err != nil && !errors.As(err, &long) {
+			return err
 		}
 		rep.Rows++
-		if tooLong {
-			rep.Bad = append(rep.Bad, Bad{n, form.Label{Zh: "这一行超过 1 MB", En: "this line is longer than 1 MB"}.In(lang)})
-			return nil
+		var edit store.Edit
+		if err == nil {
+			edit, err = Line(forms, t, text)
 		}
-		edit, err := Line(forms, t, line)
 		if err != nil {
-			rep.Bad = append(rep.Bad, Bad{n, Say(err, lang)})
+			rep.bad(n, Say(err, lang))
 			return nil
 		}
 		if edit.Author == "" {
 			edit.Author = author
 		}
 		edit.Source = store.Import
-		rows = append(rows, store.Row{Edit: edit, Hash: hash(d.Numbers, edit.Type, line)})
+		rows = append(rows, store.Row{Edit: edit, Hash: hash(d.Numbers, edit.Type, text)})
 		lines = append(lines, n)
-		if len(rows) < batch {
+		if size += len(text); len(rows) < batch && size < MaxLine {
 			return nil
 		}
 		return flush()
 	})
-	if err == nil || !errors.Is(err, errFlush) {
-		if ferr := flush(); err == nil {
-			err = ferr
-		}
+	if err == nil {
+		err = flush()
 	}
+	slices.SortFunc(rep.Bad, func(a, b Bad) int { return cmp.Compare(a.Line, b.Line) })
 	return rep, err
-}
-
-var errFlush = errors.New("rows could not be saved")
-
-// eachLine calls f with every line of r, however long; of one beyond maxLine it
-// gives none.
-func eachLine(r io.Reader, f func(line []byte, tooLong bool) error) error {
-	br := bufio.NewReaderSize(r, 64<<10)
-	var line []byte
-	long := false
-	for {
-		part, err := br.ReadSlice('\n')
-		if len(line)+len(part) <= maxLine {
-			line = append(line, part...)
-		} else {
-			long = true
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("read line: %w", err)
-		}
-		if len(line) > 0 || long {
-			if ferr := f(bytes.TrimRight(line, "\r\n"), long); ferr != nil {
-				return fmt.Errorf("%w: %w", errFlush, ferr)
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		line, long = line[:0], false
-	}
 }

@@ -238,18 +238,19 @@ func TestEnrolRefused(t *testing.T) {
 func TestLinesRefused(t *testing.T) {
 	t.Parallel()
 	w := office(t, false, false)
-	const input = "{\"findings\":\"第一条走访情况\"}\n" +
+	input := "{\"findings\":\"第一条走访情况\"}\n" +
 		"{\"findings\":\n" +
 		"{\"findings\":\"第三条走访情况\"}\n" +
 		"{\"findings\":\"\xd7\xdf\"}\n" +
 		"{\"findings\":\"第五条走访情况\",\"visit_mode\":\"telegraph\"}\n" +
 		"{\"findings\":\"第六条走访情况\",\"author\":\"钱七\"}\n" +
-		"{\"findings\":\"第七条走访情况\"}"
+		"{\"findings\":\"" + strings.Repeat("长", 1<<20) + "\"}\n" +
+		"{\"findings\":\"第八条走访情况\"}"
 	r, err := w.command(input, nil, "zhucun-agent", "put", "visit", "--data", "a")
-	if err != nil || r.code != 1 || len(lines(r.out)) != 3 || len(lines(r.err)) != 4 {
-		t.Fatalf("%v %s", err, r)
+	if err != nil || r.code != 1 || len(lines(r.out)) != 3 || len(lines(r.err)) != 5 {
+		t.Fatalf("%v %.2000s", err, r)
 	}
-	for i, want := range []string{"第 2 行：", "第 4 行：", "第 5 行：", "第 6 行："} {
+	for i, want := range []string{"第 2 行：", "第 4 行：", "第 5 行：", "第 6 行：", "第 7 行：这一行超过 1 MB"} {
 		if got := strings.Split(r.err, "\n"); !slices.ContainsFunc(got, func(l string) bool { return strings.HasPrefix(l, want) }) {
 			t.Errorf("sentence %d: none begins with %q: %s", i, want, r.err)
 		}
