@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-
 	"slices"
 	"strings"
 	"time"
@@ -25,16 +24,25 @@ func (a *agent) today() string {
 
 var beijing = time.FixedZone("CST", 8*3600)
 
-// shown gives a record as it is printed.
-func (c *call) shown(a *agent, r store.Record) merge.JSON {
-	f := a.forms.Form(r.Key.Type)
-	marks := r.View.Marks(f, a.today(), c.lang, a.store.Exists)
-	if f != nil {
-		for name, v := range f.Calculate(r.View.Fields, a.today()) {
+// calculate adds to a record what its form works out. What a form merely offers
+// for a field is left out: nobody has said it.
+func calculate(f *form.Form, r store.Record, today string) {
+	if !slices.ContainsFunc(f.Fields, calculated) {
+		return
+	}
+	for name, v := range f.Calculate(r.View.Fields, today) {
+		if calculated(f.Field(name)) {
 			r.View.Fields[name] = v
 		}
 	}
-	return r.View.JSON(r.Key, r.Way, marks)
+}
+
+func calculated(fd *form.Field) bool { return fd.Kind == form.Calculate }
+
+// shown gives a record as it is printed.
+func (c *call) shown(a *agent, f *form.Form, r store.Record, today string) merge.JSON {
+	calculate(f, r, today)
+	return r.View.JSON(r.Key, r.Way, r.View.Marks(f, today, c.lang, a.store.Exists))
 }
 
 func (c *call) getCmd() *cobra.Command {
@@ -57,7 +65,7 @@ func (c *call) getCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				j := c.shown(a, r)
+				j := c.shown(a, f, r, a.today())
 				if history {
 					if j.History, err = a.store.History(f.Type, id); err != nil {
 						return err
@@ -192,19 +200,22 @@ func (c *call) listCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				n := 0
+				if err := a.village(record.Village(village)); err != nil {
+					return err
+				}
+				n, today := 0, a.today()
 				var perr error
 				err = a.store.Each(record.Village(village), f.Type, func(r store.Record) bool {
 					if cmd.Context().Err() != nil {
 						perr = cmd.Context().Err()
 						return false
 					}
-					if !fits(r) {
+					if calculate(f, r, today); !fits(r) {
 						return true
 					}
 					n++
 					if c.json {
-						perr = c.print(c.shown(a, r))
+						perr = c.print(c.shown(a, f, r, today))
 						return perr == nil
 					}
 					c.printf("%s  %s  %s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(r.Way))
@@ -221,6 +232,27 @@ func (c *call) listCmd() *cobra.Command {
 	cmd.Flags().StringVar(&text, "text", "", c.say("含有这段文字", "containing this text"))
 	cmd.Flags().StringVar(&village, "village", "", c.say("只看这个村", "of this village only"))
 	return cmd
+}
+
+// village refuses a code that is neither one of the laptop's villages nor one of
+// which it still holds records.
+func (a *agent) village(code record.Village) error {
+	if code == "" {
+		return nil
+	}
+	st, err := a.store.Status()
+	if err != nil || slices.ContainsFunc(st.Villages, func(v store.VillageStatus) bool { return v.Code == code }) {
+		return err
+	}
+	d, err := a.store.Device()
+	switch {
+	case err != nil:
+		return err
+	case !d.Enrolled():
+		return store.ErrNotEnrolled
+	}
+	_, err = d.Village(code)
+	return err
 }
 
 // title is what a record is called in a list.
@@ -252,6 +284,11 @@ func (c *call) filter(a *agent, f *form.Form, where []string, text string) (func
 			return nil, err
 		}
 		v, err := fd.CanonText(value)
+		if fd.Kind == form.Calculate && value != "" {
+			if v, err = record.Number(value); err != nil {
+				err = c.fail(c.say("%s：“%s”不是数字", "%s: %q is not a number", name, value))
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -261,7 +298,10 @@ func (c *call) filter(a *agent, f *form.Form, where []string, text string) (func
 		for _, w := range conditions {
 			has := r.View.Fields[w.name]
 			switch {
-			case has == "" && w.value.IsNull():
+			case w.value.IsNull():
+				if has != "" && !has.IsNull() {
+					return false
+				}
 			case w.many:
 				for _, code := range w.value.Texts() {
 					if !slices.Contains(has.Texts(), code) {

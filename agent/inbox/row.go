@@ -34,14 +34,15 @@ func Say(err error, lang form.Lang) string {
 	return store.Sentence(err, lang)
 }
 
-// envelope is a record as a JSON line gives it: with its fields apart or, when
-// there are no "fields", all in one object.
+// envelope is a record as a JSON line gives it: with its fields apart, as get
+// and list print it, or all in one object.
 type envelope struct {
 	Village record.Village
 	Type    record.Type
 	ID      record.ID
 	Author  string
 	Fields  map[string]json.RawMessage
+	Apart   bool
 }
 
 func readEnvelope(line []byte) (e envelope, err error) {
@@ -82,6 +83,7 @@ func readEnvelope(line []byte) (e envelope, err error) {
 		}
 	}
 	if inner, ok := all["fields"]; ok {
+		e.Apart = true
 		if err := json.Unmarshal(inner, &e.Fields); err != nil {
 			return e, wrong("fields 应是 JSON 对象", "fields should be a JSON object")
 		}
@@ -132,6 +134,9 @@ func Line(forms *form.Set, t record.Type, line []byte) (store.Edit, error) {
 				return edit, err
 			}
 			continue
+		}
+		if fd := f.Field(name); e.Apart && fd != nil && fd.Kind == form.Calculate {
+			continue // printed with the others; says nothing new
 		}
 		fd, err := settable(f, name)
 		if err != nil {
