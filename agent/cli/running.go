@@ -81,10 +81,11 @@ func writeRunning(dir string, r running) error {
 }
 
 // request is a command as the running agent gets it, one JSON line; standard
-// input follows.
+// input follows. Words are bytes: those that are not UTF-8 must arrive as they
+// are, to be refused.
 type request struct {
-	Args []string  `json:"args"`
-	Cwd  string    `json:"cwd"`
+	Args [][]byte  `json:"args"`
+	Cwd  []byte    `json:"cwd"`
 	Lang form.Lang `json:"lang"`
 }
 
@@ -97,8 +98,12 @@ const (
 )
 
 // forward has the running agent carry the command out.
-func (c *call) forward(ctx context.Context, r running, stdin bool) error {
-	head, err := json.Marshal(request{c.args, c.cwd, c.lang})
+func (c *call) forward(ctx context.Context, at running, stdin bool) error {
+	r := request{Cwd: []byte(c.cwd), Lang: c.lang}
+	for _, a := range c.args {
+		r.Args = append(r.Args, []byte(a))
+	}
+	head, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
@@ -106,11 +111,11 @@ func (c *call) forward(ctx context.Context, r running, stdin bool) error {
 	if stdin {
 		body = io.MultiReader(body, c.in)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.Addr+commandPath, body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+at.Addr+commandPath, body)
 	if err != nil {
 		return err
 	}
-	req.Header.Set(tokenHeader, r.Token)
+	req.Header.Set(tokenHeader, at.Token)
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
 		c.log.Debug("the running agent was not reached", "error", err)
@@ -188,7 +193,10 @@ func (a *agent) commands(token string, log func(*call)) http.Handler {
 		mu := new(sync.Mutex)
 		out := frames{mu, w, control.Flush, frameOut}
 		errs := frames{mu, w, control.Flush, frameErr}
-		c := &call{in: in, out: out, err: errs, lang: r.Lang, cwd: r.Cwd, args: r.Args, live: a, data: a.store.Dir()}
+		c := &call{in: in, out: out, err: errs, lang: r.Lang, cwd: string(r.Cwd), live: a, data: a.store.Dir()}
+		for _, arg := range r.Args {
+			c.args = append(c.args, string(arg))
+		}
 		log(c)
 		code := c.run(req.Context())
 		mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -172,6 +173,8 @@ func (c *call) resolveCmd() *cobra.Command {
 					if dot, err = record.ParseDot(take); err != nil {
 						return c.fail(c.say("--take %q 不是一个值的编号，编号见 conflicts", "--take %q does not name a value; conflicts prints the names", take))
 					}
+				case fd == nil && !utf8.ValidString(value):
+					return c.fail(c.say("_life：文字编码不是 UTF-8，请另存为 UTF-8", "_life: the text is not UTF-8; save it as UTF-8"))
 				case fd != nil:
 					if v, err = fd.CanonText(value); err != nil {
 						return err

@@ -215,6 +215,10 @@ func setLife(e *store.Edit, s string) error {
 		e.Revive = true
 		return nil
 	}
+	if !utf8.ValidString(s) {
+		// Written as JSON it would lose what is not.
+		return wrong("_life：文字编码不是 UTF-8，请另存为 UTF-8", "_life: the text is not UTF-8; save it as UTF-8")
+	}
 	reason, ok := strings.CutPrefix(s, "void:")
 	if reason = strings.TrimSpace(reason); !ok || reason == "" {
 		return wrong(`_life 应是 "alive" 或 "void: 原因"`, `_life should be "alive" or "void: reason"`)
