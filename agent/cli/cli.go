@@ -265,7 +265,7 @@ func (c *call) with(ctx context.Context, stdin bool, do func(*agent) error) erro
 	if r, ok := findRunning(c.data); ok {
 		return c.forward(ctx, r, stdin)
 	}
-	s, err := store.Open(c.data, store.Options{})
+	s, err := openStore(c.data)
 	if errors.Is(err, store.ErrInUse) {
 		// The agent may just have started.
 		if r, ok := waitRunning(ctx, c.data); ok {

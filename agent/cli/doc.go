@@ -10,4 +10,6 @@
 //     sentence with the next step on standard error.
 //   - The running agent takes commands only from whoever can read run.json in
 //     its data folder, which is the user it runs as.
+//   - A command gives nothing to what listens where run.json says before that
+//     has proved to be the agent; it goes on alone where it does not.
 package cli

@@ -153,7 +153,7 @@ func (s *stream) open(ctx context.Context) error {
 		return nil
 	}
 	for end := time.Now().Add(heldUp); ; {
-		st, err := store.Open(s.c.data, store.Options{})
+		st, err := openStore(s.c.data)
 		if err == nil {
 			s.a = s.c.own(st)
 			return nil

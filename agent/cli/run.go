@@ -54,7 +54,7 @@ func (c *call) serve(ctx context.Context, listen string) error {
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return c.usage(c.say("--listen 只能是本机地址，如 127.0.0.1:8450", "--listen is an address of this machine, such as 127.0.0.1:8450"))
 	}
-	s, err := store.Open(c.data, store.Options{})
+	s, err := openStore(c.data)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (c *call) serve(ctx context.Context, listen string) error {
 	})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
-	if err := writeRunning(c.data, running{addr, token, os.Getpid()}); err != nil {
+	if err := writeRunning(c.data, running{addr, token}); err != nil {
 		stop()
 		srv.Close()
 		work.Wait()

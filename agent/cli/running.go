@@ -1,11 +1,16 @@
 package cli
 
 import (
-	"bytes"
+	"bufio"
 	"context"
-	"crypto/subtle"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -13,58 +18,111 @@ import (
 	"sync"
 	"time"
 
+	"zhucun/agent/store"
 	"zhucun/shared/form"
 )
 
 // runFile tells commands where the running agent is. Only the user who runs it
-// can read it, and its token is what lets a command in.
+// can read it. It stays behind when the agent is killed, and by then anybody may
+// listen at that address; so its token is never sent: each side shows the other
+// that it knows it before anything else is said.
 const runFile = "run.json"
 
 type running struct {
 	Addr  string `json:"addr"`
 	Token string `json:"token"`
-	PID   int    `json:"pid"`
 }
 
 const (
-	commandPath = "/command"
-	tokenHeader = "Zhucun-Token"
+	commandPath     = "/command"
+	challengeHeader = "Zhucun-Challenge"
+	proofHeader     = "Zhucun-Proof"
+	// answers is how long an agent may take to prove itself.
+	answers = 2 * time.Second
 )
 
+// The two sides of an exchange. Each proves itself in its own name, so that
+// nobody can give a side its own proof back.
+const (
+	agentSide   = "agent"
+	commandSide = "command"
+)
+
+// proof answers a challenge as only one who knows the token can, in proofSize
+// bytes.
+func proof(token, side, challenge string) string {
+	h := hmac.New(sha256.New, []byte(token))
+	io.WriteString(h, side+" "+challenge)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+const proofSize = 2 * sha256.Size
+
+func same(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
+
+// door leads to this machine only: no proxy, and no redirect is followed.
+var door = &http.Transport{DisableKeepAlives: true}
+
+// errStranger says that what listens where the agent did is not the agent.
+var errStranger = errors.New("what listens there did not prove to be the agent")
+
+// knock begins an exchange, and ends it unless the agent proves itself. body is
+// sent meanwhile.
+func (r running) knock(ctx context.Context, method string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+r.Addr+commandPath, body)
+	if err != nil {
+		return nil, err
+	}
+	challenge := rand.Text()
+	req.Header.Set(challengeHeader, challenge)
+	resp, err := door.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if !same(resp.Header.Get(proofHeader), proof(r.Token, agentSide, challenge)) {
+		resp.Body.Close()
+		return nil, errStranger
+	}
+	return resp, nil
+}
+
 // findRunning finds the agent that runs on dir. A file left by one that was
-// killed leads to nobody.
+// killed leads to nobody, or to a stranger.
 func findRunning(dir string) (r running, ok bool) {
 	raw, err := os.ReadFile(filepath.Join(dir, runFile))
-	if err != nil || json.Unmarshal(raw, &r) != nil || r.Addr == "" {
+	if err != nil || json.Unmarshal(raw, &r) != nil || r.Addr == "" || r.Token == "" {
 		return r, false
 	}
-	req, err := http.NewRequest(http.MethodGet, "http://"+r.Addr+commandPath, nil)
-	if err != nil {
-		return r, false
-	}
-	req.Header.Set(tokenHeader, r.Token)
-	resp, err := (&http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	ctx, cancel := context.WithTimeout(context.Background(), answers)
+	defer cancel()
+	resp, err := r.knock(ctx, http.MethodGet, nil)
 	if err != nil {
 		return r, false
 	}
 	resp.Body.Close()
-	return r, resp.StatusCode == http.StatusNoContent
+	return r, true
 }
 
 // waitRunning gives an agent that has the store open but does not answer yet a
 // moment to do so.
 func waitRunning(ctx context.Context, dir string) (running, bool) {
-	for range 20 {
+	for end := time.Now().Add(answers); ctx.Err() == nil && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if r, ok := findRunning(dir); ok {
 			return r, true
 		}
-		select {
-		case <-ctx.Done():
-			return running{}, false
-		case <-time.After(100 * time.Millisecond):
-		}
 	}
 	return running{}, false
+}
+
+// openStore opens the store of dir. While it is open here no agent runs: a
+// run.json that is there was left behind, and every command would knock where
+// it says.
+func openStore(dir string) (*store.Store, error) {
+	s, err := store.Open(dir, store.Options{})
+	if err == nil {
+		os.Remove(filepath.Join(dir, runFile))
+	}
+	return s, err
 }
 
 // writeRunning writes run.json whole or not at all.
@@ -74,6 +132,10 @@ func writeRunning(dir string, r running) error {
 		return err
 	}
 	tmp := filepath.Join(dir, runFile+".new")
+	// One that was left may be open to others.
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	if err := os.WriteFile(tmp, raw, 0o600); err != nil {
 		return err
 	}
@@ -97,7 +159,8 @@ const (
 	frameExit = 3
 )
 
-// forward has the running agent carry the command out.
+// forward has the running agent carry the command out. Nothing is sent before
+// the agent has proved itself; the command's own proof goes first then.
 func (c *call) forward(ctx context.Context, at running, stdin bool) error {
 	r := request{Cwd: []byte(c.cwd), Lang: c.lang}
 	for _, a := range c.args {
@@ -107,24 +170,29 @@ func (c *call) forward(ctx context.Context, at running, stdin bool) error {
 	if err != nil {
 		return err
 	}
-	var body io.Reader = bytes.NewReader(append(head, '\n'))
-	if stdin {
-		body = io.MultiReader(body, c.in)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+at.Addr+commandPath, body)
-	if err != nil {
-		return err
-	}
-	req.Header.Set(tokenHeader, at.Token)
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	body, send := io.Pipe()
+	defer body.Close()
+	late := time.AfterFunc(answers, func() {
+		cancel()
+		// The transport waits for a body that it has begun to send.
+		send.CloseWithError(errStranger)
+	})
+	resp, err := at.knock(ctx, http.MethodPost, body)
+	late.Stop()
 	if err != nil {
 		c.log.Debug("the running agent was not reached", "error", err)
 		return c.fail(c.say("后台程序没有应答，可能刚刚停止。请再试一次", "The running agent did not answer; perhaps it has just stopped. Try again"))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return c.fail(c.say("后台程序没有接受这个命令（%s）。请重新启动它再试", "The running agent did not take the command (%s). Start it again and try once more", resp.Status))
-	}
+	go func() {
+		_, err := fmt.Fprintf(send, "%s%s\n", proof(at.Token, commandSide, resp.Header.Get(challengeHeader)), head)
+		if err == nil && stdin {
+			_, err = io.Copy(send, c.in)
+		}
+		send.CloseWithError(err)
+	}()
 	for {
 		var h [5]byte
 		if _, err := io.ReadFull(resp.Body, h[:]); err != nil {
@@ -170,11 +238,14 @@ func (f frames) Write(b []byte) (int, error) {
 // commands serves the command door of a running agent.
 func (a *agent) commands(token string, log func(*call)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if subtle.ConstantTimeCompare([]byte(req.Header.Get(tokenHeader)), []byte(token)) != 1 || req.Host != a.addr {
+		theirs, ours := req.Header.Get(challengeHeader), rand.Text()
+		if theirs == "" || req.Host != a.addr {
 			http.Error(w, "not for you", http.StatusForbidden)
 			return
 		}
-		if req.Method == http.MethodGet {
+		w.Header().Set(proofHeader, proof(token, agentSide, theirs))
+		w.Header().Set(challengeHeader, ours)
+		if req.Method != http.MethodPost {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
@@ -183,13 +254,21 @@ func (a *agent) commands(token string, log func(*call)) http.Handler {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		var r request
-		in, err := readRequest(req.Body, &r)
-		if err != nil {
-			http.Error(w, "command not understood", http.StatusBadRequest)
+		w.WriteHeader(http.StatusOK)
+		if control.Flush() != nil {
 			return
 		}
-		w.WriteHeader(http.StatusOK)
+		control.SetReadDeadline(time.Now().Add(answers))
+		answer := make([]byte, proofSize)
+		if _, err := io.ReadFull(req.Body, answer); err != nil || !same(string(answer), proof(token, commandSide, ours)) {
+			return
+		}
+		control.SetReadDeadline(time.Time{})
+		in := bufio.NewReader(req.Body)
+		var r request
+		if head, err := in.ReadBytes('\n'); err != nil || json.Unmarshal(head, &r) != nil {
+			return
+		}
 		mu := new(sync.Mutex)
 		out := frames{mu, w, control.Flush, frameOut}
 		errs := frames{mu, w, control.Flush, frameErr}
@@ -203,20 +282,4 @@ func (a *agent) commands(token string, log func(*call)) http.Handler {
 		defer mu.Unlock()
 		w.Write(binary.BigEndian.AppendUint32([]byte{frameExit}, uint32(code)))
 	})
-}
-
-// readRequest reads the JSON line and gives what follows.
-func readRequest(body io.Reader, r *request) (io.Reader, error) {
-	var line []byte
-	one := make([]byte, 1)
-	for len(line) < 1<<20 {
-		if _, err := io.ReadFull(body, one); err != nil {
-			return nil, err
-		}
-		if one[0] == '\n' {
-			return body, json.Unmarshal(line, r)
-		}
-		line = append(line, one[0])
-	}
-	return nil, io.ErrShortBuffer
 }

@@ -2,11 +2,16 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httputil"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -114,6 +119,56 @@ func killed(t *testing.T, w *world, laptop string, beside bool) {
 		t.Errorf("only %d ids were printed in %d rounds: nothing was tried", len(printed), crashes)
 	}
 	t.Logf("%d ids in %d rounds", len(printed), crashes)
+}
+
+// A killed agent leaves run.json, and somebody else comes to listen where it
+// did. The command tells him nothing and does its work itself, once.
+func TestStrangerAfterCrash(t *testing.T) {
+	t.Parallel()
+	w := office(t, false, true)
+	w.link.down()
+	left, err := os.Stat(w.path("a/run.json"))
+	if err != nil || left.Mode() != 0o600 {
+		t.Errorf("run.json is there for others: %v, %v", left.Mode(), err)
+	}
+	var at struct{ Addr, Token string }
+	raw, err := os.ReadFile(w.path("a/run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &at); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.procs["a"].crash(); err != nil {
+		t.Fatal(err)
+	}
+	delete(w.procs, "a")
+	l, err := net.Listen("tcp", at.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var heard atomic.Value
+	heard.Store("")
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		told, _ := httputil.DumpRequest(r, r.Method == http.MethodPost)
+		heard.Store(heard.Load().(string) + string(told))
+		if r.Method != http.MethodPost {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		const id = "{\"id\":\"0192d3a4-0000-7000-8000-000000000001\"}\n"
+		fmt.Fprintf(w, "\x01\x00\x00\x00%c%s\x03\x00\x00\x00\x00", len(id), id)
+	})}
+	go srv.Serve(l)
+	t.Cleanup(func() { srv.Close() })
+
+	id := w.put(t, "visit", "findings=只能说给自己人的话", "--data", "a")
+	if told := heard.Load().(string); strings.Contains(told, at.Token) || strings.Contains(told, "args") {
+		t.Errorf("the stranger was told: %s", told)
+	}
+	if out := w.must(t, "zhucun-agent", "get", "visit", id, "--data", "a", "--json"); !strings.Contains(out, "只能说给自己人的话") {
+		t.Error(out)
+	}
 }
 
 // promised waits for the first id.

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"zhucun/agent/store"
+	"zhucun/shared/form"
+)
+
+const secret = "身份证 369999199001010027"
+
+// overheard is a listener that answers every request with the same text and
+// keeps all that it is sent; heard closes it.
+func overheard(t *testing.T, answer string) (addr string, heard func() string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var all bytes.Buffer
+	var work sync.WaitGroup
+	work.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			work.Go(func() {
+				defer conn.Close()
+				first := make([]byte, 4<<10)
+				n, _ := conn.Read(first)
+				io.WriteString(conn, answer)
+				conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+				rest, _ := io.ReadAll(conn)
+				mu.Lock()
+				defer mu.Unlock()
+				all.Write(first[:n])
+				all.Write(rest)
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String(), func() string {
+		l.Close()
+		work.Wait()
+		return all.String()
+	}
+}
+
+// Each row is what a stranger answers who listens where an agent did. He is
+// told neither the token nor anything of the command.
+func TestStranger(t *testing.T) {
+	for name, answer := range map[string]string{
+		"no content":     "HTTP/1.1 204 No Content\r\n\r\n",
+		"all is well":    "HTTP/1.1 200 OK\r\n\r\n\x01\x00\x00\x00\x03ok\n\x03\x00\x00\x00\x00",
+		"a made-up one":  "HTTP/1.1 200 OK\r\nZhucun-Challenge: x\r\nZhucun-Proof: " + strings.Repeat("0", proofSize) + "\r\n\r\n",
+		"go elsewhere":   "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r\n\r\n",
+		"not HTTP":       "SSH-2.0-OpenSSH\r\n",
+		"nothing at all": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, heard := overheard(t, answer)
+			r := running{addr, "the-token"}
+			dir := t.TempDir()
+			if err := writeRunning(dir, r); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := findRunning(dir); ok {
+				t.Error("taken for the agent")
+			}
+			c := &call{in: strings.NewReader(secret), out: io.Discard, err: io.Discard, args: []string{"put", secret}, log: slog.New(slog.DiscardHandler)}
+			if err := c.forward(t.Context(), r, true); err == nil {
+				t.Error("the command was carried out")
+			}
+			told := heard()
+			for _, word := range []string{secret, r.Token, "args"} {
+				if strings.Contains(told, word) {
+					t.Errorf("he was told %q: %q", word, told)
+				}
+			}
+		})
+	}
+}
+
+// commandDoor opens the command door of an agent.
+func commandDoor(t *testing.T) running {
+	t.Helper()
+	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	srv := httptest.NewUnstartedServer(nil)
+	r := running{srv.Listener.Addr().String(), "the-token"}
+	a := &agent{store: s, forms: form.Builtin(), addr: r.Addr}
+	a.sync = (&call{log: slog.New(slog.DiscardHandler)}).own(s).sync
+	srv.Config.Handler = a.commands(r.Token, func(c *call) { c.log = slog.New(slog.DiscardHandler) })
+	srv.Start()
+	t.Cleanup(srv.Close)
+	return r
+}
+
+// Each row is who knocks, by what they send for a proof. Only who knows the
+// token gets a command carried out.
+func TestCommandDoor(t *testing.T) {
+	r := commandDoor(t)
+	tests := []struct {
+		name  string
+		proof func(theirProof, challenge string) string
+		taken bool
+	}{
+		{"the command", func(_, challenge string) string { return proof(r.Token, commandSide, challenge) }, true},
+		{"another token", func(_, challenge string) string { return proof("another", commandSide, challenge) }, false},
+		{"the agent's own proof given back", func(theirs, _ string) string { return theirs }, false},
+		{"the agent's side", func(_, challenge string) string { return proof(r.Token, agentSide, challenge) }, false},
+		{"another challenge", func(string, string) string { return proof(r.Token, commandSide, "another") }, false},
+		{"no proof", func(string, string) string { return "" }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			body, send := io.Pipe()
+			resp, err := r.knock(ctx, http.MethodPost, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			go func() {
+				fmt.Fprintf(send, "%s{\"args\":[\"c3RhdHVz\",\"LS1qc29u\"]}\n", tt.proof(resp.Header.Get(proofHeader), resp.Header.Get(challengeHeader)))
+				send.Close()
+			}()
+			got, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if taken := bytes.Contains(got, []byte(`"pending"`)); taken != tt.taken {
+				t.Errorf("taken %v, want %v: %q", taken, tt.taken, got)
+			}
+		})
+	}
+}
