@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -78,20 +79,25 @@ func (c *call) putLines(ctx context.Context, t record.Type, o lineOptions) error
 	for {
 		select {
 		case first, ok := <-lines:
-			if !ok {
-				if s.bad {
-					return errFailed
-				}
-				return ctx.Err()
+			switch {
+			case ok:
+			case ctx.Err() != nil:
+				return s.rest(store.ErrClosed)
+			case s.bad:
+				return errFailed
+			default:
+				return nil
 			}
 			batch := gather(first, lines)
 			if err := s.save(ctx, batch); err != nil {
-				return err
+				return s.rest(err)
 			}
 			for _, l := range batch {
 				room.Release(int64(len(l.text)))
 			}
 			idle.Reset(pause)
+		case <-ctx.Done():
+			return s.rest(store.ErrClosed)
 		case <-idle.C:
 			if err := s.close(); err != nil {
 				return err
@@ -141,6 +147,31 @@ type stream struct {
 	o   lineOptions
 	a   *agent // the running one, or the store opened here; nil while it is not
 	bad bool   // some line was not taken
+	ids bool   // some id was printed
+}
+
+// rest gives why the lines that are left were not saved.
+func (s *stream) rest(err error) error {
+	if !s.ids {
+		return err
+	}
+	return s.c.rest(err)
+}
+
+// rest gives an error that came after part of the work had been printed. What
+// the store says is of one save, and would be taken as said of all.
+func (c *call) rest(err error) error {
+	var plain *plainError
+	switch {
+	case errors.As(err, &plain):
+		return err
+	case errors.Is(err, store.ErrDisk): // nobody knows of the rest
+	case errors.Is(err, syscall.ENOSPC):
+		return c.fail(c.say("磁盘已满。上面显示的都已保存，其余没有；请腾出空间后再存其余的", "The disk is full. What was printed is saved and the rest is not; free some space and try the rest again"))
+	case errors.Is(err, store.ErrClosed):
+		return c.fail(c.say("程序正在退出。上面显示的都已保存，其余请再试一次", "The agent is stopping. What was printed is saved; try the rest again"))
+	}
+	return c.fail(c.say("上面显示的都已保存。%s", "What was printed is saved. %s", c.sentence(err)))
 }
 
 // errRuns says that an agent runs on the data folder by now.
@@ -223,8 +254,9 @@ func (s *stream) save(ctx context.Context, lines []line) error {
 			continue
 		}
 		if err := s.c.print(map[string]string{"id": sv.Key.ID.String()}); err != nil {
-			return err
+			return s.c.fail(s.c.say("编号写不出去（%s）；收下的可能比显示的多，请用 list 核对", "The ids could not be written (%s); more may be saved than they show, check with list", err))
 		}
+		s.ids = true
 	}
 	return nil
 }

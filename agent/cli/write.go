@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,23 +101,31 @@ func (c *call) importCmd() *cobra.Command {
 				if ext := strings.ToLower(filepath.Ext(args[0])); ext != ".jsonl" {
 					return c.fail(c.say("只能导入 .jsonl 文件（每行一条记录），不能导入 %q。请另存后再试", "Only .jsonl files (one record a line) can be imported, not %q; save it as one and try again", ext))
 				}
+				// Before it is opened: that would wait for ever on a pipe.
+				info, err := os.Stat(c.path(args[0]))
+				if err != nil {
+					return err
+				}
+				if !info.Mode().IsRegular() {
+					return c.fail(c.say("%s 不是普通文件，请换一个文件", "%s is not a regular file; choose another", args[0]))
+				}
 				f, err := os.Open(c.path(args[0]))
 				if err != nil {
 					return err
 				}
 				defer f.Close()
-				if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-					return errors.Join(err, c.fail(c.say("%s 不是普通文件", "%s is not a regular file", args[0])))
-				}
 				rep, err := inbox.JSONL(cmd.Context(), a.store, a.forms, record.Type(t), author, c.lang, f)
 				if c.json {
 					if perr := c.print(rep); perr != nil {
 						return perr
 					}
-				} else {
+				} else if err == nil || rep.Rows > 0 {
 					c.printf("%s", rep.Words(c.lang))
 				}
-				if err != nil {
+				switch {
+				case err != nil && rep.New+rep.Changed > 0:
+					return c.rest(err)
+				case err != nil:
 					return err
 				}
 				if rep.NotTaken > 0 {

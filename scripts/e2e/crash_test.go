@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -119,6 +120,34 @@ func killed(t *testing.T, w *world, laptop string, beside bool) {
 		t.Errorf("only %d ids were printed in %d rounds: nothing was tried", len(printed), crashes)
 	}
 	t.Logf("%d ids in %d rounds", len(printed), crashes)
+}
+
+// An agent is stopped while somebody puts in records and has not ended. It ends
+// at once, and the command says what became of them.
+func TestStoppedUnderPut(t *testing.T) {
+	t.Parallel()
+	w := office(t, false, true)
+	put, err := w.start("put", []string{"ZHUCUN_LANG=en"}, true, "zhucun-agent", "put", "visit", "--data", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(put.stdin, "{\"findings\":\"停止以前写的走访\"}\n"); err != nil {
+		t.Fatal(err)
+	}
+	promised(t, w.path("put.out"))
+	if code, err := w.procs["a"].stop(); err != nil || code != 0 {
+		t.Errorf("the agent ended with %d, %v", code, err)
+	}
+	delete(w.procs, "a")
+	code, err := put.wait()
+	delete(w.procs, "put")
+	said, _ := os.ReadFile(w.path("put.err"))
+	if want := "The agent is stopping. What was printed is saved; try the rest again\n"; err != nil || code != 1 || string(said) != want {
+		t.Errorf("put ended with %d, %v: %s", code, err, said)
+	}
+	if out := w.must(t, "zhucun-agent", "list", "visit", "--data", "a", "--json"); len(lines(out)) != 1 {
+		t.Errorf("%d visits, want 1", len(lines(out)))
+	}
 }
 
 // A killed agent leaves run.json, and somebody else comes to listen where it

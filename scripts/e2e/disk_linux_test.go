@@ -86,7 +86,7 @@ func TestFullDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			saved := len(lines(r.out))
-			if r.code != 1 || len(lines(r.err)) != 1 || !strings.Contains(r.err, "磁盘已满") || saved == 0 || saved == 6000 {
+			if r.code != 1 || len(lines(r.err)) != 1 || !strings.Contains(r.err, "磁盘已满。上面显示的都已保存，其余没有") || saved == 0 || saved == 6000 {
 				t.Fatalf("%d saved, exit status %d: %.500s", saved, r.code, r.err)
 			}
 			whole := func(want int) {
