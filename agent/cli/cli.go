@@ -129,8 +129,25 @@ func (c *call) say(zh, en string, args ...any) string {
 // write prints a text.
 func (c *call) write(text string) { io.WriteString(c.out, text) }
 
+// output keeps the first failure to print: a command whose output is cut off has
+// not done what it was asked.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 func (c *call) run(ctx context.Context) int {
 	c.lang = asked(c.args, c.lang)
+	out := &output{w: c.out}
+	c.out = out
 	root := c.root()
 	root.SetArgs(c.args)
 	root.SetIn(c.in)
@@ -143,6 +160,9 @@ func (c *call) run(ctx context.Context) int {
 	var usage *usageError
 	var status exitStatus
 	switch {
+	case out.err != nil:
+		fmt.Fprintln(c.err, c.say("结果没有写全（%s）。要保存的可能已经保存，请用 list 或 get 核对", "The output could not be written whole (%s). What was to be saved may be; check with list or get", out.err))
+		return exitFailed
 	case err == nil:
 		return 0
 	case errors.As(err, &status):

@@ -254,7 +254,7 @@ func (s *stream) save(ctx context.Context, lines []line) error {
 			continue
 		}
 		if err := s.c.print(map[string]string{"id": sv.Key.ID.String()}); err != nil {
-			return s.c.fail(s.c.say("编号写不出去（%s）；收下的可能比显示的多，请用 list 核对", "The ids could not be written (%s); more may be saved than they show, check with list", err))
+			return err
 		}
 		s.ids = true
 	}

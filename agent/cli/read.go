@@ -406,7 +406,7 @@ func (c *call) statusCmd() *cobra.Command {
 				}
 				s := statusJSON{
 					Pending: st.Pending, Delivered: st.Delivered, Quarantined: st.Quarantined, Conflicts: st.Conflicts, Proposals: st.Proposals, ClockOffset: skew, Records: st.Records,
-					Device: string(d.ID), Role: string(d.Assigned.Role), Profiles: d.Assigned.Profiles, Server: d.URL, Running: c.live != nil, Villages: []statusVillage{},
+					Device: string(d.ID), Role: string(d.Assigned.Role), Profiles: append([]string{}, d.Assigned.Profiles...), Server: d.URL, Running: c.live != nil, Villages: []statusVillage{},
 				}
 				if d.LastSync > 0 {
 					t := time.UnixMilli(d.LastSync).UTC().Format(time.RFC3339)

@@ -100,16 +100,15 @@ func (c *call) serve(ctx context.Context, listen string) error {
 		return err
 	}
 	if c.json {
-		if err := c.print(map[string]string{"listening": addr}); err != nil {
-			return err
-		}
+		err = c.print(map[string]string{"listening": addr})
 	} else {
 		c.write(c.say("已运行：%s（用 zhucun-agent open 打开网页；Ctrl-C 退出）\n", "Running at %s (open the page with zhucun-agent open; Ctrl-C ends)\n", addr))
 	}
-	select {
-	case <-ctx.Done():
-		err = nil
-	case err = <-served:
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-served:
+		}
 	}
 	stop()
 	// run.json goes first: no new command comes to a door that closes.

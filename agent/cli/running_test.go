@@ -11,11 +11,14 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/wire"
 )
 
 const secret = "身份证 369999199001010027"
@@ -95,18 +98,30 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// commandDoor opens the command door of an agent.
-func commandDoor(t *testing.T) running {
+// laptop is an agent on a store of its own.
+func laptop(t *testing.T) *agent {
 	t.Helper()
 	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
+	if _, err := s.SetDevice(t.Context(), func(d *store.Device) {
+		d.ID, d.Token = "device", "token"
+		d.Assigned = wire.Assignment{Villages: []wire.Village{{Code: "369999000001"}}, Role: identity.Office, Profiles: []string{"王"}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return (&call{log: slog.New(slog.DiscardHandler)}).own(s)
+}
+
+// commandDoor opens the command door of an agent.
+func commandDoor(t *testing.T) running {
+	t.Helper()
+	a := laptop(t)
 	srv := httptest.NewUnstartedServer(nil)
 	r := running{srv.Listener.Addr().String(), "the-token"}
-	a := &agent{store: s, forms: form.Builtin(), addr: r.Addr}
-	a.sync = (&call{log: slog.New(slog.DiscardHandler)}).own(s).sync
+	a.addr = r.Addr
 	srv.Config.Handler = a.commands(r.Token, func(c *call) { c.log = slog.New(slog.DiscardHandler) })
 	srv.Start()
 	t.Cleanup(srv.Close)
@@ -153,3 +168,25 @@ func TestCommandDoor(t *testing.T) {
 		})
 	}
 }
+
+// Each row is a command whose output goes to a full disk: it has not done what
+// it was asked, in JSON and in words.
+func TestOutputCutOff(t *testing.T) {
+	a := laptop(t)
+	for _, args := range []string{"status", "status --json", "list visit", "put visit findings=x", "conflicts", "verify", "--help"} {
+		t.Run(args, func(t *testing.T) {
+			var said strings.Builder
+			c := &call{in: strings.NewReader(""), out: full{}, err: &said, lang: form.En, args: strings.Fields(args), live: a, log: slog.New(slog.DiscardHandler)}
+			if code := c.run(t.Context()); code != exitFailed {
+				t.Errorf("exit status %d", code)
+			}
+			if want := "The output could not be written whole"; !strings.HasPrefix(said.String(), want) || strings.Count(said.String(), "\n") != 1 {
+				t.Errorf("said %q", said.String())
+			}
+		})
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
