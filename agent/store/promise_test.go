@@ -266,3 +266,27 @@ func TestHistoryIsDatedByReceipts(t *testing.T) {
 		t.Errorf("dated %s, taken by the server on %s", at, clock.At0(t0))
 	}
 }
+
+// A store that is sound is found so while it is written to.
+func TestVerifyBesideSaves(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	if err := fill(s, 1000); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- fill(s, 3000) }()
+	for n := 0; ; n++ {
+		r, err := s.Verify()
+		if err != nil || len(r.Faults) > 0 {
+			t.Fatalf("look %d: %v, %v", n, r.Faults, err)
+		}
+		select {
+		case err := <-done:
+			if err != nil || n < 3 {
+				t.Errorf("%d looks, %v", n, err)
+			}
+			return
+		default:
+		}
+	}
+}

@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 
 	"zhucun/shared/merge"
@@ -28,8 +30,16 @@ func (s *Store) Verify() (r Report, err error) {
 			r.Faults = append(r.Faults, fmt.Sprintf(format, args...))
 		}
 	}
-	err = s.view(func(t *tx) error {
+	// The file's structure is looked at in the writer's turn: bbolt counts pages by
+	// its list of free ones, which a commit beside would be changing.
+	err = s.update(context.Background(), false, func(t *tx) error {
 		t.check(func(e error) { fault("data file: %v", e) })
+		return errLooked
+	})
+	if !errors.Is(err, errLooked) {
+		return r, err
+	}
+	err = s.view(func(t *tx) error {
 		for _, code := range t.villageCodes() {
 			v, err := t.village(code)
 			if err != nil {
@@ -60,6 +70,9 @@ func (s *Store) Verify() (r Report, err error) {
 	})
 	return r, err
 }
+
+// errLooked ends a transaction that has changed nothing.
+var errLooked = errors.New("nothing to commit")
 
 func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n uint64) {
 	c := v.b.Bucket(recordBucket(typ)).Cursor()
