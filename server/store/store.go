@@ -19,6 +19,7 @@ import (
 	"zhucun/shared/clock"
 	"zhucun/shared/form"
 	"zhucun/shared/journal"
+	"zhucun/shared/pack"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -58,7 +59,6 @@ type Store struct {
 	read   statements
 	tables map[record.Type]*table
 	zip    *zstd.Encoder
-	unzip  *zstd.Decoder
 
 	notice notice
 	heard  contacts
@@ -77,9 +77,6 @@ func New(ctx context.Context, e Engine, o Options) (*Store, error) {
 	s.notice.init()
 	var err error
 	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false)); err != nil {
-		return nil, err
-	}
-	if s.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(wire.MaxUnpacked)); err != nil {
 		return nil, err
 	}
 	s.tables = map[record.Type]*table{}
@@ -187,7 +184,7 @@ func (t *tx) setMeta(key string, value []byte) error {
 func (s *Store) pack(raw []byte) []byte { return s.zip.EncodeAll(raw, make([]byte, 0, len(raw)/2)) }
 
 func (s *Store) unpack(body []byte) (*journal.Segment, error) {
-	raw, err := s.unzip.DecodeAll(body, nil)
+	raw, err := pack.Unzip(body, wire.MaxUnpacked)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", journal.ErrDamaged, err)
 	}

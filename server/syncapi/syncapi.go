@@ -24,14 +24,23 @@ import (
 
 // Limits.
 const (
-	// maxEnrol bounds a request that anybody may send.
-	maxEnrol = 16 << 10
+	// maxEnrol bounds a request that anybody may send, and maxEnrolled the same
+	// unpacked.
+	maxEnrol    = 16 << 10
+	maxEnrolled = 64 << 10
 	// Budgets of the states in one answer, in bytes.
 	defaultBudget = 1 << 20
 	maxBudget     = 4 << 20
 	// maxBodies bounds the bodies being read at once, in bytes.
 	maxBodies = 512 << 20
-	maxWait   = 20 * time.Second
+	// maxSync bounds a request unpacked: a laptop sends about a megabyte of
+	// entries, and one entry, which is as long as a value in its store, 8 MB.
+	maxSync = 16 << 20
+	// maxUnpacked bounds what is unpacked of all requests at once, in bytes.
+	maxUnpacked = 256 << 20
+	// sorter is what a reader of bzip2 takes, however short the message.
+	sorter  = 4 << 20
+	maxWait = 20 * time.Second
 	// stall is how long a body may stand still.
 	stall = time.Minute
 	// slowest link that an answer is kept waiting for, bytes a second.
@@ -43,16 +52,17 @@ const (
 
 // Handler answers wire.EnrolPath and wire.SyncPath.
 type Handler struct {
-	store  *store.Store
-	access *access.Access
-	log    *slog.Logger
-	bodies *semaphore.Weighted
-	work   *semaphore.Weighted
+	store    *store.Store
+	access   *access.Access
+	log      *slog.Logger
+	bodies   *semaphore.Weighted // bytes being read
+	unpacked *semaphore.Weighted // bytes that requests came to
+	work     *semaphore.Weighted
 }
 
 // New gives the handler over a store.
 func New(s *store.Store, a *access.Access) *Handler {
-	return &Handler{s, a, s.Log, semaphore.NewWeighted(maxBodies), semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0)))}
+	return &Handler{s, a, s.Log, semaphore.NewWeighted(maxBodies), semaphore.NewWeighted(maxUnpacked), semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0)))}
 }
 
 // Server is an HTTP server with the limits on time that agents need; bodies
@@ -134,18 +144,32 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 	return nil, refuse(http.StatusNotFound, wire.FaultMessage, "nothing is here")
 }
 
-// body gives the request's body: of limited size, which must keep moving.
-func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64) (io.Reader, func(), error) {
+// body reads the request's body: of limited size, which must keep moving.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, func(), error) {
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
 		return nil, nil, refuse(http.StatusRequestEntityTooLarge, wire.FaultMessage, "the message is too large")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
-	defer cancel()
-	if err := h.bodies.Acquire(ctx, r.ContentLength); err != nil {
-		return nil, nil, errBusy
+	if err := room(r.Context(), h.bodies, r.ContentLength); err != nil {
+		return nil, nil, err
 	}
-	return &moving{r.Body, http.NewResponseController(w), h.store.Now}, func() { h.bodies.Release(r.ContentLength) }, nil
+	done := func() { h.bodies.Release(r.ContentLength) }
+	b := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(&moving{r.Body, http.NewResponseController(w), h.store.Now}, b); err != nil {
+		done()
+		return nil, nil, unreadable(err)
+	}
+	return b, done, nil
+}
+
+// room waits for so many bytes of memory, not for ever.
+func room(ctx context.Context, s *semaphore.Weighted, bytes int64) error {
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	if s.Acquire(ctx, bytes) != nil {
+		return errBusy
+	}
+	return nil
 }
 
 // moving is a body that may take as long as it likes while it moves.
@@ -188,8 +212,12 @@ func (h *Handler) enrol(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	defer done()
+	if err := room(r.Context(), h.unpacked, sorter); err != nil {
+		return nil, err
+	}
+	defer h.unpacked.Release(sorter)
 	m := new(wire.Enrol)
-	if err := wire.Decode(body, maxEnrol, m); err != nil {
+	if err := wire.Unmarshal(body, maxEnrolled, m); err != nil {
 		return nil, unreadable(err)
 	}
 	if err := version(m.Version); err != nil {
@@ -214,11 +242,12 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 	if err != nil {
 		return nil, err
 	}
-	defer done()
-	m, err := wire.DecodeSync(body, wire.MaxRequest)
+	m, size, err := h.message(r.Context(), body)
+	done()
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, err
 	}
+	defer h.unpacked.Release(size)
 	if err := version(m.Version); err != nil {
 		return nil, err
 	}
@@ -233,6 +262,22 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 	}
 	defer h.work.Release(1)
 	return h.exchange(r.Context(), &device, m, arrived)
+}
+
+// message unpacks a request. For what it comes to, size bytes, memory is taken.
+func (h *Handler) message(ctx context.Context, body []byte) (m *wire.Sync, size int64, err error) {
+	// How much it is a message does not always tell before it is unpacked.
+	most := int64(wire.SyncSize(body, maxSync))
+	if err := room(ctx, h.unpacked, most); err != nil {
+		return nil, 0, err
+	}
+	m, n, err := wire.UnmarshalSync(body, maxSync)
+	if err != nil {
+		h.unpacked.Release(most)
+		return nil, 0, unreadable(err)
+	}
+	h.unpacked.Release(most - int64(n))
+	return m, int64(n), nil
 }
 
 // exchange takes what the device sends and gives what it lacks.

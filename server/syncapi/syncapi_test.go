@@ -15,9 +15,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"zhucun/server/access"
 	"zhucun/server/store"
@@ -26,6 +30,7 @@ import (
 	"zhucun/shared/journal"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
+	"zhucun/shared/wire/blocksort"
 )
 
 const village = record.Village("369999000001")
@@ -35,6 +40,7 @@ type house struct {
 	*testing.T
 	s      *store.Store
 	a      *access.Access
+	door   *Handler
 	server *httptest.Server
 	key    ed25519.PrivateKey
 }
@@ -49,7 +55,8 @@ func newHouse(t *testing.T) *house {
 	h.ok(h.a.AddVillage(context.Background(), store.Village{Code: village, Name: "清源村"}))
 	h.ok(h.a.AddVillage(context.Background(), store.Village{Code: "2", Name: "别村"}))
 	h.server = httptest.NewUnstartedServer(nil)
-	h.server.Config = Server(New(h.s, h.a), slog.New(slog.DiscardHandler))
+	h.door = New(h.s, h.a)
+	h.server.Config = Server(h.door, slog.New(slog.DiscardHandler))
 	h.server.Start()
 	t.Cleanup(h.server.Close)
 	return h
@@ -247,6 +254,36 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// A few bytes that unpack into megabytes are refused, and take no more memory
+// than is set apart for them. All of it is given back.
+func TestBombs(t *testing.T) {
+	h := newHouse(t)
+	token := h.laptop("王队员").who.Token
+	magic := []byte{'Z', 'C', 0xB7, wire.Version}
+	enc, err := zstd.NewWriter(nil)
+	h.ok(err)
+	const times = 8
+	for path, body := range map[string][]byte{
+		wire.EnrolPath: blocksort.Append(append(magic, 3), make([]byte, 2<<20)),
+		wire.SyncPath:  enc.EncodeAll(make([]byte, maxSync+1), slices.Concat(make([]byte, 8), magic, []byte{1})),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range times {
+			if f := h.post(path, token, body, nil); f == nil || f.Code != wire.FaultMessage {
+				t.Errorf("%s: %d bytes are answered with %+v", path, len(body), f)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if took := (after.TotalAlloc - before.TotalAlloc) / times; path == wire.EnrolPath && took > sorter+1<<20 {
+			t.Errorf("%s: %d bytes took %d KB", path, len(body), took>>10)
+		}
+	}
+	if !h.door.unpacked.TryAcquire(maxUnpacked) || !h.door.bodies.TryAcquire(maxBodies) {
+		t.Error("memory was not given back")
+	}
+}
+
 // A revoked laptop reads nothing more. What it still had is taken, in quarantine,
 // and then it is told.
 func TestRevoked(t *testing.T) {
@@ -302,10 +339,10 @@ func FuzzSync(f *testing.F) {
 	h := New(s, access.New(s))
 	d := store.Device{ID: "d", Key: make([]byte, 32), Role: identity.TeamMember, Villages: []record.Village{village}}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := wire.DecodeSync(bytes.NewReader(b), wire.MaxRequest)
+		m, _, err := h.message(context.Background(), b)
 		if err != nil {
-			if unreadable(err) == nil {
-				t.Error("no fault")
+			if f := (*fault)(nil); !errors.As(err, &f) {
+				t.Errorf("no fault: %v", err)
 			}
 			return
 		}

@@ -62,7 +62,7 @@ func encoder(level zstd.EncoderLevel, more ...zstd.EOption) *zstd.Encoder {
 
 var decoder = sync.OnceValue(func() *zstd.Decoder {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderDicts(dictionary), zstd.WithDecoderConcurrency(0),
-		zstd.WithDecoderMaxMemory(Max), zstd.WithDecoderMaxWindow(8<<20))
+		zstd.WithDecoderMaxMemory(Max), zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		panic(err) // constant options
 	}
@@ -77,7 +77,7 @@ func Append(dst, plain []byte, e Effort) []byte {
 // AppendShort is Append for what Shorten has rewritten already.
 func AppendShort(dst, short []byte, e Effort) []byte { return encoders[e]().EncodeAll(short, dst) }
 
-// The errors of Open, beside those of bytes that are damaged.
+// The errors of Open and Unzip, beside those of bytes that are damaged.
 var (
 	// ErrTooLarge: what was packed is larger than the reader takes.
 	ErrTooLarge = errors.New("what was packed is too large")
@@ -87,15 +87,45 @@ var (
 
 // Open gives what Append packed, at most limit bytes (and never more than Max).
 func Open(packed []byte, limit int) ([]byte, error) {
-	short, err := decoder().DecodeAll(packed, nil)
+	limit = min(limit, Max)
+	// What was made short may have become twice as long by it: Shorten.
+	short, err := Unzip(packed, min(2*limit, Max))
+	if err != nil {
+		return nil, err
+	}
+	return Lengthen(make([]byte, 0, min(2*len(short), limit)), short, limit)
+}
+
+// Unzip gives what a frame of zstd holds, with the dictionary or without one:
+// at most limit bytes, and in no more memory.
+func Unzip(frame []byte, limit int) ([]byte, error) {
+	// The decoder keeps to the room it is given; left to itself a few bytes would
+	// get all the memory that there may be.
+	plain, err := decoder().DecodeAll(frame, make([]byte, 0, Size(frame, limit)))
 	switch {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, ErrTooLarge
 	case errors.Is(err, zstd.ErrUnknownDictionary):
 		return nil, ErrDictionary
-	case err != nil:
-		return nil, err
 	}
-	limit = min(limit, Max)
-	return Lengthen(make([]byte, 0, min(2*len(short), limit)), short, limit)
+	return plain, err
+}
+
+// unsaid is how much a frame holds at most that does not say how much: our
+// writers say it from there on.
+const unsaid = 255
+
+// Size gives how many bytes a frame of zstd says that it holds, at most limit;
+// 0 where it is no frame.
+func Size(frame []byte, limit int) int {
+	var h zstd.Header
+	switch err := h.Decode(frame); {
+	case err != nil:
+		return 0
+	case !h.HasFCS:
+		return min(unsaid, limit)
+	case h.FrameContentSize > uint64(limit):
+		return limit
+	}
+	return int(h.FrameContentSize)
 }

@@ -63,6 +63,53 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// A frame tells before it is opened how much it holds; what does not, or tells
+// of more than is wanted, is not begun, or soon given up.
+func TestUnzip(t *testing.T) {
+	const limit = 10_000
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderDict(dictionary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var silent bytes.Buffer
+	w, err := zstd.NewWriter(&silent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range limit {
+		if _, err := w.Write([]byte{0}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string
+		frame []byte
+		size  int
+		want  error
+	}{
+		{"nothing", nil, 0, nil},
+		{"the limit", enc.EncodeAll(make([]byte, limit), nil), limit, nil},
+		{"one more", enc.EncodeAll(make([]byte, limit+1), nil), limit, ErrTooLarge},
+		{"two frames", append(enc.EncodeAll(make([]byte, limit), nil), enc.EncodeAll(make([]byte, 1), nil)...), limit, ErrTooLarge},
+		{"little", enc.EncodeAll(make([]byte, 100), nil), unsaid, nil},
+		{"does not say", silent.Bytes(), unsaid, ErrTooLarge},
+	} {
+		if size := Size(tt.frame, limit); size != tt.size {
+			t.Errorf("%s: said to be %d bytes, want %d", tt.name, size, tt.size)
+		}
+		got, err := Unzip(tt.frame, limit)
+		if !errors.Is(err, tt.want) || len(got) > limit || err == nil && len(got) > tt.size {
+			t.Errorf("%s: %d bytes, %v; want %v", tt.name, len(got), err, tt.want)
+		}
+	}
+}
+
 func TestUnknownDictionary(t *testing.T) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderDictRaw(Dictionary+1, dictionary))
 	if err != nil {

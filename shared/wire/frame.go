@@ -37,7 +37,21 @@ var (
 		IndefLength:      cbor.IndefLengthForbidden,
 		TagsMd:           cbor.TagsForbidden,
 	}.DecMode()
+	// requestMode is for what laptops send, whose lists are short. In a list of
+	// empty things a byte becomes thirty in memory, and lists are within lists.
+	requestMode, _ = cbor.DecOptions{
+		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+		MaxNestedLevels:  12,
+		MaxArrayElements: maxList,
+		MaxMapPairs:      1 << 8,
+		IndefLength:      cbor.IndefLengthForbidden,
+		TagsMd:           cbor.TagsForbidden,
+	}.DecMode()
 )
+
+// maxList bounds the lists in a request: villages, a village's streams and
+// segments, the settings of a clock.
+const maxList = 1 << 10
 
 // Effort says how hard a writer tries to make a message small.
 type Effort int
@@ -62,14 +76,6 @@ var quick = sync.OnceValue(func() *zstd.Encoder {
 		panic(err) // constant options
 	}
 	return enc
-})
-
-var decoder = sync.OnceValue(func() *zstd.Decoder {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(MaxUnpacked), zstd.WithDecoderMaxWindow(8<<20))
-	if err != nil {
-		panic(err) // constant options
-	}
-	return d
 })
 
 // Encode gives the bytes of a message: one of this package's structs.
@@ -119,7 +125,8 @@ var (
 )
 
 // Decode reads one message of at most limit bytes from r into message, a
-// pointer to one of this package's structs.
+// pointer to one of this package's structs; it is at most MaxUnpacked bytes when
+// it is unpacked.
 func Decode(r io.Reader, limit int64, message any) error {
 	packed, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
@@ -128,40 +135,46 @@ func Decode(r io.Reader, limit int64, message any) error {
 	if int64(len(packed)) > limit {
 		return ErrTooLarge
 	}
-	return Unmarshal(packed, message)
+	return Unmarshal(packed, MaxUnpacked, message)
 }
 
-// Unmarshal reads one message from its bytes.
-func Unmarshal(packed []byte, message any) error {
+// Unmarshal reads one message from its bytes, at most limit when they are
+// unpacked.
+func Unmarshal(packed []byte, limit int, message any) error {
+	_, err := unmarshal(packed, limit, decMode, message)
+	return err
+}
+
+// unmarshal also gives the number of bytes when unpacked.
+func unmarshal(packed []byte, limit int, mode cbor.DecMode, message any) (int, error) {
 	if len(packed) < len(magic)+1 || !bytes.Equal(packed[:len(magic)], magic[:]) {
-		return ErrForeign
+		return 0, ErrForeign
 	}
-	body, err := unpack(packed[len(magic)], packed[len(magic)+1:], MaxUnpacked)
+	body, err := unpack(packed[len(magic)], packed[len(magic)+1:], limit)
 	if err == nil {
-		err = decMode.Unmarshal(body, message)
+		err = mode.Unmarshal(body, message)
 	}
 	switch {
 	case err == nil, errors.Is(err, ErrTooLarge), errors.Is(err, ErrDictionary):
-		return err
+		return len(body), err
 	}
-	return fmt.Errorf("%w: %w", ErrMessage, err)
+	return len(body), fmt.Errorf("%w: %w", ErrMessage, err)
 }
 
-// unpack gives the CBOR of a body, at most limit bytes on every step of the way
-// (zstd keeps to MaxUnpacked).
+// unpack gives the CBOR of a body, at most limit bytes. On the way there it may
+// be twice that: made short, bytes that are no text take two each.
 func unpack(how byte, body []byte, limit int) ([]byte, error) {
 	var err error
 	switch how {
 	case packPlain:
+		if len(body) > limit {
+			return nil, ErrTooLarge
+		}
 		return body, nil
 	case packDict:
 		return pack.Open(body, limit)
 	case packZstd:
-		body, err = decoder().DecodeAll(body, nil)
-		if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-			return nil, ErrTooLarge
-		}
-		return body, err
+		return pack.Unzip(body, limit)
 	case packSort:
 		r := bzip2.NewReader(bytes.NewReader(body))
 		body = make([]byte, 0, min(4*len(body)+bytes.MinRead, limit))
@@ -186,4 +199,18 @@ func unpack(how byte, body []byte, limit int) ([]byte, error) {
 		return nil, err
 	}
 	return pack.Lengthen(make([]byte, 0, min(2*len(body), limit)), body, limit)
+}
+
+// unpacked bounds what unpack gives, without unpacking; limit where the body
+// does not tell.
+func unpacked(how byte, body []byte, limit int) int {
+	switch how {
+	case packPlain:
+		return min(len(body), limit)
+	case packZstd:
+		return pack.Size(body, limit)
+	case packDict:
+		return min(pack.Size(body, limit)*3, limit) // a byte may be a character
+	}
+	return limit
 }

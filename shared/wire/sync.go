@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 )
 
@@ -25,16 +26,40 @@ func SetClock(request []byte, ms int64) {
 	binary.BigEndian.PutUint64(request, uint64(ms))
 }
 
-// DecodeSync reads a request of at most limit bytes. The errors are Decode's.
+// UnmarshalSync reads a request from its bytes, at most limit when they are
+// unpacked, and tells how many they then were. The errors are Decode's.
+func UnmarshalSync(request []byte, limit int) (m *Sync, unpacked int, err error) {
+	if len(request) < clockSize {
+		return nil, 0, ErrForeign
+	}
+	m = new(Sync)
+	if unpacked, err = unmarshal(request[clockSize:], limit, requestMode, m); err != nil {
+		return nil, 0, err
+	}
+	m.Clock = int64(binary.BigEndian.Uint64(request))
+	return m, unpacked, nil
+}
+
+// DecodeSync reads a request of at most limit bytes, for whoever trusts the
+// sender: it is at most MaxUnpacked bytes when it is unpacked.
 func DecodeSync(r io.Reader, limit int64) (*Sync, error) {
-	var clock [clockSize]byte
-	if _, err := io.ReadFull(r, clock[:]); err != nil {
-		return nil, ErrForeign
+	request, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
 	}
-	m := new(Sync)
-	if err := Decode(r, limit, m); err != nil {
-		return nil, err
+	if int64(len(request)) > limit {
+		return nil, ErrTooLarge
 	}
-	m.Clock = int64(binary.BigEndian.Uint64(clock[:]))
-	return m, nil
+	m, _, err := UnmarshalSync(request, MaxUnpacked)
+	return m, err
+}
+
+// SyncSize bounds how many bytes a request comes to when it is unpacked, without
+// doing it; limit where that cannot be told.
+func SyncSize(request []byte, limit int) int {
+	if len(request) <= clockSize+len(magic) {
+		return 0
+	}
+	body := request[clockSize+len(magic):]
+	return unpacked(body[0], body[1:], limit)
 }

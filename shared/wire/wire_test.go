@@ -124,13 +124,13 @@ func TestSyncCarriesTheClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	SetClock(packed, -62_135_596_800_000) // a laptop in the year 1
-	got, err := DecodeSync(bytes.NewReader(packed), MaxRequest)
+	got, _, err := UnmarshalSync(packed, MaxUnpacked)
 	m.Clock = -62_135_596_800_000
 	if err != nil || !reflect.DeepEqual(got, m) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, m)
 	}
 	for n := range clockSize + 1 {
-		if _, err := DecodeSync(bytes.NewReader(packed[:n]), MaxRequest); !errors.Is(err, ErrForeign) {
+		if _, _, err := UnmarshalSync(packed[:n], MaxUnpacked); !errors.Is(err, ErrForeign) {
 			t.Errorf("cut after %d bytes: %v, want ErrForeign", n, err)
 		}
 	}
@@ -170,11 +170,11 @@ func TestTruncated(t *testing.T) {
 			step := 1 + len(packed)/2000*16 // every byte of a short one
 			for n := 0; n < len(packed); n += step {
 				got := reflect.New(reflect.TypeOf(m).Elem()).Interface()
-				if err := Unmarshal(packed[:n], got); !errors.Is(err, ErrMessage) && !errors.Is(err, ErrForeign) {
+				if err := Unmarshal(packed[:n], MaxUnpacked, got); !errors.Is(err, ErrMessage) && !errors.Is(err, ErrForeign) {
 					t.Fatalf("%s, effort %d, cut after %d of %d bytes: %v", name, e, n, len(packed), err)
 				}
 			}
-			if err := Unmarshal(append(slices.Clone(packed), 0), reflect.New(reflect.TypeOf(m).Elem()).Interface()); err == nil && packed[len(magic)] != packSort {
+			if err := Unmarshal(append(slices.Clone(packed), 0), MaxUnpacked, reflect.New(reflect.TypeOf(m).Elem()).Interface()); err == nil && packed[len(magic)] != packSort {
 				t.Errorf("%s, effort %d: a byte too many goes unnoticed", name, e)
 			}
 		}
@@ -217,8 +217,8 @@ func (c *counter) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Each row is a few bytes that unpack into more than anybody takes. They are
-// refused without having been unpacked.
+// Each row is a few bytes that unpack into more than the reader takes, packed in
+// some way. They are refused without having been unpacked.
 func TestBombs(t *testing.T) {
 	zeros := func(opts ...zstd.EOption) []byte {
 		var b bytes.Buffer
@@ -238,6 +238,7 @@ func TestBombs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const limit = 64 << 10
 	tests := []struct {
 		name string
 		how  byte
@@ -248,18 +249,22 @@ func TestBombs(t *testing.T) {
 		{"zstd that says how much", packZstd, enc.EncodeAll(make([]byte, 80<<20), nil)},
 		{"zstd that lies", packZstd, []byte("\x28\xb5\x2f\xfd\xe0\xff\xff\xff\xff\xff\xff\xff\x7f\x01\x00\x00")},
 		// Within the limit as it is unpacked, and beyond it when made long.
-		{"characters", packDict, enc.EncodeAll(bytes.Repeat([]byte{comma}, MaxUnpacked/3+1), nil)},
+		{"characters", packDict, enc.EncodeAll(bytes.Repeat([]byte{comma}, limit/3+1), nil)},
+		{"zstd with the dictionary", packDict, enc.EncodeAll(make([]byte, 80<<20), nil)},
+		{"bzip2", packSort, blocksort.Append(nil, make([]byte, 2*limit))},
+		{"nothing packed", packPlain, make([]byte, limit+1)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			err := Decode(bytes.NewReader(slices.Concat(magic[:], []byte{tt.how}, tt.body)), MaxRequest, new(Sync))
+			err := Unmarshal(slices.Concat(magic[:], []byte{tt.how}, tt.body), limit, new(Enrol))
 			runtime.ReadMemStats(&after)
 			if !errors.Is(err, ErrTooLarge) {
 				t.Errorf("%v, want ErrTooLarge", err)
 			}
-			if took := after.TotalAlloc - before.TotalAlloc; took > 6*MaxUnpacked {
+			// The decoders' own tables among it, which are made once.
+			if took := after.TotalAlloc - before.TotalAlloc; took > 8<<20 {
 				t.Errorf("took %d MB", took>>20)
 			}
 		})
@@ -283,6 +288,51 @@ func TestSortedBomb(t *testing.T) {
 	}
 }
 
+// What is said of a request's size before it is unpacked is no less than what it
+// comes to, and what it comes to is told.
+func TestSyncSize(t *testing.T) {
+	for _, e := range []Effort{Quick, Thrifty} {
+		for n := range 8 {
+			m := request(n * n * n)
+			raw, err := encMode.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			packed, err := EncodeSync(m, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, size, err := UnmarshalSync(packed, MaxUnpacked)
+			if err != nil || size != len(raw) {
+				t.Errorf("%d bytes are told as %d, %v", len(raw), size, err)
+			}
+			if bound := SyncSize(packed, MaxUnpacked); bound < size {
+				t.Errorf("packed in the way %d: %d bytes, said to be at most %d", packed[clockSize+len(magic)], size, bound)
+			}
+			if _, _, err := UnmarshalSync(packed, len(raw)-1); !errors.Is(err, ErrTooLarge) {
+				t.Errorf("one byte beyond the limit: %v", err)
+			}
+		}
+	}
+	for n := range clockSize + len(magic) + 1 {
+		if size := SyncSize(make([]byte, n), MaxUnpacked); size != 0 {
+			t.Errorf("%d bytes of no message are said to be %d", n, size)
+		}
+	}
+}
+
+// A list of empty things is a byte for each, and thirty in memory.
+func TestLongLists(t *testing.T) {
+	m := &Sync{Villages: []Push{{Village: "1", Segments: make([][]byte, maxList+1)}}}
+	packed, err := EncodeSync(m, Thrifty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := UnmarshalSync(packed, MaxUnpacked); !errors.Is(err, ErrMessage) {
+		t.Errorf("%d segments: %v", maxList+1, err)
+	}
+}
+
 type zeroReader struct{}
 
 func (zeroReader) Read(b []byte) (int, error) {
@@ -299,10 +349,10 @@ func TestUnknownDictionary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Unmarshal(enc.EncodeAll(plain, append(magic[:], packDict)), new(Sync)); !errors.Is(err, ErrDictionary) {
+	if err := Unmarshal(enc.EncodeAll(plain, append(magic[:], packDict)), MaxUnpacked, new(Sync)); !errors.Is(err, ErrDictionary) {
 		t.Errorf("%v, want ErrDictionary", err)
 	}
-	if err := Unmarshal(append(magic[:], packSort+1, 0xA0), new(Sync)); !errors.Is(err, ErrMessage) {
+	if err := Unmarshal(append(magic[:], packSort+1, 0xA0), MaxUnpacked, new(Sync)); !errors.Is(err, ErrMessage) {
 		t.Errorf("an unknown way of packing: %v, want ErrMessage", err)
 	}
 }
@@ -332,7 +382,7 @@ func TestKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 			var m Sync
-			err = Unmarshal(slices.Concat(magic[:], []byte{packPlain}, body), &m)
+			err = Unmarshal(slices.Concat(magic[:], []byte{packPlain}, body), MaxUnpacked, &m)
 			if (err == nil) != tt.ok || tt.ok && m.Version != 1 || !tt.ok && !errors.Is(err, ErrMessage) {
 				t.Errorf("got %+v, %v", m, err)
 			}
@@ -359,7 +409,7 @@ func fuzz[M any](f *testing.F, kinds ...string) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m := new(M)
-		if err := Unmarshal(b, m); err != nil {
+		if err := Unmarshal(b, MaxUnpacked, m); err != nil {
 			return
 		}
 		raw, err := encMode.Marshal(m)
@@ -367,7 +417,7 @@ func fuzz[M any](f *testing.F, kinds ...string) {
 			t.Fatal(err)
 		}
 		again := new(M)
-		if err := Unmarshal(slices.Concat(magic[:], []byte{packPlain}, raw), again); err != nil {
+		if err := Unmarshal(slices.Concat(magic[:], []byte{packPlain}, raw), MaxUnpacked, again); err != nil {
 			t.Fatalf("%x written anew is refused: %v", b, err)
 		}
 		if second, err := encMode.Marshal(again); err != nil || !bytes.Equal(raw, second) {
