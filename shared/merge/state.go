@@ -74,26 +74,7 @@ type Applied struct {
 func Apply(s State, f Frontier, a Applied, body []record.Write) State {
 	next := make(State, len(s)+len(body))
 	maps.Copy(next, s)
-	for _, w := range body {
-		old := s[w.Path]
-		r := Register{Siblings: make([]Sibling, 0, len(old.Siblings)+1)}
-		for _, sib := range old.Siblings {
-			if _, replaced := slices.BinarySearchFunc(w.Observed, sib.Dot, record.Dot.Compare); !replaced {
-				r.Siblings = append(r.Siblings, sib)
-			}
-		}
-		if !old.seen(f, a.Dot) {
-			r.Siblings = append(r.Siblings, Sibling{a.Dot, w.Value, a.At, a.Unmeasured, a.Author})
-			slices.SortFunc(r.Siblings, func(x, y Sibling) int { return x.Dot.Compare(y.Dot) })
-		}
-		for _, d := range slices.Concat(old.Cloud, w.Observed) {
-			if !f.Covers(d) && d != a.Dot {
-				r.Cloud = append(r.Cloud, d)
-			}
-		}
-		r.Cloud = record.SortDots(r.Cloud)
-		next.set(w.Path, r)
-	}
+	next.ApplyInPlace(f, a, body)
 	return next
 }
 
