@@ -308,6 +308,7 @@ var texts = map[string]said{
 	"reason.unseen":    {"它要替换的内容，写的人当时不可能看到过。", "It replaces what whoever wrote it cannot have seen."},
 	"reason.type":      {"这个编号属于另一种记录。", "The id belongs to a record of another type."},
 	"reason.role":      {"记录人的身份不能改这种记录。", "The writer's role does not change such records."},
+	"reason.full":      {"这条记录的内容已经太多，放不下了。", "The record has as much in it as a record may have."},
 	"reason.owner":     {"这一项由乡镇或办公室定。", "The township or the office decides this."},
 	"sync.stuck.title": {"办公室暂未收下的", "Set aside by the office"},
 	"sync.stuck.how":   {"这些改动还在这台电脑上，没有丢。办公室会处理；着急的话请打电话问。", "These changes are still on this laptop, nothing is lost. The office looks at them; call if it is urgent."},

@@ -463,6 +463,8 @@ func (r *Review) Why(q *store.Quarantined, lang form.Lang) string {
 		l = form.Label{Zh: "这台电脑没有分配到这个村", En: "the laptop is not assigned to the village"}
 	case store.ReasonType:
 		l = form.Label{Zh: "编号相同的记录是另一种表", En: "a record of another type has this id"}
+	case store.ReasonFull:
+		l = form.Label{Zh: "这条记录的内容已经太多", En: "the record has as much in it as a record may have"}
 	case merge.RefusedRole:
 		l = form.Label{Zh: "这个角色不能填写这种表", En: "the role may not write records of this type"}
 	case merge.RefusedOwner:

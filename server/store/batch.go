@@ -32,8 +32,9 @@ type batch struct {
 
 // working is a record as the transaction has it.
 type working struct {
-	id     record.ID
-	typ    record.Type // "" while it does not exist
+	id  record.ID
+	typ record.Type // "" while it does not exist
+	// state is the batch's own: changes are applied to it in place.
 	state  merge.State
 	trail  []byte
 	stored bool
@@ -130,7 +131,10 @@ func texts(ids []record.ID) string {
 // apply makes a change to a record.
 func (b *batch) apply(st *stream, w *working, a merge.Applied, c *record.Change) {
 	w.typ = c.Type
-	w.state = merge.Apply(w.state, b.frontier, a, c.Body)
+	if w.state == nil {
+		w.state = merge.State{}
+	}
+	w.state.ApplyInPlace(b.frontier, a, c.Body)
 	w.trail = binary.AppendUvarint(binary.AppendUvarint(w.trail, st.number), a.Dot.Seq)
 	if !w.last.IsZero() && w.last.Stream != a.Dot.Stream {
 		if w.touched {

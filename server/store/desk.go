@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 
 	"zhucun/shared/clock"
@@ -65,7 +66,8 @@ func (d *Desk) Record(id record.ID) (*Record, error) {
 	if w.typ == "" {
 		return nil, ErrNotFound
 	}
-	return &Record{Key: record.Key{Village: d.b.village, Type: w.typ, ID: id}, Feed: w.feed, State: w.state, View: merge.Read(d.b.s.forms.Form(w.typ), w.state)}, nil
+	state := maps.Clone(w.state) // what is written later does not show in it
+	return &Record{Key: record.Key{Village: d.b.village, Type: w.typ, ID: id}, Feed: w.feed, State: state, View: merge.Read(d.b.s.forms.Form(w.typ), state)}, nil
 }
 
 // incarnation of the server's stream for a purpose. It depends on the epoch, so

@@ -4,9 +4,10 @@
 // and storetest is the suite that every engine passes.
 //
 // What holds:
-//   - Everything that one delivery does to a village happens in one
+//   - Everything that one segment does to a village happens in one
 //     transaction, which locks the village's head row first and gives the feed
 //     numbers under that lock. A reader that sees a number sees all below it.
+//     A delivery is one transaction, or several where it takes long.
 //   - An entry is skipped as known only where its hash is the stored one. What
 //     goes on otherwise is set aside whole, and shown.
 //   - Whatever is acknowledged is in the log, durably: receipts are read from

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -48,38 +49,60 @@ const (
 	ReasonAuthor  = "author"  // nobody of that name is registered on the device
 	ReasonType    = "type"    // the record is there, and of another type
 	ReasonUnseen  = "unseen"  // it replaces what its author cannot have seen
+	ReasonFull    = "full"    // the record would have more than a record may have
 )
 
+// What a record may have: registers, and in one of them values that live beside
+// each other or are awaited. People come to hundreds and to a handful; each
+// change to what is beyond would take everybody's time.
+const (
+	maxRegisters = 4096
+	maxSiblings  = 1024
+)
+
+// turn is how long a delivery keeps the lock before it lets others have theirs,
+// but for the segment that it is at.
+const turn = 250 * time.Millisecond
+
 // Take puts a delivery into the log and applies it. It may be repeated: what
-// is in the log already is skipped.
+// is in the log already is skipped. So may one that failed on the way, of which
+// some segments are in the log then.
 func (s *Store) Take(ctx context.Context, d Delivery) (Taken, error) {
 	segments := make([]incoming, len(d.Segments))
 	for i, raw := range d.Segments {
 		segments[i].raw = raw
 		segments[i].seg, segments[i].err = journal.Decode(raw)
 	}
-	var taken Taken
-	err := s.change(ctx, func(t *tx) error {
-		b, err := s.lock(t, d.Village, d.Received)
-		if err != nil {
-			return err
-		}
-		p := &sender{Device: d.From, runs: d.Runs, found: d.Found}
-		for i := range segments {
-			if err := b.take(p, segments[i]); err != nil {
+	p := &sender{Device: d.From, runs: d.Runs, found: d.Found}
+	var all Taken
+	for len(segments) > 0 {
+		var taken Taken
+		rest := segments
+		if err := s.change(ctx, func(t *tx) error {
+			b, err := s.lock(t, d.Village, d.Received)
+			if err != nil {
 				return err
 			}
+			rest = segments
+			for begun := s.Now(); len(rest) > 0 && (len(rest) == len(segments) || s.Now().Sub(begun) < turn); rest = rest[1:] {
+				if err := b.take(p, rest[0]); err != nil {
+					return err
+				}
+			}
+			taken = b.taken
+			return b.flush()
+		}); err != nil {
+			return Taken{}, err
 		}
-		taken = b.taken
-		return b.flush()
-	})
-	if err != nil {
-		return Taken{}, err
+		if taken.Entries > 0 {
+			s.notice.raise()
+		}
+		segments = rest
+		all.Entries += taken.Entries
+		all.Quarantined += taken.Quarantined
+		all.Refused = append(all.Refused, taken.Refused...)
 	}
-	if taken.Entries > 0 {
-		s.notice.raise()
-	}
-	return taken, nil
+	return all, nil
 }
 
 // incoming is a segment as it came: its bytes, and what they say.
@@ -240,7 +263,11 @@ func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal
 	for i := range seg.Changes {
 		c, dot := &seg.Changes[i], record.Dot{Stream: st.id, Seq: seg.From + uint64(i)}
 		w := b.records[c.Record]
-		if reason, detail := b.judge(p, w, c); reason != "" {
+		reason, detail := b.judge(p, w, c)
+		if reason == "" && !p.office && overfull(w.state, c.Body) {
+			reason = ReasonFull
+		}
+		if reason != "" {
 			receipt.Quarantined = append(receipt.Quarantined, journal.Quarantined{Seq: dot.Seq, Reason: reason, Detail: detail})
 			if err := b.quarantine(p, dot, c, reason, detail); err != nil {
 				return err
@@ -314,6 +341,22 @@ func (b *batch) unseen(p *sender, body []record.Write) (record.Path, bool) {
 		}
 	}
 	return "", false
+}
+
+// overfull tells whether a record in state s would have more than it may have
+// after a change.
+func overfull(s merge.State, body []record.Write) bool {
+	registers := len(s)
+	for _, w := range body {
+		r, there := s[w.Path]
+		if !there {
+			registers++
+		}
+		if registers > maxRegisters || len(r.Siblings)+len(r.Cloud)+len(w.Observed) >= maxSiblings {
+			return true
+		}
+	}
+	return false
 }
 
 // clip keeps what others wrote from making a row as long as they like.

@@ -35,6 +35,7 @@ type World struct {
 	// Key is the server's.
 	Key    ed25519.PrivateKey
 	Clock  int64 // ms since 1970
+	Tick   int64 // what the clock goes on by, ms, whenever somebody looks at it
 	random *rand.ChaCha8
 	n      byte
 }
@@ -57,7 +58,12 @@ func (w *World) Options() store.Options {
 	return store.Options{Key: w.Key, Now: w.time, Random: w.random}
 }
 
-func (w *World) time() time.Time { return time.UnixMilli(w.Clock) }
+func (w *World) time() time.Time {
+	if w.Tick > 0 { // else many may look at once
+		w.Clock += w.Tick
+	}
+	return time.UnixMilli(w.Clock)
+}
 
 func (w *World) ctx() context.Context { return context.Background() }
 

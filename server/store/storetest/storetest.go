@@ -14,6 +14,8 @@ func Run(t *testing.T, open Open) {
 		{"continuation", continuation},
 		{"clock", clocks},
 		{"quarantine", quarantines},
+		{"bounds", bounds},
+		{"turns", turns},
 		{"rollback", rollback},
 		{"skip", skips},
 		{"paging", paging},

@@ -250,6 +250,71 @@ func quarantines(w *World) {
 	}
 }
 
+// A record has so many registers and a register so many values; what goes beyond
+// is quarantined, and the office may take it in all the same.
+func bounds(w *World) {
+	const registers, siblings = 4096, 1024
+	l := w.Laptop("王队员", identity.TeamMember)
+	wide, deep := record.Change{Record: ID(1), Type: "later", Form: 1}, record.Change{Record: ID(2), Type: "later", Form: 1, Body: []record.Write{{Path: "x", Value: "0"}}}
+	for n := range registers {
+		wide.Body = append(wide.Body, record.Write{Path: record.Path(fmt.Sprint("x", n)), Value: "0"})
+	}
+	first := l.Write(wide)
+	l.Write(Set("later", ID(1), "x7", "1", first))
+	for range siblings {
+		l.Write(deep)
+	}
+	if taken := l.Push(); taken.Entries != 2+siblings || taken.Quarantined != 0 {
+		w.Errorf("within bounds: %+v", taken)
+	}
+	over := l.Write(Set("later", ID(1), "y", "1"))
+	l.Write(deep)
+	l.Write(Set("later", ID(1), "x7", "2", first))
+	if taken := l.Push(); taken.Entries != 3 || taken.Quarantined != 2 {
+		w.Errorf("beyond: %+v", taken)
+	}
+	list, err := w.Quarantine(w.ctx())
+	w.ok(err)
+	for _, q := range list {
+		if q.Reason != store.ReasonFull {
+			w.Errorf("quarantined for %q", q.Reason)
+		}
+	}
+	w.ok(w.Desk(w.ctx(), Code, func(d *store.Desk) error {
+		_, err := d.Accept(over, "admin", "")
+		return err
+	}))
+	if v := w.View(ID(1)); v.Fields["y"] != "1" {
+		w.Errorf("accepted, the record reads %v", v.Fields["y"])
+	}
+}
+
+// A delivery that takes long lets others have the lock in between.
+func turns(w *World) {
+	l := w.Laptop("王队员", identity.TeamMember)
+	var segments [][]byte
+	for n := range 6 {
+		l.Write(Set("household", ID(1), "phone", record.Text(fmt.Sprint(n))))
+		segments = append(segments, l.Segment(n+1, n+1))
+	}
+	for _, tt := range []struct {
+		tick   int64
+		pushed [][]byte
+		feed   uint64 // one more for each transaction
+	}{{0, segments[:3], 1}, {1000, segments[3:], 4}} {
+		w.Tick = tt.tick
+		if taken := l.Send(tt.pushed...); taken.Entries != 3 {
+			w.Errorf("taken %+v", taken)
+		}
+		w.Tick = 0
+		heads, err := w.Heads(w.ctx())
+		w.ok(err)
+		if heads[0].Feed != tt.feed {
+			w.Errorf("%d ms at each look: the feed is at %d, want %d", tt.tick, heads[0].Feed, tt.feed)
+		}
+	}
+}
+
 // What fails in the middle leaves nothing behind, and the same delivery works
 // the next time.
 func rollback(w *World) {
