@@ -57,7 +57,7 @@ type Handler struct {
 	log      *slog.Logger
 	bodies   *semaphore.Weighted // bytes being read
 	unpacked *semaphore.Weighted // bytes that requests came to
-	work     *semaphore.Weighted
+	work     *semaphore.Weighted // pages being made
 }
 
 // New gives the handler over a store.
@@ -257,10 +257,6 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 			return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the message names a village twice, or none")
 		}
 	}
-	if err := h.work.Acquire(r.Context(), 1); err != nil {
-		return nil, err
-	}
-	defer h.work.Release(1)
 	return h.exchange(r.Context(), &device, m, arrived)
 }
 
@@ -333,6 +329,11 @@ func (h *Handler) village(ctx context.Context, d *store.Device, m *wire.Sync, p 
 	if !denied {
 		h.heard(d, m, p.Village, arrived, offset)
 	}
+	// Only here: whoever waits to write must not keep others from reading.
+	if err := h.work.Acquire(ctx, 1); err != nil {
+		return pull, false, err
+	}
+	defer h.work.Release(1)
 	pull, ok, err = h.store.Page(ctx, store.Request{
 		Village: p.Village, Epoch: p.Epoch, Cursor: p.Cursor, After: p.After, Device: d.ID, Own: p.Streams, Role: d.Role, Budget: budget, Denied: denied,
 	})

@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -282,6 +283,47 @@ func TestBombs(t *testing.T) {
 	if !h.door.unpacked.TryAcquire(maxUnpacked) || !h.door.bodies.TryAcquire(maxBodies) {
 		t.Error("memory was not given back")
 	}
+}
+
+// However many wait to write, who only reads is answered.
+func TestReadersDoNotWait(t *testing.T) {
+	h := newHouse(t)
+	reader := h.laptop("读者")
+	var writers []*laptop
+	for i := range 2*runtime.GOMAXPROCS(0) + 2 {
+		writers = append(writers, h.laptop(fmt.Sprint("王", i)))
+	}
+	begun, end := make(chan bool), make(chan bool)
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := h.s.Desk(context.Background(), village, func(*store.Desk) error { close(begun); <-end; return nil }); err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	for i, l := range writers {
+		seg := l.write(i)
+		all.Go(func() {
+			if _, f := l.sync(wire.Push{Village: village, Streams: l.own(0), Segments: [][]byte{seg}}); f != nil {
+				t.Error(f)
+			}
+		})
+	}
+	time.Sleep(300 * time.Millisecond)
+	answered := make(chan bool)
+	all.Go(func() {
+		if _, f := reader.sync(wire.Push{Village: village}); f != nil {
+			t.Error(f)
+		}
+		close(answered)
+	})
+	select {
+	case <-answered:
+	case <-time.After(5 * time.Second):
+		t.Error("a laptop that has nothing to send waits for those that have")
+	}
+	close(end)
+	all.Wait()
 }
 
 // A revoked laptop reads nothing more. What it still had is taken, in quarantine,
