@@ -356,26 +356,35 @@ func (s *Store) run(ctx context.Context, from *statements, o *sql.TxOptions, do 
 	}
 	ctx = context.WithoutCancel(ctx)
 	t := &tx{ctx: ctx, from: from, mine: map[string]*sql.Stmt{}}
-	err = t.run(conn, o, do)
-	if closed := conn.Close(); err == nil {
-		err = closed
+	if err := t.run(conn, o, do); err != nil {
+		return err
 	}
-	if err == nil && t.from != nil {
+	if t.from != nil {
 		for _, text := range t.missing {
 			t.from.keep(ctx, text)
 		}
 	}
-	return err
+	return nil
 }
 
-func (t *tx) run(conn *sql.Conn, o *sql.TxOptions, do func(*tx) error) error {
-	var err error
+// run leaves neither a transaction nor a connection behind, not even when do
+// panics: there is one connection to write, and who panics may well be
+// recovered further up.
+func (t *tx) run(conn *sql.Conn, o *sql.TxOptions, do func(*tx) error) (err error) {
+	defer func() { err = errors.Join(err, conn.Close()) }()
 	if t.Tx, err = conn.BeginTx(t.ctx, o); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	done := false
+	defer func() {
+		if !done {
+			err = errors.Join(err, t.Rollback())
+		}
+	}()
 	if err := do(t); err != nil {
-		return errors.Join(err, t.Rollback())
+		return err
 	}
+	done = true
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}

@@ -17,6 +17,7 @@ func Run(t *testing.T, open Open) {
 		{"bounds", bounds},
 		{"turns", turns},
 		{"rollback", rollback},
+		{"panic", panics},
 		{"skip", skips},
 		{"paging", paging},
 		{"epoch", epochs},

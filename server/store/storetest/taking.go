@@ -1,11 +1,13 @@
 package storetest
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"zhucun/server/store"
 	"zhucun/shared/clock"
@@ -342,6 +344,43 @@ func rollback(w *World) {
 		_, err := d.Write(record.Change{Record: ID(1), Type: "household", Author: "admin", Body: []record.Write{{Path: "phone", Value: `"2"`}}})
 		return err
 	}))
+}
+
+// Who panics while it writes or reads, and is recovered further up, leaves the
+// store as it was and to others.
+func panics(w *World) {
+	broken := func(do func()) {
+		defer func() {
+			if r := recover(); r != "broken" {
+				w.Errorf("the panic is %v", r)
+			}
+		}()
+		do()
+	}
+	l := w.Laptop("王队员", identity.TeamMember)
+	l.Write(household(1, "1"))
+	l.Push()
+	broken(func() {
+		_ = w.Desk(w.ctx(), Code, func(d *store.Desk) error {
+			if _, err := d.Write(by("admin", Set("household", ID(1), "phone", `"2"`))); err != nil {
+				w.Error(err)
+			}
+			panic("broken")
+		})
+	})
+	broken(func() {
+		for range w.Records(w.ctx(), store.Query{Type: "household"}) {
+			panic("broken")
+		}
+	})
+	ctx, cancel := context.WithTimeout(w.ctx(), 10*time.Second)
+	defer cancel()
+	if err := w.SetMeta(ctx, "after", []byte{1}); err != nil {
+		w.Fatalf("nobody can write any more: %v", err)
+	}
+	if v := w.View(ID(1)); v.Fields["phone"] != `"1"` {
+		w.Errorf("half of it stayed: %v", v.Fields)
+	}
 }
 
 // Writers at once, one reader that reads pages all the while: no feed number is
