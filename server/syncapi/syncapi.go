@@ -31,8 +31,13 @@ const (
 	// Budgets of the states in one answer, in bytes.
 	defaultBudget = 1 << 20
 	maxBudget     = 4 << 20
-	// maxBodies bounds the bodies being read at once, in bytes.
+	// maxRevoked bounds a request of a revoked laptop: what a laptop sends at once,
+	// twice over, so that its last work still comes in.
+	maxRevoked = 2 << 20
+	// maxBodies bounds what has come of the bodies being read, in bytes, and a
+	// body's memory grows by chunk at first.
 	maxBodies = 512 << 20
+	chunk     = 64 << 10
 	// maxSync bounds a request unpacked: a laptop sends about a megabyte of
 	// entries, and one entry, which is as long as a value in its store, 8 MB.
 	maxSync = 16 << 20
@@ -58,11 +63,15 @@ type Handler struct {
 	bodies   *semaphore.Weighted // bytes being read
 	unpacked *semaphore.Weighted // bytes that requests came to
 	work     *semaphore.Weighted // pages being made
+	door     door
 }
 
 // New gives the handler over a store.
 func New(s *store.Store, a *access.Access) *Handler {
-	return &Handler{s, a, s.Log, semaphore.NewWeighted(maxBodies), semaphore.NewWeighted(maxUnpacked), semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0)))}
+	return &Handler{
+		store: s, access: a, log: s.Log,
+		bodies: semaphore.NewWeighted(maxBodies), unpacked: semaphore.NewWeighted(maxUnpacked), work: semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0))),
+	}
 }
 
 // Server is an HTTP server with the limits on time that agents need; bodies
@@ -144,21 +153,33 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 	return nil, refuse(http.StatusNotFound, wire.FaultMessage, "nothing is here")
 }
 
-// body reads the request's body: of limited size, which must keep moving.
-func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, func(), error) {
+// body reads the request's body: of limited size, which must keep moving. Memory
+// is taken as it comes, not as it is announced, until done is called.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *call) (b []byte, done func(), err error) {
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
 		return nil, nil, refuse(http.StatusRequestEntityTooLarge, wire.FaultMessage, "the message is too large")
 	}
-	if err := room(r.Context(), h.bodies, r.ContentLength); err != nil {
-		return nil, nil, err
+	from := &moving{r.Body, c, h.store.Now}
+	done = func() { h.bodies.Release(int64(cap(b))) }
+	for size := int(r.ContentLength); len(b) < size; {
+		if len(b) == cap(b) {
+			more := min(max(len(b), chunk), size-len(b))
+			if err := room(r.Context(), h.bodies, int64(more)); err != nil {
+				done()
+				return nil, nil, err
+			}
+			grown := make([]byte, len(b), len(b)+more)
+			copy(grown, b)
+			b = grown
+		}
+		n, err := from.Read(b[len(b):cap(b)])
+		if b = b[:len(b)+n]; err != nil && len(b) < size {
+			done()
+			return nil, nil, unreadable(err)
+		}
 	}
-	done := func() { h.bodies.Release(r.ContentLength) }
-	b := make([]byte, r.ContentLength)
-	if _, err := io.ReadFull(&moving{r.Body, http.NewResponseController(w), h.store.Now}, b); err != nil {
-		done()
-		return nil, nil, unreadable(err)
-	}
+	c.arrived()
 	return b, done, nil
 }
 
@@ -175,12 +196,12 @@ func room(ctx context.Context, s *semaphore.Weighted, bytes int64) error {
 // moving is a body that may take as long as it likes while it moves.
 type moving struct {
 	io.Reader
-	control *http.ResponseController
-	now     func() time.Time
+	call *call
+	now  func() time.Time
 }
 
 func (m *moving) Read(b []byte) (int, error) {
-	if err := m.control.SetReadDeadline(m.now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := m.call.until(m.now().Add(stall)); err != nil {
 		return 0, err
 	}
 	return m.Reader.Read(b)
@@ -207,7 +228,7 @@ func version(v uint64) error {
 }
 
 func (h *Handler) enrol(w http.ResponseWriter, r *http.Request) (any, error) {
-	body, done, err := h.body(w, r, maxEnrol)
+	body, done, err := h.body(w, r, maxEnrol, &call{control: http.NewResponseController(w)})
 	if err != nil {
 		return nil, err
 	}
@@ -230,16 +251,37 @@ func (h *Handler) enrol(w http.ResponseWriter, r *http.Request) (any, error) {
 	return &answer, err
 }
 
-func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time) (any, error) {
+// device gives the device that asks.
+func (h *Handler) device(r *http.Request) (store.Device, error) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	device, err := h.access.Device(r.Context(), token)
+	d, err := h.access.Device(r.Context(), token)
 	if !ok || errors.Is(err, store.ErrNotFound) {
-		return nil, refuse(http.StatusUnauthorized, wire.FaultDevice, "this laptop is not enrolled here; ask the office for a code")
-	} else if err != nil {
+		err = refuse(http.StatusUnauthorized, wire.FaultDevice, "this laptop is not enrolled here; ask the office for a code")
+	}
+	return d, err
+}
+
+func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time) (any, error) {
+	device, err := h.device(r)
+	if err != nil {
 		return nil, err
 	}
-	body, done, err := h.body(w, r, wire.MaxRequest)
+	limit := int64(wire.MaxRequest)
+	if device.Revoked() {
+		limit = maxRevoked
+	}
+	call, err := h.door.enter(device.ID, http.NewResponseController(w))
 	if err != nil {
+		return nil, err
+	}
+	defer h.door.leave(call)
+	body, done, err := h.body(w, r, limit, call)
+	if err != nil {
+		return nil, err
+	}
+	// What the device may do is what it may do now: the body may have taken days.
+	if device, err = h.device(r); err != nil {
+		done()
 		return nil, err
 	}
 	m, size, err := h.message(r.Context(), body)

@@ -348,6 +348,105 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// begin sends the head of a sync that announces size bytes, and some of them.
+func (l *laptop) begin(size int, some []byte) net.Conn {
+	l.h.Helper()
+	u, err := url.Parse(l.h.server.URL)
+	l.h.ok(err)
+	c, err := net.Dial("tcp", u.Host)
+	l.h.ok(err)
+	l.h.Cleanup(func() { c.Close() })
+	_, err = fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", wire.SyncPath, l.who.Token, size, some)
+	l.h.ok(err)
+	return c
+}
+
+// answered reads the status that comes back, and when to come again.
+func (h *house) answered(c net.Conn) (status int, retry string) {
+	h.Helper()
+	h.ok(c.SetReadDeadline(time.Now().Add(10 * time.Second)))
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	h.ok(err)
+	defer resp.Body.Close()
+	return resp.StatusCode, resp.Header.Get("Retry-After")
+}
+
+// A laptop whose requests stand still takes no place and no memory from others,
+// nor from itself: the newest of its requests counts.
+func TestStalled(t *testing.T) {
+	h := newHouse(t)
+	a, b := h.laptop("王队员"), h.laptop("李队员")
+	for range 64 {
+		b.begin(wire.MaxRequest, []byte("x"))
+	}
+	waiting := func() int {
+		h.door.door.Lock()
+		defer h.door.door.Unlock()
+		return len(h.door.door.open[b.who.Device])
+	}
+	for end := time.Now().Add(10 * time.Second); waiting() != maxCalls || !h.door.bodies.TryAcquire(maxBodies-maxCalls*chunk); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d requests are open, or hold more than what has come of them", waiting())
+		}
+	}
+	h.door.bodies.Release(maxBodies - maxCalls*chunk)
+	begun := time.Now()
+	for _, l := range []*laptop{a, b} {
+		if _, f := l.sync(wire.Push{Village: village}); f != nil || time.Since(begun) > 5*time.Second {
+			t.Errorf("after %s: %v", time.Since(begun), f)
+		}
+	}
+}
+
+// Whoever waits with two requests is to come back later with the third.
+func TestTwoAtOnce(t *testing.T) {
+	h := newHouse(t)
+	l := h.laptop("王队员")
+	m, err := wire.EncodeSync(&wire.Sync{Version: wire.Version, Villages: []wire.Push{{Village: village, Segments: [][]byte{l.write(1)}}}}, wire.Thrifty)
+	h.ok(err)
+	wire.SetClock(m, time.Now().UnixMilli())
+	h.ok(h.s.Desk(context.Background(), village, func(*store.Desk) error {
+		for range maxCalls {
+			l.begin(len(m), m)
+			time.Sleep(200 * time.Millisecond) // it has arrived
+		}
+		if status, retry := h.answered(l.begin(len(m), m)); status != http.StatusServiceUnavailable || retry == "" {
+			t.Errorf("the third is answered with %d, to come again after %q", status, retry)
+		}
+		return nil
+	}))
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, f := l.sync(wire.Push{Village: village}); f == nil {
+			break
+		} else if time.Now().After(end) {
+			t.Fatal(f)
+		}
+	}
+}
+
+// What a laptop may do is what it may do when its request has arrived, not when
+// the request began.
+func TestRightsAreThoseOfTheEnd(t *testing.T) {
+	h := newHouse(t)
+	l := h.laptop("王队员")
+	m, err := wire.EncodeSync(&wire.Sync{Version: wire.Version, Villages: []wire.Push{{Village: village}}}, wire.Thrifty)
+	h.ok(err)
+	wire.SetClock(m, time.Now().UnixMilli())
+	c := l.begin(len(m), m[:len(m)-1])
+	time.Sleep(200 * time.Millisecond)
+	_, err = h.a.Revoke(context.Background(), l.who.Device)
+	h.ok(err)
+	_, err = c.Write(m[len(m)-1:])
+	h.ok(err)
+	if status, _ := h.answered(c); status != http.StatusForbidden {
+		t.Errorf("revoked before the last byte: status %d", status)
+	}
+	// A large message of a revoked laptop is refused before it comes.
+	if status, _ := h.answered(l.begin(maxRevoked+1, nil)); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a large message of a revoked laptop: status %d", status)
+	}
+}
+
 // A village that is not the laptop's is denied; a changed assignment comes with
 // the next answer.
 func TestAssignment(t *testing.T) {

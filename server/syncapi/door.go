@@ -1,0 +1,103 @@
+package syncapi
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"zhucun/shared/identity"
+)
+
+// maxCalls is how many requests a device may have open: the one that it waits
+// for, and one that it gave up and the server does not know of yet.
+const maxCalls = 2
+
+// door knows which requests are open. A laptop has one at a time, but where its
+// link died in the middle of one, that one is open here until it has stood still
+// for a minute. So the newest comes in, and the oldest that is still arriving
+// goes; where all have arrived the newest is to come back later. Without it one
+// laptop could hold the server's memory with requests that never end.
+type door struct {
+	sync.Mutex
+	open map[identity.Device][]*call
+}
+
+// call is an open request.
+type call struct {
+	device  identity.Device
+	control *http.ResponseController
+	mu      sync.Mutex
+	gone    bool // given up
+	here    bool // arrived whole
+}
+
+// enter lets a request in; the error is errBusy.
+func (d *door) enter(id identity.Device, control *http.ResponseController) (*call, error) {
+	d.Lock()
+	defer d.Unlock()
+	calls := d.open[id]
+	if len(calls) >= maxCalls {
+		i := slices.IndexFunc(calls, (*call).giveUp)
+		if i < 0 {
+			return nil, errBusy
+		}
+		calls = slices.Delete(calls, i, i+1)
+	}
+	if d.open == nil {
+		d.open = map[identity.Device][]*call{}
+	}
+	c := &call{device: id, control: control}
+	d.open[id] = append(calls, c)
+	return c, nil
+}
+
+// leave ends a request.
+func (d *door) leave(c *call) {
+	d.Lock()
+	defer d.Unlock()
+	c.arrived() // nobody may touch the connection any more
+	if calls := slices.DeleteFunc(d.open[c.device], func(o *call) bool { return o == c }); len(calls) > 0 {
+		d.open[c.device] = calls
+	} else {
+		delete(d.open, c.device)
+	}
+}
+
+var errGivenUp = errors.New("given up for a newer request")
+
+// until sets the time until which the next bytes must have come.
+func (c *call) until(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		return errGivenUp
+	}
+	return c.limit(t)
+}
+
+func (c *call) limit(t time.Time) error {
+	if err := c.control.SetReadDeadline(t); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// arrived says that the request is here.
+func (c *call) arrived() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.here = true
+}
+
+// giveUp ends the reading of a request; false if it is here already.
+func (c *call) giveUp() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.here {
+		return false
+	}
+	c.gone = true
+	return c.limit(time.Unix(1, 0)) == nil
+}
