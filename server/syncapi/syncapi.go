@@ -293,6 +293,10 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 	if err := version(m.Version); err != nil {
 		return nil, err
 	}
+	if len(m.Runs) > clock.MaxRuns {
+		// They would be in every receipt.
+		return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the message has more settings of the clock than a laptop keeps")
+	}
 	slices.SortFunc(m.Villages, func(a, b wire.Push) int { return strings.Compare(string(a.Village), string(b.Village)) })
 	for i, p := range m.Villages {
 		if p.Village == "" || len(p.Village) > 32 || i > 0 && m.Villages[i-1].Village == p.Village {

@@ -27,6 +27,7 @@ import (
 	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/server/store/sqlite"
+	"zhucun/shared/clock"
 	"zhucun/shared/identity"
 	"zhucun/shared/journal"
 	"zhucun/shared/record"
@@ -245,6 +246,7 @@ func TestFaults(t *testing.T) {
 		{"a later release", wire.SyncPath, l.who.Token, encode(&wire.Sync{Version: 99}), wire.FaultVersion},
 		{"a village twice", wire.SyncPath, l.who.Token, encode(&wire.Sync{Villages: []wire.Push{{Village: "1"}, {Village: "1"}}}), wire.FaultMessage},
 		{"a village without a name", wire.SyncPath, l.who.Token, encode(&wire.Sync{Villages: []wire.Push{{}}}), wire.FaultMessage},
+		{"a clock set more often than is kept", wire.SyncPath, l.who.Token, encode(&wire.Sync{Runs: make([]clock.Run, clock.MaxRuns+1)}), wire.FaultMessage},
 		{"an unknown code", wire.EnrolPath, "", enrol, wire.FaultCode},
 		{"no code", wire.EnrolPath, "", []byte("x"), wire.FaultMessage},
 		{"somewhere else", "/v1/other", "", nil, wire.FaultMessage},

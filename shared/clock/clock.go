@@ -71,9 +71,10 @@ const (
 	// a drawer for a year, and everything beyond is a clock that was set.
 	backward = 60 * 1000
 	forward  = 400 * 24 * 3600 * 1000
-	// maxRuns bounds the memory of a clock that jumps at every start; the
-	// oldest are forgotten, their changes are then dated as they were stamped.
-	maxRuns = 32
+	// MaxRuns bounds the memory of a clock that jumps at every start, and what it
+	// tells; the oldest are forgotten, their changes are then dated as they were
+	// stamped.
+	MaxRuns = 32
 )
 
 // Run is a stretch of timestamps made under one setting of the wall clock:
@@ -116,7 +117,7 @@ func (c *Clock) begin() {
 		c.Runs = append(c.Runs, Run{})
 	}
 	c.Runs = append(c.Runs, Run{From: c.Last + 1})
-	if n := len(c.Runs) - maxRuns; n > 0 {
+	if n := len(c.Runs) - MaxRuns; n > 0 {
 		c.Runs = append(c.Runs[:0], c.Runs[n:]...)
 	}
 }
