@@ -226,6 +226,7 @@ func TestQuarantine(t *testing.T) {
 	a := l.Write(storetest.New("household", storetest.ID(1), nil))
 	b := l.Write(storetest.New("household", storetest.ID(2), nil))
 	l.Push()
+	lost.Device.Villages, lost.Device.Profiles = []record.Village{"nowhere"}, nil
 	c := lost.In("nowhere").Write(storetest.New("household", storetest.ID(3), nil))
 	lost.Push()
 	list, err := w.Quarantine(ctx)

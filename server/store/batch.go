@@ -28,6 +28,8 @@ type batch struct {
 	// touched are the records that were changed, in the order of the first change.
 	touched []*working
 	taken   Taken
+	// What is set aside of the sender's, once it has been counted.
+	asides, asideBytes int
 }
 
 // working is a record as the transaction has it.
@@ -53,8 +55,7 @@ func (s *Store) lock(t *tx, v record.Village, received clock.Time) (*batch, erro
 	b := &batch{s: s, t: t, village: v, received: received, streams: map[record.Stream]*stream{}, frontier: merge.Frontier{}, records: map[record.ID]*working{}}
 	err := t.row(`UPDATE village_head SET feed = feed WHERE village_id = $1 RETURNING feed, log`, v).Scan(&b.feed, &b.log)
 	if errors.Is(err, sql.ErrNoRows) {
-		// Work for a village that the office has not entered, or no longer: it
-		// is kept, in quarantine.
+		// The device was assigned to it before the data began anew from a backup.
 		err = t.exec(`INSERT INTO village_head(village_id) VALUES($1)`, v)
 	}
 	if err != nil {

@@ -464,7 +464,7 @@ func (s *Store) Waiting(ctx context.Context) (map[record.Village]Waiting, error)
 			count(func(w *Waiting, _ string, n int) { w.Quarantined = n },
 				`SELECT village_id, '', count(*) FROM quarantine WHERE decided = '' GROUP BY village_id`),
 			count(func(w *Waiting, _ string, n int) { w.SetAside = n },
-				`SELECT village_id, '', count(*) FROM setaside GROUP BY village_id`))
+				`SELECT place, '', count(*) FROM (SELECT CASE WHEN village_id = '' THEN claimed ELSE village_id END AS place FROM setaside) AS s GROUP BY place`))
 	})
 	return found, err
 }

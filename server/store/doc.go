@@ -43,7 +43,9 @@
 //	              the receipt. One row a run, not one an entry: a third of the CPU.
 //	quarantine    (village, stream, entry) → why it was not applied, and what
 //	              was decided since
-//	setaside      (village, stream, first entry, hash) → what could not be taken
+//	setaside      (village, stream, first entry, hash) → what could not be taken,
+//	              at most 8 MB and 1,000 segments of a device. Under the village
+//	              "" is what a device sent for villages that are not its own.
 //	contact       (village, device) → when it was last heard of
 //	review        (village, record, register, kind) → what waits for a person
 //	form_TYPE     (village, record) → the record as it reads, a column a field

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -269,45 +268,48 @@ func (s *Store) QuarantinedEntry(ctx context.Context, d record.Dot) (q Quarantin
 
 // SetAside is a segment that could not be taken.
 type SetAside struct {
+	// Village is what the device said it is of.
 	Village  record.Village
 	Stream   record.Stream
 	From     uint64
 	Device   identity.Device
 	Reason   string // a code of wire.Refused
 	Received clock.Time
-	Bytes    int
-	// Entries is what can be read of it.
-	Entries []record.Change
+	// Bytes of it, and as many changes as can be read in it.
+	Bytes, Changes int
 }
 
-// SetAsides lists the segments that were set aside, in the villages (none means
-// all).
+// SetAsides lists the segments that were set aside, of the villages (none means
+// all), the oldest of each first.
 func (s *Store) SetAsides(ctx context.Context, villages ...record.Village) ([]SetAside, error) {
 	var list []SetAside
 	err := s.look(ctx, func(t *tx) (err error) {
-		if len(villages) == 0 {
-			if villages, err = t.villages(); err != nil {
+		places := villages
+		if len(places) == 0 {
+			if places, err = t.villages(); err != nil {
 				return err
 			}
 		}
-		for _, v := range villages {
+		for _, v := range append(slices.Clone(places), "") {
 			if err := t.rows(func(r *sql.Rows) error {
 				a := SetAside{Village: v}
-				var stream, body []byte
+				var claimed record.Village
+				var stream []byte
 				var received int64
-				if err := r.Scan(&stream, &a.From, &a.Device, &a.Reason, &received, &body); err != nil {
+				if err := r.Scan(&stream, &a.From, &a.Device, &a.Reason, &received, &claimed, &a.Bytes, &a.Changes); err != nil {
 					return err
 				}
 				copy(a.Stream[:], stream)
-				a.Received, a.Bytes = milli(received), len(body)
-				if seg, err := s.unpack(body); err == nil {
-					a.Entries = seg.Changes
-				} else if !errors.Is(err, journal.ErrDamaged) {
-					return err
+				a.Received = milli(received)
+				if v == "" {
+					if a.Village = claimed; len(villages) > 0 && !slices.Contains(villages, claimed) {
+						return nil
+					}
 				}
 				list = append(list, a)
 				return nil
-			}, `SELECT stream_id, first_seq, device_id, reason, received, body FROM setaside WHERE village_id = $1 ORDER BY received, stream_id, first_seq`, v); err != nil {
+			}, `SELECT stream_id, first_seq, device_id, reason, received, claimed, size, changes FROM setaside
+				WHERE village_id = $1 ORDER BY received, stream_id, first_seq`, v); err != nil {
 				return err
 			}
 		}

@@ -77,13 +77,31 @@ func (s *Store) Take(ctx context.Context, d Delivery) (Taken, error) {
 	var all Taken
 	for len(segments) > 0 {
 		var taken Taken
-		rest := segments
+		var rest []incoming
 		if err := s.change(ctx, func(t *tx) error {
+			rest = segments
+			known, err := t.known(&d)
+			if err != nil {
+				return err
+			}
+			if !known {
+				b := &batch{s: s, t: t, village: d.Village, received: d.Received}
+				for ; len(rest) > 0; rest = rest[1:] {
+					in := rest[0]
+					if in.seg == nil {
+						in.seg = &journal.Segment{}
+					}
+					if err := b.refuse(p, in, in.seg.Stream, in.seg.From, wire.RefusedVillage); err != nil {
+						return err
+					}
+				}
+				taken = b.taken
+				return nil
+			}
 			b, err := s.lock(t, d.Village, d.Received)
 			if err != nil {
 				return err
 			}
-			rest = segments
 			for begun := s.Now(); len(rest) > 0 && (len(rest) == len(segments) || s.Now().Sub(begun) < turn); rest = rest[1:] {
 				if err := b.take(p, rest[0]); err != nil {
 					return err
@@ -229,8 +247,28 @@ func (b *batch) hashAt(st *stream, seq uint64) (journal.Hash, error) {
 	return seg.Hashes(hash)[seq-first], nil
 }
 
+// known tells whether the office has entered the delivery's village, or assigned
+// it to the device. Of others nothing is made: whoever is enrolled could else
+// fill every list with villages.
+func (t *tx) known(d *Delivery) (bool, error) {
+	if slices.Contains(d.From.Villages, d.Village) {
+		return true, nil
+	}
+	var n int
+	err := t.row(`SELECT count(*) FROM village_head WHERE village_id = $1`, d.Village).Scan(&n)
+	return n > 0, err
+}
+
+// What is set aside of a device's in a village of its own, and in all others
+// together: bytes of segments, and segments.
+const (
+	maxAsideBytes = 8 << 20
+	maxAsides     = 1000
+)
+
 // refuse tells the device that a segment was not taken. What it alone cannot
-// mend is set aside whole, once, for people to look at.
+// mend is set aside whole, once, for people to look at: the oldest, as much as
+// there is room for. The device keeps it in any case.
 func (b *batch) refuse(p *sender, in incoming, stream record.Stream, from uint64, code string) error {
 	var head uint64
 	if st := b.streams[stream]; st != nil && bytes.Equal(st.key, p.Key) {
@@ -240,10 +278,31 @@ func (b *batch) refuse(p *sender, in incoming, stream record.Stream, from uint64
 	if code == wire.RefusedGap {
 		return nil
 	}
+	place := b.village
+	if !slices.Contains(p.Villages, b.village) {
+		place = "" // one for all, or the room would be as large as the list of villages
+	}
+	if b.asides == 0 {
+		if err := b.t.row(`SELECT count(*), coalesce(sum(size), 0) FROM setaside WHERE village_id = $1 AND device_id = $2`,
+			place, p.ID).Scan(&b.asides, &b.asideBytes); err != nil {
+			return err
+		}
+	}
+	if b.asides >= maxAsides || b.asideBytes+len(in.raw) > maxAsideBytes {
+		return nil
+	}
+	changes := 0
+	if in.seg != nil {
+		changes = len(in.seg.Changes)
+	}
 	hash := sha256.Sum256(in.raw)
-	return b.t.exec(`INSERT INTO setaside(village_id, stream_id, first_seq, hash, device_id, reason, received, body)
-		VALUES($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
-		b.village, stream[:], from, hash[:], p.ID, code, b.received.Milli(), b.s.pack(in.raw))
+	n, err := b.t.affect(`INSERT INTO setaside(village_id, stream_id, first_seq, hash, device_id, reason, received, body, claimed, size, changes)
+		VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+		place, stream[:], from, hash[:], p.ID, code, b.received.Milli(), b.s.pack(in.raw), b.village, len(in.raw), changes)
+	if n > 0 {
+		b.asides, b.asideBytes = b.asides+1, b.asideBytes+len(in.raw)
+	}
+	return err
 }
 
 // append applies the entries of a segment that continues its stream and writes

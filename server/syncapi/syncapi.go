@@ -28,6 +28,9 @@ const (
 	// unpacked.
 	maxEnrol    = 16 << 10
 	maxEnrolled = 64 << 10
+	// maxOthers bounds the villages in a message that are not the device's: those
+	// that it was taken from with work left.
+	maxOthers = 64
 	// Budgets of the states in one answer, in bytes.
 	defaultBudget = 1 << 20
 	maxBudget     = 4 << 20
@@ -296,6 +299,15 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 	if len(m.Runs) > clock.MaxRuns {
 		// They would be in every receipt.
 		return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the message has more settings of the clock than a laptop keeps")
+	}
+	others := 0
+	for _, p := range m.Villages {
+		if !slices.Contains(device.Villages, p.Village) {
+			others++
+		}
+	}
+	if others > maxOthers {
+		return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the message names too many villages that are not this laptop's")
 	}
 	slices.SortFunc(m.Villages, func(a, b wire.Push) int { return strings.Compare(string(a.Village), string(b.Village)) })
 	for i, p := range m.Villages {

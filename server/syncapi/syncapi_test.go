@@ -426,6 +426,27 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
+// Villages that are not the laptop's are denied, and there may be so many of
+// them; nothing comes of those that the office does not know.
+func TestOtherVillages(t *testing.T) {
+	h := newHouse(t)
+	l := h.laptop("王队员")
+	push := []wire.Push{{Village: village}}
+	for i := range maxOthers {
+		push = append(push, wire.Push{Village: record.Village(fmt.Sprint("x", i)), Segments: [][]byte{{1}}})
+	}
+	answer, f := l.sync(push...)
+	if f != nil || len(answer.Villages) != maxOthers+1 || !answer.Villages[1].Denied || len(answer.Villages[1].Refused) != 1 || answer.Villages[1].Refused[0].Code != wire.RefusedVillage {
+		t.Fatalf("%+v, %v", answer, f)
+	}
+	if _, f := l.sync(append(push, wire.Push{Village: "y"})...); f == nil || f.Code != wire.FaultMessage {
+		t.Errorf("one more: %v", f)
+	}
+	if heads, err := h.s.Heads(context.Background()); err != nil || len(heads) != 2 {
+		t.Errorf("villages %v, %v", heads, err)
+	}
+}
+
 // What a laptop may do is what it may do when its request has arrived, not when
 // the request began.
 func TestRightsAreThoseOfTheEnd(t *testing.T) {

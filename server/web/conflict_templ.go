@@ -2088,7 +2088,7 @@ func quarantinePage(p *page, v *quarantineView) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var127 string
-					templ_7745c5c3_Var127, templ_7745c5c3_Err = templ.JoinStringErrs(number(len(a.Entries)))
+					templ_7745c5c3_Var127, templ_7745c5c3_Err = templ.JoinStringErrs(number(a.Changes))
 					if templ_7745c5c3_Err != nil {
 						return templ.Error{Err: templ_7745c5c3_Err, FileName: `server/web/conflict.templ`, Line: 228, Col: 162}
 					}

@@ -255,6 +255,7 @@ var texts = map[string]said{
 	"aside.received":           {"收到", "Received"},
 	"aside.fork":               {"与已收到的不一致（电脑可能恢复过备份）", "differs from what is here (the laptop may have been restored)"},
 	"aside.forged":             {"签名不是这台电脑的", "not signed by the laptop"},
+	"aside.village":            {"没有这个村，也没有分配给这台电脑", "of no village that is here, or the laptop's"},
 	"aside.damaged":            {"内容损坏，读不出来", "damaged, cannot be read"},
 
 	"device.office":     {"办公室", "the office"},

@@ -49,7 +49,7 @@ func sizeOf(choices []form.Choice) string { return strconv.Itoa(min(len(choices)
 // asideReason says why a segment was set aside.
 func (p *page) asideReason(code string) string {
 	switch code {
-	case wire.RefusedFork, wire.RefusedDamaged, wire.RefusedForged:
+	case wire.RefusedFork, wire.RefusedDamaged, wire.RefusedForged, wire.RefusedVillage:
 		return p.T("aside." + code)
 	}
 	return code

@@ -165,7 +165,7 @@ type StreamHead struct {
 }
 
 // Refused is a segment that was not taken, and why (a Refused code). Nothing of
-// it is stored; the device keeps it.
+// it is applied; the device keeps it.
 type Refused struct {
 	_      struct{} `cbor:",toarray"`
 	Stream record.Stream
@@ -181,6 +181,7 @@ const (
 	RefusedFork    = "fork"    // the stream goes on otherwise at the server
 	RefusedForged  = "forged"  // not signed by the device
 	RefusedDamaged = "damaged" // cannot be read
+	RefusedVillage = "village" // of a village that the office does not know
 )
 
 // Fault is what the server answers instead, with an HTTP status of 4xx or 5xx.

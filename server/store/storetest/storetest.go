@@ -14,6 +14,7 @@ func Run(t *testing.T, open Open) {
 		{"continuation", continuation},
 		{"clock", clocks},
 		{"quarantine", quarantines},
+		{"stray", strays},
 		{"bounds", bounds},
 		{"turns", turns},
 		{"rollback", rollback},

@@ -198,8 +198,9 @@ func quarantines(w *World) {
 		{"revoked", identity.TeamMember, func(l *Laptop) { l.Device.RevokedAt = w.time() }, household(50, "1"), journal.Quarantined{Reason: "revoked"}},
 		{"village not the laptop's", identity.TeamMember, func(l *Laptop) { l.Device.Villages = []record.Village{Other} }, household(51, "1"),
 			journal.Quarantined{Reason: "village", Detail: string(Code)}},
-		{"a village that nobody entered", identity.TeamMember, func(l *Laptop) { l.In("nowhere") }, household(52, "1"),
-			journal.Quarantined{Reason: "village", Detail: "nowhere"}},
+		{"assigned to a village that is not here", identity.TeamMember, func(l *Laptop) {
+			l.In("nowhere").Device.Villages, l.Device.RevokedAt = []record.Village{"nowhere"}, w.time()
+		}, household(52, "1"), journal.Quarantined{Reason: "revoked"}},
 		{"somebody unknown", identity.TeamMember, nil, record.Change{Record: ID(53), Type: "visit", Author: "陌生人", Body: []record.Write{{Path: "findings", Value: `"x"`}}},
 			journal.Quarantined{Reason: "author", Detail: "陌生人"}},
 		{"another type", identity.TeamMember, nil, New("visit", ID(1), nil), journal.Quarantined{Reason: "type", Detail: "household"}},
@@ -249,6 +250,63 @@ func quarantines(w *World) {
 	member.Write(Set("household", ID(1), "poverty_attr~", `"dibao"`))
 	if taken := member.Push(); taken.Quarantined != 0 {
 		w.Errorf("the proposal was quarantined")
+	}
+}
+
+// What is of no village that is here or was assigned makes none. It is set aside,
+// in bounds, and taken like everything else once the village is the laptop's.
+func strays(w *World) {
+	const most, large = 1000, 8<<20 - 20_000
+	heads := func() int {
+		heads, err := w.Heads(w.ctx())
+		w.ok(err)
+		return len(heads)
+	}
+	before := heads()
+	l := w.Laptop("王队员", identity.TeamMember).In("nowhere")
+	l.Write(household(1, "1"))
+	seg := l.Segment(1, 1)
+	for range 2 {
+		if taken := l.Send(seg); len(taken.Refused) != 1 || taken.Refused[0].Code != wire.RefusedVillage || taken.Refused[0].Stream != l.Stream || taken.Refused[0].From != 1 {
+			w.Errorf("taken %+v", taken)
+		}
+	}
+	list, err := w.SetAsides(w.ctx())
+	w.ok(err)
+	if len(list) != 1 || list[0].Village != "nowhere" || list[0].Device != l.Device.ID || list[0].Changes != 1 || list[0].Bytes != len(seg) {
+		w.Errorf("set aside: %+v", list)
+	}
+	for of, want := range map[record.Village]int{"nowhere": 1, Code: 0} {
+		if list, err := w.SetAsides(w.ctx(), of); err != nil || len(list) != want {
+			w.Errorf("set aside of %s: %+v, %v", of, list, err)
+		}
+	}
+	if waiting, err := w.Waiting(w.ctx()); err != nil || waiting["nowhere"].SetAside != 1 {
+		w.Errorf("waiting: %+v, %v", waiting, err)
+	}
+	// Whatever villages it names, and whether they are here.
+	for _, v := range []record.Village{"anywhere", Other, Code} {
+		thief := *l
+		thief.village = v
+		var junk [][]byte
+		for n := range most / 2 {
+			junk = append(junk, fmt.Append(nil, v, n))
+		}
+		junk = append(junk, make([]byte, large), append(make([]byte, large), 1))
+		if taken := thief.Send(junk...); len(taken.Refused) != len(junk) {
+			w.Errorf("%s: %d of %d refused", v, len(taken.Refused), len(junk))
+		}
+	}
+	if heads() != before {
+		w.Errorf("%d villages, then %d", before, heads())
+	}
+	if list, err = w.SetAsides(w.ctx()); err != nil || len(list) != most+most/2+1 || !slices.ContainsFunc(list, func(a store.SetAside) bool { return a.Village == "nowhere" }) {
+		w.Errorf("%d set aside, %v", len(list), err)
+	}
+	w.ok(w.AddVillage(w.ctx(), store.Village{Code: "nowhere", Name: "新村"}))
+	l.Device.Villages = []record.Village{"nowhere"}
+	if taken := l.Send(seg); taken.Entries != 1 || taken.Quarantined != 0 {
+		w.Errorf("once the village is there: %+v", taken)
 	}
 }
 
