@@ -69,10 +69,13 @@ func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, e
 		pull.From = max(q.Cursor, q.After)
 		pull.Cursor = pull.From
 		if q.Cursor == feed {
-			return nil
+			return s.standing(t, &pull, q)
 		}
 		ok = true
-		if err := errors.Join(s.feed(t, &pull, q), s.standing(t, &pull, q)); err != nil || pull.More {
+		if err := s.feed(t, &pull, q); err != nil {
+			return err
+		}
+		if err := s.standing(t, &pull, q); err != nil || pull.More {
 			return err
 		}
 		pull.Cursor = feed
@@ -133,15 +136,25 @@ func (s *Store) feed(t *tx, pull *wire.Pull, q Request) error {
 
 // standing adds the records as they stand without the changes that the receipts
 // of this answer say are quarantined. The laptop shows those changes made, and
-// the feed says nothing of them: they touched no record.
+// the feed says nothing of them: they touched no record, and what the laptop
+// itself changed beside them is left out. Where it would come to too many the
+// receipts that are over wait for the next answer, and their records with them.
 func (s *Store) standing(t *tx, pull *wire.Pull, q Request) error {
 	sent := map[record.ID]bool{}
-	for _, r := range pull.Receipts {
+	for i := range pull.Records {
+		sent[pull.Records[i].ID] = true
+	}
+	added := 0
+	for i, r := range pull.Receipts {
+		if i > 0 && added+len(r.Quarantined) > maxStanding {
+			pull.Receipts = pull.Receipts[:i]
+			break
+		}
 		for _, e := range r.Quarantined {
 			var id string
 			var st wire.State
 			err := t.row(`SELECT r.record_id, r.type, r.state FROM quarantine q JOIN record r ON r.village_id = q.village_id AND r.record_id = q.record_id
-				WHERE q.village_id = $1 AND q.stream_id = $2 AND q.seq = $3 AND r.feed <= $4`, q.Village, r.Stream[:], e.Seq, pull.From).Scan(&id, &st.Type, &st.State)
+				WHERE q.village_id = $1 AND q.stream_id = $2 AND q.seq = $3`, q.Village, r.Stream[:], e.Seq).Scan(&id, &st.Type, &st.State)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			} else if err != nil {
@@ -157,9 +170,8 @@ func (s *Store) standing(t *tx, pull *wire.Pull, q Request) error {
 			if st.State, err = s.hide(q.Role, st.Type, st.State); err != nil {
 				return err
 			}
-			if pull.Records = append(pull.Records, st); len(sent) == maxStanding {
-				return nil
-			}
+			pull.Records = append(pull.Records, st)
+			added++
 		}
 	}
 	return nil

@@ -179,6 +179,40 @@ func standing(w *World) {
 	if pull := other.Page(cursor); len(pull.Records) != 0 || len(pull.Heads) != 1 {
 		w.Errorf("another laptop gets %+v", pull)
 	}
+	// With an accepted change of its own beside it in one push.
+	cursor = member.Page(0).Cursor
+	member.Own.Acked = member.Own.Head
+	member.Write(Set("household", ID(1), "phone", `"1"`))
+	member.Write(Set("household", ID(1), "poverty_attr", `"dibao"`, d))
+	member.Push()
+	if pull := member.Page(cursor); len(pull.Records) != 1 || pull.Records[0].ID != ID(1) {
+		w.Errorf("with an accepted change the answer is %+v", pull)
+	}
+	// What is too much for one answer comes with the next: no receipt is given
+	// without its records.
+	const many = 700
+	for n := range 2 * many {
+		office.Write(household(100+n, "1"))
+	}
+	office.Push()
+	cursor = member.Page(0).Cursor
+	member.Own.Acked = member.Own.Head
+	begun := len(member.Log)
+	for n := range 2 * many {
+		member.Write(by("陌生人", Set("household", ID(100+n), "phone", `"2"`, record.Dot{Stream: office.Stream, Seq: uint64(n + 2)})))
+	}
+	member.Send(member.Segment(begun+1, begun+many), member.Segment(begun+many+1, begun+2*many))
+	member.Own.Head = uint64(len(member.Log))
+	for n := range 2 {
+		pull := member.Page(cursor)
+		if len(pull.Receipts) != 1 || len(pull.Receipts[0].Quarantined) != many || len(pull.Records) != many || pull.Records[0].ID != ID(100+n*many) {
+			w.Fatalf("answer %d: %d receipts, %d records", n, len(pull.Receipts), len(pull.Records))
+		}
+		cursor, member.Own.Acked = pull.Cursor, pull.Receipts[0].Seq
+	}
+	if pull := member.Page(cursor); len(pull.Receipts) != 0 || len(pull.Records) != 0 {
+		w.Errorf("in the end there are %d receipts, %d records", len(pull.Receipts), len(pull.Records))
+	}
 }
 
 // What waits for a person is listed while it waits, and since when.
