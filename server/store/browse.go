@@ -469,8 +469,8 @@ func (s *Store) Waiting(ctx context.Context) (map[record.Village]Waiting, error)
 	return found, err
 }
 
-// Version is a short text that changes with every feed and every device: what
-// a page was made of, for whoever asks whether it must be made anew.
+// Version is a short text that changes with everything that Changed tells of:
+// what a page was made of, for whoever asks whether it must be made anew.
 func (s *Store) Version(ctx context.Context) (string, error) {
 	sum, err := s.fingerprint(ctx)
 	return hex.EncodeToString(sum[:8]), err

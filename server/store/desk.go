@@ -24,8 +24,9 @@ const OfficeDevice identity.Device = "office"
 // village, under streams that the server itself signs. What it writes takes
 // the same way as a laptop's changes.
 type Desk struct {
-	b *batch
-	p *sender
+	b       *batch
+	p       *sender
+	decided bool
 }
 
 // The errors of a Desk.
@@ -44,11 +45,11 @@ func (s *Store) Desk(ctx context.Context, v record.Village, do func(*Desk) error
 		if err != nil {
 			return err
 		}
-		d := &Desk{b, &sender{office: true, Device: Device{ID: OfficeDevice, Key: s.Key.Public().(ed25519.PublicKey), Role: identity.Office}}}
+		d := &Desk{b: b, p: &sender{office: true, Device: Device{ID: OfficeDevice, Key: s.Key.Public().(ed25519.PublicKey), Role: identity.Office}}}
 		if err := do(d); err != nil {
 			return err
 		}
-		wrote = b.taken.Entries > 0
+		wrote = b.taken.Entries > 0 || d.decided
 		return b.flush()
 	})
 	if err == nil && wrote {
@@ -134,6 +135,7 @@ func (d *Desk) quarantined(dot record.Dot) (Quarantined, error) {
 }
 
 func (d *Desk) decide(dot record.Dot, decision, by, why string, issued record.Dot) error {
+	d.decided = true
 	var stream, seq any
 	if !issued.IsZero() {
 		stream, seq = issued.Stream[:], issued.Seq

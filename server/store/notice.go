@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,28 +32,35 @@ func (n *notice) raise() {
 }
 
 // Changed gives a channel that is closed at the next change of anything that
-// is stored. Take the channel, look, then wait: nothing is missed.
+// is stored; while Watch runs also after contacts, some seconds later. Take the channel, look, then wait: nothing is missed.
 func (s *Store) Changed() <-chan struct{} {
 	s.notice.Lock()
 	defer s.notice.Unlock()
 	return s.notice.next
 }
 
-// pause is how long contacts wait at least between two writings.
-const pause = 60 // seconds
+// Contacts are announced and written at most so often, in seconds: each makes
+// every open page anew, and a write of its own.
+const (
+	announcePause = 10
+	writePause    = 60
+)
 
-// Watch announces the changes that other processes make, until ctx ends: it
-// looks once a second. Contacts are written on the way, at most once a minute.
+// Watch announces the changes that other processes make, and contacts, until
+// ctx ends: it looks once a second. Contacts are written on the way.
 func (s *Store) Watch(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for written := pause; ; written++ {
+	for announced, written := announcePause, writePause; ; announced, written = announced+1, written+1 {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if written >= pause && s.heard.some() {
+		if announced >= announcePause && s.heard.announce() {
+			announced = 0
+		}
+		if written >= writePause && s.heard.some() {
 			written = 0
 			if err := s.FlushContacts(ctx); err != nil {
 				s.Log.Error("contacts were not written", "error", err)
@@ -68,18 +78,23 @@ func (s *Store) Watch(ctx context.Context) {
 	}
 }
 
-// fingerprint changes with every feed and every device.
+// fingerprint changes with every feed, every device, every decision on what is
+// in quarantine, and the contacts that were announced.
 func (s *Store) fingerprint(ctx context.Context) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
 	err = s.look(ctx, func(t *tx) error {
-		var a, b, c, d int64
-		if err := t.row(`SELECT count(*), coalesce(sum(serial), 0) FROM device`).Scan(&a, &b); err != nil {
+		var devices, serials, villages, feeds, open int64
+		if err := t.row(`SELECT count(*), coalesce(sum(serial), 0) FROM device`).Scan(&devices, &serials); err != nil {
 			return err
 		}
-		if err := t.row(`SELECT count(*), coalesce(sum(feed), 0) FROM village_head`).Scan(&c, &d); err != nil {
+		if err := t.row(`SELECT count(*), coalesce(sum(feed), 0) FROM village_head`).Scan(&villages, &feeds); err != nil {
 			return err
 		}
-		fmt.Fprintln(h, a, b, c, d)
+		// What comes in moves the feed, what is decided makes these fewer.
+		if err := t.row(`SELECT count(*) FROM quarantine WHERE decided = ''`).Scan(&open); err != nil {
+			return err
+		}
+		fmt.Fprintln(h, devices, serials, villages, feeds, open, s.heard.told())
 		return nil
 	})
 	h.Sum(sum[:0])
@@ -102,6 +117,9 @@ type Contact struct {
 type contacts struct {
 	sync.Mutex
 	fresh map[contactKey]Contact
+	// said counts the announcements; more says that there is something to announce.
+	said int
+	more bool
 }
 
 type contactKey struct {
@@ -115,36 +133,78 @@ func (c *contacts) some() bool {
 	return len(c.fresh) > 0
 }
 
-// Heard notes a contact.
-func (s *Store) Heard(c Contact) {
-	s.heard.Lock()
-	defer s.heard.Unlock()
-	if s.heard.fresh == nil {
-		s.heard.fresh = map[contactKey]Contact{}
+// announce makes the contacts since the last time part of the fingerprint; false
+// where there was none.
+func (c *contacts) announce() bool {
+	c.Lock()
+	defer c.Unlock()
+	if !c.more {
+		return false
 	}
-	s.heard.fresh[contactKey{c.Village, c.Device}] = c
+	c.said, c.more = c.said+1, false
+	return true
 }
 
-// FlushContacts writes the noted contacts.
+func (c *contacts) told() int {
+	c.Lock()
+	defer c.Unlock()
+	return c.said
+}
+
+// note keeps contacts that are newer than what is kept.
+func (c *contacts) note(list ...Contact) {
+	c.Lock()
+	defer c.Unlock()
+	if c.fresh == nil {
+		c.fresh = map[contactKey]Contact{}
+	}
+	for _, x := range list {
+		if k := (contactKey{x.Village, x.Device}); !x.Seen.Before(c.fresh[k].Seen) {
+			c.fresh[k] = x
+		}
+	}
+}
+
+// Heard notes a contact.
+func (s *Store) Heard(c Contact) {
+	s.heard.note(c)
+	s.heard.Lock()
+	defer s.heard.Unlock()
+	s.heard.more = true
+}
+
+// FlushContacts writes the noted contacts, village by village. Those that were
+// not written are kept for the next time.
 func (s *Store) FlushContacts(ctx context.Context) error {
 	s.heard.Lock()
-	fresh := s.heard.fresh
+	fresh := slices.SortedFunc(maps.Values(s.heard.fresh), func(a, b Contact) int {
+		return cmp.Or(cmp.Compare(a.Village, b.Village), cmp.Compare(a.Device, b.Device))
+	})
 	s.heard.fresh = nil
 	s.heard.Unlock()
-	if len(fresh) == 0 {
-		return nil
-	}
-	return s.change(ctx, func(t *tx) error {
-		for _, c := range fresh {
-			if err := t.exec(`INSERT INTO contact(village_id, device_id, seen_at, pending, clock_offset, agent) VALUES($1, $2, $3, $4, $5, $6)
-				ON CONFLICT(village_id, device_id) DO UPDATE SET seen_at = excluded.seen_at, pending = excluded.pending,
-				clock_offset = excluded.clock_offset, agent = excluded.agent`,
-				c.Village, c.Device, c.Seen.UnixMilli(), c.Pending, c.Offset, c.Agent); err != nil {
-				return err
-			}
+	for len(fresh) > 0 {
+		n := slices.IndexFunc(fresh, func(c Contact) bool { return c.Village != fresh[0].Village })
+		if n < 0 {
+			n = len(fresh)
 		}
-		return nil
-	})
+		err := s.change(ctx, func(t *tx) error {
+			for _, c := range fresh[:n] {
+				if err := t.exec(`INSERT INTO contact(village_id, device_id, seen_at, pending, clock_offset, agent) VALUES($1, $2, $3, $4, $5, $6)
+					ON CONFLICT(village_id, device_id) DO UPDATE SET seen_at = excluded.seen_at, pending = excluded.pending,
+					clock_offset = excluded.clock_offset, agent = excluded.agent`,
+					c.Village, c.Device, c.Seen.UnixMilli(), c.Pending, c.Offset, c.Agent); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			s.heard.note(fresh...)
+			return fmt.Errorf("write contacts: %w", err)
+		}
+		fresh = fresh[n:]
+	}
+	return nil
 }
 
 // Contacts gives the last contact of every device with every village.

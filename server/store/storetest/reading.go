@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"zhucun/server/store"
@@ -372,9 +374,26 @@ func contact(w *World) {
 		}
 		w.ok(w.FlushContacts(w.ctx()))
 	}
+	// Contacts that could not be written are kept for the next time.
+	w.Clock++
+	w.Heard(store.Contact{Village: Code, Device: "d", Seen: w.time(), Pending: 2})
+	w.Heard(store.Contact{Village: Other, Device: "d", Seen: w.time(), Pending: 1})
+	gone, cancel := context.WithCancel(w.ctx())
+	cancel()
+	if err := w.FlushContacts(gone); err == nil {
+		w.Error("contacts were written for nobody")
+	}
+	for range 2 {
+		list, err := w.Contacts(w.ctx())
+		w.ok(err)
+		if len(list) != 2 || !list[0].Seen.Equal(w.time()) || !list[1].Seen.Equal(w.time()) {
+			w.Errorf("contacts %+v", list)
+		}
+		w.ok(w.FlushContacts(w.ctx()))
+	}
 	select {
 	case <-changed:
-		w.Error("a contact is no change")
+		w.Error("contacts are announced at once")
 	default:
 	}
 	l := w.Laptop("王队员", identity.TeamMember)
@@ -384,5 +403,40 @@ func contact(w *World) {
 	case <-changed:
 	default:
 		w.Error("a push is a change")
+	}
+}
+
+// Whoever shows data comes to know of decisions at once, and of contacts after
+// a moment.
+func notices(w *World) {
+	version := func() string {
+		v, err := w.Version(w.ctx())
+		w.ok(err)
+		return v
+	}
+	l := w.Laptop("王队员", identity.TeamMember)
+	d := l.Write(by("陌生人", household(1, "1")))
+	l.Push()
+	changed, before := w.Changed(), version()
+	w.ok(w.Desk(w.ctx(), Code, func(desk *store.Desk) error { return desk.Reject(d, "admin", "不实") }))
+	select {
+	case <-changed:
+	default:
+		w.Error("a rejection is a change")
+	}
+	if version() == before {
+		w.Error("the version is the same after a rejection")
+	}
+	before = version()
+	ctx, stop := context.WithCancel(w.ctx())
+	var watch sync.WaitGroup
+	watch.Go(func() { w.Watch(ctx) })
+	defer watch.Wait()
+	defer stop()
+	w.Heard(store.Contact{Village: Code, Device: "d", Seen: time.UnixMilli(start)})
+	for end := time.Now().Add(10 * time.Second); version() == before; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.Fatal("a contact is never announced")
+		}
 	}
 }

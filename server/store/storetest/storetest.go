@@ -31,6 +31,7 @@ func Run(t *testing.T, open Open) {
 		{"query", queries},
 		{"reference", references},
 		{"contact", contact},
+		{"notice", notices},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := NewWorld(t, open)
