@@ -423,11 +423,6 @@ func (s *Store) Referring(ctx context.Context, k record.Key, limit int) ([]Refer
 	return list, err
 }
 
-// Exists tells whether a record is there: in the village, or in another one.
-func (s *Store) Exists(ctx context.Context, v record.Village, typ record.Type, id record.ID) (bool, error) {
-	return s.exists(ctx, v, typ, id)
-}
-
 // Waiting is how much waits for a person in a village.
 type Waiting struct{ Conflicts, Proposals, Quarantined, SetAside int }
 

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/fxamacker/cbor/v2"
@@ -264,6 +266,37 @@ func (s *Store) QuarantinedEntry(ctx context.Context, d record.Dot) (q Quarantin
 		return err
 	})
 	return q, e, found(err)
+}
+
+// QuarantinedEntries gives what the entries of a list say, in its order. Entries
+// that follow each other in a stream lie together: each segment of it is read
+// once.
+func (s *Store) QuarantinedEntries(ctx context.Context, list []Quarantined) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		err := s.look(ctx, func(t *tx) error {
+			var reader logReader
+			var stream record.Stream
+			for _, q := range list {
+				if reader.t == nil || q.Village != reader.village || q.Dot.Stream != stream {
+					reader, stream = logReader{s: s, t: t, village: q.Village}, q.Dot.Stream
+				}
+				e, err := reader.entry(q.Dot)
+				if err != nil {
+					return fmt.Errorf("quarantined change %s: %w", q.Dot, err)
+				}
+				if !yield(e, nil) {
+					return errEnough
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(Entry{}, err)
+		}
+	}
 }
 
 // SetAside is a segment that could not be taken.

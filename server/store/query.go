@@ -244,15 +244,15 @@ func (s *Store) Record(ctx context.Context, v record.Village, id record.ID) (*Re
 func (s *Store) JSON(ctx context.Context, r *Record, lang form.Lang) (merge.JSON, error) {
 	var failed error
 	marks := r.View.Marks(s.forms.Form(r.Type), Day(milli(s.now())), lang, func(typ record.Type, id record.ID) bool {
-		there, err := s.exists(ctx, r.Village, typ, id)
+		there, err := s.Exists(ctx, r.Village, typ, id)
 		failed = errors.Join(failed, err)
 		return there
 	})
 	return r.View.JSON(r.Key, merge.Delivered, marks), failed
 }
 
-// exists tells whether a record is there: in the village, or in another one.
-func (s *Store) exists(ctx context.Context, v record.Village, typ record.Type, id record.ID) (bool, error) {
+// Exists tells whether a record is there: in the village, or in another one.
+func (s *Store) Exists(ctx context.Context, v record.Village, typ record.Type, id record.ID) (bool, error) {
 	n := 0
 	err := s.look(ctx, func(t *tx) error {
 		if err := t.row(`SELECT count(*) FROM record WHERE village_id = $1 AND record_id = $2 AND type = $3`, v, id.String(), typ).Scan(&n); err != nil || n > 0 {

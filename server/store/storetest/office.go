@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"zhucun/server/store"
 	"zhucun/shared/identity"
@@ -126,6 +127,58 @@ func accepts(w *World) {
 	w.ok(err)
 	if q.Decision != store.Accepted || q.DecidedBy != "admin" || q.Why != "核实过" || q.Issued != a || e.Change.Author != "王队员" {
 		w.Errorf("the decision is %+v", q)
+	}
+}
+
+// A list of quarantined entries is read segment by segment.
+func quarantineList(w *World) {
+	l := w.Laptop("王队员", identity.TeamMember)
+	l.Device.Profiles = nil
+	const n = 300
+	for i := range n {
+		l.Write(visit(i))
+	}
+	l.Send(l.Segment(1, n/2), l.Segment(n/2+1, n))
+	list, err := w.Quarantine(w.ctx())
+	w.ok(err)
+	if len(list) != n {
+		w.Fatalf("%d in quarantine", len(list))
+	}
+	took := func(read func()) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		read()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	all := took(func() {
+		i := 0
+		for e, err := range w.QuarantinedEntries(w.ctx(), list) {
+			w.ok(err)
+			if e.Dot != list[i].Dot || e.Change.Record != list[i].Record {
+				w.Errorf("entry %d is %v of %s, want %v of %s", i, e.Dot, e.Change.Record, list[i].Dot, list[i].Record)
+			}
+			i++
+		}
+		if i != n {
+			w.Errorf("%d entries", i)
+		}
+	})
+	one := took(func() {
+		_, _, err := w.QuarantinedEntry(w.ctx(), list[n-1].Dot)
+		w.ok(err)
+	})
+	if all > 20*one {
+		w.Errorf("%d KB for all of them, %d for one", all>>10, one>>10)
+	}
+	for range w.QuarantinedEntries(w.ctx(), list) {
+		break
+	}
+	list[1].Dot.Seq = n + 1
+	for _, err := range w.QuarantinedEntries(w.ctx(), list[1:]) {
+		if !errors.Is(err, store.ErrNotFound) {
+			w.Errorf("an entry that is not there: %v", err)
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ func Run(t *testing.T, open Open) {
 		{"feed", feeds},
 		{"desk", desks},
 		{"accept", accepts},
+		{"quarantine list", quarantineList},
 		{"review", reviews},
 		{"query", queries},
 		{"reference", references},
