@@ -9,6 +9,11 @@
 //     transaction; where nothing changed nothing is written.
 //   - A body without Content-Length is refused, and a body that does not move
 //     for a minute is given up; one that moves, however slowly, is not.
+//   - A device may do what it may do when its request has arrived. It has two
+//     requests open at most.
+//   - Memory is taken as bytes come and before they are unpacked, each from a
+//     bounded stock, so that whoever sends much makes others wait and no more.
+//   - Who waits to write keeps nobody from reading.
 //
 // Were the answer sent before the commit, "delivered" on a laptop would be a
 // hope; were both lengths of a body accepted, what one proxy takes for the end

@@ -77,8 +77,9 @@ func New(s *store.Store, a *access.Access) *Handler {
 	}
 }
 
-// Server is an HTTP server with the limits on time that agents need; bodies
-// have their own, here and in whatever else h serves.
+// Server is an HTTP server with the limits on time that agents need. It has none
+// for bodies, which may take long while they move: Handler sets them, and so must
+// whatever else h serves.
 func Server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: idle, MaxHeaderBytes: 16 << 10,
