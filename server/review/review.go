@@ -3,10 +3,10 @@ package review
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/fxamacker/cbor/v2"
-	"github.com/google/uuid"
 
 	"zhucun/server/store"
 	"zhucun/shared/form"
@@ -223,11 +223,11 @@ type Decision struct {
 	Path    record.Path
 	// Take names the value that shall stand by the change that wrote it. Where it
 	// is zero Value shall stand, canonical; for _life Alive or anything else for
-	// void.
+	// void, whose reason is then Reason.
 	Take  record.Dot
 	Value record.Value
-	// Shown are the changes whose values the person was shown; none means those
-	// that stand now.
+	// Shown are the changes whose values the person was shown: under the
+	// register, for _life in the whole record. None means those that stand now.
 	Shown  []record.Dot
 	Reason string
 	By     merge.Writer
@@ -247,16 +247,17 @@ func (r *Review) Decide(ctx context.Context, d Decision) (record.Dot, error) {
 		if f == nil {
 			return ErrForm
 		}
-		claims := rec.State.Claims(d.Path)
-		if d.Path == record.Life {
-			claims = slices.Concat(claims, rec.View.Conflicts[record.Life])
-		}
-		value, err := d.value(rec, claims)
+		shown, err := d.shown(rec)
 		if err != nil {
 			return err
 		}
-		shown, err := d.shown(rec.State, claims)
-		if err != nil {
+		if d.Path == record.Life && d.Value != merge.Alive {
+			d.Value = record.Text(d.Reason)
+		}
+		value, err := shown.Choose(f, d.Path, d.Take, d.Value)
+		if errors.Is(err, merge.ErrNotLive) {
+			return ErrDecided
+		} else if err != nil {
 			return err
 		}
 		body, err := merge.Decide(f, shown, d.By, d.Path, value)
@@ -269,60 +270,41 @@ func (r *Review) Decide(ctx context.Context, d Decision) (record.Dot, error) {
 	return dot, err
 }
 
-// value finds what shall stand.
-func (d *Decision) value(rec *store.Record, claims []merge.Sibling) (record.Value, error) {
+// shown gives the state as the person was shown it: without what has come since
+// and would otherwise be replaced, or be named as seen, by this decision.
+// ErrDecided: what was shown is gone, or nothing waits any more. ErrNothing.
+func (d *Decision) shown(rec *store.Record) (merge.State, error) {
+	claims := rec.State.Claims(d.Path)
 	waits := len(rec.View.Conflicts[d.Path]) > 0 || len(rec.View.Proposals[d.Path]) > 0
 	switch {
 	case len(claims) == 0:
-		return "", ErrNothing
+		return nil, ErrNothing
+	// What a policy put behind can be taken back without anything waiting.
 	case !waits && (d.Take.IsZero() || len(claims) < 2):
-		return "", ErrDecided
+		return nil, ErrDecided
+	case len(d.Shown) == 0:
+		return rec.State, nil
 	}
-	v := d.Value
-	if !d.Take.IsZero() {
-		i := slices.IndexFunc(claims, func(c merge.Sibling) bool { return c.Dot == d.Take })
-		if i < 0 {
-			return "", ErrDecided
-		}
-		// For _life what speaks for "alive" is an edit of another field.
-		v = claims[i].Value
-		if j := slices.IndexFunc(rec.View.Conflicts[d.Path], func(c merge.Sibling) bool { return c.Dot == d.Take }); j >= 0 {
-			v = rec.View.Conflicts[d.Path][j].Value
-		}
-	}
-	if d.Path == record.Life && v != merge.Alive {
-		reason := d.Reason
-		if reason == "" {
-			reason = rec.View.Reason
-		}
-		v = rec.State.Void(reason)
-	}
-	return v, nil
-}
-
-// shown gives the state as the person was shown it: without what has come since
-// under the register. ErrDecided: something of what was shown is gone.
-func (d *Decision) shown(s merge.State, claims []merge.Sibling) (merge.State, error) {
-	if len(d.Shown) == 0 {
-		return s, nil
-	}
+	seen := map[record.Dot]bool{}
 	for _, dot := range d.Shown {
-		if !slices.ContainsFunc(claims, func(c merge.Sibling) bool { return c.Dot == dot }) {
-			return nil, ErrDecided
+		seen[dot] = true
+	}
+	shown := maps.Clone(rec.State)
+	for p, r := range shown {
+		// Whether a record is void is decided on all that it says.
+		if p.Standing() == d.Path || d.Path == record.Life {
+			r.Siblings = slices.DeleteFunc(slices.Clone(r.Siblings), func(s merge.Sibling) bool { return !seen[s.Dot] })
+			shown[p] = r
 		}
 	}
-	shown := make(merge.State, len(s))
-	for p, r := range s {
-		if p.Standing() == d.Path {
-			var kept merge.Register
-			for _, sib := range r.Siblings {
-				if slices.Contains(d.Shown, sib.Dot) {
-					kept.Siblings = append(kept.Siblings, sib)
-				}
-			}
-			r = kept
-		}
-		shown[p] = r
+	left := shown.Claims(d.Path)
+	// Other fields of the record may have changed: that the decision has not
+	// seen the new values is all that follows.
+	gone := d.Path != record.Life && slices.ContainsFunc(d.Shown, func(dot record.Dot) bool {
+		return !slices.ContainsFunc(left, func(s merge.Sibling) bool { return s.Dot == dot })
+	})
+	if gone || len(left) == 0 {
+		return nil, ErrDecided
 	}
 	return shown, nil
 }
@@ -348,68 +330,6 @@ func Reason(c *record.Change) string {
 		return ""
 	}
 	return reason
-}
-
-// Edit is what the office fills in.
-type Edit struct {
-	Key record.Key
-	// Seen is the record as it was when the form was opened; nil for a new one,
-	// whose id may be zero.
-	Seen   merge.State
-	Fields map[string]record.Value // canonical; Null clears
-	Reason string
-	By     merge.Writer
-}
-
-// Save makes an edit, or a new record, and gives its id. Nothing is written
-// where all is as it should be. ErrForm, store.ErrOtherType, a *merge.Refusal.
-func (r *Review) Save(ctx context.Context, e Edit) (record.ID, error) {
-	f := r.store.Forms().Form(e.Key.Type)
-	if f == nil {
-		return e.Key.ID, ErrForm
-	}
-	if e.Key.ID.IsZero() {
-		id, err := uuid.NewV7FromReader(r.store.Random)
-		if err != nil {
-			return e.Key.ID, err
-		}
-		e.Key.ID = record.ID(id)
-	}
-	body, err := merge.Compose(f, e.Seen, e.Seen.Authors(), e.By, e.Fields)
-	if err != nil {
-		return e.Key.ID, err
-	}
-	if e.Seen == nil {
-		body = append(body, record.Write{Path: record.Source, Value: record.Text("onsite")})
-		record.SortBody(body)
-	}
-	if len(body) == 0 {
-		return e.Key.ID, nil
-	}
-	return e.Key.ID, r.store.Desk(ctx, e.Key.Village, func(desk *store.Desk) error {
-		_, err := desk.Write(change(e.Key.ID, e.Key.Type, e.By, e.Reason, body))
-		return err
-	})
-}
-
-// Void declares a record void; seen is the record as it was shown.
-// store.ErrNotFound, ErrForm, a *merge.Refusal.
-func (r *Review) Void(ctx context.Context, k record.Key, seen merge.State, reason string, by merge.Writer) error {
-	f := r.store.Forms().Form(k.Type)
-	if f == nil {
-		return ErrForm
-	}
-	body := []record.Write{{Path: record.Life, Value: seen.Void(reason), Observed: seen.Observed(record.Life)}}
-	if err := merge.Permit(f, k.Type, seen, by, body); err != nil {
-		return err
-	}
-	return r.store.Desk(ctx, k.Village, func(desk *store.Desk) error {
-		if _, err := desk.Record(k.ID); err != nil {
-			return err
-		}
-		_, err := desk.Write(change(k.ID, k.Type, by, reason, body))
-		return err
-	})
 }
 
 // Accept takes a quarantined entry after all and gives the change that says its

@@ -63,56 +63,77 @@ func TestDecide(t *testing.T) {
 		attr record.Value
 		void bool
 		left []record.Path
+		// late comes in between the page and the decision.
+		late func(w *storetest.World, shown *store.Record)
 	}{
 		{"take one", func(x, _ record.Dot, _ *store.Record) Decision { return Decision{Path: "head_name", Take: x} },
-			nil, `"王二"`, `"dibao"`, false, []record.Path{record.Life, "poverty_attr"}},
+			nil, `"王二"`, `"dibao"`, false, []record.Path{record.Life, "poverty_attr"}, nil},
 		{"a third value", func(_, _ record.Dot, _ *store.Record) Decision { return Decision{Path: "head_name", Value: `"王四"`} },
-			nil, `"王四"`, `"dibao"`, false, []record.Path{record.Life, "poverty_attr"}},
+			nil, `"王四"`, `"dibao"`, false, []record.Path{record.Life, "poverty_attr"}, nil},
 		{"clear", func(_, _ record.Dot, _ *store.Record) Decision {
 			return Decision{Path: "head_name", Value: record.Null}
 		},
-			nil, "", `"dibao"`, false, []record.Path{record.Life, "poverty_attr"}},
+			nil, "", `"dibao"`, false, []record.Path{record.Life, "poverty_attr"}, nil},
 		{"the proposal", func(_, _ record.Dot, s *store.Record) Decision {
 			return Decision{Path: "poverty_attr", Take: s.View.Proposals["poverty_attr"][0].Dot}
-		}, nil, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name"}},
+		}, nil, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name"}, nil},
 		{"not the proposal", func(_, _ record.Dot, _ *store.Record) Decision {
 			return Decision{Path: "poverty_attr~", Value: `"general"`}
-		}, nil, `"王三"`, `"general"`, false, []record.Path{record.Life, "head_name"}},
+		}, nil, `"王三"`, `"general"`, false, []record.Path{record.Life, "head_name"}, nil},
 		{"void", func(_, _ record.Dot, s *store.Record) Decision {
 			claims := s.View.Conflicts[record.Life]
 			i := slices.IndexFunc(claims, func(c merge.Sibling) bool { return c.Value != merge.Alive })
 			return Decision{Path: record.Life, Take: claims[i].Dot}
-		}, nil, `"王三"`, `"dibao"`, true, []record.Path{"head_name", "poverty_attr"}},
+		}, nil, `"王三"`, `"dibao"`, true, []record.Path{"head_name", "poverty_attr"}, nil},
 		{"alive", func(_, _ record.Dot, s *store.Record) Decision {
 			claims := s.View.Conflicts[record.Life]
 			i := slices.IndexFunc(claims, func(c merge.Sibling) bool { return c.Value == merge.Alive })
 			return Decision{Path: record.Life, Take: claims[i].Dot}
-		}, nil, `"王三"`, `"dibao"`, false, []record.Path{"head_name", "poverty_attr"}},
+		}, nil, `"王三"`, `"dibao"`, false, []record.Path{"head_name", "poverty_attr"}, nil},
+		// What nobody had been shown is not void: the record waits for a decision again.
+		{"void, shown before an edit", func(_, _ record.Dot, s *store.Record) Decision {
+			return Decision{Path: record.Life, Value: `"void"`, Shown: s.State.Dots()}
+		}, nil, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}, func(w *storetest.World, shown *store.Record) {
+			l := w.Laptop("赵队员", identity.TeamMember)
+			l.Write(storetest.Set("household", shown.ID, "arable_mu", `3`))
+			l.Push()
+		}},
+		// Nor is anything else than the edit that spoke for it taken back.
+		{"void, shown an edit that was edited", func(_, _ record.Dot, s *store.Record) Decision {
+			return Decision{Path: record.Life, Value: `"void"`, Shown: s.State.Dots()}
+		}, nil, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}, func(w *storetest.World, shown *store.Record) {
+			l := w.Laptop("赵队员", identity.TeamMember)
+			l.Write(storetest.Set("household", shown.ID, "phone", `"3"`, shown.State.Observed("phone")...))
+			l.Push()
+		}},
+		{"void, shown all", func(_, _ record.Dot, s *store.Record) Decision {
+			return Decision{Path: record.Life, Value: `"void"`, Shown: s.State.Dots()}
+		}, nil, `"王三"`, `"dibao"`, true, []record.Path{"head_name", "poverty_attr"}, nil},
 		// Shown one of the two only: the other one came later, and stays.
 		{"shown one", func(x, _ record.Dot, _ *store.Record) Decision {
 			return Decision{Path: "head_name", Value: `"王四"`, Shown: []record.Dot{x}}
-		}, nil, `"王四"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}},
+		}, nil, `"王四"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}, nil},
 		{"shown what is gone", func(x, y record.Dot, _ *store.Record) Decision {
 			return Decision{Path: "head_name", Value: `"王四"`, Shown: []record.Dot{x, y, {Stream: x.Stream, Seq: 1}}}
-		}, ErrDecided, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}},
+		}, ErrDecided, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}, nil},
 		{"take what is gone", func(x, _ record.Dot, _ *store.Record) Decision {
 			return Decision{Path: "head_name", Take: record.Dot{Stream: x.Stream, Seq: 1}}
-		}, ErrDecided, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}},
+		}, ErrDecided, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}, nil},
 		{"nothing there", func(_, _ record.Dot, _ *store.Record) Decision {
 			return Decision{Path: "bank_account", Value: `"1"`}
 		},
-			ErrNothing, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}},
+			ErrNothing, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}, nil},
 		{"nothing waits there", func(_, _ record.Dot, _ *store.Record) Decision {
 			return Decision{Path: "phone", Value: `"1"`}
 		},
-			ErrDecided, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}},
+			ErrDecided, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}, nil},
 		{"no record", func(_, _ record.Dot, _ *store.Record) Decision {
 			return Decision{Record: storetest.ID(99), Path: "phone"}
 		},
-			store.ErrNotFound, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}},
+			store.ErrNotFound, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}, nil},
 		{"no right", func(x, _ record.Dot, _ *store.Record) Decision {
 			return Decision{Path: "poverty_attr", Value: `"general"`, By: merge.Writer{Author: "leader", Role: identity.TeamMember}}
-		}, errRefusal, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}},
+		}, errRefusal, `"王三"`, `"dibao"`, false, []record.Path{record.Life, "head_name", "poverty_attr"}, nil},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -129,6 +150,9 @@ func TestDecide(t *testing.T) {
 			}
 			if d.Reason = "核实过"; d.By.Author == "" {
 				d.By = admin
+			}
+			if tt.late != nil {
+				tt.late(w, rec)
 			}
 			dot, err := r.Decide(context.Background(), d)
 			var refusal *merge.Refusal
@@ -170,53 +194,6 @@ func TestDecide(t *testing.T) {
 }
 
 var errRefusal = errors.New("refused")
-
-func TestSave(t *testing.T) {
-	w, r := newWorld(t)
-	ctx := context.Background()
-	id, err := r.Save(ctx, Edit{Key: record.Key{Village: storetest.Code, Type: "household"}, Fields: map[string]record.Value{"head_name": `"王大"`, "poverty_attr": `"general"`}, By: admin})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rec, err := w.Get(ctx, "household", id)
-	if err != nil || rec.View.Authors[0] != "admin" || rec.View.Fields["poverty_attr"] != `"general"` {
-		t.Fatalf("%+v, %v", rec, err)
-	}
-	// What came between opening and saving is not overwritten unseen.
-	l := w.Laptop("王队员", identity.TeamMember)
-	l.Write(storetest.Set("household", id, "head_name", `"王二"`, rec.State.Observed("head_name")...))
-	l.Push()
-	if _, err := r.Save(ctx, Edit{Key: rec.Key, Seen: rec.State, Fields: map[string]record.Value{"head_name": `"王三"`}, By: admin}); err != nil {
-		t.Fatal(err)
-	}
-	if v := w.View(id); len(v.Conflicts["head_name"]) != 2 {
-		t.Errorf("the record reads %+v", v)
-	}
-	before, err := w.Heads(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Save(ctx, Edit{Key: rec.Key, Seen: rec.State, Fields: map[string]record.Value{"poverty_attr": `"general"`}, By: admin}); err != nil {
-		t.Fatal(err)
-	}
-	if after, err := w.Heads(ctx); err != nil || !slices.Equal(before, after) {
-		t.Errorf("an edit that changes nothing wrote: %v, %v", after, err)
-	}
-	rec, err = w.Get(ctx, "household", id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Void(ctx, rec.Key, rec.State, "重复", admin); err != nil {
-		t.Fatal(err)
-	}
-	if v := w.View(id); !v.Void || v.Reason != "重复" {
-		t.Errorf("the record reads %+v", v)
-	}
-	if _, err := r.Save(ctx, Edit{Key: record.Key{Village: storetest.Code, Type: "later"}, By: admin}); !errors.Is(err, ErrForm) {
-		t.Errorf("a form of a later release: %v", err)
-	}
-	w.Whole()
-}
 
 func TestQuarantine(t *testing.T) {
 	w, r := newWorld(t)

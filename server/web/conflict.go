@@ -35,7 +35,10 @@ type dispute struct {
 
 // claim is one of the values.
 type claim struct {
-	dot, value          string
+	dot, value string
+	// take is what the button says: the change whose value shall stand, or for
+	// _life alive or void, as what speaks for one of them may be any change.
+	take                string
 	author, when, where string
 	proposal, standing  bool
 }
@@ -48,9 +51,15 @@ func (d *dispute) anchor() string {
 func (w *Site) dispute(p *page, rec *store.Record, path record.Path, kind string) (*dispute, error) {
 	row := rowOf(rec)
 	d := &dispute{key: rec.Key, path: path, kind: kind, title: p.label(&row), label: p.pathName(rec.Type, path)}
-	all := rec.State.Claims(path)
-	for _, c := range all {
-		d.shown = append(d.shown, c.Dot.String())
+	shown := rec.State.Dots() // void is said of the whole record
+	if path != record.Life {
+		shown = nil
+		for _, c := range rec.State.Claims(path) {
+			shown = append(shown, c.Dot)
+		}
+	}
+	for _, dot := range shown {
+		d.shown = append(d.shown, dot.String())
 	}
 	standing := rec.State[path].Siblings
 	switch kind {
@@ -98,7 +107,15 @@ func last(standing, others []merge.Sibling) []merge.Sibling {
 }
 
 func (w *Site) claim(p *page, rec *store.Record, path record.Path, c merge.Sibling, proposal, standing bool) claim {
-	return claim{dot: c.Dot.String(), value: p.pathText(rec.Key, path, c.Value), author: c.Author, when: p.when(c.At), proposal: proposal, standing: standing}
+	cl := claim{dot: c.Dot.String(), value: p.pathText(rec.Key, path, c.Value), author: c.Author, when: p.when(c.At), proposal: proposal, standing: standing}
+	switch cl.take = cl.dot; {
+	case path != record.Life:
+	case c.Value == merge.Alive:
+		cl.take = "alive"
+	default:
+		cl.take = "void"
+	}
+	return cl
 }
 
 // places adds from which device each value came.
@@ -256,13 +273,21 @@ func (w *Site) decide(p *page) (reply, error) {
 	if d.Reason == "" {
 		return mistake(p.T("conflict.noreason"))
 	}
-	if take := get("take"); take != "" && take != "value" {
+	switch take := get("take"); {
+	case d.Path == record.Life:
+		if take != "alive" && take != "void" {
+			return reply{}, errAsked
+		}
+		if d.Value, err = w.review.Parse(rec.Type, d.Path, take); err != nil {
+			return reply{}, err
+		}
+	case take != "" && take != "value":
 		if d.Take, err = record.ParseDot(take); err != nil {
 			return reply{}, errAsked
 		}
-	} else {
+	default:
 		text := strings.Join(p.r.PostForm["value"], ";")
-		if strings.TrimSpace(text) == "" && get("clear") == "" && d.Path != record.Life {
+		if strings.TrimSpace(text) == "" && get("clear") == "" {
 			return mistake(p.T("conflict.novalue"))
 		}
 		var bad *form.ValueError

@@ -121,6 +121,50 @@ func TestDecideUnseen(t *testing.T) {
 	}
 }
 
+// Void is said of what was on the page: an edit that came in while it was open
+// speaks for the record again. Each row is what was decided, with or without
+// such an edit, and how the record then stands.
+func TestDecideVoid(t *testing.T) {
+	for _, tt := range []struct {
+		take          string
+		late          bool
+		void, waiting bool
+	}{
+		{"void", false, true, false},
+		{"void", true, false, true},
+		{"alive", false, false, false},
+		{"alive", true, false, false},
+	} {
+		f := filled(t)
+		house := f.first(small[0].Code, "household", 0)
+		a, b, c := f.laptop("宋芬娥", identity.FirstSecretary, house.Village), f.laptop("杜旺火", identity.TeamMember, house.Village), f.laptop("刘专干", identity.VillageClerk, house.Village)
+		edit := b.change(house.Key, house.State, map[string]string{"phone": "13900139000"})
+		void := a.change(house.Key, house.State, nil)
+		void.Body = []record.Write{{Path: record.Life, Value: house.State.Void("重复登记")}}
+		a.send(house.Village, void)
+		b.send(house.Village, edit)
+		v := f.as("office")
+		page := v.get("/conflicts")
+		form, _ := disputeForm(t, page, 0)
+		if tt.late {
+			c.send(house.Village, c.change(house.Key, f.get(house.Key).State, map[string]string{"phone": "13700137000"}))
+		}
+		if a := v.post("/decide", page, with(form, "take", tt.take, "reason", "核实")); a.status != 200 {
+			t.Fatalf("%+v: %d\n%s", tt, a.status, a.body)
+		}
+		view := f.get(house.Key).View
+		if view.Void != tt.void || (len(view.Conflicts[record.Life]) > 0) != tt.waiting {
+			t.Errorf("%+v: void %v, conflicts %v", tt, view.Void, view.Conflicts)
+		}
+		if a := v.post("/decide", page, with(form, "take", "", "reason", "核实")); a.status != http.StatusBadRequest {
+			t.Errorf("neither void nor alive: %d", a.status)
+		}
+		if tt.waiting != strings.Contains(v.get("/conflicts").body, `class="dispute"`) {
+			t.Errorf("%+v: the page does not show what waits", tt)
+		}
+	}
+}
+
 func TestQuarantine(t *testing.T) {
 	f := filled(t)
 	one, two := f.first(small[0].Code, "household", 0), f.first(small[0].Code, "household", 1)
