@@ -246,3 +246,36 @@ func TestRoles(t *testing.T) {
 		t.Error("health is hidden from the inspector, and from nobody else")
 	}
 }
+
+// Each row is a role and whether its laptops get the masked fields of all forms:
+// who looks after households needs ID and bank numbers, who looks at them does not.
+func TestMaskedIsHidden(t *testing.T) {
+	masked := 0
+	for _, tt := range []struct {
+		role string
+		gets bool
+	}{
+		{"team_member", true},
+		{"first_secretary", true},
+		{"village_clerk", true},
+		{"township_office", true},
+		{"office", true},
+		{"sponsor_unit", false},
+		{"inspector", false},
+	} {
+		for _, f := range Builtin().Forms() {
+			for _, fd := range f.Fields {
+				if !fd.Masked {
+					continue
+				}
+				masked++
+				if fd.HiddenFrom(tt.role) == tt.gets {
+					t.Errorf("%s: %s.%s, got %t, want %t", tt.role, f.Type, fd.Name, !tt.gets, tt.gets)
+				}
+			}
+		}
+	}
+	if masked != 2*7 {
+		t.Errorf("%d rows; two fields are masked", masked)
+	}
+}
