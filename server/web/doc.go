@@ -19,6 +19,9 @@
 //     only for a reason, which is in the audit before the page is sent.
 //   - Every table says of when it is and how far each village's data goes. What
 //     colour says, words say too.
+//   - Nobody holds anything up by standing still: bodies and answers have their
+//     limits on time, and an export is a file before its first byte is sent.
+//   - What is sent is whole, or the connection is cut off.
 //   - A page that looks again leaves a form alone that somebody is filling in.
 //   - No text that a person reads stands outside the table in text.go, but for
 //     what the forms bring.

@@ -54,6 +54,7 @@ type fixture struct {
 	access  *access.Access
 	review  *review.Review
 	site    *Site
+	file    string       // of the store
 	wall    atomic.Int64 // ms since 1970
 	server  *httptest.Server
 	laptops map[string]*laptop
@@ -70,7 +71,8 @@ func newFixture(t testing.TB, villages ...store.Village) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "zhucun.db"), store.Options{Key: key, Now: f.now, Random: rand.Reader})
+	f.file = filepath.Join(t.TempDir(), "zhucun.db")
+	f.store, err = sqlite.Open(t.Context(), f.file, store.Options{Key: key, Now: f.now, Random: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -277,12 +276,17 @@ func (w *Site) download(p *page) (reply, error) {
 	if format == export.JSONL {
 		kind = "application/jsonl"
 	}
-	return reply{send: func(rw http.ResponseWriter) error {
-		rw.Header().Set("Content-Type", kind)
-		rw.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.%s"`, name, p.now.Format("20060102-1504"), format))
-		_, err := w.export.Write(p.ctx, rw, o)
-		return err
-	}}, nil
+	out, err := newSpool()
+	if err != nil {
+		return reply{}, err
+	}
+	var bad *store.ConditionError
+	if _, err := w.export.Write(p.ctx, out, o); errors.As(err, &bad) {
+		return reply{}, errors.Join(errAsked, out.Close())
+	} else if err != nil {
+		return reply{}, errors.Join(err, out.Close())
+	}
+	return out.send(kind, fmt.Sprintf("%s-%s.%s", name, p.now.Format("20060102-1504"), format))
 }
 
 func fileName(s string) string {

@@ -14,7 +14,7 @@ const livePath = "/live"
 const (
 	livePause = time.Second
 	liveBeat  = 25 * time.Second
-	liveWrite = 10 * time.Second
+	liveStall = 10 * time.Second
 )
 
 // live tells an open page the version of the data whenever it changes, as
@@ -23,13 +23,19 @@ const (
 func (w *Site) live(rw http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(rw)
 	send := func(text string) error {
-		if err := out.SetWriteDeadline(time.Now().Add(liveWrite)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := out.SetWriteDeadline(time.Now().Add(w.liveStall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}
 		if _, err := fmt.Fprint(rw, text); err != nil {
 			return err
 		}
-		return out.Flush()
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		// It is out. Left to run, the limit would end an HTTP/2 stream while
+		// nothing happens, and the next request on an HTTP/1 connection.
+		out.SetWriteDeadline(time.Time{})
+		return nil
 	}
 	if _, account, err := w.enter(r); err != nil || account.Login == "" || r.Method != http.MethodGet {
 		http.Error(rw, "", http.StatusUnauthorized)
@@ -37,8 +43,6 @@ func (w *Site) live(rw http.ResponseWriter, r *http.Request) {
 	}
 	rw.Header().Set("Content-Type", "text/event-stream")
 	rw.Header().Set("X-Accel-Buffering", "no") // a proxy must not collect events
-	// The connection may serve other requests afterwards.
-	defer out.SetWriteDeadline(time.Time{})
 	beat := time.NewTicker(liveBeat)
 	defer beat.Stop()
 	if send("retry: 3000\n\n") != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/alexedwards/scs/v2"
@@ -40,6 +41,8 @@ type Site struct {
 	sessions *scs.SessionManager
 	key      []byte // of form tokens
 	mux      *http.ServeMux
+	// stall and liveStall limit how long nothing may move.
+	stall, liveStall time.Duration
 	// closing is closed when the server goes down, so that pages that wait for
 	// news do not hold it up.
 	closing chan struct{}
@@ -52,7 +55,7 @@ func New(s *store.Store, a *access.Access, r *review.Review, opt Options) *Site 
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &Site{store: s, access: a, review: r, export: export.New(s, a), forms: s.Forms(), opt: opt, key: formKey(s),
-		sessions: newSessions(s), mux: http.NewServeMux(), closing: make(chan struct{})}
+		sessions: newSessions(s), mux: http.NewServeMux(), stall: stall, liveStall: liveStall, closing: make(chan struct{})}
 	w.routes()
 	return w
 }
@@ -60,14 +63,14 @@ func New(s *store.Store, a *access.Access, r *review.Review, opt Options) *Site 
 // Handler serves everything.
 func (w *Site) Handler() http.Handler {
 	pages := gzhttp.GzipHandler(w.mux)
-	live := http.HandlerFunc(w.live)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		protect(rw.Header())
+		w.limitBody(rw, r)
 		if r.URL.Path == livePath {
-			live(rw, r) // compressed, events would wait for more
+			w.live(rw, r) // compressed, events would wait for more
 			return
 		}
-		pages.ServeHTTP(rw, r)
+		pages.ServeHTTP(w.limitAnswer(rw), r)
 	})
 }
 
@@ -243,8 +246,12 @@ func (w *Site) serve(area string, h handler) http.HandlerFunc {
 			}
 			err = a.body.Render(r.Context(), rw)
 		}
-		if err != nil && r.Context().Err() == nil {
-			w.opt.Log.Error("page not written", "path", r.URL.Path, "error", err)
+		if err != nil {
+			if r.Context().Err() == nil {
+				w.opt.Log.Error("page not written", "path", r.URL.Path, "error", err)
+			}
+			// Ended in order, what was sent would look whole.
+			panic(http.ErrAbortHandler)
 		}
 	}
 }
@@ -278,7 +285,9 @@ func (w *Site) failed(p *page, err error) reply {
 	case errors.Is(err, store.ErrNotFound):
 		f = errGone
 	default:
-		w.opt.Log.Error("request failed", "path", p.r.URL.Path, "error", err)
+		if p.r.Context().Err() == nil {
+			w.opt.Log.Error("request failed", "path", p.r.URL.Path, "error", err)
+		}
 		f = &fault{http.StatusInternalServerError, "error.failed", "error.failed.next"}
 		if w.store.Again(err) {
 			f = &fault{http.StatusServiceUnavailable, "error.busy", "error.busy.next"}
