@@ -47,7 +47,7 @@ func (c *call) export(ctx context.Context, typ record.Type, o *exportOptions) er
 	if o.unmask != (strings.TrimSpace(o.reason) != "") {
 		return c.usage("--unmask 要同时用 --reason 写明理由", "--unmask and --reason go together")
 	}
-	order := export.Order{Format: format, Lang: c.lang, Query: store.Query{Type: typ, Villages: codes(o.villages)}}
+	order := export.Order{Format: format, Lang: c.lang, Query: store.Query{Type: typ}}
 	for _, w := range o.where {
 		field, value, ok := strings.Cut(w, "=")
 		if !ok || field == "" {
@@ -55,13 +55,16 @@ func (c *call) export(ctx context.Context, typ record.Type, o *exportOptions) er
 		}
 		order.Query.Where = append(order.Query.Where, store.Condition{Field: field, Value: value})
 	}
-	return c.with(ctx, func(s *server) error {
+	return c.with(ctx, func(s *server) (err error) {
 		f := s.store.Forms().Form(typ)
 		if f == nil {
 			if near := s.store.Forms().Nearest(string(typ)); near != "" {
 				return c.usage("没有“%s”这种记录，是不是 %s？", "There is no record type %q; did you mean %s?", typ, near)
 			}
 			return c.usage("没有“%s”这种记录", "There is no record type %q", typ)
+		}
+		if order.Query.Villages, err = c.villages(ctx, s, o.villages); err != nil {
+			return err
 		}
 		if o.unmask {
 			w, err := c.writer(ctx, s, o.by)

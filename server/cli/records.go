@@ -140,7 +140,7 @@ func fieldOrder(f *form.Form, fields map[string]record.Value) []string {
 func (c *call) listCommand() *cobra.Command {
 	var villages, where []string
 	cmd := c.command("list TYPE [--village CODE] [--where FIELD=VALUE]…", "列出记录", "list records", 1, 1, func(ctx context.Context, args []string) error {
-		q := store.Query{Type: record.Type(args[0]), Villages: codes(villages)}
+		q := store.Query{Type: record.Type(args[0])}
 		for _, w := range where {
 			field, value, ok := strings.Cut(w, "=")
 			if !ok || field == "" {
@@ -148,20 +148,73 @@ func (c *call) listCommand() *cobra.Command {
 			}
 			q.Where = append(q.Where, store.Condition{Field: field, Value: value})
 		}
-		return c.with(ctx, func(s *server) error { return c.list(ctx, s, q) })
+		return c.with(ctx, func(s *server) (err error) {
+			if q.Villages, err = c.villages(ctx, s, villages); err != nil {
+				return err
+			}
+			return c.list(ctx, s, q)
+		})
 	})
 	cmd.Flags().StringSliceVar(&villages, "village", nil, c.say("只看这个村", "only this village"))
 	cmd.Flags().StringArrayVar(&where, "where", nil, c.say("条件，可写多个", "a condition; may be repeated"))
 	return cmd
 }
 
-func codes(texts []string) []record.Village {
+// villages reads the codes that --village was given; none means all. A village
+// of which there is neither name nor record is a wrong usage: an empty answer
+// would say that it has nothing.
+func (c *call) villages(ctx context.Context, s *server, codes []string) ([]record.Village, error) {
+	if len(codes) == 0 {
+		return nil, nil
+	}
+	named, err := s.store.Villages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	heads, err := s.store.Heads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range heads {
+		if !slices.ContainsFunc(named, func(v store.Village) bool { return v.Code == h.Village }) {
+			named = append(named, store.Village{Code: h.Village})
+		}
+	}
 	var list []record.Village
-	for _, t := range texts {
-		list = append(list, record.Village(strings.TrimSpace(t)))
+	for _, code := range codes {
+		code = strings.TrimSpace(code)
+		if !slices.ContainsFunc(named, func(v store.Village) bool { return string(v.Code) == code }) {
+			if near := nearest(code, named); near.Code != "" {
+				return nil, c.usage("没有代码为“%s”的村，是不是 %s %s？", "There is no village %q; did you mean %s %s?", code, near.Code, near.Name)
+			}
+			return nil, c.usage("没有代码为“%s”的村；用 village list 查看", "There is no village %q; village list shows them", code)
+		}
+		list = append(list, record.Village(code))
 	}
 	slices.Sort(list)
-	return slices.Compact(list)
+	return slices.Compact(list), nil
+}
+
+// nearest gives the village that was perhaps meant: the one of that name, or
+// whose code is the same but for two characters next to each other.
+func nearest(code string, villages []store.Village) (best store.Village) {
+	least := 3
+	for _, v := range villages {
+		if v.Name == code {
+			return v
+		}
+		a, b := code, string(v.Code)
+		for a != "" && b != "" && a[0] == b[0] {
+			a, b = a[1:], b[1:]
+		}
+		for a != "" && b != "" && a[len(a)-1] == b[len(b)-1] {
+			a, b = a[:len(a)-1], b[:len(b)-1]
+		}
+		if n := max(len(a), len(b)); n < least && 3*n < len(v.Code) {
+			best, least = v, n
+		}
+	}
+	return best
 }
 
 func (c *call) list(ctx context.Context, s *server, q store.Query) error {
@@ -220,7 +273,13 @@ func (c *call) conflictsCommand() *cobra.Command {
 		if proposals {
 			kind = ""
 		}
-		return c.with(ctx, func(s *server) error { return c.conflicts(ctx, s, kind, codes(villages)) })
+		return c.with(ctx, func(s *server) error {
+			in, err := c.villages(ctx, s, villages)
+			if err != nil {
+				return err
+			}
+			return c.conflicts(ctx, s, kind, in)
+		})
 	})
 	cmd.Flags().BoolVar(&proposals, "proposals", false, c.say("连同建议", "with the proposals"))
 	cmd.Flags().StringSliceVar(&villages, "village", nil, c.say("只看这个村", "only this village"))
@@ -333,7 +392,13 @@ func (c *call) quarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "quarantine", Short: c.say("隔离区：列表、接受、驳回", "the quarantine: list, accept, reject")}
 	var villages []string
 	list := c.command("list [--village CODE]", "列出隔离的修改", "list the quarantined changes", 0, 0, func(ctx context.Context, _ []string) error {
-		return c.with(ctx, func(s *server) error { return c.listQuarantine(ctx, s, codes(villages)) })
+		return c.with(ctx, func(s *server) error {
+			in, err := c.villages(ctx, s, villages)
+			if err != nil {
+				return err
+			}
+			return c.listQuarantine(ctx, s, in)
+		})
 	})
 	list.Flags().StringSliceVar(&villages, "village", nil, c.say("只看这个村", "only this village"))
 	cmd.AddCommand(list,

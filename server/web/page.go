@@ -127,6 +127,15 @@ func (p *page) village(code record.Village) string {
 // asked reads a village from the address; "" is all.
 func (p *page) asked(name string) record.Village { return record.Village(p.r.URL.Query().Get(name)) }
 
+// isKnown tells a village that was entered or of which there is anything.
+func (p *page) isKnown(code record.Village) (bool, error) {
+	if p.entered(code) {
+		return true, nil
+	}
+	heads, err := p.site.store.Heads(p.ctx)
+	return slices.ContainsFunc(heads, func(h store.Head) bool { return h.Village == code }), err
+}
+
 // count of what waits, by kind, over all villages.
 func (p *page) toDecide() int {
 	n := 0

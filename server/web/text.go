@@ -81,6 +81,8 @@ var texts = map[string]said{
 	"error.out.next":     {"请重新登录。", "Sign in again."},
 	"error.form":         {"本版本不认识这种记录", "This release does not know this type of record"},
 	"error.form.next":    {"请先更新服务器。", "Update the server first."},
+	"error.village":      {"没有这个村", "There is no such village"},
+	"error.village.next": {"村代码有误，或这个村还没有添加。请从页面上选择。", "The code is wrong, or the village has not been entered. Choose one on the page."},
 	"error.failed":       {"服务器没有做成", "The server could not do this"},
 	"error.failed.next":  {"没有数据丢失。请稍后再试；还不行，请看服务器日志。", "Nothing was lost. Try again; if it fails again, look at the server's log."},
 	"error.busy":         {"服务器正忙", "The server is busy"},

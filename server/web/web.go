@@ -205,6 +205,7 @@ func (f *fault) Error() string { return f.what }
 var (
 	errNowhere = &fault{http.StatusNotFound, "error.nowhere", "error.nowhere.next"}
 	errGone    = &fault{http.StatusNotFound, "error.gone", "error.gone.next"}
+	errVillage = &fault{http.StatusNotFound, "error.village", "error.village.next"}
 	errRole    = &fault{http.StatusForbidden, "error.role", "error.role.next"}
 	errAsked   = &fault{http.StatusBadRequest, "error.asked", "error.asked.next"}
 	errCross   = &fault{http.StatusForbidden, "error.cross", "error.cross.next"}
@@ -272,6 +273,14 @@ func (w *Site) pass(p *page, area string, h handler) (reply, error) {
 				return goTo(home(p.account.Roles))
 			}
 			return reply{}, errRole
+		}
+		// An empty list would say that there is nothing.
+		if v := p.asked("village"); v != "" {
+			if known, err := p.isKnown(v); err != nil {
+				return reply{}, err
+			} else if !known {
+				return reply{}, errVillage
+			}
 		}
 	}
 	return h(p)

@@ -336,6 +336,33 @@ func TestEveryPage(t *testing.T) {
 	}
 }
 
+// Each row is a village in an address and what the pages that ask for one say.
+func TestUnknownVillage(t *testing.T) {
+	f := filled(t)
+	// Something came from it, and it has no name.
+	l := f.laptop("杜旺火", identity.TeamMember, small[0].Code)
+	var err error
+	if l.device, err = f.store.ChangeDevice(t.Context(), l.device.ID, func(d *store.Device) error {
+		d.Villages = append(d.Villages, "369999000009")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l.send("369999000009", l.change(record.Key{Village: "369999000009", Type: "household", ID: record.ID{1, 6: 0x70, 8: 0x80}}, nil, map[string]string{"head_name": "王大山"}))
+	v := f.as("office")
+	for _, tt := range []struct {
+		village string
+		status  int
+	}{{"", 200}, {string(small[1].Code), 200}, {"369999000009", 200}, {"NOSUCH", 404}, {" ", 404}} {
+		for _, path := range []string{"/records/household?", "/export/household?format=csv&", "/overdue?", "/conflicts?", "/quarantine?"} {
+			a := v.get(path + "village=" + url.QueryEscape(tt.village))
+			if a.status != tt.status || (tt.status == 404) != strings.Contains(a.body, "没有这个村") {
+				t.Errorf("%s of village %q: %d, want %d", path, tt.village, a.status, tt.status)
+			}
+		}
+	}
+}
+
 // All assets are where pages say, and may be kept for ever.
 func TestAssets(t *testing.T) {
 	f := newFixture(t, small...)
