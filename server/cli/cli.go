@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,7 +127,6 @@ func (c *call) sentence(err error) string {
 	var name *access.NameError
 	var condition *store.ConditionError
 	var value *form.ValueError
-	var denied *fs.PathError
 	switch {
 	case errors.As(err, &plain):
 		return plain.text
@@ -145,10 +145,48 @@ func (c *call) sentence(err error) string {
 		return c.say("那里没有需要处理的内容；用 conflicts 查看待处理的", "Nothing waits for a decision there; conflicts lists what does")
 	case errors.Is(err, store.ErrNotFound):
 		return c.say("没有找到；请核对编号", "There is no such thing; check the id")
-	case errors.As(err, &denied):
-		return fmt.Sprintf(c.say("无法读写 %s（%s）；请检查文件夹和权限", "Cannot read or write %s (%s); check the folder and its permissions"), denied.Path, denied.Err)
+	}
+	if text := c.disk(err); text != "" {
+		return text
 	}
 	return fmt.Sprintf(c.say("没有成功：%s", "It failed: %s"), err)
+}
+
+// The kinds of SQLite's errors that are the disk's or the folder's.
+const (
+	sqliteReadOnly = 8
+	sqliteIO       = 10
+	sqliteFull     = 13
+	sqliteCantOpen = 14
+)
+
+// disk says an error of the disk; "" for any other. The database's errors come
+// with their number, of which the low byte is the kind.
+func (c *call) disk(err error) string {
+	place, why := c.data, err
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		place, why = path.Path, path.Err
+	}
+	kind := 0
+	var numbered interface {
+		error
+		Code() int
+	}
+	if errors.As(err, &numbered) {
+		kind, why = numbered.Code()&0xff, numbered
+	}
+	switch {
+	case kind == sqliteFull, errors.Is(err, syscall.ENOSPC):
+		return fmt.Sprintf(c.say("磁盘已满，无法写入 %s；请腾出空间后再试", "The disk is full and %s cannot be written; free some space and try again"), place)
+	case kind == sqliteReadOnly, kind == sqliteCantOpen, errors.Is(err, syscall.EROFS):
+		return fmt.Sprintf(c.say("%s 是只读的，无法写入；请检查它的权限和所在的磁盘", "%s is read-only; check its permissions and the disk it is on"), place)
+	case kind == sqliteIO:
+		return fmt.Sprintf(c.say("读写 %s 时磁盘出错（%s）；请检查磁盘是否已满或损坏，然后再试", "The disk failed at %s (%s); see whether it is full or damaged, then try again"), place, why)
+	case path != nil:
+		return fmt.Sprintf(c.say("无法读写 %s（%s）；请检查文件夹和权限", "Cannot read or write %s (%s); check the folder and its permissions"), place, why)
+	}
+	return ""
 }
 
 func (c *call) root() *cobra.Command {

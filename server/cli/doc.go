@@ -7,6 +7,11 @@
 //     error; what a program reads is on standard output and nothing else is.
 //   - With --json a command prints one object, or one a line, and the keys do
 //     not depend on the language.
+//   - What get, list, conflicts and quarantine list print as JSON is the record
+//     as it is stored, ID and bank numbers in full: scripts compare and carry on
+//     what they read, and whoever runs a command here can read the database and
+//     its keys as well. People are shown the last four characters; what leaves
+//     the house goes by export, which masks, or notes a reason in the audit.
 //   - Keys are made once and written whole or not at all.
 //
 // The data folder: zhucun.db, and keys/ (0700) with identity.key, the server's

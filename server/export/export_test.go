@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -226,6 +227,27 @@ func TestMaskAndReason(t *testing.T) {
 	}
 }
 
+// Each row is a condition of an export in full and what the audit has of it.
+func TestAuditSubject(t *testing.T) {
+	o := newOffice(t)
+	o.households()
+	for _, tt := range []struct{ field, value, want string }{
+		{"bank_account", bank, "household bank_account=****0018"},
+		{"bank_acount", bank, "household bank_acount=****0018"}, // refused, and noted before
+		{"bank_account", "018", "household bank_account=****"},
+		{"poverty_attr", "dibao", "household poverty_attr=dibao"},
+		{"life", "alive", "household life=alive"},
+	} {
+		q := store.Query{Type: "household", Where: []store.Condition{{Field: tt.field, Value: tt.value}}}
+		o.now = o.now.Add(time.Second)
+		o.export.Write(t.Context(), io.Discard, export.Order{Format: export.CSV, Query: q, Unmask: &export.Unmask{Who: "admin", Reason: "核对"}})
+		notes, err := o.Audits(t.Context(), 1)
+		if err != nil || len(notes) != 1 || notes[0].Subject != tt.want {
+			t.Errorf("%s=%s: %+v, %v; want %s", tt.field, tt.value, notes, err, tt.want)
+		}
+	}
+}
+
 // A conflict in a masked field shows four characters of each value.
 func TestMaskedConflict(t *testing.T) {
 	o := newOffice(t)
@@ -279,6 +301,17 @@ func TestFile(t *testing.T) {
 	}
 	if list, _ := os.ReadDir(dir); len(list) != 1 {
 		t.Errorf("%d files are left", len(list))
+	}
+	// Errors name the file that was asked for, not the one that is written first.
+	folder := filepath.Join(dir, "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{folder, filepath.Join(dir, "none", "out.csv")} {
+		var path *fs.PathError
+		if err := export.File(name, func(io.Writer) error { return nil }); !errors.As(err, &path) || path.Path != name || strings.Contains(err.Error(), ".export-") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -14,17 +14,12 @@ import (
 func File(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".export-*") // 0600
 	if err != nil {
-		// People asked for name, not for the file beside it.
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			path.Path = name
-		}
-		return err
+		return asked(err, name)
 	}
 	err = write(f)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(asked(err, name), asked(f.Sync(), name), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), name)
+		err = asked(os.Rename(f.Name(), name), name)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(f.Name()))
@@ -35,4 +30,17 @@ func File(name string, write func(io.Writer) error) error {
 		d.Close()
 	}
 	return nil
+}
+
+// asked makes an error of the file beside it one of the file that was asked for.
+func asked(err error, name string) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &link):
+		return &fs.PathError{Op: "write", Path: name, Err: link.Err}
+	case errors.As(err, &path) && filepath.Dir(path.Path) == filepath.Dir(name):
+		path.Path = name
+	}
+	return err
 }
