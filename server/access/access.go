@@ -29,16 +29,22 @@ type Access struct {
 	store  *store.Store
 	now    func() time.Time
 	random io.Reader
-	slow   slower
-	// hashing bounds the memory of passwords being checked at once.
-	hashing chan struct{}
-	numbers sync.Mutex
-	number  []byte
+	// logins and addresses slow down who gives wrong passwords.
+	logins, addresses slower
+	// hashing bounds the memory of passwords being checked at once, queue how many
+	// wait for that.
+	hashing, queue chan struct{}
+	numbers        sync.Mutex
+	number         []byte
 }
 
 // New gives the access to a store; clock and randomness are the store's.
 func New(s *store.Store) *Access {
-	return &Access{store: s, now: s.Now, random: s.Random, hashing: make(chan struct{}, 2)}
+	return &Access{
+		store: s, now: s.Now, random: s.Random,
+		logins: slower{free: freeLogin, longest: longestLogin}, addresses: slower{free: freeAddress, longest: longestAddress},
+		hashing: make(chan struct{}, maxHashing), queue: make(chan struct{}, maxHashing+maxQueued),
+	}
 }
 
 // NameError says why a name, login or village cannot be taken. It reads as a
@@ -174,6 +180,9 @@ var ErrCode = errors.New("the code does not work: unknown, used, too old, or tri
 // burnt is how many wrong secrets a code survives.
 const burnt = 5
 
+// works tells a code that is neither burnt nor too old.
+func (a *Access) works(c *store.Code) bool { return c.Misses < burnt && !a.now().After(c.Expires) }
+
 // Enrol brings a laptop in by its code. ErrCode.
 func (a *Access) Enrol(ctx context.Context, m *wire.Enrol) (wire.Enrolled, error) {
 	var answer wire.Enrolled
@@ -200,7 +209,7 @@ func (a *Access) Enrol(ctx context.Context, m *wire.Enrol) (wire.Enrolled, error
 	hash := sha256.Sum256(m.Secret[:])
 	err = a.store.UseCode(ctx, fmt.Sprintf("%x", m.Code), func(c store.Code, holder *store.Device) (*store.Device, bool, error) {
 		switch {
-		case c.Misses >= burnt || now.After(c.Expires):
+		case !a.works(&c):
 			return nil, false, ErrCode
 		case !hmac.Equal(c.SecretHash, hash[:]):
 			return nil, true, ErrCode
@@ -215,7 +224,7 @@ func (a *Access) Enrol(ctx context.Context, m *wire.Enrol) (wire.Enrolled, error
 		}
 		device = store.Device{
 			ID: identity.Device(base64.RawURLEncoding.EncodeToString(id)), Key: m.Key, Name: c.Name, Role: c.Role,
-			Profiles: []string{c.Name}, Villages: c.Villages, Serial: 1, Agent: clip(m.Agent), EnrolledAt: now,
+			Profiles: []string{c.Name}, Villages: c.Villages, Serial: 1, Agent: agentName(m.Agent), EnrolledAt: now,
 		}
 		device.TokenHash = hashToken(a.token(device.ID))
 		return &device, false, nil
@@ -230,7 +239,8 @@ func (a *Access) Enrol(ctx context.Context, m *wire.Enrol) (wire.Enrolled, error
 	return answer, err
 }
 
-func clip(s string) string {
+// agentName gives what a laptop says of its agent, where that can be kept.
+func agentName(s string) string {
 	if len(s) > 64 || !utf8.ValidString(s) {
 		return "?"
 	}

@@ -5,8 +5,10 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +189,15 @@ func TestNames(t *testing.T) {
 	if err := d.AddAccount(ctx, "李队员", "long enough", nil); !errors.As(err, &bad) {
 		t.Errorf("a login that is a person's name: %v", err)
 	}
+	// A code keeps its name while it works.
+	d.code(t, "周处长")
+	if err := d.AddAccount(ctx, "周处长", "long enough", nil); !errors.As(err, &bad) {
+		t.Errorf("a login that a code was issued for: %v", err)
+	}
+	d.now = d.now.Add(2 * time.Hour)
+	if err := d.AddAccount(ctx, "周处长", "long enough", nil); err != nil {
+		t.Errorf("once the code is too old: %v", err)
+	}
 	if err := d.AddAccount(ctx, "x", "short", nil); !errors.As(err, &bad) {
 		t.Errorf("a short password: %v", err)
 	}
@@ -203,6 +214,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
+var lan = netip.MustParseAddr("10.0.0.1")
+
 func TestSignIn(t *testing.T) {
 	d, ctx := newDesk(t), context.Background()
 	password, err := d.NewPassword()
@@ -212,7 +225,7 @@ func TestSignIn(t *testing.T) {
 	if err := d.AddAccount(ctx, "admin", password, []identity.Role{identity.Admin, identity.Office}); err != nil {
 		t.Fatal(err)
 	}
-	a, err := d.SignIn(ctx, "admin", password)
+	a, err := d.SignIn(ctx, lan, "admin", password)
 	if err != nil || !slices.Contains(a.Roles, identity.Office) || !strings.HasPrefix(a.Secret, "$argon2id$v=19$m=65536,t=3,p=4$") {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -220,7 +233,7 @@ func TestSignIn(t *testing.T) {
 	for _, login := range []string{"admin", "nobody"} {
 		waited := 0
 		for range 6 {
-			_, err := d.SignIn(ctx, login, "guess")
+			_, err := d.SignIn(ctx, lan, login, "guess")
 			var wait *WaitError
 			if errors.As(err, &wait) {
 				waited++
@@ -235,7 +248,7 @@ func TestSignIn(t *testing.T) {
 	}
 	// The right password must wait too, and then it forgives.
 	for range 2 {
-		_, err = d.SignIn(ctx, "admin", password)
+		_, err = d.SignIn(ctx, lan, "admin", password)
 		var wait *WaitError
 		if errors.As(err, &wait) {
 			d.now = d.now.Add(wait.For)
@@ -247,10 +260,10 @@ func TestSignIn(t *testing.T) {
 	if err := d.SetPassword(ctx, "admin", "another one"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.SignIn(ctx, "admin", password); !errors.Is(err, ErrSignIn) {
+	if _, err := d.SignIn(ctx, lan, "admin", password); !errors.Is(err, ErrSignIn) {
 		t.Errorf("the old password: %v", err)
 	}
-	if _, err := d.SignIn(ctx, "admin", "another one"); err != nil {
+	if _, err := d.SignIn(ctx, lan, "admin", "another one"); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
 	if err := d.SetPassword(ctx, "nobody", "another one"); !errors.Is(err, store.ErrNotFound) {
@@ -258,12 +271,100 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// Each row is two addresses: whether whoever guesses from the first for one login
+// after the other must wait, and whether the second must with it.
+func TestSignInByAddress(t *testing.T) {
+	d, ctx := newDesk(t), context.Background()
+	defer func(secret string) { nobody = secret }(nobody)
+	nobody = "" // wrong without a hash being made
+	guesses := 0
+	guess := func(from string) (wait time.Duration) {
+		guesses++
+		_, err := d.SignIn(ctx, netip.MustParseAddr(from), strconv.Itoa(guesses), "guess")
+		var w *WaitError
+		if errors.As(err, &w) {
+			return w.For
+		} else if !errors.Is(err, ErrSignIn) {
+			t.Error(err)
+		}
+		return 0
+	}
+	for _, tt := range []struct {
+		first, second string
+		wait, both    bool
+	}{
+		{"10.0.0.1", "10.0.0.1", true, true},
+		{"10.0.0.2", "10.0.0.3", true, false},
+		{"10.0.0.4", "::ffff:10.0.0.4", true, true},
+		{"2001:db8::1", "2001:db8::ffff:1", true, true},
+		{"2001:db8:0:2::1", "2001:db8:0:3::1", true, false},
+		{"127.0.0.1", "127.0.0.1", false, false}, // a proxy: it is everybody's
+		{"::1", "::1", false, false},
+	} {
+		for range 10 + 2*freeAddress {
+			d.now = d.now.Add(guess(tt.first))
+		}
+		guess(tt.first)
+		if (guess(tt.first) == longestAddress) != tt.wait || (guess(tt.second) > 0) != tt.both {
+			t.Errorf("%+v", tt)
+		}
+	}
+	// Who must wait for a login gets no nearer to waiting for the address.
+	for range 3 * freeAddress {
+		d.SignIn(ctx, netip.MustParseAddr("10.0.0.9"), "admin", "guess")
+	}
+	if guess("10.0.0.9") > 0 {
+		t.Error("the address waits for what was not checked")
+	}
+}
+
+// Passwords wait for each other in a short queue. Who is turned away, or gives
+// up, has not guessed.
+func TestSignInQueue(t *testing.T) {
+	d := newDesk(t)
+	for range maxHashing {
+		d.hashing <- struct{}{}
+		d.queue <- struct{}{}
+	}
+	ctx, giveUp := context.WithCancel(context.Background())
+	ended := make(chan error)
+	for i := range maxQueued {
+		go func() {
+			_, err := d.SignIn(ctx, lan, strconv.Itoa(i), "guess")
+			ended <- err
+		}()
+	}
+	for len(d.queue) < cap(d.queue) {
+		time.Sleep(time.Millisecond)
+	}
+	for range 2 * freeAddress {
+		if _, err := d.SignIn(ctx, lan, "office", "guess"); !errors.Is(err, ErrBusy) {
+			t.Fatalf("beyond the queue: %v", err)
+		}
+	}
+	giveUp()
+	for range maxQueued {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("gave up: %v", err)
+		}
+	}
+	for range maxHashing {
+		<-d.hashing
+		<-d.queue
+	}
+	for _, login := range []string{"office", "0"} {
+		if _, err := d.SignIn(context.Background(), lan, login, "guess"); !errors.Is(err, ErrSignIn) {
+			t.Errorf("%s afterwards: %v", login, err)
+		}
+	}
+}
+
 // What no password made matches none.
 func TestMatches(t *testing.T) {
 	d := newDesk(t)
 	for _, secret := range []string{"", "$argon2id$", "$argon2id$v=19$m=0,t=0,p=0$$", "$argon2id$v=19$m=9999999,t=1,p=1$AAAA$AAAA", "$bcrypt$v=19$m=8,t=1,p=1$AAAA$AAAA", nobody} {
-		if d.matches(secret, "") {
-			t.Errorf("%q is matched", secret)
+		if ok, err := d.matches(context.Background(), secret, ""); ok || err != nil {
+			t.Errorf("%q is matched, %v", secret, err)
 		}
 	}
 }

@@ -8,9 +8,12 @@
 //     nothing.
 //   - The server keeps no password, code secret or token, only what checks them.
 //   - A name on a laptop is the same person as an equal name on another laptop
-//     of the village, and is nobody's login.
-//   - After wrong passwords each further attempt must wait longer. The wait is
-//     the same for logins that do not exist.
+//     of the village, and is nobody's login; nor is a name for which a code was
+//     issued.
+//   - After wrong passwords each further attempt must wait longer, for the same
+//     login and from the same address. The wait is the same for logins that do
+//     not exist.
+//   - A few passwords are checked at once and a few wait; more are turned away.
 //
 // Were a name on a laptop allowed to be a login, a history could not tell the
 // field from the office; without the wait a password of six letters is found

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -31,41 +32,63 @@ const (
 	argonKey     = 32
 )
 
-// hash gives a password as it is kept.
-func (a *Access) hash(password string) (string, error) {
+// hash gives a password as it is kept. ErrBusy.
+func (a *Access) hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, argonSalt)
 	if _, err := io.ReadFull(a.random, salt); err != nil {
 		return "", err
 	}
-	key := a.derive(password, salt, argonTime, argonMemory, argonThreads, argonKey)
+	key, err := a.derive(ctx, password, salt, argonTime, argonMemory, argonThreads, argonKey)
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads, b64(salt), b64(key)), nil
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads, b64(salt), b64(key)), err
 }
 
-func (a *Access) derive(password string, salt []byte, time, memory uint32, threads uint8, n uint32) []byte {
-	a.hashing <- struct{}{}
-	defer func() { <-a.hashing }()
-	return argon2.IDKey([]byte(password), salt, time, memory, threads, n)
+// How many passwords are checked at once, and how many may wait for that: some
+// seconds' worth. Checking one takes 64 MB.
+const (
+	maxHashing = 2
+	maxQueued  = 16
+)
+
+// ErrBusy says that too many passwords wait to be checked.
+var ErrBusy = errors.New("too many passwords are being checked; try again in some seconds")
+
+func (a *Access) derive(ctx context.Context, password string, salt []byte, time, memory uint32, threads uint8, n uint32) ([]byte, error) {
+	select {
+	case a.queue <- struct{}{}:
+		defer func() { <-a.queue }()
+	default:
+		return nil, ErrBusy
+	}
+	select {
+	case a.hashing <- struct{}{}:
+		defer func() { <-a.hashing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return argon2.IDKey([]byte(password), salt, time, memory, threads, n), nil
 }
 
 // matches tells whether the password is the one of which hash made secret.
-func (a *Access) matches(secret, password string) bool {
+// ErrBusy.
+func (a *Access) matches(ctx context.Context, secret, password string) (bool, error) {
 	var version int
 	var m, t uint32
 	var p uint8
 	parts := strings.Split(secret, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" {
-		return false
+		return false, nil
 	}
 	if _, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &m, &t, &p); err != nil || version != argon2.Version || t == 0 || p == 0 || m > 1<<20 {
-		return false
+		return false, nil
 	}
 	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
 	key, err2 := base64.RawStdEncoding.DecodeString(parts[5])
 	if err1 != nil || err2 != nil || len(key) == 0 {
-		return false
+		return false, nil
 	}
-	return subtle.ConstantTimeCompare(key, a.derive(password, salt, t, m, p, uint32(len(key)))) == 1
+	given, err := a.derive(ctx, password, salt, t, m, p, uint32(len(key)))
+	return subtle.ConstantTimeCompare(key, given) == 1, err
 }
 
 // nobody is a password's hash that no password has, so that an unknown login
@@ -83,9 +106,17 @@ func (e *WaitError) Error() string {
 	return fmt.Sprintf("too many wrong passwords; try again in %d seconds", int(e.For.Seconds())+1)
 }
 
-// SignIn checks a password. ErrSignIn, *WaitError.
-func (a *Access) SignIn(ctx context.Context, login, password string) (store.Account, error) {
-	if wait := a.slow.begin(login, a.now()); wait > 0 {
+// SignIn checks a password that came from an address. ErrSignIn, *WaitError,
+// ErrBusy.
+func (a *Access) SignIn(ctx context.Context, from netip.Addr, login, password string) (store.Account, error) {
+	from, byAddress := site(from)
+	if byAddress {
+		if wait := a.addresses.begin(from.String(), a.now()); wait > 0 {
+			return store.Account{}, &WaitError{wait}
+		}
+	}
+	if wait := a.logins.begin(login, a.now()); wait > 0 {
+		a.addresses.back(from.String())
 		return store.Account{}, &WaitError{wait}
 	}
 	account, err := a.store.Account(ctx, login)
@@ -96,16 +127,42 @@ func (a *Access) SignIn(ctx context.Context, login, password string) (store.Acco
 	if err == nil {
 		secret = account.Secret
 	}
-	if !a.matches(secret, password) || err != nil {
+	right, busy := a.matches(ctx, secret, password)
+	switch {
+	case busy != nil:
+		// It was not looked at, and does not count.
+		a.logins.back(login)
+		a.addresses.back(from.String())
+		return store.Account{}, busy
+	case !right || err != nil:
 		return store.Account{}, ErrSignIn
 	}
-	a.slow.forget(login)
+	a.logins.forget(login)
+	a.addresses.forget(from.String())
 	return account, nil
 }
 
+// site gives what counts as one address: with IPv6 a network is one
+// subscriber's. Behind a proxy on this machine everybody has the same address,
+// which says nothing.
+func site(a netip.Addr) (netip.Addr, bool) {
+	a = a.Unmap().WithZone("")
+	if !a.IsValid() || a.IsLoopback() {
+		return a, false
+	}
+	if a.Is6() {
+		p, _ := a.Prefix(64) // never fails: 64 of 128
+		a = p.Addr()
+	}
+	return a, true
+}
+
 // slower remembers wrong passwords, in memory: a restart of the server forgives
-// them, and nobody restarts it a thousand times a night.
+// them, and nobody restarts it a thousand times a night. So many attempts are
+// free; from then on the wait doubles, up to the longest.
 type slower struct {
+	free    int
+	longest time.Duration
 	sync.Mutex
 	missed map[string]missed
 }
@@ -115,42 +172,52 @@ type missed struct {
 	next  time.Time
 }
 
-// Four attempts are free; from then on the wait doubles, up to a minute: whoever
-// mistypes waits little, whoever guesses for others' logins cannot lock them out
-// for long.
+// For a login the wait stays short: whoever mistypes waits little. For an
+// address it grows longer, so that whoever goes on guessing for others' logins
+// keeps them out one minute in ten; but an office may share one, and mistypes
+// more often.
 const (
-	free       = 4
-	longest    = time.Minute
-	maxTracked = 10000
+	freeLogin, longestLogin     = 4, time.Minute
+	freeAddress, longestAddress = 20, 10 * time.Minute
+	maxTracked                  = 10000
 )
 
 // begin counts an attempt as wrong until forget; it gives how long it must
 // wait first. Counting before the check keeps a hundred attempts at once from
 // all being the first.
-func (s *slower) begin(login string, now time.Time) time.Duration {
+func (s *slower) begin(key string, now time.Time) time.Duration {
 	s.Lock()
 	defer s.Unlock()
-	m := s.missed[login]
+	m := s.missed[key]
 	if wait := m.next.Sub(now); wait > 0 {
 		return wait
 	}
 	if s.missed == nil || len(s.missed) >= maxTracked {
 		s.missed = map[string]missed{}
 	}
-	if m.times++; m.times >= free {
-		m.next = now.Add(min(time.Second<<min(m.times-free, 10), longest))
+	if m.times++; m.times >= s.free {
+		m.next = now.Add(min(time.Second<<min(m.times-s.free, 10), s.longest))
 	}
-	s.missed[login] = m
+	s.missed[key] = m
 	return 0
 }
 
-func (s *slower) forget(login string) {
+// back takes an attempt back that begin has counted.
+func (s *slower) back(key string) {
 	s.Lock()
 	defer s.Unlock()
-	delete(s.missed, login)
+	if m := s.missed[key]; m.times > 0 {
+		s.missed[key] = missed{times: m.times - 1}
+	}
 }
 
-// AddAccount enters an account. store.ErrTaken, a *NameError.
+func (s *slower) forget(key string) {
+	s.Lock()
+	defer s.Unlock()
+	delete(s.missed, key)
+}
+
+// AddAccount enters an account. store.ErrTaken, ErrBusy, a *NameError.
 func (a *Access) AddAccount(ctx context.Context, login, password string, roles []identity.Role) error {
 	if err := plainName(login); err != nil {
 		return err
@@ -160,18 +227,14 @@ func (a *Access) AddAccount(ctx context.Context, login, password string, roles [
 			return &NameError{fmt.Sprintf("没有“%s”这个角色", r), fmt.Sprintf("there is no role %q", r)}
 		}
 	}
-	devices, err := a.store.Devices(ctx)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(devices, func(d store.Device) bool { return slices.Contains(d.Profiles, login) }) {
-		return &NameError{"“" + login + "”是电脑上登记的姓名，登录名请另取", login + " is the name of a person on a laptop; choose another login"}
-	}
 	if err := checkPassword(password); err != nil {
 		return err
 	}
-	secret, err := a.hash(password)
+	secret, err := a.hash(ctx, password)
 	if err != nil {
+		return err
+	}
+	if err := a.checkLogin(ctx, login); err != nil {
 		return err
 	}
 	id, err := uuid.NewV7FromReader(a.random)
@@ -181,12 +244,32 @@ func (a *Access) AddAccount(ctx context.Context, login, password string, roles [
 	return a.store.AddAccount(ctx, store.Account{ID: id.String(), Login: login, Secret: secret, Roles: roles, Created: a.now()})
 }
 
-// SetPassword changes a password. store.ErrNotFound, a *NameError.
+// checkLogin refuses a login that is somebody's name on a laptop, or will be
+// when a code that was issued is used.
+func (a *Access) checkLogin(ctx context.Context, login string) error {
+	devices, err := a.store.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(devices, func(d store.Device) bool { return slices.Contains(d.Profiles, login) }) {
+		return &NameError{"“" + login + "”是电脑上登记的姓名，登录名请另取", login + " is the name of a person on a laptop; choose another login"}
+	}
+	codes, err := a.store.Codes(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(codes, func(c store.Code) bool { return c.Name == login && c.UsedBy == "" && a.works(&c) }) {
+		return &NameError{"已给“" + login + "”发了登记码，登录名请另取", "a code was issued for " + login + "; choose another login"}
+	}
+	return nil
+}
+
+// SetPassword changes a password. store.ErrNotFound, ErrBusy, a *NameError.
 func (a *Access) SetPassword(ctx context.Context, login, password string) error {
 	if err := checkPassword(password); err != nil {
 		return err
 	}
-	secret, err := a.hash(password)
+	secret, err := a.hash(ctx, password)
 	if err != nil {
 		return err
 	}

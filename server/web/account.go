@@ -106,7 +106,7 @@ func (w *Site) setPassword(p *page) (reply, error) {
 	if get("new") != get("again") {
 		return w.showMe(p, http.StatusUnprocessableEntity, &meView{said: p.T("me.differ")})
 	}
-	_, err := w.access.SignIn(p.ctx, p.account.Login, get("old"))
+	_, err := w.access.SignIn(p.ctx, p.from(), p.account.Login, get("old"))
 	var wait *access.WaitError
 	switch {
 	case errors.As(err, &wait):

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -242,7 +243,7 @@ func (w *Site) signInPage(p *page) (reply, error) {
 func (w *Site) signIn(p *page) (reply, error) {
 	login, to := strings.TrimSpace(p.r.PostForm.Get("login")), p.r.PostForm.Get("to")
 	p.title, p.still = p.T("signin.title"), true
-	account, err := w.access.SignIn(p.ctx, login, p.r.PostForm.Get("password"))
+	account, err := w.access.SignIn(p.ctx, p.from(), login, p.r.PostForm.Get("password"))
 	var wait *access.WaitError
 	switch {
 	case errors.As(err, &wait):
@@ -259,6 +260,12 @@ func (w *Site) signIn(p *page) (reply, error) {
 		to = home(account.Roles)
 	}
 	return goTo(to)
+}
+
+// from is the address that a request came from.
+func (p *page) from() netip.Addr {
+	a, _ := netip.ParseAddrPort(p.r.RemoteAddr)
+	return a.Addr()
 }
 
 // begin opens a session under a new token: one that was planted before is worth

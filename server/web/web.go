@@ -208,6 +208,7 @@ var (
 	errVillage = &fault{http.StatusNotFound, "error.village", "error.village.next"}
 	errRole    = &fault{http.StatusForbidden, "error.role", "error.role.next"}
 	errAsked   = &fault{http.StatusBadRequest, "error.asked", "error.asked.next"}
+	errBusy    = &fault{http.StatusServiceUnavailable, "error.busy", "error.busy.next"}
 	errCross   = &fault{http.StatusForbidden, "error.cross", "error.cross.next"}
 )
 
@@ -293,13 +294,15 @@ func (w *Site) failed(p *page, err error) reply {
 	case errors.As(err, &f):
 	case errors.Is(err, store.ErrNotFound):
 		f = errGone
+	case errors.Is(err, access.ErrBusy):
+		f = errBusy
 	default:
 		if p.r.Context().Err() == nil {
 			w.opt.Log.Error("request failed", "path", p.r.URL.Path, "error", err)
 		}
 		f = &fault{http.StatusInternalServerError, "error.failed", "error.failed.next"}
 		if w.store.Again(err) {
-			f = &fault{http.StatusServiceUnavailable, "error.busy", "error.busy.next"}
+			f = errBusy
 		}
 	}
 	p.title = p.T(f.what)

@@ -2,12 +2,14 @@ package web
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
@@ -254,6 +256,26 @@ func TestSession(t *testing.T) {
 			t.Errorf("an unknown login: %d", a.status)
 		}
 	})
+}
+
+// Errors of the server's become pages that say what to do.
+func TestFailed(t *testing.T) {
+	f := newFixture(t, small...)
+	for i, tt := range []struct {
+		err    error
+		status int
+		says   string
+	}{
+		{access.ErrBusy, http.StatusServiceUnavailable, "过几秒再试"},
+		{store.ErrNotFound, http.StatusNotFound, "没有找到"},
+		{io.ErrUnexpectedEOF, http.StatusInternalServerError, "服务器没有做成"},
+	} {
+		path := fmt.Sprintf("/failed/%d", i)
+		f.site.mux.HandleFunc("GET "+path, f.site.serve(door, func(*page) (reply, error) { return reply{}, fmt.Errorf("deeper: %w", tt.err) }))
+		if a := f.visitor().get(path); a.status != tt.status || !strings.Contains(a.body, tt.says) {
+			t.Errorf("%v: %d, without %q", tt.err, a.status, tt.says)
+		}
+	}
 }
 
 func cookieOf(v *visitor, u *url.URL) string {
