@@ -267,7 +267,7 @@ func TestTable(t *testing.T) {
 	if got, want := tb.text(), "村      x\n清源村  1\na\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := clip("清源村的记录\n很长", 8); got != "清源村…" {
-		t.Errorf("clipped: %q", got)
+	if got := fit("清源村的记录\n很长", 8); got != "清源村…" {
+		t.Errorf("fitted: %q", got)
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"zhucun/server/export"
 	"zhucun/server/store"
-	"zhucun/shared/record"
 )
 
 type exportOptions struct {
@@ -23,7 +22,7 @@ func (c *call) exportCommand() *cobra.Command {
 	var o exportOptions
 	cmd := c.command("export TYPE --format jsonl|csv --out FILE [--village CODE] [--where FIELD=VALUE]… [--unmask --reason R]",
 		"导出一种记录，供分析使用", "write the records of a type into a file", 1, 1, func(ctx context.Context, args []string) error {
-			return c.export(ctx, record.Type(args[0]), &o)
+			return c.export(ctx, args[0], &o)
 		})
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "", c.say("格式：", "format: ")+export.Names(c.say("、", ", ")))
@@ -36,7 +35,7 @@ func (c *call) exportCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *call) export(ctx context.Context, typ record.Type, o *exportOptions) error {
+func (c *call) export(ctx context.Context, typ string, o *exportOptions) error {
 	if o.format == "" || o.out == "" {
 		return c.usage("需要 --format 和 --out，例如 export household --format csv --out 户.csv", "--format and --out are needed, as in export household --format csv --out households.csv")
 	}
@@ -47,25 +46,12 @@ func (c *call) export(ctx context.Context, typ record.Type, o *exportOptions) er
 	if o.unmask != (strings.TrimSpace(o.reason) != "") {
 		return c.usage("--unmask 要同时用 --reason 写明理由", "--unmask and --reason go together")
 	}
-	order := export.Order{Format: format, Lang: c.lang, Query: store.Query{Type: typ}}
-	for _, w := range o.where {
-		field, value, ok := strings.Cut(w, "=")
-		if !ok || field == "" {
-			return c.usage("--where 应写成 字段=值，例如 poverty_status=new", "--where is FIELD=VALUE, as in poverty_status=new")
-		}
-		order.Query.Where = append(order.Query.Where, store.Condition{Field: field, Value: value})
-	}
-	return c.with(ctx, func(s *server) (err error) {
-		f := s.store.Forms().Form(typ)
-		if f == nil {
-			if near := s.store.Forms().Nearest(string(typ)); near != "" {
-				return c.usage("没有“%s”这种记录，是不是 %s？", "There is no record type %q; did you mean %s?", typ, near)
-			}
-			return c.usage("没有“%s”这种记录", "There is no record type %q", typ)
-		}
-		if order.Query.Villages, err = c.villages(ctx, s, o.villages); err != nil {
+	return c.with(ctx, func(s *server) error {
+		q, f, err := c.query(ctx, s, typ, o.villages, o.where)
+		if err != nil {
 			return err
 		}
+		order := export.Order{Format: format, Lang: c.lang, Query: q}
 		if o.unmask {
 			w, err := c.writer(ctx, s, o.by)
 			if err != nil {

@@ -108,7 +108,7 @@ func (c *call) showRecord(ctx context.Context, s *server, rec *store.Record, j *
 	for _, e := range entries {
 		line := []string{}
 		for _, w := range e.Change.Body {
-			line = append(line, s.review.Field(rec.Type, w.Path, c.lang)+"="+clip(s.review.Show(rec.Type, w.Path, w.Value, c.lang), 40))
+			line = append(line, s.review.Field(rec.Type, w.Path, c.lang)+"="+fit(s.review.Show(rec.Type, w.Path, w.Value, c.lang), 40))
 		}
 		fmt.Fprintf(c.out, "%s  %s  %s  %s\n", c.time(e.At.Std()), e.Change.Author, strings.Join(line, c.say("，", ", ")), e.Dot)
 		if reason := review.Reason(&e.Change); reason != "" {
@@ -140,24 +140,37 @@ func fieldOrder(f *form.Form, fields map[string]record.Value) []string {
 func (c *call) listCommand() *cobra.Command {
 	var villages, where []string
 	cmd := c.command("list TYPE [--village CODE] [--where FIELD=VALUE]…", "列出记录", "list records", 1, 1, func(ctx context.Context, args []string) error {
-		q := store.Query{Type: record.Type(args[0])}
-		for _, w := range where {
-			field, value, ok := strings.Cut(w, "=")
-			if !ok || field == "" {
-				return c.usage("--where 应写成 字段=值，例如 poverty_status=new", "--where is FIELD=VALUE, as in poverty_status=new")
-			}
-			q.Where = append(q.Where, store.Condition{Field: field, Value: value})
-		}
-		return c.with(ctx, func(s *server) (err error) {
-			if q.Villages, err = c.villages(ctx, s, villages); err != nil {
+		return c.with(ctx, func(s *server) error {
+			q, f, err := c.query(ctx, s, args[0], villages, where)
+			if err != nil {
 				return err
 			}
-			return c.list(ctx, s, q)
+			return c.list(ctx, s, f, q)
 		})
 	})
 	cmd.Flags().StringSliceVar(&villages, "village", nil, c.say("只看这个村", "only this village"))
 	cmd.Flags().StringArrayVar(&where, "where", nil, c.say("条件，可写多个", "a condition; may be repeated"))
 	return cmd
+}
+
+// query reads which records are meant, and gives the form of their type.
+func (c *call) query(ctx context.Context, s *server, typ string, villages, where []string) (q store.Query, f *form.Form, err error) {
+	q.Type = record.Type(typ)
+	if f = s.store.Forms().Form(q.Type); f == nil {
+		if near := s.store.Forms().Nearest(typ); near != "" {
+			return q, nil, c.usage("没有“%s”这种记录，是不是 %s？", "There is no record type %q; did you mean %s?", typ, near)
+		}
+		return q, nil, c.usage("没有“%s”这种记录", "There is no record type %q", typ)
+	}
+	for _, w := range where {
+		field, value, ok := strings.Cut(w, "=")
+		if !ok || field == "" {
+			return q, nil, c.usage("--where 应写成 字段=值，例如 poverty_status=new", "--where is FIELD=VALUE, as in poverty_status=new")
+		}
+		q.Where = append(q.Where, store.Condition{Field: field, Value: value})
+	}
+	q.Villages, err = c.villages(ctx, s, villages)
+	return q, f, err
 }
 
 // villages reads the codes that --village was given; none means all. A village
@@ -217,14 +230,7 @@ func nearest(code string, villages []store.Village) (best store.Village) {
 	return best
 }
 
-func (c *call) list(ctx context.Context, s *server, q store.Query) error {
-	f := s.store.Forms().Form(q.Type)
-	if f == nil {
-		if near := s.store.Forms().Nearest(string(q.Type)); near != "" {
-			return c.usage("没有“%s”这种记录，是不是 %s？", "There is no record type %q; did you mean %s?", q.Type, near)
-		}
-		return c.usage("没有“%s”这种记录", "There is no record type %q", q.Type)
-	}
+func (c *call) list(ctx context.Context, s *server, f *form.Form, q store.Query) error {
 	t := table{heads: []string{c.say("编号", "id"), c.say("村", "village"), f.Title.In(c.lang), c.say("最近修改", "last change"), ""}}
 	for rec, err := range s.store.Records(ctx, q) {
 		if err != nil {
@@ -251,7 +257,7 @@ func (c *call) list(ctx context.Context, s *server, q store.Query) error {
 		case len(rec.View.Conflicts) > 0:
 			note = c.say("有冲突", "conflict")
 		}
-		t.add(rec.ID.String(), string(rec.Village), clip(label, 50), c.time(rec.View.Updated.Std()), note)
+		t.add(rec.ID.String(), string(rec.Village), fit(label, 50), c.time(rec.View.Updated.Std()), note)
 	}
 	return c.show(&t, "没有这样的记录", "There are no such records")
 }
@@ -309,7 +315,7 @@ func (c *call) conflicts(ctx context.Context, s *server, kind store.Kind, villag
 		fmt.Fprintf(c.out, "%s %s · %s · %s (%s)\n", it.ID, it.Path, it.Label, it.Field, kind)
 		t := table{heads: []string{"  " + c.say("内容", "value"), c.say("填写人", "author"), c.say("时间", "time"), c.say("取用（--take）", "--take")}}
 		for _, claim := range it.Claims {
-			t.add("  "+clip(s.review.Show(it.Type, it.Path, claim.Value, c.lang), 40), claim.Author, c.time(claim.At.Std()), claim.Dot.String())
+			t.add("  "+fit(s.review.Show(it.Type, it.Path, claim.Value, c.lang), 40), claim.Author, c.time(claim.At.Std()), claim.Dot.String())
 		}
 		if err := c.show(&t, "", ""); err != nil {
 			return err

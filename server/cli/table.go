@@ -71,8 +71,8 @@ func width(s string) int {
 	return n
 }
 
-// clip shortens a cell to so many columns.
-func clip(s string, columns int) string {
+// fit shortens a cell to so many columns.
+func fit(s string, columns int) string {
 	s = strings.Join(strings.Fields(s), " ")
 	if width(s) <= columns {
 		return s
