@@ -309,6 +309,11 @@ func TestSignInByAddress(t *testing.T) {
 			t.Errorf("%+v", tt)
 		}
 	}
+	// What can be nobody's login is not remembered.
+	before := len(d.logins.missed)
+	if _, err := d.SignIn(ctx, netip.IPv6Loopback(), strings.Repeat("王", 65), "guess"); !errors.Is(err, ErrSignIn) || len(d.logins.missed) != before {
+		t.Errorf("a login of 65 characters: %v, %d remembered", err, len(d.logins.missed)-before)
+	}
 	// Who must wait for a login gets no nearer to waiting for the address.
 	for range 3 * freeAddress {
 		d.SignIn(ctx, netip.MustParseAddr("10.0.0.9"), "admin", "guess")

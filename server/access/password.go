@@ -115,6 +115,10 @@ func (a *Access) SignIn(ctx context.Context, from netip.Addr, login, password st
 			return store.Account{}, &WaitError{wait}
 		}
 	}
+	// No account is called that; it would be remembered, and may be a megabyte.
+	if plainName(login) != nil {
+		return store.Account{}, ErrSignIn
+	}
 	if wait := a.logins.begin(login, a.now()); wait > 0 {
 		a.addresses.back(from.String())
 		return store.Account{}, &WaitError{wait}
