@@ -375,6 +375,9 @@ type statusJSON struct {
 	Server      string          `json:"server"`
 	Running     bool            `json:"running"`
 	Problem     string          `json:"problem,omitempty"`
+	// RenewedAt is when it last showed that this data might be an older image or a
+	// copy.
+	RenewedAt string `json:"renewed_at,omitempty"`
 }
 
 type statusVillage struct {
@@ -412,6 +415,9 @@ func (c *call) statusCmd() *cobra.Command {
 					t := time.UnixMilli(d.LastSync).UTC().Format(time.RFC3339)
 					s.LastSync = &t
 				}
+				if st.Renewed > 0 {
+					s.RenewedAt = time.UnixMilli(st.Renewed).UTC().Format(time.RFC3339)
+				}
 				for _, v := range d.Assigned.Villages {
 					sv := statusVillage{Code: string(v.Code), Name: v.Name}
 					for _, vs := range st.Villages {
@@ -442,6 +448,11 @@ func (c *call) statusCmd() *cobra.Command {
 				}
 				if s.Problem != "" {
 					c.printf("%s\n", s.Problem)
+				}
+				if st.Renewed > 0 {
+					c.write(c.say("%s 发现这里的数据从旧备份恢复过，或被复制、移动过；内容没有丢，办公室缺的会自动补送。若有两台电脑在用同一份数据，请给其中一台重新登记\n",
+						"On %s this data was found to have been restored from an older copy, copied or moved; nothing is lost, and what the office lacks is sent again by itself. If two laptops use the same data, enrol one of them anew\n",
+						time.UnixMilli(st.Renewed).In(beijing).Format("2006-01-02 15:04")))
 				}
 				return nil
 			})

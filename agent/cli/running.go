@@ -118,11 +118,21 @@ func waitRunning(ctx context.Context, dir string) (running, bool) {
 // run.json that is there was left behind, and every command would knock where
 // it says.
 func openStore(dir string) (*store.Store, error) {
-	s, err := store.Open(dir, store.Options{})
+	s, err := store.Open(dir, store.Options{Leases: leases()})
 	if err == nil {
 		os.Remove(filepath.Join(dir, runFile))
 	}
 	return s, err
+}
+
+// leases is the user's own folder of settings, which an image or a copy of the
+// data folder does not bring along; none where the system knows of no such folder.
+func leases() string {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "zhucun")
 }
 
 // writeRunning writes run.json whole or not at all.

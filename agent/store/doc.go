@@ -15,6 +15,10 @@
 //   - Quarantined changes are not part of the state, but a record is shown with
 //     them on it until they are decided.
 //   - Own entries stay after they were acknowledged.
+//   - A stream goes on in one place only. A store that is an older image or a copy
+//     begins a new one before its next entry, as soon as that can be known (a note
+//     outside the store, the server's heads, a fork), and writes again in it what
+//     the server does not take of the old one.
 //   - Keys in the file carry codes, types, UUIDs and numbers, nothing personal.
 //
 // Without the third, a link that dies between two pages leaves records behind
@@ -39,5 +43,5 @@
 //	  review                id (16) -> c or p, type; records with conflicts, or proposals alone
 //	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined
 //	  receipt               stream (16) number of the last entry (8) -> CBOR journal.Receipt
-//	  stage                 id (16) type -> state *; pages not yet part of the village
+//	  stage                 id (16) type -> how far own streams were acknowledged, state *; pages not yet part of the village
 package store

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -141,7 +140,7 @@ func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
 		}
 		out.Push.Streams = append(out.Push.Streams, wire.Own{Stream: s, Head: o.Head.Seq, Acked: o.Acked.Seq})
 		head := o.Acked
-		for head.Seq < o.Head.Seq && *left > 0 {
+		for head.Seq < o.Head.Seq && *left > 0 && (s != v.writing || !v.unsure()) {
 			seg, last, size, err := v.segment(s, o, head, *left)
 			if err != nil {
 				return out, err
@@ -232,7 +231,10 @@ type Status struct {
 	Conflicts   uint64 // records that have conflicts
 	Proposals   uint64 // records that have proposals and no conflict
 	Records     uint64
-	Villages    []VillageStatus
+	// Renewed is when it last showed that a stream of the laptop's might have gone
+	// on elsewhere (an older image, a copy), ms since 1970, corrected; 0 is never.
+	Renewed  int64
+	Villages []VillageStatus
 }
 
 // VillageStatus is the same for one village.
@@ -247,10 +249,12 @@ type VillageStatus struct {
 	Streams     []OwnStatus
 }
 
-// OwnStatus is one of the laptop's streams.
+// OwnStatus is one of the laptop's streams; Writing tells the one that new
+// entries go to.
 type OwnStatus struct {
 	Stream      record.Stream
 	Head, Acked uint64
+	Writing     bool
 }
 
 // Status counts without reading one record.
@@ -266,7 +270,7 @@ func (s *Store) Status() (st Status, err error) {
 				o := v.owns[s]
 				vs.Pending += o.Head.Seq - o.Acked.Seq
 				vs.Delivered += o.Acked.Seq
-				vs.Streams = append(vs.Streams, OwnStatus{s, o.Head.Seq, o.Acked.Seq})
+				vs.Streams = append(vs.Streams, OwnStatus{s, o.Head.Seq, o.Acked.Seq, o.Writing})
 			}
 			vs.Quarantined = v.place.Quarantined
 			vs.Delivered -= min(vs.Delivered, vs.Quarantined)
@@ -274,6 +278,7 @@ func (s *Store) Status() (st Status, err error) {
 			for _, n := range v.place.Records {
 				vs.Records += n
 			}
+			st.Renewed = max(st.Renewed, v.place.Renewed)
 			st.Villages = append(st.Villages, vs)
 			st.Pending += vs.Pending
 			st.Delivered += vs.Delivered
@@ -292,5 +297,3 @@ func (s *Store) Assign(ctx context.Context, a wire.Assignment) error {
 	_, err := s.SetDevice(ctx, func(d *Device) { d.Assigned = a })
 	return err
 }
-
-var errReceipt = errors.New("the server's receipt does not fit what this laptop wrote")

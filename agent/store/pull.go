@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,9 +23,9 @@ type Taken struct {
 	// Rewound tells that the server lacks entries it had acknowledged; they are
 	// pending again.
 	Rewound bool
-	// Forked tells that the server has another history of one of this laptop's
-	// streams.
-	Forked bool
+	// Renewed tells that the server has another history of one of this laptop's
+	// streams, and that what it lacks was written again, in a new one.
+	Renewed bool
 	// Denied tells that the laptop may no longer have the village: what it wrote
 	// there is taken, and nothing more comes.
 	Denied bool
@@ -68,9 +69,20 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 			taken.Acknowledged += n
 		}
 		for _, r := range p.Refused {
-			v.refused(r, &taken)
+			if err := v.refused(r, &taken); err != nil {
+				return err
+			}
 		}
 		if p.Denied || unreadable != nil {
+			return nil
+		}
+		if taken.Renewed {
+			taken.More = true
+			// What is here has other names now, and the page is asked for again.
+			return nil
+		}
+		if v.disputed(p) || !v.proves(p.Without) {
+			taken.Records, taken.More = 0, taken.Acknowledged > 0
 			return nil
 		}
 		if err := v.stage(p); err != nil || p.More {
@@ -85,6 +97,29 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 		return taken, err
 	}
 	return taken, s.Fold(ctx, p.Village)
+}
+
+// disputed tells whether the page goes behind what the laptop has receipts for in
+// a stream of which it has entries without: then two changes may bear one name,
+// and the page waits until the server has taken the laptop's or refused them.
+func (v *village) disputed(p *wire.Pull) bool {
+	for _, h := range p.Heads {
+		if o := v.owns[h.Stream]; o != nil && o.Head.Seq > o.Acked.Seq && h.Seq > o.Acked.Seq {
+			return true
+		}
+	}
+	return false
+}
+
+// proves tells whether the laptop has receipts for what the server left out of a
+// page as the laptop's own.
+func (v *village) proves(without []wire.StreamHead) bool {
+	for _, h := range without {
+		if o := v.owns[h.Stream]; o == nil || o.Acked.Seq < h.Seq {
+			return false
+		}
+	}
+	return true
 }
 
 // readable tells whether this release can read all records of a page. What it
@@ -120,7 +155,8 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 		return 0, err
 	}
 	if !r.Proves(d.Server, hash) {
-		return 0, fmt.Errorf("%w: stream %s, entry %d", errReceipt, r.Stream, r.Seq)
+		// Of another history of this stream, or of nothing: a refusal tells.
+		return 0, nil
 	}
 	entries := make([]*entry, 0, r.Seq-r.From+1)
 	times := make([]uint64, 0, cap(entries))
@@ -204,12 +240,16 @@ func (v *village) forgetRuns() error {
 
 // refused notes what a refused segment says about the server: a gap below what
 // it had acknowledged means that it lost entries, which then go again.
-func (v *village) refused(r wire.Refused, taken *Taken) {
+func (v *village) refused(r wire.Refused, taken *Taken) error {
 	o := v.owns[r.Stream]
 	switch {
 	case o == nil:
-	case r.Code == wire.RefusedFork:
-		taken.Forked = true
+	case r.Code == wire.RefusedFork && o.Head.Seq > o.Acked.Seq:
+		taken.Renewed = true
+		if err := v.note(); err != nil {
+			return err
+		}
+		return v.renew()
 	case r.Code == wire.RefusedGap && r.Head < o.Acked.Seq:
 		head := journal.Head{Seq: r.Head}
 		o.Acked = journal.Head{}
@@ -220,6 +260,7 @@ func (v *village) refused(r wire.Refused, taken *Taken) {
 		}
 		o.Acked, v.dirty, taken.Rewound = head, true, true
 	}
+	return nil
 }
 
 // expects tells whether the page follows what the laptop has. One that answers
@@ -247,14 +288,59 @@ func (v *village) stage(p *wire.Pull) error {
 		pl.Staging, pl.StagedEpoch = true, p.Epoch
 	}
 	b := v.b.Bucket(bucketStage)
+	had := v.acked()
 	for i := range p.Records {
 		r := &p.Records[i]
-		if err := b.Put(stageKey(r.Type, r.ID), wrap(nil, r.State)); err != nil {
+		if err := b.Put(stageKey(r.Type, r.ID), wrap(nil, append(bytes.Clone(had), r.State...))); err != nil {
 			return err
 		}
 	}
 	pl.Staged, v.dirty = p.Cursor, true
 	return nil
+}
+
+// acked writes how far the server has the laptop's own streams: a number, then
+// stream (16 bytes) and number of each. It stands before every staged state,
+// which knows so much and not more of them. For what others change meanwhile the
+// record comes again in a later page, for the laptop's own it does not.
+func (v *village) acked() []byte {
+	streams := v.streams()
+	b := binary.AppendUvarint(nil, uint64(len(streams)))
+	for _, s := range streams {
+		b = binary.AppendUvarint(append(b, s[:]...), v.owns[s].Acked.Seq)
+	}
+	return b
+}
+
+// staged reads what acked and a state make, and gives the frontier of the state.
+func (v *village) staged(plain []byte) (merge.State, merge.Frontier, error) {
+	bad := fmt.Errorf("%w: a staged record", ErrDamaged)
+	n, k := binary.Uvarint(plain)
+	if k <= 0 {
+		return nil, nil, bad
+	}
+	plain = plain[k:]
+	f := merge.Frontier(maps.Clone(v.place.Behind))
+	for range n {
+		if len(plain) < 17 {
+			return nil, nil, bad
+		}
+		s := record.Stream(plain[:16])
+		seq, k := binary.Uvarint(plain[16:])
+		if k <= 0 {
+			return nil, nil, bad
+		}
+		plain = plain[16+k:]
+		// A stream that went on elsewhere is like anybody else's.
+		if o := v.owns[s]; o != nil && f[s] <= o.Head.Seq {
+			f[s] = min(f[s], seq)
+		}
+	}
+	theirs, err := merge.Decode(plain)
+	if err != nil {
+		return nil, nil, bad
+	}
+	return theirs, f, nil
 }
 
 func stageKey(t record.Type, id record.ID) []byte { return append(append([]byte{}, id[:]...), t...) }
@@ -279,11 +365,18 @@ func (v *village) flip(p *wire.Pull) error {
 	if p.Epoch == pl.Epoch {
 		pl.Behind = maps.Clone(v.frontier)
 		for s, o := range v.owns {
-			pl.Behind[s] = o.Acked.Seq
+			if v.frontier[s] <= o.Head.Seq { // else it went on elsewhere
+				pl.Behind[s] = o.Acked.Seq
+			}
 		}
 	}
 	for _, h := range p.Heads {
 		pl.Behind[h.Stream] = h.Seq
+	}
+	if v.elsewhere(pl.Behind) {
+		if err := v.note(); err != nil {
+			return err
+		}
 	}
 	for s, n := range pl.Behind {
 		v.advance(s, n)
@@ -368,26 +461,26 @@ func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.Sta
 	if err != nil {
 		return nil, true, err
 	}
-	theirs, err := merge.Decode(plain)
+	theirs, behind, err := v.staged(plain)
 	if err != nil {
-		return nil, true, fmt.Errorf("%w: a staged record", ErrDamaged)
+		return nil, true, err
 	}
 	if tc.Quarantined {
-		s, err = v.rebuild(tc, theirs)
+		s, err = v.rebuild(tc, theirs, behind)
 		return s, true, err
 	}
-	return merge.Join(ours, merge.Frontier(v.place.Before), theirs, merge.Frontier(v.place.Behind)), true, nil
+	return merge.Join(ours, merge.Frontier(v.place.Before), theirs, behind), true, nil
 }
 
 // rebuild gives a record of which own changes were quarantined: the server's
 // state and the own changes that it has not had. A join would not do: what a
 // quarantined change had replaced here still stands there.
-func (v *village) rebuild(tc touched, theirs merge.State) (merge.State, error) {
-	pending, err := v.ownChanges(tc, func(t touch) bool { return t.Seq > v.place.Behind[t.Stream] })
+func (v *village) rebuild(tc touched, theirs merge.State, f merge.Frontier) (merge.State, error) {
+	pending, err := v.ownChanges(tc, func(t touch) bool { return t.Seq > f[t.Stream] })
 	if err != nil {
 		return nil, err
 	}
-	s, f := theirs, merge.Frontier(maps.Clone(v.place.Behind))
+	s := theirs
 	for _, o := range pending {
 		c, d := o.entry.change(), record.Dot{Stream: o.Stream, Seq: o.Seq}
 		s = merge.Apply(s, f, merge.Applied{Dot: d, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)

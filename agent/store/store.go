@@ -45,6 +45,9 @@ type Options struct {
 	Rand  io.Reader
 	NewID func() (record.ID, error) // for records without a number
 	Forms *form.Set
+	// Leases is a folder outside the data folder for the note by which a store
+	// knows that it is an older image or a copy (lease.go); empty for none.
+	Leases string
 	// Fault, if set, is asked before every commit; an error from it ends the
 	// transaction as a crash would. For simulations.
 	Fault func() error
@@ -60,7 +63,11 @@ type Store struct {
 	dir   string
 	queue chan *job
 	done  chan struct{}
-	close sync.Once
+	// committed is told of commits, leased is closed when the last note of them is
+	// written.
+	committed chan struct{}
+	leased    chan struct{}
+	close     sync.Once
 	// walked counts the bytes read since the file's pages were let go of.
 	walked atomic.Int64
 	// broken is the commit's error after which nothing is written any more; it is
@@ -114,9 +121,14 @@ func Open(dir string, opt Options) (*Store, error) {
 	if err := db.View(whole); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), db.Close())
 	}
-	s := &Store{db: db, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{})}
+	s := &Store{db: db, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
 	go s.commit()
-	if err := s.Resume(context.Background()); err != nil {
+	go s.keepLease()
+	err = s.Resume(context.Background())
+	if err == nil {
+		err = s.claim(context.Background())
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -221,6 +233,7 @@ func (s *Store) Close() error {
 		close(s.queue)
 	})
 	<-s.done
+	<-s.leased
 	return s.db.Close()
 }
 
@@ -258,6 +271,7 @@ const maxBatch = 512
 // waits for nobody.
 func (s *Store) commit() {
 	defer close(s.done)
+	defer close(s.committed)
 	for first := range s.queue {
 		jobs := []*job{first}
 	gather:
@@ -273,6 +287,12 @@ func (s *Store) commit() {
 			}
 		}
 		s.run(jobs)
+		if s.opt.Leases != "" {
+			select {
+			case s.committed <- struct{}{}:
+			default: // one is waiting already
+			}
+		}
 	}
 }
 

@@ -47,6 +47,9 @@ type place struct {
 	Conflicts   uint64                 `cbor:"10,keyasint,omitempty"` // records that have some
 	Proposals   uint64                 `cbor:"12,keyasint,omitempty"` // records that have nothing but these
 	Quarantined uint64                 `cbor:"11,keyasint,omitempty"`
+	// Renewed is when it last showed that one of the laptop's streams had gone on
+	// elsewhere, ms since 1970, corrected; 0 is never.
+	Renewed int64 `cbor:"13,keyasint,omitempty"`
 }
 
 // own is what the laptop knows of a stream of its own.
@@ -307,47 +310,59 @@ func (v *village) seed(s record.Stream, seq uint64) (seed journal.Seed, first, e
 	return journal.Seed(raw), first, end, nil
 }
 
-// write appends a change to the laptop's stream and applies it to the record's
-// state before it.
-func (v *village) write(k record.Key, before merge.State, touched touched, c *record.Change) (merge.State, error) {
+// append writes a change behind the laptop's stream, beginning one where there is
+// none to go on with.
+func (v *village) append(c *record.Change, before touch) (record.Dot, error) {
 	s, o, err := v.ownStream()
 	if err != nil {
-		return nil, err
+		return record.Dot{}, err
 	}
 	seq := o.Head.Seq + 1
 	if o.Seeded == 0 || seq >= o.Seeded+seedRun {
 		var seed journal.Seed
 		if _, err := io.ReadFull(v.t.s.opt.Rand, seed[:]); err != nil {
-			return nil, err
+			return record.Dot{}, err
 		}
 		if err := v.b.Bucket(bucketSeed).Put(append(s[:], number(seq)...), seed[:]); err != nil {
-			return nil, err
+			return record.Dot{}, err
 		}
 		o.Seeded = seq
 	}
 	seed, _, _, err := v.seed(s, seq)
 	if err != nil {
-		return nil, err
+		return record.Dot{}, err
 	}
+	o.Head = journal.Head{Seq: seq, Hash: journal.EntryHash(s, seq, o.Head.Hash, c, journal.BodyHash(seed, seq, c.Body))}
+	log, err := v.b.CreateBucketIfNotExists(append([]byte("log/"), s[:]...))
+	if err != nil {
+		return record.Dot{}, err
+	}
+	log.FillPercent = 0.95
+	if err := putWrapped(log, number(seq), entryOf(c, before)); err != nil {
+		return record.Dot{}, err
+	}
+	v.advance(s, seq)
+	v.dirty = true
+	return record.Dot{Stream: s, Seq: seq}, nil
+}
+
+// write appends a new change and applies it to the record's state before it.
+func (v *village) write(k record.Key, before merge.State, touched touched, c *record.Change) (merge.State, error) {
 	clk, err := v.t.time()
 	if err != nil {
 		return nil, err
 	}
 	at := clk.Now(v.t.s.opt.Wall())
 	c.Time = uint64(at)
-	o.Head = journal.Head{Seq: seq, Hash: journal.EntryHash(s, seq, o.Head.Hash, c, journal.BodyHash(seed, seq, c.Body))}
-	log, err := v.b.CreateBucketIfNotExists(append([]byte("log/"), s[:]...))
+	s, o, err := v.ownStream()
 	if err != nil {
 		return nil, err
 	}
-	log.FillPercent = 0.95
-	if err := putWrapped(log, number(seq), entryOf(c, touched.Last)); err != nil {
+	d := record.Dot{Stream: s, Seq: o.Head.Seq + 1}
+	after := merge.Apply(before, v.frontier, merge.Applied{Dot: d, At: at, Unmeasured: true, Author: c.Author}, c.Body)
+	if _, err := v.append(c, touched.Last); err != nil {
 		return nil, err
 	}
-	d := record.Dot{Stream: s, Seq: seq}
-	after := merge.Apply(before, v.frontier, merge.Applied{Dot: d, At: at, Unmeasured: true, Author: c.Author}, c.Body)
-	v.advance(s, seq)
-	v.dirty = true
-	touched.Last = touch{Stream: s, Seq: seq}
+	touched.Last = touch{Stream: d.Stream, Seq: d.Seq}
 	return after, v.store(k, touched, after)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"zhucun/agent/store"
+	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
 
@@ -32,6 +33,10 @@ const (
 	minBudget = 16 << 10
 	maxBudget = 1 << 20
 )
+
+// maxRenewed is how often one sync begins streams anew: each of a restored
+// laptop's villages does so once. A server that refuses every new one is broken.
+const maxRenewed = 64
 
 // The longest that a server or a proxy may make us wait.
 const maxRetryAfter = time.Hour
@@ -119,6 +124,8 @@ type Report struct {
 	BytesDown  int64  `json:"bytes_down"`
 	RoundTrips int    `json:"round_trips"`
 	Pending    uint64 `json:"pending"`
+
+	renewed int // how often a stream was begun anew
 }
 
 // The errors that a person must hear of.
@@ -126,7 +133,7 @@ var (
 	ErrRevoked   = errors.New("the office has revoked this laptop")
 	ErrForeign   = errors.New("what answered is not our server, perhaps a network's log-in page")
 	ErrUnfit     = errors.New("server and agent are of releases that do not understand each other")
-	ErrForked    = errors.New("the server has other entries under this laptop's numbers: the laptop was perhaps restored from an old copy")
+	ErrForked    = errors.New("the server refuses every stream of this laptop as another's")
 	errNoAnswer  = errors.New("the server was not reached")
 	errNoAdvance = errors.New("the server did not take what was sent")
 )
@@ -354,7 +361,10 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	}
 	// What fails in one village keeps nothing else of the answer from being taken.
 	var errs []error
-	moved := false
+	sent := map[record.Village]bool{}
+	for i := range out {
+		sent[out[i].Push.Village] = len(out[i].Push.Segments) > 0
+	}
 	for i := range answer.Villages {
 		p := &answer.Villages[i]
 		taken, err := c.store.Take(ctx, p)
@@ -364,12 +374,17 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		}
 		r.Pushed += taken.Acknowledged
 		r.Pulled += taken.Records
-		moved = moved || taken.Acknowledged > 0 || taken.Rewound
+		if taken.Acknowledged > 0 || taken.Rewound || taken.Renewed {
+			delete(sent, p.Village)
+		}
+		if taken.Renewed {
+			if r.renewed++; r.renewed > maxRenewed {
+				errs = append(errs, fmt.Errorf("village %s: %w", p.Village, ErrForked))
+				taken.More = false
+			}
+		}
 		// Whether the laptop is revoked the server says once it has taken all.
 		more = more || taken.More || taken.Rewound || taken.Denied && taken.Acknowledged > 0
-		if taken.Forked {
-			errs = append(errs, fmt.Errorf("village %s: %w", p.Village, ErrForked))
-		}
 	}
 	if a := answer.Assigned; a != nil {
 		if err := c.store.Assign(ctx, *a); err != nil {
@@ -385,10 +400,13 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	c.mu.Lock()
 	c.next = time.Duration(min(answer.Next, uint64(maxRetryAfter/time.Second))) * time.Second
 	c.mu.Unlock()
-	if sending && !moved && len(errs) == 0 {
-		errs = append(errs, errNoAdvance)
+	stands := false
+	for v, still := range sent {
+		if stands = stands || still; still && len(errs) == 0 {
+			errs = append(errs, fmt.Errorf("village %s: %w", v, errNoAdvance))
+		}
 	}
-	return more || m.Pending > 0 && (moved || len(errs) == 0), errors.Join(errs...)
+	return more || m.Pending > 0 && (!stands || len(errs) == 0), errors.Join(errs...)
 }
 
 // span is between when on the machine's clock the server looked at its own: the

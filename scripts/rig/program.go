@@ -33,7 +33,8 @@ func (p *Program) command(ctx context.Context, args []string) *exec.Cmd {
 	c := exec.CommandContext(ctx, p.Binary, append(args, "--data", p.Data)...)
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = 5 * time.Second
-	c.Env = os.Environ()
+	// What an agent keeps in its user's folder of settings goes with the rig.
+	c.Env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(filepath.Dir(p.Data), "config"))
 	if p.Lang != "" {
 		c.Env = append(c.Env, "ZHUCUN_LANG="+p.Lang)
 	}

@@ -113,13 +113,19 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) err
 		if err != nil {
 			return err
 		}
+		var body []record.Write
+		for p, v := range ev.Set {
+			body = append(body, record.Write{Path: p, Value: v})
+		}
+		record.SortBody(body)
+		change := writtenAs(dot, body)
 		b := birth{time: l.w.now, shown: map[record.Dot]bool{}, by: l}
 		for _, o := range shown.Dots() {
 			b.shown[o] = true
 		}
-		l.w.births[dot] = b
+		l.w.births[change] = b
 		for p, v := range ev.Set {
-			l.w.promise = append(l.w.promise, promise{l.name, k, p, v})
+			l.w.promise = append(l.w.promise, promise{l.name, k, p, v, l, change})
 		}
 		return nil
 	}
@@ -133,6 +139,9 @@ func (l *laptop) lastOwn(k record.Key) string {
 		return ""
 	}
 	for _, s := range st.Villages[0].Streams {
+		if !s.Writing {
+			continue
+		}
 		return record.Dot{Stream: s.Stream, Seq: s.Head}.String()
 	}
 	return ""
@@ -226,6 +235,9 @@ func (l *laptop) sync(whole bool) error {
 			if err != nil {
 				return err
 			}
+			if taken.Renewed {
+				l.forms = nil // they are drafts, which the store renames
+			}
 			w.say("%s took %d records to %d from %d, %d receipts, %d acknowledged, more=%v", l.name, len(pull.Records), pull.Cursor, pull.From, len(pull.Receipts), taken.Acknowledged, pull.More)
 		}
 		if err := l.measure(); err != nil {
@@ -255,6 +267,7 @@ func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
 		return nil, false, err
 	}
 	push := out[0].Push
+	var known serverstore.Taken
 	if w.rnd.IntN(8) == 0 {
 		w.say("%s: request lost", l.name)
 		return nil, false, nil
@@ -271,17 +284,22 @@ func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
 		if err != nil {
 			return nil, false, fmt.Errorf("server: %w", err)
 		}
-		if len(taken.Refused) > 0 {
-			return nil, false, fmt.Errorf("server refused %+v of %s", taken.Refused, l.name)
+		for _, r := range taken.Refused {
+			if r.Code != wire.RefusedFork || !l.doubtful {
+				return nil, false, fmt.Errorf("server refused %+v of %s", taken.Refused, l.name)
+			}
+			w.say("%s: the server has another history", l.name)
 		}
-		if err := l.received(push.Segments); err != nil {
+		known = taken
+		if err := l.received(push.Segments, taken.Refused); err != nil {
 			return nil, false, err
 		}
 	}
-	pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Budget: pages, Role: l.device.Role})
+	pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Agreed: known.Agreed, Budget: pages, Role: l.device.Role})
 	if err != nil {
 		return nil, false, fmt.Errorf("server: %w", err)
 	}
+	pull.Refused = known.Refused
 	return &pull, out[0].Left > 0, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	serverstore "zhucun/server/store"
@@ -35,19 +36,22 @@ func (w *world) settle() error {
 				return err
 			}
 			push := out[0].Push
+			var known serverstore.Taken
 			if len(push.Segments) > 0 {
 				busy = true
-				if _, err := w.server.Take(ctx, serverstore.Delivery{Village: village, From: l.device, Segments: push.Segments, Runs: runs, Found: w.now - read.Milli(), Received: clock.At0(w.now)}); err != nil {
+				known, err = w.server.Take(ctx, serverstore.Delivery{Village: village, From: l.device, Segments: push.Segments, Runs: runs, Found: w.now - read.Milli(), Received: clock.At0(w.now)})
+				if err != nil {
 					return err
 				}
-				if err := l.received(push.Segments); err != nil {
+				if err := l.received(push.Segments, known.Refused); err != nil {
 					return err
 				}
 			}
-			pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Budget: 1 << 20, Role: l.device.Role})
+			pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Agreed: known.Agreed, Budget: 1 << 20, Role: l.device.Role})
 			if err != nil {
 				return err
 			}
+			pull.Refused = known.Refused
 			busy = busy || len(pull.Records) > 0 || pull.More || len(pull.Receipts) > 0
 			if _, err := l.store.Take(ctx, &pull); err != nil {
 				return err
@@ -77,7 +81,9 @@ func (w *world) compare() error {
 	}
 	log := map[record.ID][]logged{}
 	for _, k := range w.records {
-		if log[k.ID], err = w.history(k); err != nil {
+		if log[k.ID], err = w.history(k); errors.Is(err, serverstore.ErrNotFound) && !slices.ContainsFunc(w.promise, func(p promise) bool { return p.key == k }) {
+			continue // it went with the only disk that it was on
+		} else if err != nil {
 			return err
 		}
 		if err := w.born(log[k.ID]); err != nil {
@@ -102,7 +108,7 @@ func (w *world) compare() error {
 			}
 		}
 	}
-	if err := kept(w.promise, log); err != nil {
+	if err := w.kept(log); err != nil {
 		return err
 	}
 	for _, l := range w.laptops {
@@ -127,7 +133,7 @@ type logged struct {
 // by however many years the laptop's clock was wrong.
 func (w *world) born(changes []logged) error {
 	for _, c := range changes {
-		b, known := w.births[c.dot]
+		b, known := w.births[writtenAs(c.dot, c.body)]
 		if !known {
 			continue
 		}
@@ -147,19 +153,20 @@ func (w *world) born(changes []logged) error {
 
 // kept checks that every acknowledged save is in the log, as often as it was
 // acknowledged.
-func kept(promises []promise, log map[record.ID][]logged) error {
+func (w *world) kept(log map[record.ID][]logged) error {
 	count := map[promise]int{}
 	for id, changes := range log {
 		for _, c := range changes {
 			for _, wr := range c.body {
 				for _, t := range []record.Type{"household", "visit", "project"} {
-					count[promise{c.author, record.Key{Village: village, Type: t, ID: id}, wr.Path, wr.Value}]++
+					count[promise{author: c.author, key: record.Key{Village: village, Type: t, ID: id}, path: wr.Path, value: said(wr.Path, wr.Value)}]++
 				}
 			}
 		}
 	}
 	need := map[promise]int{}
-	for _, p := range promises {
+	for _, p := range w.promise {
+		p.by, p.change, p.value = nil, written{}, said(p.path, p.value)
 		need[p]++
 	}
 	for p, n := range need {
@@ -168,6 +175,15 @@ func kept(promises []promise, log map[record.ID][]logged) error {
 		}
 	}
 	return nil
+}
+
+// said is a value without what its author had seen, which gets other names when a
+// laptop begins a new stream.
+func said(p record.Path, v record.Value) record.Value {
+	if before, _, void := strings.Cut(string(v), `,"saw":`); p == record.Life && void {
+		return record.Value(before)
+	}
+	return v
 }
 
 // oracle says what a record is, given all its changes: of each register what was

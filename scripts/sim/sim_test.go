@@ -38,7 +38,7 @@ func fast(t *testing.T) string {
 
 // play plays one schedule and says what went wrong, with the way to play it
 // again.
-func play(dir string, seed uint64, steps int, template string) (err error) {
+func play(dir string, seed uint64, steps int, template string, images bool) (err error) {
 	dir = filepath.Join(dir, fmt.Sprint(seed))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
@@ -48,13 +48,14 @@ func play(dir string, seed uint64, steps int, template string) (err error) {
 	if err != nil {
 		return err
 	}
+	w.images = images
 	defer func() {
 		if cerr := w.close(); err == nil {
 			err = cerr
 		}
 		if err != nil {
 			tail := w.trace[max(0, len(w.trace)-200):]
-			err = fmt.Errorf("seed %d: %w\nthe last steps:\n%s\nagain: go test ./scripts/sim -schedules 1 -steps %d -seed %d", seed, err, strings.Join(tail, "\n"), steps, seed)
+			err = fmt.Errorf("seed %d: %w\nthe last steps:\n%s\nagain: go test ./scripts/sim -run %s -schedules 1 -steps %d -seed %d", seed, err, strings.Join(tail, "\n"), map[bool]string{false: "Schedules", true: "Images"}[images], steps, seed)
 		}
 	}()
 	for i := range steps {
@@ -79,10 +80,15 @@ func template(t *testing.T, dir string) string {
 	return file
 }
 
-func TestSchedules(t *testing.T) {
+func TestSchedules(t *testing.T) { playAll(t, *schedules, false) }
+
+// Disks are set back to older images and copied to other machines meanwhile.
+func TestImages(t *testing.T) { playAll(t, *schedules/4, true) }
+
+func playAll(t *testing.T, schedules int, images bool) {
 	dir := fast(t)
 	tmpl := template(t, dir)
-	t.Logf("seeds %d to %d, %d steps each", *seed, *seed+uint64(*schedules)-1, *steps)
+	t.Logf("seeds %d to %d, %d steps each", *seed, *seed+uint64(schedules)-1, *steps)
 	var next atomic.Uint64
 	var failed atomic.Bool
 	var work sync.WaitGroup
@@ -90,10 +96,10 @@ func TestSchedules(t *testing.T) {
 		work.Go(func() {
 			for !failed.Load() {
 				n := next.Add(1) - 1
-				if n >= uint64(*schedules) {
+				if n >= uint64(schedules) {
 					return
 				}
-				if err := play(dir, *seed+n, *steps, tmpl); err != nil {
+				if err := play(dir, *seed+n, *steps, tmpl, images); err != nil {
 					failed.Store(true)
 					t.Error(err)
 				}

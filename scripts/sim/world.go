@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	agentstore "zhucun/agent/store"
@@ -47,8 +49,9 @@ type world struct {
 	laptops []*laptop
 	records []record.Key
 	promise []promise
-	births  map[record.Dot]birth
-	taken   map[record.Dot]bool // by the server
+	births  map[written]birth
+	taken   map[written]bool // by the server
+	images  bool             // disks are set back and copied
 	trace   []string
 	ids     int
 }
@@ -73,6 +76,9 @@ type laptop struct {
 	// late are answers still on the way: they come again, or for the first time
 	// when newer ones have been taken.
 	late []*wire.Pull
+	// image is an older state of its disk; doubtful tells that its disk was one.
+	image    []byte
+	doubtful bool
 }
 
 // opened is a form somebody opened and has not saved yet.
@@ -81,12 +87,32 @@ type opened struct {
 	shown merge.State
 }
 
-// promise is a save that a laptop acknowledged: this must never be lost.
+// written tells one change from every other: a laptop and its copy give the same
+// name to different ones.
+type written struct {
+	dot  record.Dot
+	body string
+}
+
+func writtenAs(d record.Dot, body []record.Write) written {
+	var b strings.Builder
+	for _, w := range body {
+		fmt.Fprintf(&b, "%s=%s;", w.Path, w.Value)
+	}
+	return written{d, b.String()}
+}
+
+// promise is a save that a laptop acknowledged: this must never be lost, unless
+// the only laptop that has it is set back to an older image.
 type promise struct {
 	author string
 	key    record.Key
 	path   record.Path
 	value  record.Value
+	// by is whose disk it is on, and change what it was written as; a decision's
+	// and the office's have none.
+	by     *laptop
+	change written
 }
 
 // birth is what is known of a change when it was made: the true time and what
@@ -109,7 +135,7 @@ func newWorld(dir string, seed uint64, template string) (*world, error) {
 	for i := range 8 {
 		s[i] = byte(seed >> (8 * i))
 	}
-	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[record.Dot]birth{}, taken: map[record.Dot]bool{}}
+	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[written]birth{}, taken: map[written]bool{}}
 	keySeed := make([]byte, ed25519.SeedSize)
 	if _, err := w.bytes.Read(keySeed); err != nil {
 		return nil, err
@@ -217,14 +243,17 @@ func (l *laptop) measure() error {
 
 // received notes that the server has taken what the laptop sent, and dates it by
 // what this request shows of the clock.
-func (l *laptop) received(segments [][]byte) error {
+func (l *laptop) received(segments [][]byte, refused []wire.Refused) error {
 	for _, raw := range segments {
 		seg, err := journal.Decode(raw)
 		if err != nil {
 			return err
 		}
+		if slices.ContainsFunc(refused, func(r wire.Refused) bool { return r.Stream == seg.Stream }) {
+			continue
+		}
 		for i := range seg.Changes {
-			d := record.Dot{Stream: seg.Stream, Seq: seg.From + uint64(i)}
+			d := writtenAs(record.Dot{Stream: seg.Stream, Seq: seg.From + uint64(i)}, seg.Changes[i].Body)
 			b, known := l.w.births[d]
 			if !known || l.w.taken[d] {
 				continue
@@ -275,6 +304,9 @@ func (w *world) step() error {
 	if w.rnd.IntN(25) == 0 {
 		l.jump(w.rnd.Int64N(20*year) - 10*year)
 	}
+	if w.images && w.rnd.IntN(20) == 0 {
+		return l.disk()
+	}
 	if w.rnd.IntN(12) == 0 {
 		l.fuse = w.rnd.IntN(4)
 	}
@@ -322,7 +354,7 @@ func (w *world) office() error {
 			return err
 		}
 		for _, wr := range body {
-			w.promise = append(w.promise, promise{"admin", k, wr.Path, wr.Value})
+			w.promise = append(w.promise, promise{author: "admin", key: k, path: wr.Path, value: wr.Value})
 		}
 		w.say("office wrote %s %v", k.ID, body)
 		return nil

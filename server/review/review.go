@@ -381,6 +381,8 @@ func (r *Review) Why(q *store.Quarantined, lang form.Lang) string {
 		l = form.Label{Zh: "电脑已停用", En: "the laptop is revoked"}
 	case store.ReasonVillage:
 		l = form.Label{Zh: "这台电脑没有分配到这个村", En: "the laptop is not assigned to the village"}
+	case store.ReasonUnseen:
+		l = form.Label{Zh: "“" + field + "”要替换的内容，写的人当时不可能看到过", En: "it replaces in " + field + " what its author cannot have seen"}
 	case store.ReasonType:
 		l = form.Label{Zh: "编号相同的记录是另一种表", En: "a record of another type has this id"}
 	case store.ReasonFull:
@@ -392,6 +394,10 @@ func (r *Review) Why(q *store.Quarantined, lang form.Lang) string {
 	case store.ReasonAuthor: // and merge.RefusedAuthor: the detail tells which
 		if fd != nil {
 			l = form.Label{Zh: "“" + field + "”由记录的作者确定", En: field + " is for the record's author to decide"}
+			break
+		}
+		if q.Detail == string(record.Life) {
+			l = form.Label{Zh: "作废由记录的作者或第一书记决定", En: "to declare it void is for its author or the first secretary"}
 			break
 		}
 		l = form.Label{Zh: "“" + q.Detail + "”没有在这台电脑上登记", En: q.Detail + " is not registered on the laptop"}

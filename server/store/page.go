@@ -35,10 +35,12 @@ type Request struct {
 	// where it has set pages aside, 0 for none.
 	Epoch         wire.Epoch
 	Cursor, After uint64
-	// Own are the device's streams, with what it holds of them. Of streams that
-	// are not the device's it gets no receipts.
+	// Own are the device's streams, with what it holds of them, and Agreed how far
+	// it has just shown that it holds the same as the log (Taken.Agreed). Of streams
+	// that are not the device's it gets no receipts.
 	Device identity.Device
 	Own    []wire.Own
+	Agreed map[record.Stream]uint64
 	// Budget is how many bytes of states the page has at most, one record at
 	// least.
 	Budget int
@@ -99,10 +101,15 @@ func (s *Store) feed(t *tx, pull *wire.Pull, q Request) error {
 	args := []any{q.Village, q.Cursor, pull.From}
 	for _, o := range q.Own[:min(len(q.Own), maxOwn)] {
 		// Left out is what the device lacks nothing of: all changes after its
-		// cursor are its own, and of those that it says it has.
-		n := len(args)
+		// cursor are its own, and it has a receipt for them or has just sent them.
+		// That it holds as many more does not mean that they are these: they may be
+		// of two lives of the laptop.
+		n, upTo := len(args), max(o.Acked, q.Agreed[o.Stream])
 		text += fmt.Sprintf(` AND NOT (feed_stream = $%d AND feed_seq <= $%d AND feed_other <= $2)`, n+1, n+2)
-		args = append(args, o.Stream[:], o.Head)
+		args = append(args, o.Stream[:], upTo)
+		if upTo > 0 {
+			pull.Without = append(pull.Without, wire.StreamHead{Stream: o.Stream, Seq: upTo})
+		}
 	}
 	text += fmt.Sprintf(` ORDER BY feed LIMIT %d`, maxRows+1)
 	size := 0
@@ -213,6 +220,19 @@ func (s *Store) receipts(t *tx, pull *wire.Pull, q Request) (some bool, err erro
 			var receipt journal.Receipt
 			if err := cbor.Unmarshal(proof, &receipt); err != nil {
 				return fmt.Errorf("receipt of stream %s: %w", o.Stream, err)
+			}
+			if receipt.Seq > o.Head {
+				if o.Head <= o.Acked || receipt.From > o.Head {
+					return nil
+				}
+				// The device was set back to an older image: it gets a receipt for as
+				// much as it has, and would not know the hash of more.
+				hash, err := s.hashAt(t, q.Village, o.Stream, o.Head)
+				if err != nil {
+					return err
+				}
+				receipt.Cut(o.Head)
+				receipt.Seal(s.Key, hash)
 			}
 			pull.Receipts = append(pull.Receipts, receipt)
 			return nil

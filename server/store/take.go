@@ -39,6 +39,9 @@ type Taken struct {
 	// were not applied.
 	Entries, Quarantined int
 	Refused              []wire.Refused
+	// Agreed says for each stream up to which entry the device and the log are now
+	// known to say the same.
+	Agreed map[record.Stream]uint64
 }
 
 // The reasons for which an entry is quarantined, beside the codes of a
@@ -119,6 +122,12 @@ func (s *Store) Take(ctx context.Context, d Delivery) (Taken, error) {
 		all.Entries += taken.Entries
 		all.Quarantined += taken.Quarantined
 		all.Refused = append(all.Refused, taken.Refused...)
+		for stream, seq := range taken.Agreed {
+			if all.Agreed == nil {
+				all.Agreed = map[record.Stream]uint64{}
+			}
+			all.Agreed[stream] = max(all.Agreed[stream], seq)
+		}
 	}
 	return all, nil
 }
@@ -179,6 +188,7 @@ func (b *batch) take(p *sender, in incoming) error {
 			return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedFork)
 		}
 		if rest = seg.After(st.head.Seq); len(rest.Changes) == 0 {
+			b.agree(seg)
 			return nil
 		}
 	}
@@ -194,11 +204,19 @@ func (b *batch) take(p *sender, in incoming) error {
 	case err != nil:
 		return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedForged)
 	}
+	b.agree(seg)
 	raw := in.raw
 	if rest != seg || raw == nil {
 		raw = rest.Encode()
 	}
 	return b.append(p, st, rest, hashes[len(hashes)-1], raw)
+}
+
+func (b *batch) agree(seg *journal.Segment) {
+	if b.taken.Agreed == nil {
+		b.taken.Agreed = map[record.Stream]uint64{}
+	}
+	b.taken.Agreed[seg.Stream] = max(b.taken.Agreed[seg.Stream], seg.Last())
 }
 
 // overlaps tells whether the segment, which begins at or below the stream's
@@ -225,11 +243,17 @@ func (b *batch) hashAt(st *stream, seq uint64) (journal.Hash, error) {
 	case st.head.Seq:
 		return st.head.Hash, nil
 	}
+	return b.s.hashAt(b.t, b.village, st.id, seq)
+}
+
+// hashAt gives the hash of an entry of a stream's log.
+func (s *Store) hashAt(t *tx, village record.Village, stream record.Stream, seq uint64) (journal.Hash, error) {
+	var hash journal.Hash
 	var first, last uint64
 	var before, end, body []byte
-	if err := b.t.row(`SELECT first_seq, last_seq, before_hash, last_hash, body FROM segment
+	if err := t.row(`SELECT first_seq, last_seq, before_hash, last_hash, body FROM segment
 		WHERE village_id = $1 AND stream_id = $2 AND last_seq >= $3 ORDER BY last_seq LIMIT 1`,
-		b.village, st.id[:], seq).Scan(&first, &last, &before, &end, &body); err != nil {
+		village, stream[:], seq).Scan(&first, &last, &before, &end, &body); err != nil {
 		return hash, err
 	}
 	if seq == last {
@@ -240,7 +264,7 @@ func (b *batch) hashAt(st *stream, seq uint64) (journal.Hash, error) {
 	if seq < first {
 		return hash, nil
 	}
-	seg, err := b.s.unpack(body)
+	seg, err := s.unpack(body)
 	if err != nil {
 		return hash, err
 	}

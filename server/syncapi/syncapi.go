@@ -394,7 +394,7 @@ func (h *Handler) village(ctx context.Context, d *store.Device, m *wire.Sync, p 
 	}
 	defer h.work.Release(1)
 	pull, ok, err = h.store.Page(ctx, store.Request{
-		Village: p.Village, Epoch: p.Epoch, Cursor: p.Cursor, After: p.After, Device: d.ID, Own: p.Streams, Role: d.Role, Budget: budget, Denied: denied,
+		Village: p.Village, Epoch: p.Epoch, Cursor: p.Cursor, After: p.After, Device: d.ID, Own: p.Streams, Agreed: taken.Agreed, Role: d.Role, Budget: budget, Denied: denied,
 	})
 	pull.Refused = taken.Refused
 	return pull, ok || len(taken.Refused) > 0, err

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"zhucun/shared/clock"
 	"zhucun/shared/identity"
@@ -192,6 +193,13 @@ type Receipt struct {
 	// Sig is the server's signature over all of the above and the hash of the
 	// entry Seq. The hash is not in the receipt: the device knows what it wrote.
 	Sig []byte
+}
+
+// Cut makes the receipt one for the entries to seq only, to be sealed anew. Their
+// times stay what they were.
+func (r *Receipt) Cut(seq uint64) {
+	r.Seq = seq
+	r.Quarantined = slices.DeleteFunc(slices.Clone(r.Quarantined), func(q Quarantined) bool { return q.Seq > seq })
 }
 
 // Seal signs the receipt for an entry of that hash.

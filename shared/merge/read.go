@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -227,6 +228,10 @@ func (s State) Void(reason string) record.Value {
 	for _, dot := range s.Dots() {
 		d.Saw = append(d.Saw, dot.String())
 	}
+	return d.value()
+}
+
+func (d death) value() record.Value {
 	raw, err := json.Marshal(d)
 	if err != nil {
 		panic(err) // a struct of texts
@@ -236,6 +241,21 @@ func (s State) Void(reason string) record.Value {
 		panic(err)
 	}
 	return v
+}
+
+// RenameSeen gives a value of _life that tells by their other names what was
+// seen; every other value as it is.
+func RenameSeen(v record.Value, names map[record.Dot]record.Dot) record.Value {
+	d := readDeath(v)
+	if !d.Void {
+		return v
+	}
+	for i, text := range d.Saw {
+		if dot, err := record.ParseDot(text); err == nil {
+			d.Saw[i] = cmp.Or(names[dot], dot).String()
+		}
+	}
+	return d.value()
 }
 
 // readDeath gives what a value of _life says of death; of every other value

@@ -173,6 +173,28 @@ func (s State) Measure(d record.Dot, at clock.Time) State {
 	return next
 }
 
+// Rename gives the state with other names for some changes: as it would be if
+// those had been written under them.
+func (s State) Rename(names map[record.Dot]record.Dot) State {
+	next := make(State, len(s))
+	for p, r := range s {
+		r.Siblings, r.Cloud = slices.Clone(r.Siblings), slices.Clone(r.Cloud)
+		for i, sib := range r.Siblings {
+			r.Siblings[i].Dot = cmp.Or(names[sib.Dot], sib.Dot)
+			if p == record.Life {
+				r.Siblings[i].Value = RenameSeen(sib.Value, names)
+			}
+		}
+		for i, d := range r.Cloud {
+			r.Cloud[i] = cmp.Or(names[d], d)
+		}
+		slices.SortFunc(r.Siblings, func(x, y Sibling) int { return x.Dot.Compare(y.Dot) })
+		r.Cloud = record.SortDots(r.Cloud)
+		next[p] = r
+	}
+	return next
+}
+
 // Observed gives the dots of the values under path, as a person is shown them.
 func (s State) Observed(p record.Path) []record.Dot {
 	var ds []record.Dot

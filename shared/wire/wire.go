@@ -145,6 +145,11 @@ type Pull struct {
 	// After), on the page without More: with what the device had, the frontier of
 	// the village as of Cursor.
 	Heads []StreamHead `cbor:"7,keyasint,omitempty"`
+	// Without says which of the device's own changes were left out of Records: those
+	// of each stream up to an entry. The device checks that it has the server's
+	// receipts for them, these among it: a laptop that was set back to an older
+	// image might be answered what it had asked before.
+	Without []StreamHead `cbor:"10,keyasint,omitempty"`
 	// Denied says that the device may no longer have the village.
 	Denied bool `cbor:"8,keyasint,omitempty"`
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -59,6 +60,7 @@ func skips(w *World) {
 		play(tt.after)
 		own := mine.Own
 		own.Stream, own.Head = mine.Stream, uint64(len(mine.Log))-tt.behind
+		own.Acked = own.Head
 		pull, _ := mine.Ask(store.Request{Epoch: w.Epoch(), Cursor: cursor, Own: []wire.Own{own}})
 		if sent := slices.ContainsFunc(pull.Records, func(r wire.State) bool { return r.ID == ID(i) }); sent != tt.sent {
 			w.Errorf("%s: sent %v, want %v", tt.name, sent, tt.sent)
@@ -437,6 +439,48 @@ func notices(w *World) {
 	for end := time.Now().Add(10 * time.Second); version() == before; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.Fatal("a contact is never announced")
+		}
+	}
+}
+
+// A laptop that was set back to an older image names fewer entries than the log
+// has. It gets a receipt for those that it has, and what it wrote since like
+// anybody else's; what it only says that it holds is not left out.
+func images(w *World) {
+	l := w.Laptop("王队员", identity.TeamMember)
+	for i := range 5 {
+		l.Write(household(i, "1"))
+	}
+	l.Push()
+	tests := []struct {
+		name        string
+		head, acked uint64
+		agreed      uint64
+		receipt     uint64 // the entry that its receipt is for, 0 for none
+		records     int
+		without     uint64
+	}{
+		{"as it was", 5, 5, 0, 0, 0, 5},
+		{"its answer was lost, and it sends again", 5, 0, 5, 5, 0, 5},
+		{"its answer was lost, and it does not", 5, 0, 0, 5, 5, 0},
+		{"set back, all that it has acknowledged", 3, 3, 0, 0, 2, 3},
+		{"set back, and it sends what it has", 3, 1, 3, 3, 2, 3},
+		{"set back, and it sends nothing", 3, 1, 0, 3, 4, 1},
+	}
+	for _, tt := range tests {
+		pull, _ := l.Ask(store.Request{Epoch: w.Epoch(), Own: []wire.Own{{Stream: l.Stream, Head: tt.head, Acked: tt.acked}}, Agreed: map[record.Stream]uint64{l.Stream: tt.agreed}})
+		receipt := uint64(0)
+		for _, r := range pull.Receipts {
+			if receipt = r.Seq; !r.Proves(w.Key.Public().(ed25519.PublicKey), l.hashes[r.Seq-1]) {
+				w.Errorf("%s: the receipt proves nothing", tt.name)
+			}
+		}
+		without := uint64(0)
+		for _, h := range pull.Without {
+			without = h.Seq
+		}
+		if receipt != tt.receipt || len(pull.Records) != tt.records || without != tt.without {
+			w.Errorf("%s: receipt for %d, %d records without the first %d; want %d, %d, %d", tt.name, receipt, len(pull.Records), without, tt.receipt, tt.records, tt.without)
 		}
 	}
 }

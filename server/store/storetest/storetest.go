@@ -20,6 +20,7 @@ func Run(t *testing.T, open Open) {
 		{"rollback", rollback},
 		{"panic", panics},
 		{"skip", skips},
+		{"images", images},
 		{"paging", paging},
 		{"epoch", epochs},
 		{"hidden", hidden},

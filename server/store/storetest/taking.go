@@ -187,6 +187,8 @@ func quarantines(w *World) {
 	owner.Push()
 	member.Push()
 	before := w.View(ID(1)).Fields["poverty_attr"]
+	visit, err := w.Find(w.ctx(), ID(2))
+	w.ok(err)
 
 	tests := []struct {
 		name string
@@ -207,6 +209,13 @@ func quarantines(w *World) {
 		{"role", identity.SponsorUnit, nil, household(54, "1"), journal.Quarantined{Reason: "role"}},
 		{"owner's field", identity.TeamMember, nil, Set("household", ID(1), "poverty_attr", `"dibao"`, attr), journal.Quarantined{Reason: "owner", Detail: "poverty_attr"}},
 		{"author's field", identity.TeamMember, nil, Set("visit", ID(2), "findings", `"forged"`, found), journal.Quarantined{Reason: "author", Detail: "findings"}},
+		{"author's field, by one who joined late", identity.TeamMember, func(l *Laptop) {
+			l.Write(record.Change{Record: ID(2), Type: "visit", Form: 1, Body: []record.Write{{Path: record.Source, Value: `"onsite"`}}})
+			l.Push()
+		}, Set("visit", ID(2), "findings", `"forged"`, found), journal.Quarantined{Seq: 2, Reason: "author", Detail: "findings"}},
+		{"another's visit, void", identity.TeamMember, nil, Set("visit", ID(2), record.Life, visit.State.Void("不算")), journal.Quarantined{Reason: "author", Detail: "_life"}},
+		// The next entry of somebody else, who will not know what became of it.
+		{"what cannot have been seen", identity.TeamMember, nil, Set("household", ID(1), "phone", `"1"`, record.Dot{Stream: owner.Stream, Seq: 2}), journal.Quarantined{Reason: "unseen", Detail: "phone"}},
 	}
 	for i, tt := range tests {
 		l := w.Laptop(fmt.Sprint("王", i), tt.role)
@@ -215,16 +224,18 @@ func quarantines(w *World) {
 		}
 		l.Write(tt.c)
 		taken := l.Push()
-		pull, _ := l.Ask(store.Request{Own: []wire.Own{{Stream: l.Stream, Head: 1}}, Denied: true})
+		if tt.want.Seq == 0 {
+			tt.want.Seq = 1
+		}
+		pull, _ := l.Ask(store.Request{Own: []wire.Own{{Stream: l.Stream, Head: tt.want.Seq, Acked: tt.want.Seq - 1}}, Denied: true})
 		if taken.Entries != 1 || taken.Quarantined != 1 || len(taken.Refused) > 0 || len(pull.Receipts) != 1 {
 			w.Errorf("%s: taken %+v, receipts %+v", tt.name, taken, pull.Receipts)
 			continue
 		}
-		tt.want.Seq = 1
 		if got := pull.Receipts[0].Quarantined; len(got) != 1 || got[0] != tt.want {
 			w.Errorf("%s: the receipt says %+v, want %+v", tt.name, got, tt.want)
 		}
-		if !pull.Receipts[0].Proves(w.Key.Public().(ed25519.PublicKey), l.hashes[0]) {
+		if !pull.Receipts[0].Proves(w.Key.Public().(ed25519.PublicKey), l.hashes[tt.want.Seq-1]) {
 			w.Errorf("%s: the receipt proves nothing", tt.name)
 		}
 		if i < 3 || tt.role != identity.TeamMember {

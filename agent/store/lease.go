@@ -1,0 +1,182 @@
+package store
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// lease is a note outside the store of where the store is and how far its own
+// streams go: by it a store that is an older image, a copy, or lacks what was
+// committed, knows that its streams may have gone on elsewhere. It is a hint: what
+// it cannot see (the note was copied too) the server does.
+type lease struct {
+	Machine string            `json:"machine"`
+	Path    string            `json:"path"`
+	Heads   map[string]uint64 `json:"heads"` // stream → last entry
+	MAC     []byte            `json:"mac,omitempty"`
+}
+
+// sign is over everything else, by the device's own key.
+func (l lease) sign(key []byte) []byte {
+	l.MAC = nil
+	raw, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("zhucun lease 1\x00"))
+	mac.Write(raw)
+	return mac.Sum(nil)
+}
+
+// machine names this computer as well as can be done without asking it for
+// rights.
+func machine() string {
+	if id, err := os.ReadFile("/etc/machine-id"); err == nil {
+		return strings.TrimSpace(string(id))
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// folder gives the data folder in the one way of naming it.
+func (s *Store) folder() string {
+	path, err := filepath.Abs(s.dir)
+	if err != nil {
+		return s.dir
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return path
+}
+
+// leaseFile is where the device's note is; empty where none is kept.
+func (s *Store) leaseFile(d *Device) string {
+	if s.opt.Leases == "" || !d.Enrolled() {
+		return ""
+	}
+	return filepath.Join(s.opt.Leases, string(d.ID)+".lease")
+}
+
+// heads gives the last entry of each own stream.
+func (t *tx) heads() (map[string]uint64, error) {
+	heads := map[string]uint64{}
+	for _, code := range t.villageCodes() {
+		v, err := t.village(code)
+		if err != nil {
+			return nil, err
+		}
+		for s, o := range v.owns {
+			heads[s.String()] = o.Head.Seq
+		}
+	}
+	return heads, nil
+}
+
+// holds tells whether the streams may go on in this store.
+func (s *Store) holds(d *Device, heads map[string]uint64) bool {
+	raw, err := os.ReadFile(s.leaseFile(d))
+	var l lease
+	if err != nil || json.Unmarshal(raw, &l) != nil || !hmac.Equal(l.MAC, l.sign(d.Key)) {
+		return false
+	}
+	if l.Machine != machine() || l.Path != s.folder() {
+		return false
+	}
+	for stream, seq := range l.Heads {
+		if heads[stream] < seq {
+			return false
+		}
+	}
+	return true
+}
+
+// claim looks at the note when the store is opened: where it does not hold, the
+// next entries go to new streams.
+func (s *Store) claim(ctx context.Context) error {
+	if s.opt.Leases == "" {
+		return nil
+	}
+	holds := true
+	err := s.view(func(t *tx) error {
+		d, err := t.dev()
+		if err != nil || s.leaseFile(d) == "" {
+			return err
+		}
+		heads, err := t.heads()
+		holds = len(heads) == 0 || s.holds(d, heads)
+		return err
+	})
+	if err != nil || holds {
+		return err
+	}
+	return s.update(ctx, false, func(t *tx) error {
+		for _, code := range t.villageCodes() {
+			v, err := t.village(code)
+			if err != nil {
+				return err
+			}
+			if len(v.owns) == 0 {
+				continue
+			}
+			v.retire()
+			if err := v.note(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// writeLease writes the note; a folder that cannot be written to costs a new stream at
+// the next start, and nothing else.
+func (s *Store) writeLease() {
+	var d *Device
+	var heads map[string]uint64
+	err := s.view(func(t *tx) (err error) {
+		if d, err = t.dev(); err == nil {
+			heads, err = t.heads()
+		}
+		return err
+	})
+	if err != nil || s.leaseFile(d) == "" {
+		return
+	}
+	l := lease{Machine: machine(), Path: s.folder(), Heads: heads}
+	l.MAC = l.sign(d.Key)
+	raw, err := json.Marshal(l)
+	if err != nil {
+		return
+	}
+	file := s.leaseFile(d)
+	if err := os.WriteFile(file+".new", raw, 0o600); errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(s.opt.Leases, 0o700); err != nil {
+			return
+		}
+		if err := os.WriteFile(file+".new", raw, 0o600); err != nil {
+			return
+		}
+	} else if err != nil {
+		return
+	}
+	os.Rename(file+".new", file)
+}
+
+// keepLease writes the note after commits, as fast as it can be written and not
+// faster, until the store is closed.
+func (s *Store) keepLease() {
+	defer close(s.leased)
+	for range s.committed {
+		s.writeLease()
+	}
+}

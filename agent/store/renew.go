@@ -1,0 +1,173 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// A stream goes on in one place only. Where the laptop can no longer be sure that
+// it is this place (it was restored from an older image, copied, or its data
+// folder moved), new entries go to a new stream, and what the server does not
+// take of the old one is written again into the new.
+
+// retire makes the next entry begin a new stream. What waits of the old one is
+// still sent as it is: if the server has it already, or lacks it and nothing
+// else, there is nothing to write again.
+func (v *village) retire() {
+	if o := v.owns[v.writing]; o != nil {
+		o.Writing, v.dirty = false, true
+	}
+	v.writing = record.Stream{}
+}
+
+// unsure tells whether entries wait in a stream that nothing is written to any
+// more. Those of the next stream must not leave before the server has said what
+// it makes of them: they may name as replaced what at the server is another
+// branch's.
+func (v *village) unsure() bool {
+	for s, o := range v.owns {
+		if s != v.writing && o.Head.Seq > o.Acked.Seq {
+			return true
+		}
+	}
+	return false
+}
+
+// renew writes everything that the server has not acknowledged again, into a new
+// stream, with author and time kept. Everything that named the old changes names
+// the new ones: later changes, the records, what forms were opened on. The old
+// streams end where the server acknowledged them, so that what it has behind
+// that, from the other life of this laptop, comes in as anybody else's.
+func (v *village) renew() error {
+	type waiting struct {
+		old   record.Dot
+		entry *entry
+	}
+	var again []waiting
+	for s, o := range v.owns {
+		for seq := o.Acked.Seq + 1; seq <= o.Head.Seq; seq++ {
+			e, err := v.entry(s, seq)
+			if err != nil {
+				return err
+			}
+			again = append(again, waiting{record.Dot{Stream: s, Seq: seq}, e})
+		}
+	}
+	// The clock gives them the order in which they were written.
+	slices.SortFunc(again, func(a, b waiting) int {
+		return cmp.Or(cmp.Compare(a.entry.Time, b.entry.Time), a.old.Compare(b.old))
+	})
+	for s, o := range v.owns {
+		if log := v.log(s); log != nil {
+			for seq := o.Acked.Seq + 1; seq <= o.Head.Seq; seq++ {
+				if err := log.Delete(number(seq)); err != nil {
+					return err
+				}
+			}
+		}
+		o.Head, o.Sent = o.Acked, min(o.Sent, o.Acked.Seq)
+		v.frontier[s], v.moved[s], v.dirty = o.Acked.Seq, true, true
+	}
+	v.retire()
+
+	names := map[record.Dot]record.Dot{}
+	touches := map[record.Key]bool{}
+	for _, w := range again {
+		c := w.entry.change()
+		for i := range c.Body {
+			for j, d := range c.Body[i].Observed {
+				c.Body[i].Observed[j] = cmp.Or(names[d], d)
+			}
+		}
+		for i, w := range c.Body {
+			if w.Path == record.Life {
+				c.Body[i].Value = merge.RenameSeen(w.Value, names)
+			}
+		}
+		record.SortBody(c.Body)
+		before := w.entry.Before
+		if d, renamed := names[record.Dot{Stream: before.Stream, Seq: before.Seq}]; renamed {
+			before = touch{Stream: d.Stream, Seq: d.Seq}
+		}
+		d, err := v.append(&c, before)
+		if err != nil {
+			return err
+		}
+		names[w.old] = d
+		touches[record.Key{Village: v.code, Type: c.Type, ID: c.Record}] = true
+	}
+	for k := range touches {
+		tc, s, found, err := v.stored(k.Type, k.ID)
+		if err != nil {
+			return err
+		}
+		if d, renamed := names[record.Dot{Stream: tc.Last.Stream, Seq: tc.Last.Seq}]; renamed {
+			tc.Last = touch{Stream: d.Stream, Seq: d.Seq}
+		}
+		if !found {
+			continue
+		}
+		if err := v.store(k, tc, s.Rename(names)); err != nil {
+			return err
+		}
+	}
+	return v.renameDrafts(names)
+}
+
+// renameDrafts lets open forms replace under its new name what they were opened
+// on.
+func (v *village) renameDrafts(names map[record.Dot]record.Dot) error {
+	b := v.t.Bucket(bucketDraft)
+	changed := map[string]Draft{}
+	err := b.ForEach(func(k, raw []byte) error {
+		d, err := openDraft(raw)
+		if err != nil || d.Village != v.code {
+			return err
+		}
+		shown, err := d.Shown()
+		if err != nil {
+			return err
+		}
+		if state := shown.Rename(names).Encode(); len(d.State) > 0 && !bytes.Equal(state, d.State) {
+			d.State = state
+			changed[string(k)] = d
+		}
+		return nil
+	})
+	for _, k := range slices.Sorted(maps.Keys(changed)) {
+		if err == nil {
+			err = putWrapped(b, []byte(k), changed[k])
+		}
+	}
+	return err
+}
+
+// note keeps when a stream was seen to have gone on elsewhere.
+func (v *village) note() error {
+	clk, err := v.t.time()
+	if err != nil {
+		return err
+	}
+	v.place.Renewed, v.dirty = v.t.s.opt.Wall()+clk.Skew, true
+	return nil
+}
+
+// elsewhere looks at the server's heads of own streams: one that goes on behind
+// what this laptop ever wrote there was written by its other life.
+func (v *village) elsewhere(heads map[record.Stream]uint64) bool {
+	found := false
+	for s, o := range v.owns {
+		if heads[s] > o.Head.Seq {
+			found = true
+			if s == v.writing {
+				v.retire()
+			}
+		}
+	}
+	return found
+}

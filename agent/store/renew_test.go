@@ -1,0 +1,218 @@
+package store
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/identity"
+	"zhucun/shared/journal"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// noted opens the store in dir with its notes in leases, enrolled if it was not.
+func noted(t *testing.T, dir, leases string) *Store {
+	t.Helper()
+	wall := t0
+	s, err := Open(dir, Options{Wall: func() int64 { return wall }, NoSync: true, Leases: leases})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if d, err := s.Device(); err != nil || d.Enrolled() {
+		return s
+	}
+	if _, err := s.SetDevice(ctx, func(d *Device) {
+		d.ID, d.Token, d.Server, d.Numbers = "device", "token", serverKey.Public().(ed25519.PublicKey), []byte("numbers")
+		d.Assigned = wire.Assignment{Serial: 1, Villages: []wire.Village{{Code: code, Name: "李寨村"}}, Role: identity.TeamMember, Profiles: []string{"王书记"}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// writing gives the stream that new entries go to.
+func writing(t *testing.T, s *Store) (stream record.Stream) {
+	t.Helper()
+	st, err := s.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range st.Villages {
+		for _, o := range v.Streams {
+			if o.Writing {
+				stream = o.Stream
+			}
+		}
+	}
+	return stream
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	raw, err := os.ReadFile(from)
+	if err == nil {
+		err = errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, raw, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Each row is what happens to the data folder between two starts of the agent,
+// and whether the next save goes on in the old stream.
+func TestLease(t *testing.T) {
+	tests := []struct {
+		name string
+		// happens is given the folder, that of the notes and an image of the store
+		// from before its last save, and says where the agent starts next.
+		happens func(t *testing.T, dir, leases, image string) string
+		same    bool
+	}{
+		{"nothing", func(_ *testing.T, dir, _, _ string) string { return dir }, true},
+		{"an older image is put back", func(t *testing.T, dir, _, image string) string {
+			copyFile(t, image, filepath.Join(dir, fileName))
+			return dir
+		}, false},
+		{"the folder is copied", func(t *testing.T, dir, _, _ string) string {
+			other := filepath.Join(t.TempDir(), "copy")
+			copyFile(t, filepath.Join(dir, fileName), filepath.Join(other, fileName))
+			return other
+		}, false},
+		{"another machine, which has no note", func(t *testing.T, dir, leases, _ string) string {
+			if err := os.RemoveAll(leases); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}, false},
+		{"the note is somebody's invention", func(t *testing.T, dir, leases, _ string) string {
+			if err := os.WriteFile(filepath.Join(leases, "device.lease"), []byte(`{"machine":"","path":"","heads":{}}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, leases, image := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "image")
+			s := noted(t, dir, leases)
+			save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			copyFile(t, filepath.Join(dir, fileName), image)
+			s = noted(t, dir, leases)
+			save(t, s, Edit{Type: "visit", Fields: fields("findings", "水管坏了吗")})
+			before := writing(t, s)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			at := tt.happens(t, dir, leases, image)
+			s = noted(t, at, leases)
+			save(t, s, Edit{Type: "visit", Fields: fields("findings", "路修好了没有")})
+			if same := writing(t, s) == before; same != tt.same {
+				t.Errorf("the old stream goes on: %v, want %v", same, tt.same)
+			}
+			st, err := s.Status()
+			if err != nil || (st.Renewed != 0) == tt.same {
+				t.Errorf("told to the person: %d, %v", st.Renewed, err)
+			}
+			// From then on all is well: the stream of now goes on.
+			now := writing(t, s)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = noted(t, at, leases)
+			save(t, s, Edit{Type: "visit", Fields: fields("findings", "又一条走访记录")})
+			if writing(t, s) != now {
+				t.Error("every start begins a stream")
+			}
+			if r, err := s.Verify(); err != nil || len(r.Faults) > 0 {
+				t.Errorf("%v, %v", r.Faults, err)
+			}
+		})
+	}
+}
+
+// What the server refuses as another history is written again in a new stream,
+// with author and time; what named the old changes, records and open forms among
+// it, names the new ones, and what the server has behind them comes in beside.
+func TestRenew(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	a := save(t, s, Edit{Type: "household", Fields: fields("head_name", "张三丰", "phone", "13800000000")})
+	if _, err := s.Take(ctx, answer(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	acked := read(t, s, a.Key)
+	save(t, s, Edit{Type: "household", ID: a.Key.ID, Fields: fields("phone", "13900000000"), Author: "李队员"})
+	save(t, s, Edit{Type: "household", ID: a.Key.ID, Void: "重复"})
+	form := read(t, s, a.Key)
+	if err := s.KeepDraft(ctx, Draft{ID: "draft", Type: "household", Village: code, Record: a.Key.ID, State: form.State.Encode(), Author: "王书记"}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Outgoing(ctx, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seg, err := journal.Decode(out[0].Push.Segments[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := seg.Stream
+	pl := s.place(t)
+	taken, err := s.Take(ctx, &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor, Refused: []wire.Refused{{Stream: old, From: 2, Code: wire.RefusedFork, Head: 3}}})
+	if err != nil || !taken.Renewed || !taken.More {
+		t.Fatalf("%+v, %v", taken, err)
+	}
+	out, err = s.Outgoing(ctx, 1<<20)
+	if err != nil || len(out[0].Push.Segments) != 1 {
+		t.Fatalf("%d segments, %v", len(out[0].Push.Segments), err)
+	}
+	again, err := journal.Decode(out[0].Push.Segments[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Stream == old || again.From != 1 || len(again.Changes) != 2 {
+		t.Fatalf("stream %s, %d entries from %d", again.Stream, len(again.Changes), again.From)
+	}
+	for i, c := range again.Changes {
+		if before := seg.Changes[i]; c.Author != before.Author || c.Time != before.Time || c.Record != before.Record {
+			t.Errorf("entry %d: %s at %d, was %s at %d", i, c.Author, c.Time, before.Author, before.Time)
+		}
+	}
+	// The void knows the phone that it saw under its new name: it is no conflict.
+	r := read(t, s, a.Key)
+	if !r.View.Void || len(r.View.Conflicts) > 0 || r.View.Fields["phone"] != record.Text("13900000000") {
+		t.Errorf("void %v, conflicts %v, %v", r.View.Void, r.View.Conflicts, r.View.Fields)
+	}
+	d, err := s.Draft("draft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown, err := d.Shown(); err != nil || string(shown.Encode()) != string(r.State.Encode()) {
+		t.Errorf("the open form was opened on\n%v\nthe record is\n%v, %v", shown, r.State, err)
+	}
+	if rep, err := s.Verify(); err != nil || len(rep.Faults) > 0 {
+		t.Errorf("%v, %v", rep.Faults, err)
+	}
+
+	// The other life's entries 2 and 3 come: its phone stands beside.
+	theirs := acked.State.Measure(record.Dot{Stream: old, Seq: 1}, clock.At0(t0))
+	reg := theirs["phone"]
+	reg.Siblings = append(reg.Siblings[:0:0], reg.Siblings...)
+	reg.Siblings[0].Dot.Seq, reg.Siblings[0].Value = 2, record.Text("13700000000")
+	theirs["phone"] = reg
+	pl = s.place(t)
+	if _, err := s.Take(ctx, &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor + 1,
+		Records: []wire.State{{ID: a.Key.ID, Type: "household", State: theirs.Encode()}}, Heads: []wire.StreamHead{{Stream: old, Seq: 3}}}); err != nil {
+		t.Fatal(err)
+	}
+	r = read(t, s, a.Key)
+	if n := len(r.State["phone"].Siblings); n != 2 {
+		t.Errorf("%d phone numbers, want both lives'", n)
+	}
+}
