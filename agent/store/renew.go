@@ -45,8 +45,8 @@ func (v *village) unsure() bool {
 // that, from the other life of this laptop, comes in as anybody else's.
 func (v *village) renew() error {
 	type waiting struct {
-		old   record.Dot
-		entry *entry
+		old  record.Dot
+		time uint64
 	}
 	var again []waiting
 	for s, o := range v.owns {
@@ -55,51 +55,43 @@ func (v *village) renew() error {
 			if err != nil {
 				return err
 			}
-			again = append(again, waiting{record.Dot{Stream: s, Seq: seq}, e})
-		}
-	}
-	// The clock gives them the order in which they were written.
-	slices.SortFunc(again, func(a, b waiting) int {
-		return cmp.Or(cmp.Compare(a.entry.Time, b.entry.Time), a.old.Compare(b.old))
-	})
-	for s, o := range v.owns {
-		if log := v.log(s); log != nil {
-			for seq := o.Acked.Seq + 1; seq <= o.Head.Seq; seq++ {
-				if err := log.Delete(number(seq)); err != nil {
-					return err
-				}
-			}
+			again = append(again, waiting{record.Dot{Stream: s, Seq: seq}, e.Time})
 		}
 		o.Head, o.Sent = o.Acked, min(o.Sent, o.Acked.Seq)
 		v.frontier[s], v.moved[s], v.dirty = o.Acked.Seq, true, true
 	}
+	// The clock gives them the order in which they were written.
+	slices.SortFunc(again, func(a, b waiting) int { return cmp.Or(cmp.Compare(a.time, b.time), a.old.Compare(b.old)) })
 	v.retire()
 
 	names := map[record.Dot]record.Dot{}
 	touches := map[record.Key]bool{}
 	for _, w := range again {
-		c := w.entry.change()
-		for i := range c.Body {
-			for j, d := range c.Body[i].Observed {
-				c.Body[i].Observed[j] = cmp.Or(names[d], d)
-			}
-		}
-		for i, w := range c.Body {
-			if w.Path == record.Life {
-				c.Body[i].Value = merge.RenameSeen(w.Value, names)
-			}
-		}
-		record.SortBody(c.Body)
-		before := w.entry.Before
-		if d, renamed := names[record.Dot{Stream: before.Stream, Seq: before.Seq}]; renamed {
-			before = touch{Stream: d.Stream, Seq: d.Seq}
-		}
-		d, err := v.append(&c, before)
+		e, err := v.entry(w.old.Stream, w.old.Seq)
 		if err != nil {
 			return err
 		}
-		names[w.old] = d
+		c := e.change()
+		for i, x := range c.Body {
+			for j, d := range x.Observed {
+				x.Observed[j] = cmp.Or(names[d], d)
+			}
+			if x.Path == record.Life {
+				c.Body[i].Value = merge.RenameSeen(x.Value, names)
+			}
+		}
+		record.SortBody(c.Body)
+		before := e.Before
+		if d, renamed := names[record.Dot{Stream: before.Stream, Seq: before.Seq}]; renamed {
+			before = touch{Stream: d.Stream, Seq: d.Seq}
+		}
+		if names[w.old], err = v.append(&c, before); err != nil {
+			return err
+		}
 		touches[record.Key{Village: v.code, Type: c.Type, ID: c.Record}] = true
+		if err := v.log(w.old.Stream).Delete(number(w.old.Seq)); err != nil {
+			return err
+		}
 	}
 	for k := range touches {
 		tc, s, found, err := v.stored(k.Type, k.ID)
