@@ -11,6 +11,7 @@ import (
 // same name.
 func (l *laptop) disk() error {
 	w := l.w
+	l.fuse = -1
 	file := filepath.Join(l.dir, "records.db")
 	switch n := w.rnd.IntN(4); {
 	case n < 2 || l.image == nil:
@@ -39,6 +40,9 @@ func (l *laptop) disk() error {
 	case len(w.laptops) < 7:
 		c := &laptop{w: w, name: l.name, dir: filepath.Join(w.dir, fmt.Sprintf("copy%d", len(w.laptops))), device: l.device, fuse: -1,
 			skew: l.skew, jumps: l.jumps, plain: l.plain, measured: l.measured, doubtful: true, blurred: true}
+		if l.leases != "" {
+			c.leases = c.dir + "-notes"
+		}
 		l.doubtful, l.blurred = true, true
 		if err := os.Mkdir(c.dir, 0o700); err != nil {
 			return err

@@ -44,11 +44,10 @@ func play(dir string, seed uint64, steps int, template string, images bool) (err
 		return err
 	}
 	defer os.RemoveAll(dir)
-	w, err := newWorld(dir, seed, template)
+	w, err := newWorld(dir, seed, template, images)
 	if err != nil {
 		return err
 	}
-	w.images = images
 	defer func() {
 		if cerr := w.close(); err == nil {
 			err = cerr

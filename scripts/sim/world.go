@@ -76,9 +76,12 @@ type laptop struct {
 	// late are answers still on the way: they come again, or for the first time
 	// when newer ones have been taken.
 	late []*wire.Pull
-	// image is an older state of its disk; doubtful tells that its disk was one.
+	// image is an older state of its disk; doubtful tells that its disk was one, or
+	// that it may have thought so. leases is where it notes how far it is, on half of
+	// the machines.
 	image    []byte
 	doubtful bool
+	leases   string
 }
 
 // opened is a form somebody opened and has not saved yet.
@@ -130,12 +133,12 @@ func (w *world) say(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf(format, args...))
 }
 
-func newWorld(dir string, seed uint64, template string) (*world, error) {
+func newWorld(dir string, seed uint64, template string, images bool) (*world, error) {
 	var s [32]byte
 	for i := range 8 {
 		s[i] = byte(seed >> (8 * i))
 	}
-	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[written]birth{}, taken: map[written]bool{}}
+	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[written]birth{}, taken: map[written]bool{}, images: images}
 	keySeed := make([]byte, ed25519.SeedSize)
 	if _, err := w.bytes.Read(keySeed); err != nil {
 		return nil, err
@@ -168,6 +171,9 @@ func (w *world) addLaptop(i int) error {
 	if w.rnd.IntN(2) == 0 {
 		l.skew = w.rnd.Int64N(20*year) - 10*year
 	}
+	if w.images && w.rnd.IntN(2) == 0 {
+		l.leases = l.dir + "-notes"
+	}
 	if err := l.open(); err != nil {
 		return err
 	}
@@ -193,7 +199,7 @@ func (w *world) addLaptop(i int) error {
 // open opens the laptop's store, after a crash too.
 func (l *laptop) open() (err error) {
 	l.store, err = agentstore.Open(l.dir, agentstore.Options{
-		Wall: func() int64 { return l.w.now + l.skew }, Rand: l.w.bytes, NewID: l.w.newID, NoSync: true,
+		Wall: func() int64 { return l.w.now + l.skew }, Rand: l.w.bytes, NewID: l.w.newID, NoSync: true, Leases: l.leases,
 		Fault: func() error {
 			if l.fuse == 0 {
 				return errCrash
