@@ -119,9 +119,11 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) err
 		}
 		record.SortBody(body)
 		change := writtenAs(dot, body)
-		b := birth{time: l.w.now, shown: map[record.Dot]bool{}, by: l}
-		for _, o := range shown.Dots() {
-			b.shown[o] = true
+		b := birth{time: l.w.now, shown: map[place]record.Value{}, by: l}
+		for p, r := range shown {
+			for _, sib := range r.Siblings {
+				b.shown[place{p, sib.Dot}] = sib.Value
+			}
 		}
 		l.w.births[change] = b
 		for p, v := range ev.Set {

@@ -132,6 +132,12 @@ type logged struct {
 // nothing that its author had not been shown, and it is dated when it was made,
 // by however many years the laptop's clock was wrong.
 func (w *world) born(changes []logged) error {
+	values := map[place]record.Value{}
+	for _, c := range changes {
+		for _, wr := range c.body {
+			values[place{wr.Path, c.dot}] = wr.Value
+		}
+	}
 	for _, c := range changes {
 		b, known := w.births[writtenAs(c.dot, c.body)]
 		if !known {
@@ -139,8 +145,11 @@ func (w *world) born(changes []logged) error {
 		}
 		for _, wr := range c.body {
 			for _, o := range wr.Observed {
-				if !b.shown[o] {
-					return fmt.Errorf("change %s of %s replaces %s, which its author had not been shown", c.dot, wr.Path, o)
+				// Of two lives of a laptop two changes may have one name.
+				shown, ok := b.shown[place{wr.Path, o}]
+				is, here := values[place{wr.Path, o}]
+				if !ok || here && said(wr.Path, is) != said(wr.Path, shown) {
+					return fmt.Errorf("change %s of %s replaces %s (%s), which its author had not been shown", c.dot, wr.Path, o, is)
 				}
 			}
 		}
@@ -189,10 +198,6 @@ func said(p record.Path, v record.Value) record.Value {
 // oracle says what a record is, given all its changes: of each register what was
 // written there and is named by nobody.
 func oracle(changes []logged) merge.State {
-	type place struct {
-		p record.Path
-		d record.Dot
-	}
 	named := map[place]bool{}
 	for _, c := range changes {
 		for _, wr := range c.body {

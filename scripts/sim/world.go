@@ -97,6 +97,12 @@ type written struct {
 	body string
 }
 
+// place is where a change wrote.
+type place struct {
+	path record.Path
+	dot  record.Dot
+}
+
 func writtenAs(d record.Dot, body []record.Write) written {
 	var b strings.Builder
 	for _, w := range body {
@@ -123,7 +129,7 @@ type promise struct {
 // well enough for the change to be dated when it was made.
 type birth struct {
 	time  int64
-	shown map[record.Dot]bool
+	shown map[place]record.Value
 	by    *laptop
 	lost  bool // nobody knows how wrong the laptop's clock was
 	dated bool
