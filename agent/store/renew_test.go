@@ -216,3 +216,55 @@ func TestRenew(t *testing.T) {
 		t.Errorf("%d phone numbers, want both lives'", n)
 	}
 }
+
+// While entries of a stream that may have gone on elsewhere wait, those of the
+// next stay: they may name as replaced what at the server is another life's.
+func TestNextStreamWaits(t *testing.T) {
+	dir, leases := t.TempDir(), t.TempDir()
+	s := noted(t, dir, leases)
+	a := save(t, s, Edit{Type: "household", Fields: fields("head_name", "张三丰")})
+	old := writing(t, s)
+	if err := errors.Join(s.Close(), os.RemoveAll(leases)); err != nil {
+		t.Fatal(err)
+	}
+	s = noted(t, dir, leases)
+	save(t, s, Edit{Type: "household", ID: a.Key.ID, Fields: fields("head_name", "张四喜")})
+	leaving := func() (streams []record.Stream) {
+		t.Helper()
+		out, err := s.Outgoing(ctx, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range out[0].Push.Segments {
+			seg, err := journal.Decode(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			streams = append(streams, seg.Stream)
+		}
+		return streams
+	}
+	if got := leaving(); len(got) != 1 || got[0] != old {
+		t.Fatalf("%v leave, want %s alone", got, old)
+	}
+	if _, err := s.Take(ctx, answer(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	if got := leaving(); len(got) != 1 || got[0] != writing(t, s) || got[0] == old {
+		t.Errorf("%v leave, want %s", got, writing(t, s))
+	}
+}
+
+// A page that goes behind the laptop's receipts in a stream of which it has
+// entries without is not taken: two changes would bear one name.
+func TestDisputedPage(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	save(t, s, Edit{Type: "household", Fields: fields("head_name", "张三丰")})
+	p := &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 3, Heads: []wire.StreamHead{{Stream: writing(t, s), Seq: 1}}}
+	if taken, err := s.Take(ctx, p); err != nil || taken.More {
+		t.Errorf("%+v, %v", taken, err)
+	}
+	if pl := s.place(t); pl.Cursor != 0 || pl.Staging || pl.Live {
+		t.Errorf("the page is taken: %+v", pl)
+	}
+}
