@@ -487,19 +487,23 @@ func (c *call) listQuarantine(ctx context.Context, s *server, villages []record.
 	if err != nil {
 		return err
 	}
-	t := table{heads: []string{c.say("编号", "id"), c.say("填写人", "author"), c.say("记录", "record"), c.say("原因", "reason"), c.say("收到", "received")}}
-	for i := range list {
-		q := &list[i]
-		if c.json {
-			_, e, err := s.store.QuarantinedEntry(ctx, q.Dot)
+	if c.json {
+		n := 0
+		for e, err := range s.store.QuarantinedEntries(ctx, list) {
 			if err != nil {
 				return err
 			}
+			q := list[n]
 			if err := c.print(quarantineJSON{q.Dot.String(), q.Village, q.Device, q.Reason, q.Detail, q.Record.String(), q.Type, q.Author, e.At.String(), q.Received.String(), e.Event().Set}); err != nil {
 				return err
 			}
-			continue
+			n++
 		}
+		return nil
+	}
+	t := table{heads: []string{c.say("编号", "id"), c.say("填写人", "author"), c.say("记录", "record"), c.say("原因", "reason"), c.say("收到", "received")}}
+	for i := range list {
+		q := &list[i]
 		t.add(q.Dot.String(), q.Author, string(q.Type)+" "+q.Record.String(), s.review.Why(q, c.lang), c.time(q.Received.Std()))
 	}
 	return c.show(&t, "隔离区是空的", "The quarantine is empty")
