@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -19,7 +20,7 @@ import (
 	"time"
 )
 
-// How long a link works once it was made, and a session once it was opened.
+// How long a link works once it was made, and a session when nobody uses it.
 const (
 	linkLife    = 10 * time.Minute
 	sessionLife = 30 * 24 * time.Hour
@@ -31,36 +32,59 @@ const (
 const sessionsFile = "web-sessions"
 
 // doors knows who may come in: links that were not used yet, and the hashes of
-// the sessions that were opened by one.
+// the sessions that were opened by one. Time in here is how long the agent has
+// been running: a clock that is set right must not throw out whoever is in the
+// middle of a form. Wall time counts only for what an earlier run left behind.
 type doors struct {
 	mu       sync.Mutex
-	now      func() time.Time
+	wall     func() time.Time
+	uptime   func() time.Duration
 	file     string
-	links    map[string]time.Time // until when, by link
-	sessions []session            // oldest first
+	links    map[string]link // by hash
+	key      []byte          // of the data folder: the token comes of it
+	sessions []session
+}
+
+type link struct {
+	until time.Duration
+	used  bool
 }
 
 type session struct {
-	Hash  string    `json:"hash"` // hex of SHA-256 of the secret
-	Until time.Time `json:"until"`
+	Hash string    `json:"hash"` // hex of SHA-256 of the secret
+	Used time.Time `json:"used"` // to within a day
+	used time.Duration
+}
+
+// doorsFile is what lies in the data folder.
+type doorsFile struct {
+	Key      []byte    `json:"key"`
+	Sessions []session `json:"sessions"`
 }
 
 // newDoors reads the sessions of an earlier run. A file that cannot be read is
 // no session: people ask for another link.
-func newDoors(dir string, now func() time.Time) *doors {
-	d := &doors{now: now, file: filepath.Join(dir, sessionsFile), links: map[string]time.Time{}}
-	if raw, err := os.ReadFile(d.file); err == nil && json.Unmarshal(raw, &d.sessions) != nil {
-		d.sessions = nil
+func newDoors(dir string, wall func() time.Time) *doors {
+	start := time.Now()
+	d := &doors{wall: wall, uptime: func() time.Duration { return time.Since(start) }, file: filepath.Join(dir, sessionsFile), links: map[string]link{}}
+	var left doorsFile
+	if raw, err := os.ReadFile(d.file); err == nil && json.Unmarshal(raw, &left) == nil && len(left.Key) == 32 {
+		d.key, d.sessions = left.Key, left.Sessions
+	} else {
+		d.key = random()
 	}
+	d.sessions = slices.DeleteFunc(d.sessions, func(s session) bool { return wall().Sub(s.Used) > sessionLife })
 	return d
 }
 
-// secret is 256 random bits in base64url.
-func secret() string {
+// random is 256 bits.
+func random() []byte {
 	b := make([]byte, 32)
 	rand.Read(b) // never fails: crypto/rand ends the program instead
-	return base64.RawURLEncoding.EncodeToString(b)
+	return b
 }
+
+func secret() string { return base64.RawURLEncoding.EncodeToString(random()) }
 
 func hashOf(secret string) string {
 	h := sha256.Sum256([]byte(secret))
@@ -70,40 +94,48 @@ func hashOf(secret string) string {
 func (d *doors) mint() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.now()
-	for k, until := range d.links {
-		if now.After(until) || len(d.links) >= maxLinks {
+	now := d.uptime()
+	for k, l := range d.links {
+		if now > l.until || len(d.links) >= maxLinks {
 			delete(d.links, k)
 		}
 	}
 	k := secret()
-	d.links[hashOf(k)] = now.Add(linkLife)
+	d.links[hashOf(k)] = link{until: now + linkLife}
 	return k
 }
 
-// enter uses up a link and gives the secret of a new session.
+var (
+	errLink = errors.New("the link is unknown or too old")
+	errUsed = errors.New("the link was used")
+)
+
+// enter uses up a link and gives the secret of a new session. Sessions stand
+// beside each other: the one used longest ago goes when there are too many.
 func (d *doors) enter(k string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	until, known := d.links[hashOf(k)]
-	delete(d.links, hashOf(k))
-	now := d.now()
-	if !known || now.After(until) {
+	l, known := d.links[hashOf(k)]
+	now := d.uptime()
+	switch {
+	case !known || now > l.until:
 		return "", errLink
+	case l.used:
+		return "", errUsed
 	}
+	l.used = true
+	d.links[hashOf(k)] = l
 	s := secret()
-	d.sessions = append(d.sessions, session{hashOf(s), now.Add(sessionLife)})
-	d.sessions = slices.DeleteFunc(d.sessions, func(s session) bool { return now.After(s.Until) })
+	d.sessions = append(d.sessions, session{Hash: hashOf(s), Used: d.wall(), used: now})
+	slices.SortStableFunc(d.sessions, func(a, b session) int { return cmp.Compare(a.used, b.used) })
 	if n := len(d.sessions) - maxSessions; n > 0 {
 		d.sessions = d.sessions[n:]
 	}
 	return s, d.write()
 }
 
-var errLink = errors.New("the link was used or is too old")
-
 func (d *doors) write() error {
-	raw, err := json.Marshal(d.sessions)
+	raw, err := json.Marshal(doorsFile{d.key, d.sessions})
 	if err != nil {
 		return err
 	}
@@ -117,7 +149,8 @@ func (d *doors) write() error {
 	return os.Rename(tmp, d.file)
 }
 
-// in tells whether secret is that of an open session.
+// in tells whether secret is that of an open session, and notes that it was
+// used.
 func (d *doors) in(secret string) bool {
 	if secret == "" {
 		return false
@@ -125,16 +158,29 @@ func (d *doors) in(secret string) bool {
 	h := []byte(hashOf(secret))
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.now()
-	return slices.ContainsFunc(d.sessions, func(s session) bool {
-		return hmac.Equal([]byte(s.Hash), h) && now.Before(s.Until)
-	})
+	i := slices.IndexFunc(d.sessions, func(s session) bool { return hmac.Equal([]byte(s.Hash), h) })
+	now := d.uptime()
+	if i < 0 || now-d.sessions[i].used > sessionLife {
+		return false
+	}
+	s := &d.sessions[i]
+	s.used = now
+	if since := d.wall().Sub(s.Used); since > 24*time.Hour || since < -24*time.Hour {
+		s.Used = d.wall()
+		d.write() // one that fails costs a link after the next restart, no more
+	}
+	return true
 }
 
-// tokenOf is the token that the forms of a session carry.
-func tokenOf(secret string) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte("zhucun form token 1"))
+// token is what every form carries, to prove that one of these pages sent it. It
+// is the data folder's and not the session's: a form that was open when a new
+// link made a new session is still to be kept and saved.
+func (d *doors) token() string { return d.derive("form token 2") }
+
+// derive makes 144 bits of the folder's key.
+func (d *doors) derive(what string) string {
+	mac := hmac.New(sha256.New, d.key)
+	mac.Write([]byte("zhucun " + what))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:18])
 }
 
@@ -210,7 +256,7 @@ func (w *Site) guard(next http.Handler) http.Handler {
 					w.door(rw, r, http.StatusBadRequest, "door.body", "door.body.next")
 					return
 				}
-				if !hmac.Equal([]byte(r.PostForm.Get("_token")), []byte(tokenOf(sessionOf(r)))) {
+				if !hmac.Equal([]byte(r.PostForm.Get("_token")), []byte(w.doors.token())) {
 					w.door(rw, r, http.StatusForbidden, "door.cross", "door.cross.next")
 					return
 				}
@@ -230,18 +276,21 @@ func (w *Site) open(rw http.ResponseWriter, r *http.Request) {
 	}
 	s, err := w.doors.enter(r.URL.Query().Get("k"))
 	switch {
-	case errors.Is(err, errLink):
+	case err != nil && w.doors.in(sessionOf(r)):
 		// Somebody who is in and opens an old link again wants to go in.
-		if w.doors.in(sessionOf(r)) {
-			http.Redirect(rw, r, "/", http.StatusSeeOther)
-			return
-		}
+		http.Redirect(rw, r, "/", http.StatusSeeOther)
+	case errors.Is(err, errUsed):
+		w.opt.Log.Warn("a link to the pages was used twice")
+		w.door(rw, r, http.StatusForbidden, "door.used", "door.used.next")
+	case errors.Is(err, errLink):
 		w.door(rw, r, http.StatusForbidden, "door.link", "door.link.next")
 	case err != nil:
 		w.opt.Log.Error("session not kept", "error", err)
 		w.door(rw, r, http.StatusInternalServerError, "error.failed", "error.failed.next")
 	default:
-		http.SetCookie(rw, &http.Cookie{Name: cookieName(r), Value: s, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds())})
+		// Without an age: a browser counts that by a clock that may be set right
+		// meanwhile. How long the session lives is for the doors to say.
+		http.SetCookie(rw, &http.Cookie{Name: cookieName(r), Value: s, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 		rw.Header().Set("Refresh", "0; url=/")
 		w.door(rw, r, http.StatusOK, "door.open", "")
 	}

@@ -110,7 +110,7 @@ func TestSessions(t *testing.T) {
 
 	// Ten minutes are ten minutes.
 	late := f.site.Link()
-	f.wall += (11 * time.Minute).Milliseconds()
+	f.up += 11 * time.Minute
 	res, err = stranger.Get(f.base + late)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,20 @@ func TestSessions(t *testing.T) {
 	if a := f.get("/"); a.status != 200 {
 		t.Errorf("after a restart: %d", a.status)
 	}
-	f.wall += (31 * 24 * time.Hour).Milliseconds()
+	// A clock that jumps ends nothing; a month without use does.
+	for _, years := range []int{-10, 10} {
+		f.wall = morning.AddDate(years, 0, 0).UnixMilli()
+		if a := f.get("/"); a.status != 200 {
+			t.Errorf("the clock %+d years off: %d", years, a.status)
+		}
+	}
+	f.up += 29 * 24 * time.Hour
+	f.get("/")
+	f.up += 29 * 24 * time.Hour
+	if a := f.get("/"); a.status != 200 {
+		t.Errorf("a session that was used four weeks ago: %d", a.status)
+	}
+	f.up += 31 * 24 * time.Hour
 	if a := f.get("/"); a.status != http.StatusForbidden {
 		t.Errorf("a session of last month: %d", a.status)
 	}
@@ -184,14 +197,14 @@ func TestForgedPosts(t *testing.T) {
 		header map[string]string
 		want   int
 	}{
-		{"from a page of the site", f.token(), map[string]string{"Origin": f.base, "Sec-Fetch-Site": "same-origin"}, 200},
-		{"without origin headers, as curl does, but with the token", f.token(), nil, 200},
+		{"from a page of the site", f.site.doors.token(), map[string]string{"Origin": f.base, "Sec-Fetch-Site": "same-origin"}, 200},
+		{"without origin headers, as curl does, but with the token", f.site.doors.token(), nil, 200},
 		{"without a token", "", map[string]string{"Origin": f.base, "Sec-Fetch-Site": "same-origin"}, 403},
-		{"with another session's token", other.token(), map[string]string{"Origin": f.base}, 403},
-		{"from another site", f.token(), map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, 403},
-		{"from another port of this host", f.token(), map[string]string{"Origin": "http://127.0.0.1:9", "Sec-Fetch-Site": "same-site"}, 403},
-		{"from an old browser on another site", f.token(), map[string]string{"Origin": "https://evil.example"}, 403},
-		{"from a sandbox", f.token(), map[string]string{"Origin": "null"}, 403},
+		{"with another folder's token", other.site.doors.token(), map[string]string{"Origin": f.base}, 403},
+		{"from another site", f.site.doors.token(), map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, 403},
+		{"from another port of this host", f.site.doors.token(), map[string]string{"Origin": "http://127.0.0.1:9", "Sec-Fetch-Site": "same-site"}, 403},
+		{"from an old browser on another site", f.site.doors.token(), map[string]string{"Origin": "https://evil.example"}, 403},
+		{"from a sandbox", f.site.doors.token(), map[string]string{"Origin": "null"}, 403},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -210,7 +223,7 @@ func TestForgedPosts(t *testing.T) {
 		})
 	}
 	// The token is in the body: an address with it does nothing.
-	r, _ := http.NewRequest(http.MethodPost, f.base+"/sync?_token="+f.token(), nil)
+	r, _ := http.NewRequest(http.MethodPost, f.base+"/sync?_token="+f.site.doors.token(), nil)
 	if a := f.do(r); a.status != 403 {
 		t.Errorf("token in the address: %d", a.status)
 	}

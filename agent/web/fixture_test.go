@@ -78,7 +78,8 @@ func (f *fakeSync) Now()             { f.mu.Lock(); defer f.mu.Unlock(); f.asked
 type fixture struct {
 	t      *testing.T
 	dir    string
-	wall   int64 // ms since 1970, of both
+	wall   int64         // ms since 1970, of both
+	up     time.Duration // how long the agent has been running
 	laptop *store.Store
 	office *store.Store
 	cursor map[record.Village]uint64
@@ -224,6 +225,7 @@ func (f *fixture) pull() {
 // serve serves the laptop's pages on a free port of loopback.
 func (f *fixture) serve() {
 	f.site = New(f.laptop, f.sync, Options{Clock: func() time.Time { return time.UnixMilli(f.wall) }, Version: "test"})
+	f.site.doors.uptime = func() time.Duration { return f.up }
 	f.site.cache.patience = time.Minute // what a test asks for is always of now
 	addr := "127.0.0.1:0"
 	if f.base != "" {
@@ -293,21 +295,10 @@ func (f *fixture) get(path string) answer {
 	return f.do(r)
 }
 
-// token is that of the session that the client has.
-func (f *fixture) token() string {
-	u, _ := url.Parse(f.base)
-	for _, c := range f.client.Jar.Cookies(u) {
-		if strings.HasPrefix(c.Name, "zhucun-") && !strings.HasSuffix(c.Name, "-who") {
-			return tokenOf(c.Value)
-		}
-	}
-	return ""
-}
-
 // post sends a form as a page of the site would.
 func (f *fixture) post(path string, values url.Values) answer {
 	f.t.Helper()
-	v := url.Values{"_token": {f.token()}}
+	v := url.Values{"_token": {f.site.doors.token()}}
 	for k, texts := range values {
 		v[k] = texts
 	}

@@ -40,7 +40,7 @@ func language(s string) form.Lang {
 // page gathers what a page needs. It gives a page that can show an error even
 // where it fails.
 func (w *Site) page(r *http.Request) (*page, error) {
-	p := &page{site: w, r: r, token: tokenOf(sessionOf(r)), now: time.UnixMilli(w.store.Now()).In(beijing)}
+	p := &page{site: w, r: r, token: w.doors.token(), now: time.UnixMilli(w.store.Now()).In(beijing)}
 	p.today = p.now.Format(time.DateOnly)
 	var err error
 	if p.device, err = w.store.Device(); err != nil {
