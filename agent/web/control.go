@@ -48,6 +48,7 @@ type control struct {
 	filter   bool   // long enough to want a search box
 	mode     string // the keyboard to offer
 	stands   string // of a masked field, what of it may be shown
+	erased   bool   // a masked field that is to be cleared
 	unread   string
 	marks    []string
 	notes    []string
@@ -137,6 +138,7 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 		}
 		if fd.Masked {
 			c.stands = fd.Show(e.view.Fields[fd.Name], p.lang)
+			c.erased = c.typed == erase
 			c.typed = strings.TrimPrefix(c.typed, erase)
 		}
 		switch {
@@ -258,7 +260,18 @@ func (w *Site) notes(p *page, e *entry, fd *form.Field) []string {
 	for _, s := range e.view.Proposals[path] {
 		out = append(out, p.T("form.proposes", s.Author, p.shown(fd, s.Value), p.moment(s.At.Milli())))
 	}
+	for _, typed := range e.also(fd) {
+		out = append(out, p.T("form.also", w.typedWords(p, e, fd, typed)))
+	}
 	return out
+}
+
+// typedWords shows what was typed in a field as people read it.
+func (w *Site) typedWords(p *page, e *entry, fd *form.Field, typed []string) string {
+	if v, err := e.parse(fd, typed); err == nil {
+		return p.shown(fd, v)
+	}
+	return strings.Join(typed, p.T("list.between"))
 }
 
 // mayOnlyPropose says who decides a field that this person may not decide.

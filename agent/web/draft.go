@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"zhucun/agent/store"
+	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
@@ -72,11 +74,10 @@ func (w *Site) edit(p *page) (reply, error) {
 }
 
 func (w *Site) openDraft(p *page, d store.Draft) (reply, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
+	d.Author = p.author
+	if err := w.newDraft(p, &d); err != nil {
 		return reply{}, err
 	}
-	d.ID, d.Author, d.Opened = id.String(), p.author, w.store.Now()
 	if err := w.forgetUntouched(p); err != nil {
 		return reply{}, err
 	}
@@ -84,6 +85,12 @@ func (w *Site) openDraft(p *page, d store.Draft) (reply, error) {
 		return reply{}, err
 	}
 	return goTo("/draft/" + d.ID)
+}
+
+func (w *Site) newDraft(p *page, d *store.Draft) error {
+	id, err := uuid.NewV7()
+	d.ID, d.Opened = id.String(), w.store.Now()
+	return err
 }
 
 // untouchedLife is how long a form that was opened and not typed in is kept, in
@@ -109,6 +116,8 @@ func (w *Site) forgetUntouched(p *page) error {
 func (w *Site) resume(p *page) (reply, error) {
 	d, err := w.store.Draft(p.r.PathValue("id"))
 	if errors.Is(err, store.ErrNotFound) {
+		w.saving.Lock()
+		defer w.saving.Unlock()
 		return w.afterDraft(p)
 	}
 	if err != nil {
@@ -118,18 +127,140 @@ func (w *Site) resume(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return w.showForm(p, e, http.StatusOK, "")
+	notice := ""
+	switch p.r.URL.Query().Get("why") {
+	case "both":
+		notice = p.T("form.both")
+	case "late":
+		notice = p.T("form.late")
+	}
+	return w.showForm(p, e, http.StatusOK, notice)
 }
 
 // afterDraft leads on from a draft that is no longer there: to the record that
 // came of it, if one did.
 func (w *Site) afterDraft(p *page) (reply, error) {
-	if id, err := record.ParseID(p.r.PathValue("id")); err == nil {
-		if r, err := w.store.Get("", id); err == nil {
-			return goTo(w.home(&r) + "saved=" + string(r.Key.Type) + "/" + id.String())
-		}
+	if r := w.cameOf(p); r != nil {
+		return goTo(w.home(r) + "saved=" + string(r.Key.Type) + "/" + r.Key.ID.String())
 	}
 	return reply{}, &fault{status: http.StatusGone, what: "error.draft", next: "error.draft.next"}
+}
+
+// ended is how a draft ended in this run of the agent: what it became, and the
+// last that the window which ended it had sent.
+type ended struct {
+	record record.Key // zero where the draft was thrown away
+	window string
+	serial int
+}
+
+// end notes how a draft ended. What is forgotten is asked of the pages.
+func (w *Site) end(draft string, e ended) {
+	if len(w.ended) >= maxEnded {
+		clear(w.ended)
+	}
+	w.ended[draft] = e
+}
+
+const maxEnded = 1000
+
+// cameOf is the record that a draft became or was to change; nil when there is
+// none.
+func (w *Site) cameOf(p *page) *store.Record {
+	draft := p.r.PathValue("id")
+	_, _, of := ofPage(p.r.PostForm.Get("_of"))
+	ids := []record.ID{w.ended[draft].record.ID, of}
+	if id, err := record.ParseID(draft); err == nil {
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		if r, err := w.store.Get("", id); !id.IsZero() && err == nil {
+			return &r
+		}
+	}
+	return nil
+}
+
+// of says, for a page whose draft may be gone when it comes back, what it is
+// about.
+func (e *entry) of() string {
+	of := string(e.draft.Type) + "/" + string(e.draft.Village)
+	if !e.fresh() {
+		of += "/" + e.draft.Record.String()
+	}
+	return of
+}
+
+func ofPage(of string) (t record.Type, v record.Village, id record.ID) {
+	parts := strings.Split(of, "/")
+	if len(parts) > 1 {
+		t, v = record.Type(parts[0]), record.Village(parts[1])
+	}
+	if len(parts) > 2 {
+		id, _ = record.ParseID(parts[2])
+	}
+	return t, v, id
+}
+
+// rescue makes a new draft of what somebody changed on a page whose draft was
+// saved or thrown away: of an edit of the record that came of it, as it is now,
+// or else of a new record. The error is store.ErrNotFound when the page brings
+// nothing that is not there already.
+func (w *Site) rescue(p *page, keep bool) (*entry, error) {
+	body := p.r.PostForm
+	t, v, _ := ofPage(body.Get("_of"))
+	stood := stoodOf(body.Get("_stood"))
+	serial, _ := strconv.Atoi(body.Get("_serial"))
+	end, known := w.ended[p.r.PathValue("id")]
+	late := end.window == body.Get("_window") && serial <= end.serial
+	if f := w.forms.Form(t); f == nil || len(stood) == 0 || keep && known && (late || end.record.ID.IsZero()) {
+		return nil, store.ErrNotFound
+	}
+	if _, err := p.device.Village(v); err != nil {
+		return nil, store.ErrNotFound
+	}
+	d := store.Draft{Type: t, Village: v, Author: p.author}
+	if who := body.Get("_author"); slices.Contains(p.device.Assigned.Profiles, who) {
+		d.Author = who
+	}
+	if r := w.cameOf(p); r != nil {
+		shown, err := w.store.Shown(r.Key.Type, r.Key.ID)
+		if err != nil {
+			return nil, err
+		}
+		d.Type, d.Village, d.Record, d.State = r.Key.Type, r.Key.Village, r.Key.ID, shown.Encode()
+	}
+	e, err := w.entry(d)
+	if err != nil {
+		return nil, err
+	}
+	changed := false
+	for _, fd := range e.form.Fields {
+		typed := posted(fd, body)
+		here := fd.Kind != form.Calculate && print(fd, typed) != stood[fd.Name]
+		if here || e.fresh() && fd.Kind != form.Calculate {
+			e.put(fd, typed, body.Get("_window"))
+		}
+		changed = changed || here
+	}
+	e.read()
+	for name, v := range e.touched {
+		if e.said(name, v, d.Author) {
+			delete(e.touched, name)
+			delete(e.draft.Values, name)
+		}
+	}
+	if !changed || len(e.touched)+len(e.unread) == 0 {
+		return nil, store.ErrNotFound
+	}
+	return e, w.newDraft(p, &e.draft)
+}
+
+// said tells whether a person's value for a field stands in the record, if only
+// as one of several or as a proposal.
+func (e *entry) said(name string, v record.Value, author string) bool {
+	by := func(s merge.Sibling) bool { return s.Author == author && s.Value == v }
+	return slices.ContainsFunc(e.shown[record.Path(name)].Siblings, by) || slices.ContainsFunc(e.shown[record.Path(name).Proposal()].Siblings, by)
 }
 
 // home is the page on which a record is shown among its own: its household's,
@@ -163,7 +294,7 @@ type filledIn struct {
 	// proposals explains the fields that this person may only propose.
 	proposals string
 	others    []store.Draft // drafts of the same record
-	serial    int
+	window    string
 }
 
 func (w *Site) showForm(p *page, e *entry, status int, notice string) (reply, error) {
@@ -171,7 +302,7 @@ func (w *Site) showForm(p *page, e *entry, status int, notice string) (reply, er
 	if err != nil {
 		return reply{}, err
 	}
-	fi := &filledIn{entry: e, controls: controls, notice: notice, serial: serialOf(e.draft)}
+	fi := &filledIn{entry: e, controls: controls, notice: notice, window: secret()[:12]}
 	for _, c := range controls {
 		if c.proposes && fi.proposals == "" {
 			fi.proposals = p.mayOnlyPropose(e.form, e.shown, record.Path(c.fd.Name))
@@ -221,15 +352,6 @@ func (w *Site) headingOf(p *page, fi *filledIn) string {
 	return p.T("form.edit", w.titleOf(p, &r))
 }
 
-// serialField holds, among a draft's values, the number of the last keep: one
-// that overtakes another on its way must not be undone by it.
-const serialField = "_serial"
-
-func serialOf(d store.Draft) int {
-	n, _ := strconv.Atoi(first(d.Values[serialField]))
-	return n
-}
-
 // kept is what the script learns when it has kept a draft.
 type kept struct {
 	At      string               `json:"at"`
@@ -238,9 +360,12 @@ type kept struct {
 	Marks   map[string][]string  `json:"marks"`
 	Missing [][2]string          `json:"missing"`
 	Offers  map[string][2]string `json:"offers"`
-	Gone    bool                 `json:"gone,omitempty"`
-	// Serial is that of the last keep, where this one came too late.
-	Serial int `json:"serial,omitempty"`
+	// Also is what another window wrote of a field that this one wrote too.
+	Also  map[string]string `json:"also"`
+	Stood string            `json:"stood"` // for the page to say from now on
+	Newer bool              `json:"newer"` // other windows wrote in other fields
+	// To is the page of the draft that was made because the page's own is gone.
+	To string `json:"to,omitempty"`
 }
 
 // keep makes durable what was typed so far and says how it reads.
@@ -248,21 +373,35 @@ func (w *Site) keep(p *page) (reply, error) {
 	// A keep that is late must not bring back the draft of a form that was saved.
 	w.saving.Lock()
 	defer w.saving.Unlock()
-	e, err := w.posted(p, true)
+	e, both, err := w.posted(p, true)
+	to := ""
 	if errors.Is(err, store.ErrNotFound) {
-		return reply{status: http.StatusGone, data: kept{Gone: true}}, nil
+		if e, err = w.rescue(p, true); err == nil {
+			to = "/draft/" + e.draft.ID
+		}
 	}
-	if errors.Is(err, errOvertaken) {
-		return reply{status: http.StatusConflict, data: kept{Serial: serialOf(e.draft)}}, nil
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return reply{status: http.StatusGone, data: struct{}{}}, nil
+	case errors.Is(err, errOvertaken):
+		return reply{status: http.StatusConflict, data: struct{}{}}, nil
+	case err != nil:
 		return reply{}, err
 	}
 	e.draft.Typed = w.store.Now()
 	if err := w.store.KeepDraft(p.r.Context(), e.draft); err != nil {
 		return reply{}, err
 	}
-	k := kept{At: p.now.Format("15:04:05"), Asked: e.asked(p.today), Unread: map[string]string{}, Missing: [][2]string{}, Offers: map[string][2]string{}}
+	k := kept{At: p.now.Format("15:04:05"), Asked: e.asked(p.today), Unread: map[string]string{}, Missing: [][2]string{}, Offers: map[string][2]string{}, Also: map[string]string{}, Stood: e.stoodNow(p.r.PostForm), To: to}
+	for _, name := range both {
+		fd := e.form.Field(name)
+		k.Also[name] = p.T("form.also", w.typedWords(p, e, fd, e.typed[name]))
+	}
+	for _, fd := range e.form.Fields {
+		if fd.Kind != form.Calculate && !slices.Contains(both, fd.Name) && !same(fd, posted(fd, p.r.PostForm), e.typed[fd.Name]) {
+			k.Newer = to == ""
+		}
+	}
 	for name, why := range e.unread {
 		k.Unread[name] = why.In(p.lang)
 	}
@@ -278,46 +417,64 @@ func (w *Site) keep(p *page) (reply, error) {
 	return reply{data: k}, nil
 }
 
-// errOvertaken says that a later keep came before this one.
+// errOvertaken says that a later keep of the same window came before this one.
 var errOvertaken = errors.New("a later keep came first")
 
-// posted is the form of the draft that a POST names, with what it brings. Of a
-// keep that another one overtook nothing is taken: errOvertaken.
-func (w *Site) posted(p *page, keep bool) (*entry, error) {
+// posted is the form of the draft that a POST names, with what it brings, and
+// the fields that another window wrote too. Of a keep that a later one of the
+// same window overtook nothing is taken: errOvertaken; nor of such a save, but
+// that saves what the later one kept.
+func (w *Site) posted(p *page, keep bool) (e *entry, both []string, err error) {
 	body := p.r.PostForm
 	if body.Get("_end") == "" {
-		return nil, errAsked // cut short: what is missing would read as cleared
+		return nil, nil, errAsked // cut short: what is missing would read as cleared
 	}
 	d, err := w.store.Draft(p.r.PathValue("id"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	e, err := w.entry(d)
-	if err != nil {
-		return nil, err
+	if e, err = w.entry(d); err != nil {
+		return nil, nil, err
 	}
+	at := atKey + body.Get("_window")
+	last, _ := strconv.Atoi(first(d.Values[at]))
 	serial, _ := strconv.Atoi(body.Get("_serial"))
-	if keep && serial <= serialOf(d) {
-		return e, errOvertaken
+	switch {
+	case keep && serial <= last:
+		return e, nil, errOvertaken
+	case serial < last && body.Has("_window"):
+		return e, nil, nil
 	}
-	e.take(body)
-	e.draft.Values[serialField] = []string{strconv.Itoa(max(serial, serialOf(d)))}
+	both = e.take(body)
+	e.draft.Values[at] = []string{strconv.Itoa(serial)}
 	if who := body.Get("_author"); slices.Contains(p.device.Assigned.Profiles, who) {
 		e.draft.Author = who
 	}
-	return e, nil
+	return e, both, nil
 }
 
 // save makes a record of a draft.
 func (w *Site) save(p *page) (reply, error) {
 	w.saving.Lock()
 	defer w.saving.Unlock()
-	e, err := w.posted(p, false)
+	e, both, err := w.posted(p, false)
+	why := "both"
 	if errors.Is(err, store.ErrNotFound) {
-		return w.afterDraft(p)
+		if e, err = w.rescue(p, false); errors.Is(err, store.ErrNotFound) {
+			return w.afterDraft(p)
+		}
+		why = "late"
 	}
 	if err != nil {
 		return reply{}, err
+	}
+	if why == "late" || len(both) > 0 {
+		// Not saved before the person has seen what else there is.
+		e.draft.Typed = w.store.Now()
+		if err := w.store.KeepDraft(p.r.Context(), e.draft); err != nil {
+			return reply{}, err
+		}
+		return goTo("/draft/" + e.draft.ID + "?why=" + why)
 	}
 	nothing := e.fresh() && len(e.touched) == 0
 	if len(e.unread) > 0 || nothing {
@@ -339,6 +496,8 @@ func (w *Site) save(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	serial, _ := strconv.Atoi(p.r.PostForm.Get("_serial"))
+	w.end(e.draft.ID, ended{saved[0].Key, p.r.PostForm.Get("_window"), serial})
 	w.cache.note(saved[0].Key)
 	w.sync.Now()
 	r, err := w.store.Get(saved[0].Key.Type, saved[0].Key.ID)
@@ -366,6 +525,7 @@ func (w *Site) drop(p *page) (reply, error) {
 	if err := w.store.DropDraft(p.r.Context(), d.ID); err != nil {
 		return reply{}, err
 	}
+	w.end(d.ID, ended{})
 	if !d.Record.IsZero() {
 		return goTo("/record/" + string(d.Type) + "/" + d.Record.String())
 	}

@@ -3,7 +3,11 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"zhucun/agent/store"
@@ -33,6 +37,9 @@ func (w *Site) entry(d store.Draft) (*entry, error) {
 	f := w.forms.Form(d.Type)
 	if f == nil {
 		return nil, errNowhere
+	}
+	if d.Values == nil {
+		d.Values = map[string][]string{}
 	}
 	e := &entry{form: f, draft: d, typed: map[string][]string{}}
 	var err error
@@ -81,44 +88,156 @@ func rawOf(fd *form.Field, v record.Value) []string {
 // means that nothing was typed.
 const erase = "\x00erase"
 
-// take reads what the browser sent for every field into the draft.
-func (e *entry) take(values map[string][]string) {
-	e.draft.Values = map[string][]string{}
+// posted is what a page's control of a field holds.
+func posted(fd *form.Field, values map[string][]string) []string {
+	var typed []string
+	for _, t := range values["f."+fd.Name] {
+		t = strings.ReplaceAll(t, "\r\n", "\n")
+		if fd.Kind == form.Image {
+			typed = append(typed, strings.Split(t, "\n")...)
+		} else {
+			typed = append(typed, t)
+		}
+	}
+	typed = slices.DeleteFunc(typed, func(t string) bool { return t == "" })
+	if values["erase."+fd.Name] != nil && len(typed) == 0 {
+		typed = []string{erase}
+	}
+	return typed
+}
+
+// Besides what was typed, a draft's values say which window of the browser
+// wrote a field last, the number of each window's last keep, and what a window
+// wrote of a field that another one had written meanwhile.
+const (
+	byKey   = "_by."
+	atKey   = "_at."
+	alsoKey = "_also."
+)
+
+// take takes from a page what somebody changed on it. The page says what stood
+// in its controls when it was loaded (or last kept): a field that still says
+// so is left alone, for another window of the same form may have filled it in
+// since. Where both wrote, the draft keeps both, and take names the field.
+// Pages that do not say what stood are taken whole.
+func (e *entry) take(values map[string][]string) (both []string) {
+	window := first(values["_window"])
+	stood := stoodOf(first(values["_stood"]))
 	for _, fd := range e.form.Fields {
 		if fd.Kind == form.Calculate {
 			continue
 		}
-		var typed []string
-		for _, t := range values["f."+fd.Name] {
-			t = strings.ReplaceAll(t, "\r\n", "\n")
-			if fd.Kind == form.Image {
-				typed = append(typed, strings.Split(t, "\n")...)
-			} else {
-				typed = append(typed, t)
-			}
+		typed, stands := posted(fd, values), e.typed[fd.Name]
+		was, told := stood[fd.Name]
+		also := alsoKey + fd.Name + "." + window
+		delete(e.draft.Values, also)
+		switch {
+		case same(fd, typed, stands), told && print(fd, typed) == was && e.writer(fd) != window:
+			continue
+		case told && e.writer(fd) != window && print(fd, stands) != was:
+			e.draft.Values[also] = typed
+			both = append(both, fd.Name)
+			continue
 		}
-		typed = slices.DeleteFunc(typed, func(t string) bool { return t == "" })
-		if values["erase."+fd.Name] != nil && len(typed) == 0 {
-			typed = []string{erase}
-		}
-		e.typed[fd.Name] = typed
-		if !same(fd, typed, e.base(fd)) {
-			if typed == nil {
-				typed = []string{}
-			}
-			e.draft.Values[fd.Name] = typed
-		}
+		e.put(fd, typed, window)
 	}
 	e.read()
+	return both
+}
+
+// put writes a field into the draft; what is as it was when the form was opened
+// is not kept as typed.
+func (e *entry) put(fd *form.Field, typed []string, window string) {
+	if typed == nil {
+		typed = []string{}
+	}
+	e.typed[fd.Name] = typed
+	e.draft.Values[fd.Name] = typed
+	if base := e.base(fd); same(fd, typed, base) {
+		e.typed[fd.Name] = base
+		delete(e.draft.Values, fd.Name)
+	}
+	e.draft.Values[byKey+fd.Name] = []string{window}
+}
+
+// writer is the window that wrote a field last.
+func (e *entry) writer(fd *form.Field) string { return first(e.draft.Values[byKey+fd.Name]) }
+
+// also gives what other windows wrote of a field.
+func (e *entry) also(fd *form.Field) (all [][]string) {
+	for _, key := range slices.Sorted(maps.Keys(e.draft.Values)) {
+		if strings.HasPrefix(key, alsoKey+fd.Name+".") {
+			all = append(all, e.draft.Values[key])
+		}
+	}
+	return all
+}
+
+// stood tells, for a page, what stands in its controls: a short print of each.
+func (e *entry) stood() string {
+	var b strings.Builder
+	for _, fd := range e.form.Fields {
+		fmt.Fprintf(&b, "%s:%s ", fd.Name, print(fd, e.typed[fd.Name]))
+	}
+	return b.String()
+}
+
+// stoodNow is what the page is to say from now on, after take: what it sent,
+// where the draft took it, and what it said before where it did not.
+func (e *entry) stoodNow(values map[string][]string) string {
+	was := stoodOf(first(values["_stood"]))
+	var b strings.Builder
+	for _, fd := range e.form.Fields {
+		typed := posted(fd, values)
+		if same(fd, typed, e.typed[fd.Name]) {
+			was[fd.Name] = print(fd, typed)
+		}
+		fmt.Fprintf(&b, "%s:%s ", fd.Name, was[fd.Name])
+	}
+	return b.String()
+}
+
+func stoodOf(text string) map[string]string {
+	stood := map[string]string{}
+	for _, word := range strings.Fields(text) {
+		name, print, _ := strings.Cut(word, ":")
+		stood[name] = print
+	}
+	return stood
+}
+
+// print is short for what a control holds.
+func print(fd *form.Field, typed []string) string {
+	h := fnv.New64a()
+	for _, t := range plain(fd, typed) {
+		h.Write([]byte(t))
+		h.Write([]byte{0})
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+// plain is what a control holds as a browser gives it back: a line loses its
+// breaks, several lines have them all alike. Choices have no order.
+func plain(fd *form.Field, typed []string) []string {
+	out := make([]string, len(typed))
+	for i, t := range typed {
+		switch shapeOf(fd) {
+		case prose:
+			out[i] = strings.ReplaceAll(strings.ReplaceAll(t, "\r\n", "\n"), "\r", "\n")
+		case line, date:
+			out[i] = strings.NewReplacer("\r", "", "\n", "").Replace(t)
+		default:
+			out[i] = t
+		}
+	}
+	if fd.Many() {
+		slices.Sort(out)
+	}
+	return out
 }
 
 // same tells whether a control holds what it held.
-func same(fd *form.Field, a, b []string) bool {
-	if fd.Many() {
-		a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
-	}
-	return slices.Equal(a, b)
-}
+func same(fd *form.Field, a, b []string) bool { return slices.Equal(plain(fd, a), plain(fd, b)) }
 
 // read makes values of what was typed.
 func (e *entry) read() {
@@ -218,8 +337,9 @@ func (e *entry) edit(today string) store.Edit {
 		return edit
 	}
 	// A new record bears the id of its draft, so that a form that is sent twice
-	// makes one record; a household's is for the store to find by its number.
-	if id, err := record.ParseID(e.draft.ID); err == nil && e.form.Type != householdType {
+	// makes one record; that of a household with a number is for the store to find.
+	numbered := e.touched["household_no"] != "" && e.form.Type == householdType
+	if id, err := record.ParseID(e.draft.ID); err == nil && !numbered {
 		edit.ID = id
 	}
 	edit.Source = store.Onsite

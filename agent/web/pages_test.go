@@ -3,6 +3,8 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"html"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -145,7 +147,7 @@ func TestRecordAVisit(t *testing.T) {
 
 	// What cannot be read comes back with everything else as typed.
 	got = f.post(a.path+"/save", values)
-	if got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, `value="哪天"`) || !strings.Contains(got.body, ">灶台</textarea>") || !strings.Contains(got.body, "aria-invalid") {
+	if got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, `value="哪天"`) || !strings.Contains(got.body, ">\n灶台</textarea>") || !strings.Contains(got.body, "aria-invalid") {
 		t.Errorf("unreadable: %d", got.status)
 	}
 	n := f.count(visitType)
@@ -261,6 +263,169 @@ func TestEditReplacesWhatWasShown(t *testing.T) {
 	}
 }
 
+// opened is the page of a form as a browser has it: where it is and what it
+// would send.
+func (f *fixture) opened(path string) (string, url.Values) {
+	f.t.Helper()
+	a := f.get(path)
+	return a.path, formOf(f.t, a.body)
+}
+
+func (f *fixture) record(t record.Type, id string) store.Record {
+	f.t.Helper()
+	parsed, err := record.ParseID(id)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r, err := f.laptop.Get(t, parsed)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return r
+}
+
+// with is a form with answers put in.
+func with(form url.Values, answers ...string) url.Values {
+	out := maps.Clone(form)
+	for i := 0; i < len(answers); i += 2 {
+		out[answers[i]] = []string{answers[i+1]}
+	}
+	return out
+}
+
+// A form that was open when a new link made a new session is kept and saved.
+func TestFormOutlivesItsSession(t *testing.T) {
+	f := newFixture(t, true).enter()
+	path, form := f.opened("/record/visit/new?household=" + f.house(1).id.String())
+	f.enter()
+	if a := f.post(path+"/keep", with(form, "_serial", "1", "f.findings", "又点了一次图标以后写的")); a.status != 200 {
+		t.Errorf("keep: %d", a.status)
+	}
+	if a := f.post(path+"/save", with(form, "_serial", "2", "f.findings", "又点了一次图标以后写的")); !strings.Contains(a.path, "saved=") {
+		t.Errorf("save: %d %s", a.status, a.path)
+	}
+}
+
+// A save of what was saved already is no other save; one that brings something
+// else is opened again on what was saved, and nothing of it is lost or written
+// unasked.
+func TestSavedTwice(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		f := newFixture(t, true).enter()
+		h := f.house(1)
+		tests := []struct{ name, open, field, first, second string }{
+			{"a visit", "/record/visit/new?household=" + h.id.String(), "f.findings", "第一次写的内容", "第一次写的内容，退回来又补了一段"},
+			{"a household", "/record/household/" + h.id.String() + "/edit", "f.group_name", "坳背组", "坳背第二组"},
+			{"what is only proposed", "/record/household/" + h.id.String() + "/edit", "f.helper_name", "王帮扶", "李帮扶"},
+			{"a new household", "/record/household/new", "f.head_name", "王新户", "王新户户"},
+		}
+		for _, tt := range tests {
+			path, form := f.opened(tt.open)
+			once := f.post(path+"/save", with(form, tt.field, tt.first))
+			if !strings.Contains(once.path, "saved=") {
+				t.Fatalf("%s: %d %s", tt.name, once.status, once.path)
+			}
+			if restart {
+				f.restart()
+			}
+			n := f.count(visitType) + f.count(householdType)
+			if again := f.post(path+"/save", with(form, tt.field, tt.first)); again.path != once.path {
+				t.Errorf("%s, the same again: %d %s", tt.name, again.status, again.path)
+			}
+			// Meanwhile somebody else wrote another answer: the old screen says nothing of it.
+			_, saved, _ := strings.Cut(once.path, "saved=")
+			kind, id, _ := strings.Cut(saved, "/")
+			f.wall += 60_000
+			if kind == "household" {
+				f.set(f.laptop, "曹彤倩", householdType, f.record(householdType, id).Key.ID, map[string]string{"house_area": "88"})
+			}
+			a := f.post(path+"/save", with(form, "_serial", "1", tt.field, tt.second))
+			if !strings.HasPrefix(a.path, "/draft/") || !strings.Contains(a.body, tt.second) || !strings.Contains(a.body, "没有丢") {
+				t.Fatalf("%s, more: %d %s", tt.name, a.status, a.path)
+			}
+			b := f.post(strings.TrimSuffix(a.path, "?why=late")+"/save", formOf(t, a.body))
+			if !strings.HasSuffix(b.path, "saved="+saved) || f.count(visitType)+f.count(householdType) != n {
+				t.Errorf("%s, more, saved: %d %s", tt.name, b.status, b.path)
+			}
+			r := f.record(record.Type(kind), id)
+			if !strings.Contains(fmt.Sprint(r.View.Fields, r.View.Proposals), tt.second) || kind == "household" && r.View.Fields["house_area"] != "88" {
+				t.Errorf("%s: %v %v", tt.name, r.View.Fields, r.View.Proposals)
+			}
+		}
+	}
+}
+
+// What is written on a page whose draft was saved elsewhere is kept all the
+// same; what was on its way before the save is not.
+func TestKeptAfterTheSave(t *testing.T) {
+	f := newFixture(t, true).enter()
+	path, form := f.opened("/record/visit/new?household=" + f.house(1).id.String())
+	_, other := f.opened(path)
+	f.post(path+"/save", with(form, "_serial", "3", "f.findings", "写完的全文"))
+	if a := f.post(path+"/keep", with(form, "_serial", "2", "f.findings", "写完的")); a.status != http.StatusGone {
+		t.Errorf("a late keep: %d", a.status)
+	}
+	a := f.post(path+"/keep", with(other, "_serial", "1", "f.needs", "想修水井"))
+	var k kept
+	if err := json.Unmarshal([]byte(a.body), &k); err != nil || !strings.HasPrefix(k.To, "/draft/") {
+		t.Fatalf("another window: %d %s", a.status, a.body)
+	}
+	_, again := f.opened(k.To)
+	if again.Get("f.needs") != "想修水井" || again.Get("f.findings") != "写完的全文" {
+		t.Errorf("opened on what was saved: %v", again)
+	}
+	// Thrown away is thrown away, but for who then presses Save.
+	path, form = f.opened("/record/visit/new?household=" + f.house(1).id.String())
+	f.post(path+"/drop", nil)
+	if a := f.post(path+"/keep", with(form, "_serial", "1", "f.needs", "想修水井")); a.status != http.StatusGone {
+		t.Errorf("keep of what was thrown away: %d", a.status)
+	}
+	if a := f.post(path+"/save", with(form, "_serial", "2", "f.needs", "想修水井")); !strings.Contains(a.body, "想修水井") || !strings.Contains(a.path, "why=late") {
+		t.Errorf("save of what was thrown away: %d %s", a.status, a.path)
+	}
+}
+
+// Two windows of one form: each keeps what it wrote; where both wrote, both
+// texts stay and are shown before anything is saved.
+func TestTwoWindows(t *testing.T) {
+	f := newFixture(t, true).enter()
+	path, a := f.opened("/record/visit/new?household=" + f.house(1).id.String())
+	_, b := f.opened(path)
+	draft := func() map[string][]string {
+		d, err := f.laptop.Draft(strings.TrimPrefix(path, "/draft/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Values
+	}
+	f.post(path+"/keep", with(a, "_serial", "1", "f.findings", "甲窗口写的走访情况"))
+	var k kept
+	json.Unmarshal([]byte(f.post(path+"/keep", with(b, "_serial", "1", "f.needs", "乙窗口")).body), &k)
+	if d := draft(); first(d["findings"]) != "甲窗口写的走访情况" || first(d["needs"]) != "乙窗口" || !k.Newer || len(k.Also) > 0 {
+		t.Errorf("different fields: %v, %+v", d, k)
+	}
+	json.Unmarshal([]byte(f.post(path+"/keep", with(b, "_serial", "2", "f.needs", "乙窗口", "f.findings", "乙也写")).body), &k)
+	if d := draft(); first(d["findings"]) != "甲窗口写的走访情况" || !strings.Contains(k.Also["findings"], "甲窗口写的走访情况") {
+		t.Errorf("one field: %v, %+v", d, k)
+	}
+	// What A takes back itself is taken back.
+	f.post(path+"/keep", with(a, "_serial", "2"))
+	if d := draft(); first(d["findings"]) != "" {
+		t.Errorf("taken back: %v", d)
+	}
+	f.post(path+"/keep", with(a, "_serial", "3", "f.findings", "甲窗口写的"))
+	n := f.count(visitType)
+	got := f.post(path+"/save", with(b, "_serial", "3", "f.needs", "乙窗口", "f.findings", "乙也写了"))
+	if f.count(visitType) != n || !strings.Contains(got.path, "why=both") || !strings.Contains(got.body, "甲窗口写的</textarea>") || !strings.Contains(got.body, "另一个窗口里写的是：“乙也写了”") {
+		t.Fatalf("a save over another's text: %d %s", got.status, got.path)
+	}
+	got = f.post(path+"/save", with(formOf(t, got.body), "f.findings", "甲窗口写的，乙也写了"))
+	r := f.record(visitType, strings.TrimPrefix(path, "/draft/"))
+	if r.View.Fields["findings"] != `"甲窗口写的，乙也写了"` || r.View.Fields["needs"] != `"乙窗口"` {
+		t.Errorf("saved: %s %v", got.path, r.View.Fields)
+	}
+}
+
 // formOf reads the values that a browser would send of the page's form.
 func formOf(t *testing.T, body string) url.Values {
 	t.Helper()
@@ -275,7 +440,7 @@ func formOf(t *testing.T, body string) url.Values {
 		if m == nil {
 			return ""
 		}
-		return m[1]
+		return html.UnescapeString(m[1])
 	}
 	for _, tag := range regexp.MustCompile(`<input [^>]*>`).FindAllString(body, -1) {
 		if kind := attr(tag, "type"); (kind == "radio" || kind == "checkbox") && !strings.Contains(tag, " checked") {
@@ -284,7 +449,8 @@ func formOf(t *testing.T, body string) url.Values {
 		v.Add(attr(tag, "name"), attr(tag, "value"))
 	}
 	for _, m := range regexp.MustCompile(`(?s)<textarea ([^>]*)>(.*?)</textarea>`).FindAllStringSubmatch(body, -1) {
-		v.Add(attr(m[1], "name"), m[2])
+		// As browsers do, the first line break is left out.
+		v.Add(attr(m[1], "name"), html.UnescapeString(strings.TrimPrefix(m[2], "\n")))
 	}
 	for _, m := range regexp.MustCompile(`(?s)<select ([^>]*)>(.*?)</select>`).FindAllStringSubmatch(body, -1) {
 		value := ""
@@ -302,16 +468,46 @@ func TestUntouched(t *testing.T) {
 	f.quarrel(f.house(1))
 	h := f.house(1)
 	f.set(f.laptop, "杜旺火", householdType, h.id, map[string]string{"bank_account": "6222020000001234", "fuel": "柴草、电", "location": "116.3,25.8", "photos": "a.jpg、b 2.jpg"})
+	f.wall += 1000
+	// A cell of a workbook may have several lines where the form asks for one.
+	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"group_name": "坳背组\n（原三组）", "helper_name": "张三\r\n李四"})
+	f.set(f.office, "宋芬娥", visitType, f.lastVisitOf(h), map[string]string{"findings": "\n一行\r二行\r\n "})
+	f.pull()
 	for _, path := range []string{"/record/household/" + h.id.String(), "/record/visit/" + f.lastVisitOf(h).String()} {
 		a := f.get(path + "/edit")
 		if strings.Contains(a.body, "6222020000001234") {
 			t.Error("a masked answer is on the page in full")
 		}
-		got := f.post(a.path+"/save", formOf(t, a.body))
+		got := f.post(a.path+"/save", asBrowsers(formOf(t, a.body)))
 		if got.status != 200 || !strings.Contains(got.path, "same=") || !strings.Contains(got.body, "没有改动") {
 			t.Errorf("%s: %d %s", path, got.status, got.path)
 		}
 	}
+}
+
+// asBrowsers gives a form as browsers send it: a control of one line has no
+// breaks, one of several has CRLF.
+func asBrowsers(form url.Values) url.Values {
+	for name, texts := range form {
+		fd := formField(name)
+		for i, t := range texts {
+			t = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(t)
+			if fd != nil && shapeOf(fd) != prose {
+				t = strings.ReplaceAll(t, "\n", "")
+			}
+			texts[i] = strings.ReplaceAll(t, "\n", "\r\n")
+		}
+	}
+	return form
+}
+
+func formField(name string) *form.Field {
+	for _, t := range []record.Type{householdType, visitType} {
+		if fd := form.Builtin().Form(t).Field(strings.TrimPrefix(name, "f.")); fd != nil {
+			return fd
+		}
+	}
+	return nil
 }
 
 // Every kind of field is asked, filled in, kept and read back.

@@ -54,8 +54,9 @@ type Site struct {
 	cache *cache
 	mux   *http.ServeMux
 	// saving lets one save of a form pass at a time, so that a second click finds
-	// that the first one did it.
+	// that the first one did it. It guards ended: drafts that are no more, by id.
 	saving sync.Mutex
+	ended  map[string]ended
 }
 
 // New makes the pages of a store.
@@ -69,7 +70,7 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
-	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, doors: newDoors(s.Dir(), opt.Clock), mux: http.NewServeMux()}
+	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, doors: newDoors(s.Dir(), opt.Clock), mux: http.NewServeMux(), ended: map[string]ended{}}
 	w.cache = newCache(s, opt.Forms)
 	w.routes()
 	return w

@@ -12,57 +12,79 @@
   if (form) entry(form);
 
   function entry(form) {
-    var pause = 800, timer = 0, busy = false, dirty = false, over = false;
-    var serial = +form.elements._serial.value;
+    // changes counts what was done to the form, safe up to where an answer said
+    // that it is in the draft: only an answer counts, for a page that goes away,
+    // or an agent that is dead, gives none.
+    var pause = 800, timer = 0, busy = null, changes = 0, safe = 0, serial = 0, over = false, saving = false;
     var kept = document.getElementById("kept"), missing = document.getElementById("missing");
+    say("quiet", kept.textContent.trim() || kept.dataset.keeps);
+
+    function dirty() { return changes > safe && !over; }
 
     function body() {
-      serial++;
-      form.elements._serial.value = serial;
+      form.elements._serial.value = ++serial;
       return new URLSearchParams(new FormData(form));
     }
 
+    function say(kind, text, to) {
+      kept.className = kind;
+      kept.textContent = text;
+      if (to) { var a = el("a"); a.href = to; a.textContent = kept.dataset.newer; kept.appendChild(document.createTextNode(" ")); kept.appendChild(a); }
+    }
+
     function later() {
-      dirty = true;
+      changes++;
       clearTimeout(timer);
       timer = setTimeout(keep, pause);
     }
 
+    // keep sends what is on the screen, and sends it again until an answer comes.
+    // It resolves to whether all of it is safe.
     function keep() {
       clearTimeout(timer);
-      if (!dirty || over) return;
-      if (busy) { timer = setTimeout(keep, pause); return; }
-      dirty = false;
-      busy = true;
-      fetch(form.dataset.keep, { method: "POST", body: body(), credentials: "same-origin" }).then(function (r) {
-        if (r.status === 410) { over = true; kept.textContent = kept.dataset.gone; kept.className = "bad"; return null; }
-        if (!r.ok && r.status !== 409) throw new Error(r.status);
+      if (busy) return busy.then(keep);
+      if (!dirty()) return Promise.resolve(true);
+      var sent = changes, stop = new AbortController(), late = setTimeout(function () { stop.abort(); }, 10000);
+      busy = fetch(form.dataset.keep, { method: "POST", body: body(), credentials: "same-origin", signal: stop.signal }).then(function (r) {
+        if (r.status === 410) { say("bad", kept.dataset.gone); return null; }
+        // A later one of this page, sent as it went away, came first.
+        if (r.status === 409) return null;
+        if (!r.ok) throw new Error(r.status);
         return r.json();
       }).then(function (k) {
-        busy = false;
-        if (!k) return;
-        // Another window, or this page before it was loaded again, kept later
-        // than this one knew of. Nothing was taken; what is on the screen goes again.
-        if (k.serial) { serial = k.serial; later(); return; }
-        kept.textContent = kept.dataset.kept + k.at;
-        kept.className = "quiet";
-        tell(k);
-      }).catch(function () {
-        busy = false;
-        dirty = true;
-        kept.textContent = kept.dataset.failed;
-        kept.className = "bad";
+        safe = Math.max(safe, sent);
+        if (k) took(k);
+        return true;
+      }).catch(function (err) {
+        say("bad", (saving ? kept.dataset.unsaved : "") + (err.message === "403" ? kept.dataset.closed : kept.dataset.failed));
         timer = setTimeout(keep, 5 * pause);
+        return false;
+      }).then(function (ok) {
+        clearTimeout(late);
+        busy = null;
+        return ok;
       });
+      return busy;
+    }
+
+    function took(k) {
+      form.elements._stood.value = k.stood;
+      if (k.to) {
+        // The draft was gone; what was written since has one of its own.
+        form.dataset.keep = k.to + "/keep";
+        form.action = k.to + "/save";
+        history.replaceState(null, "", k.to);
+      }
+      say("quiet", kept.dataset.kept + k.at, k.newer && location.pathname);
+      tell(k);
     }
 
     // A page that goes away cannot wait for an answer.
     function flush() {
-      if (!dirty || over) return;
-      dirty = false;
+      if (!dirty()) return;
       var b = body();
       if (!(navigator.sendBeacon && navigator.sendBeacon(form.dataset.keep, b))) {
-        fetch(form.dataset.keep, { method: "POST", body: b, credentials: "same-origin", keepalive: true }).catch(function () { dirty = true; });
+        fetch(form.dataset.keep, { method: "POST", body: b, credentials: "same-origin", keepalive: true }).catch(function () {});
       }
     }
 
@@ -72,6 +94,7 @@
         f.hidden = k.asked[name] === false;
         say.textContent = "";
         if (k.unread[name]) { var p = el("p", "unread"); p.textContent = k.unread[name]; say.appendChild(p); }
+        if (k.also[name]) { var w = el("p", "unread"); w.textContent = k.also[name]; say.appendChild(w); }
         (k.marks[name] || []).forEach(function (m) { var p = el("p"); p.textContent = m; say.appendChild(p); });
         var input = f.querySelector("input:not([type=radio]):not([type=checkbox]), textarea");
         if (input) { if (k.unread[name]) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid"); }
@@ -96,12 +119,44 @@
     form.addEventListener("input", later);
     // A choice may change which questions apply: that need not wait.
     form.addEventListener("change", function () { later(); setTimeout(keep, 0); });
-    // Even a save is kept as a draft first: it may find nobody listening.
-    form.addEventListener("submit", function () { clearTimeout(timer); flush(); });
-    document.addEventListener("visibilitychange", function () { if (document.visibilityState === "hidden") flush(); });
+    // A save goes out only when all that is on the screen is in the draft: sent
+    // to an agent that is dead it would leave an error in place of the form.
+    form.addEventListener("submit", function (e) {
+      e.preventDefault();
+      if (saving) return;
+      saving = true;
+      changes++;
+      (function again() {
+        keep().then(function (ok) {
+          if (ok && dirty()) return again();
+          if (ok) { form.elements._serial.value = ++serial; form.submit(); }
+          saving = false;
+        });
+      })();
+    });
+    // Other buttons of the page lead away from it: so much for them too.
+    document.addEventListener("submit", function (e) {
+      if (e.target === form || e.defaultPrevented) return;
+      if (e.target.classList.contains("drop")) { over = true; return; }
+      if (!dirty() || !e.submitter || !e.target.requestSubmit) return;
+      e.preventDefault();
+      keep().then(function (ok) { if (ok) e.target.requestSubmit(e.submitter); });
+    });
+    document.addEventListener("visibilitychange", function () { if (document.visibilityState === "hidden") flush(); else keep(); });
+    window.addEventListener("online", keep);
     // Before the next page is asked for, which may be this one again.
-    window.addEventListener("beforeunload", flush);
+    window.addEventListener("beforeunload", function (e) {
+      flush();
+      if (dirty() && kept.className === "bad") { e.preventDefault(); e.returnValue = ""; }
+    });
     window.addEventListener("pagehide", flush);
+    // Back brings the page as it was left, also after its save. What it does not
+    // have to itself it asks for anew.
+    window.addEventListener("pageshow", function (e) {
+      if (!e.persisted) return;
+      over = false;
+      if (dirty()) keep(); else location.reload();
+    });
 
     form.addEventListener("keydown", function (e) {
       if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); form.requestSubmit ? form.requestSubmit() : form.querySelector("[type=submit]").click(); }
