@@ -177,6 +177,12 @@ func (d *doors) in(secret string) bool {
 // link made a new session is still to be kept and saved.
 func (d *doors) token() string { return d.derive("form token 2") }
 
+// root is the path under which the pages are. Browsers send the cookies of a
+// host to all its ports, so that a program of another user on another port would
+// be given the session's by any link that leads there: they send them only for
+// the cookie's path, and this one nobody else knows.
+func (d *doors) root() string { return "/" + d.derive("path 1") }
+
 // derive makes 144 bits of the folder's key.
 func (d *doors) derive(what string) string {
 	mac := hmac.New(sha256.New, d.key)
@@ -245,7 +251,7 @@ func (w *Site) guard(next http.Handler) http.Handler {
 			w.door(rw, r, http.StatusMisdirectedRequest, "door.host", "door.host.next")
 		case r.URL.Path == "/open":
 			w.open(rw, r)
-		case !w.doors.in(sessionOf(r)):
+		case !strings.HasPrefix(r.URL.Path, w.root+"/"), !w.doors.in(sessionOf(r)):
 			w.door(rw, r, http.StatusForbidden, "door.closed", "door.closed.next")
 		case cross.Check(r) != nil:
 			w.door(rw, r, http.StatusForbidden, "door.cross", "door.cross.next")
@@ -276,9 +282,6 @@ func (w *Site) open(rw http.ResponseWriter, r *http.Request) {
 	}
 	s, err := w.doors.enter(r.URL.Query().Get("k"))
 	switch {
-	case err != nil && w.doors.in(sessionOf(r)):
-		// Somebody who is in and opens an old link again wants to go in.
-		http.Redirect(rw, r, "/", http.StatusSeeOther)
 	case errors.Is(err, errUsed):
 		w.opt.Log.Warn("a link to the pages was used twice")
 		w.door(rw, r, http.StatusForbidden, "door.used", "door.used.next")
@@ -290,8 +293,8 @@ func (w *Site) open(rw http.ResponseWriter, r *http.Request) {
 	default:
 		// Without an age: a browser counts that by a clock that may be set right
 		// meanwhile. How long the session lives is for the doors to say.
-		http.SetCookie(rw, &http.Cookie{Name: cookieName(r), Value: s, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-		rw.Header().Set("Refresh", "0; url=/")
+		http.SetCookie(rw, &http.Cookie{Name: cookieName(r), Value: s, Path: w.root + "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		rw.Header().Set("Refresh", "0; url="+w.root+"/")
 		w.door(rw, r, http.StatusOK, "door.open", "")
 	}
 }

@@ -10,8 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 func TestHost(t *testing.T) {
@@ -21,6 +24,7 @@ func TestHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := u.Port()
+	at, _ := url.Parse(f.at + "/")
 	tests := []struct {
 		host string
 		want int
@@ -48,11 +52,11 @@ func TestHost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, _ := http.NewRequest(http.MethodGet, f.base+path, nil)
-			for _, cookie := range f.client.Jar.Cookies(u) {
+			r, _ := http.NewRequest(http.MethodGet, f.address(path), nil)
+			for _, cookie := range f.client.Jar.Cookies(at) {
 				r.AddCookie(cookie)
 			}
-			io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: "+tt.host+"\r\nCookie: "+r.Header.Get("Cookie")+"\r\nConnection: close\r\n\r\n")
+			io.WriteString(c, "GET "+r.URL.RequestURI()+" HTTP/1.1\r\nHost: "+tt.host+"\r\nCookie: "+r.Header.Get("Cookie")+"\r\nConnection: close\r\n\r\n")
 			raw, _ := io.ReadAll(c)
 			c.Close()
 			status := strings.Fields(string(raw))[1]
@@ -64,7 +68,7 @@ func TestHost(t *testing.T) {
 	}
 	// Without a listener that is loopback, nobody is let in.
 	rec := httptest.NewRecorder()
-	r := httptest.NewRequest(http.MethodGet, f.base+"/", nil)
+	r := httptest.NewRequest(http.MethodGet, f.at+"/", nil)
 	f.site.Handler().ServeHTTP(rec, r)
 	if rec.Code != http.StatusMisdirectedRequest {
 		t.Errorf("without a listener: %d", rec.Code)
@@ -88,13 +92,19 @@ func TestSessions(t *testing.T) {
 		t.Fatalf("link: %d", a.status)
 	}
 	cookie := a.header.Get("Set-Cookie")
-	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
+	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=" + f.site.root + "/"} {
 		if !strings.Contains(cookie, want) {
 			t.Errorf("cookie %s lacks %s", cookie, want)
 		}
 	}
 	if a := f.get("/"); a.status != 200 {
 		t.Fatalf("with a session: %d", a.status)
+	}
+
+	// Outside the path that nobody else knows there is nothing, and no way to it.
+	r, _ := http.NewRequest(http.MethodGet, f.base+"/", nil)
+	if a := f.do(r); a.status != 403 || strings.Contains(a.body, f.site.root) {
+		t.Errorf("outside: %d", a.status)
 	}
 
 	// Once is once, for everybody else.
@@ -125,7 +135,7 @@ func TestSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, _ := url.Parse(f.base)
+	u, _ := url.Parse(f.at + "/")
 	if secret := f.client.Jar.Cookies(u)[0].Value; strings.Contains(string(raw), secret) {
 		t.Error("the secret itself is on disk")
 	}
@@ -209,7 +219,7 @@ func TestForgedPosts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := f.sync.asked
-			r, _ := http.NewRequest(http.MethodPost, f.base+"/sync", strings.NewReader(url.Values{"_token": {tt.token}}.Encode()))
+			r, _ := http.NewRequest(http.MethodPost, f.at+"/sync", strings.NewReader(url.Values{"_token": {tt.token}}.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			for k, v := range tt.header {
 				r.Header.Set(k, v)
@@ -223,7 +233,7 @@ func TestForgedPosts(t *testing.T) {
 		})
 	}
 	// The token is in the body: an address with it does nothing.
-	r, _ := http.NewRequest(http.MethodPost, f.base+"/sync?_token="+f.site.doors.token(), nil)
+	r, _ := http.NewRequest(http.MethodPost, f.at+"/sync?_token="+f.site.doors.token(), nil)
 	if a := f.do(r); a.status != 403 {
 		t.Errorf("token in the address: %d", a.status)
 	}
@@ -253,4 +263,36 @@ func TestTwoAgents(t *testing.T) {
 	if got := b.get("/"); got.status != 200 {
 		t.Errorf("the second agent: %d", got.status)
 	}
+}
+
+// What listens on another port of this machine, perhaps another user's, learns
+// nothing of the session from a browser that is led there.
+func TestOtherPorts(t *testing.T) {
+	f := newFixture(t, true)
+	ctx := browser(t)
+	enterBy(t, ctx, f)
+	do(t, ctx, chromedp.Navigate(f.at+"/me"))
+	js[bool](t, ctx, "(setTimeout(function () { document.querySelector('main button').click(); }, 0), true)")
+	until(t, ctx, "location.pathname.slice(25) === '/'")
+	var mu sync.Mutex
+	var got []string
+	other := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		got = append(got, r.URL.Path+" "+r.Header.Get("Cookie")+r.Header.Get("Referer"))
+		mu.Unlock()
+		rw.Header().Set("Content-Type", "text/html")
+		io.WriteString(rw, "<script>if (location.pathname == '/') fetch('/same').then(function () { document.title = 'done'; })</script>")
+	}))
+	defer other.Close()
+	js[bool](t, ctx, "(setTimeout(function () { location.href = '"+other.URL+"/'; }, 0), true)")
+	until(t, ctx, "document.title === 'done'")
+	mu.Lock()
+	defer mu.Unlock()
+	for _, line := range got {
+		if strings.Contains(line, "zhucun") || strings.Contains(line, f.site.root) {
+			t.Errorf("another port was told %s", line)
+		}
+	}
+	do(t, ctx, chromedp.Navigate(f.at+"/sync"))
+	until(t, ctx, "!!document.querySelector('.sync-state')")
 }

@@ -10,16 +10,18 @@
 //   - A save replaces what was on the screen when the form was opened: the
 //     draft keeps the record's state of that moment, and only fields that were
 //     touched are written.
-//   - What was typed is kept: in the draft at every pause, when the page goes
-//     away, and on the page again when a value cannot be read.
+//   - What was typed is kept: in the draft at every pause and when the page goes
+//     away; in the page until the agent has answered that it is in the draft; in a
+//     new draft where its own is gone; beside the other text where two windows wrote
+//     in one field; and on the page again when a value cannot be read.
 //   - A person may always save. What is missing or looks wrong is said beside
 //     the field; only what cannot be read is sent back.
 //   - A decision is taken on what was shown: if the record has changed since, it
 //     is shown again instead.
 //   - No page, picture or answer without a session, and a session only by a link
 //     that works once, for ten minutes. The request must name the very address
-//     that listens here; a POST carries the session's token and comes from a page
-//     of this address.
+//     that listens here, and a path that nobody else knows; a POST carries the
+//     pages' token and comes from a page of this address.
 //   - No text that a person reads stands outside the table in text.go, but for
 //     what the forms bring.
 //   - Memory does not grow with visits: of each household a few words and the
@@ -28,9 +30,25 @@
 // Without the second, a form left open over lunch would undo what a colleague
 // wrote meanwhile, and nobody would know.
 //
+// # Who else is on the machine
+//
 // A session's random secret is only in the browser's cookie. Its hash lies in
 // the data folder (web-sessions, 0600), so that a restart of the agent does not
-// throw out somebody in the middle of a form. The cookie's name has the port in
-// it: browsers send the cookies of a host to all its ports, and two agents on one
-// machine would otherwise overwrite each other's.
+// throw out somebody in the middle of a form. So does a key, of which come the
+// token that every form carries and the path under which all pages are. Both
+// stay when a new link makes a new session: a form that is open goes on.
+//
+// The path is there because browsers send the cookies of a host to all its
+// ports. A program of another user, listening on another port of this machine,
+// would be given the secret by any link that leads there; SameSite and HttpOnly
+// do not hinder that. A cookie is sent only below its own path, which is 144
+// random bits and stands in no page, header or argument that others see. (To give
+// every request a second secret by script was rejected: a page that is simply
+// opened has none. To change the secret with every page was rejected: two tabs
+// would throw each other out.)
+//
+// What remains: whoever learns the path (from the screen, a synced history, an
+// address that was passed on) and gets the browser led to a port of their own
+// is where they would have been without it. Whoever is the same user, or root,
+// can read the data folder anyway. The cookie ends with the browser.
 package web

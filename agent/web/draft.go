@@ -377,7 +377,7 @@ func (w *Site) keep(p *page) (reply, error) {
 	to := ""
 	if errors.Is(err, store.ErrNotFound) {
 		if e, err = w.rescue(p, true); err == nil {
-			to = "/draft/" + e.draft.ID
+			to = string(p.url("/draft/" + e.draft.ID))
 		}
 	}
 	switch {

@@ -87,6 +87,7 @@ type fixture struct {
 	site   *Site
 	server *http.Server
 	base   string // http://127.0.0.1:port
+	at     string // base and the path under which the pages are
 	client *http.Client
 }
 
@@ -236,6 +237,7 @@ func (f *fixture) serve() {
 		f.t.Fatal(err)
 	}
 	f.base = "http://" + l.Addr().String()
+	f.at = f.base + f.site.root
 	f.server = &http.Server{Handler: f.site.Handler()}
 	go f.server.Serve(l)
 	f.t.Cleanup(f.stop)
@@ -283,12 +285,20 @@ func (f *fixture) do(r *http.Request) answer {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return answer{res.StatusCode, string(body), res.Header, res.Request.URL.RequestURI()}
+	return answer{res.StatusCode, string(body), res.Header, strings.TrimPrefix(res.Request.URL.RequestURI(), f.site.root)}
+}
+
+// address is where a path of the site, or a link, leads.
+func (f *fixture) address(path string) string {
+	if strings.HasPrefix(path, "/open") {
+		return f.base + path
+	}
+	return f.at + path
 }
 
 func (f *fixture) get(path string) answer {
 	f.t.Helper()
-	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, f.base+path, nil)
+	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, f.address(path), nil)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -302,7 +312,7 @@ func (f *fixture) post(path string, values url.Values) answer {
 	for k, texts := range values {
 		v[k] = texts
 	}
-	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodPost, f.base+path, strings.NewReader(v.Encode()))
+	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodPost, f.address(path), strings.NewReader(v.Encode()))
 	if err != nil {
 		f.t.Fatal(err)
 	}

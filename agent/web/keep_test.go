@@ -38,8 +38,8 @@ func TestIconAgain(t *testing.T) {
 	f := newFixture(t, true)
 	a := browser(t)
 	enterBy(t, a, f)
-	do(t, a, chromedp.Navigate(f.base+"/record/visit/new?household="+f.house(1).id.String()))
-	draft := js[string](t, a, "location.pathname")
+	do(t, a, chromedp.Navigate(f.at+"/record/visit/new?household="+f.house(1).id.String()))
+	draft := js[string](t, a, "location.pathname.slice(25)")
 	b := tab(t, a)
 	enterBy(t, b, f)
 	js[bool](t, a, typeIn("f-findings", "又点了一次图标，"))
@@ -67,7 +67,7 @@ func TestBackAfterSave(t *testing.T) {
 	enterBy(t, ctx, f)
 	for _, open := range []string{"/record/visit/new?household=" + h.id.String(), "/record/household/" + h.id.String() + "/edit"} {
 		field := map[bool]string{true: "f-findings", false: "f-group_name"}[strings.Contains(open, "visit")]
-		do(t, ctx, chromedp.Navigate(f.base+open))
+		do(t, ctx, chromedp.Navigate(f.at+open))
 		js[bool](t, ctx, typeIn(field, "先写的"))
 		js[bool](t, ctx, pressed)
 		until(t, ctx, "!!document.querySelector('.banner')")
@@ -77,23 +77,23 @@ func TestBackAfterSave(t *testing.T) {
 	}
 
 	// A browser that keeps pages alive brings it back without asking.
-	do(t, ctx, chromedp.Navigate(f.base+"/record/visit/new?household="+h.id.String()))
-	alive := js[string](t, ctx, "location.pathname")
+	do(t, ctx, chromedp.Navigate(f.at+"/record/visit/new?household="+h.id.String()))
+	alive := js[string](t, ctx, "location.pathname.slice(25)")
 	_, form := f.enter().opened(alive)
 	f.post(alive+"/save", with(form, "f.findings", "别处存的"))
 	js[bool](t, ctx, "window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
 	until(t, ctx, "!!document.querySelector('.banner')")
 
 	// Two tabs of one form: A goes on after B saved it.
-	do(t, ctx, chromedp.Navigate(f.base+"/record/visit/new?household="+h.id.String()))
-	draft := js[string](t, ctx, "location.pathname")
+	do(t, ctx, chromedp.Navigate(f.at+"/record/visit/new?household="+h.id.String()))
+	draft := js[string](t, ctx, "location.pathname.slice(25)")
 	b := tab(t, ctx)
-	do(t, b, chromedp.Navigate(f.base+draft))
+	do(t, b, chromedp.Navigate(f.at+draft))
 	js[bool](t, b, typeIn("f-findings", "乙写的"))
 	js[bool](t, b, pressed)
 	until(t, b, "!!document.querySelector('.banner')")
 	js[bool](t, ctx, typeIn("f-needs", "甲后来写的"))
-	until(t, ctx, keptNow+" && location.pathname !== '"+draft+"'")
+	until(t, ctx, keptNow+" && location.pathname.slice(25) !== '"+draft+"'")
 	js[bool](t, ctx, pressed)
 	until(t, ctx, "!!document.querySelector('.banner')")
 	id, _ := record.ParseID(strings.TrimPrefix(draft, "/draft/"))
@@ -107,10 +107,10 @@ func TestTwoTabs(t *testing.T) {
 	f := newFixture(t, true)
 	a := browser(t)
 	enterBy(t, a, f)
-	do(t, a, chromedp.Navigate(f.base+"/record/visit/new?household="+f.house(1).id.String()))
-	draft := js[string](t, a, "location.pathname")
+	do(t, a, chromedp.Navigate(f.at+"/record/visit/new?household="+f.house(1).id.String()))
+	draft := js[string](t, a, "location.pathname.slice(25)")
 	b := tab(t, a)
-	do(t, b, chromedp.Navigate(f.base+draft))
+	do(t, b, chromedp.Navigate(f.at+draft))
 	js[bool](t, a, typeIn("f-findings", "甲写的走访情况"))
 	until(t, a, keptNow)
 	js[bool](t, b, typeIn("f-needs", "乙窗口"))
@@ -135,8 +135,8 @@ func TestAgentDies(t *testing.T) {
 	f := newFixture(t, true)
 	ctx := browser(t)
 	enterBy(t, ctx, f)
-	do(t, ctx, chromedp.Navigate(f.base+"/record/visit/new?household="+f.house(1).id.String()))
-	draft := js[string](t, ctx, "location.pathname")
+	do(t, ctx, chromedp.Navigate(f.at+"/record/visit/new?household="+f.house(1).id.String()))
+	draft := js[string](t, ctx, "location.pathname.slice(25)")
 	js[bool](t, ctx, typeIn("f-findings", "第一句，"))
 	until(t, ctx, keptNow)
 
@@ -156,7 +156,7 @@ func TestAgentDies(t *testing.T) {
 	js[bool](t, ctx, typeIn("f-findings", "又停了"))
 	js[bool](t, ctx, pressed)
 	until(t, ctx, notKept+" && document.getElementById('kept').textContent.startsWith('没有保存。')")
-	if got := js[string](t, ctx, "location.pathname + document.getElementById('f-findings').value"); got != draft+"第一句，停了以后写的，又停了" {
+	if got := js[string](t, ctx, "location.pathname.slice(25) + document.getElementById('f-findings').value"); got != draft+"第一句，停了以后写的，又停了" {
 		t.Errorf("saved to nobody: %s", got)
 	}
 	f.restart()
@@ -179,7 +179,7 @@ func TestLineBreakUntouched(t *testing.T) {
 	f.wall += 1000
 	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"group_name": "坳背组\n（原三组）", "helper_name": "张三\n李四"})
 	f.pull()
-	do(t, ctx, chromedp.Navigate(f.base+"/record/household/"+h.id.String()+"/edit"))
+	do(t, ctx, chromedp.Navigate(f.at+"/record/household/"+h.id.String()+"/edit"))
 	do(t, ctx, chromedp.SetValue(chromedp.ID("f-phone"), "13700137000"), chromedp.Click(chromedp.CSS("#entry [type=submit]")))
 	until(t, ctx, "!!document.querySelector('.banner')")
 	r, err := f.laptop.Get(householdType, h.id)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"zhucun/agent/store"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
@@ -53,6 +55,9 @@ func (w *Site) page(r *http.Request) (*page, error) {
 	p.author = p.who()
 	return p, nil
 }
+
+// url is the address of a page of this site.
+func (p *page) url(path string) templ.SafeURL { return templ.SafeURL(p.site.root + path) }
 
 // who is the profile that the browser last chose, or the laptop's first.
 func (p *page) who() string {

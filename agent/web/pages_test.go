@@ -65,7 +65,7 @@ func TestEveryPage(t *testing.T) {
 			"/nowhere": 404, "/household/x": 404, "/household/" + record.ID{1}.String(): 404, "/record/nothing/" + h: 404,
 			"/record/visit/" + h: 404, "/records/nothing": 404, "/record/nothing/new": 404, "/record/visit/" + h + "/edit": 404, "/draft/x": 410,
 		} {
-			if a := f.get(path); a.status != want || strings.Contains(a.body, "⟦") || !strings.Contains(a.body, `href="/"`) {
+			if a := f.get(path); a.status != want || strings.Contains(a.body, "⟦") || !strings.Contains(a.body, `href="`+f.site.root+`/"`) {
 				t.Errorf("%s in %s: %d, want %d", path, lang, a.status, want)
 			}
 		}
@@ -367,10 +367,10 @@ func TestKeptAfterTheSave(t *testing.T) {
 	}
 	a := f.post(path+"/keep", with(other, "_serial", "1", "f.needs", "想修水井"))
 	var k kept
-	if err := json.Unmarshal([]byte(a.body), &k); err != nil || !strings.HasPrefix(k.To, "/draft/") {
+	if err := json.Unmarshal([]byte(a.body), &k); err != nil || !strings.HasPrefix(k.To, f.site.root+"/draft/") {
 		t.Fatalf("another window: %d %s", a.status, a.body)
 	}
-	_, again := f.opened(k.To)
+	_, again := f.opened(strings.TrimPrefix(k.To, f.site.root))
 	if again.Get("f.needs") != "想修水井" || again.Get("f.findings") != "写完的全文" {
 		t.Errorf("opened on what was saved: %v", again)
 	}
@@ -655,7 +655,7 @@ func TestDecide(t *testing.T) {
 		}
 		body, _, _ = strings.Cut(body[i:], "</section>")
 		var out []url.Values
-		for _, part := range strings.Split(body, `<form method="post" action="/decide">`)[1:] {
+		for _, part := range strings.Split(body, `<form method="post" action="`+f.site.root+`/decide">`)[1:] {
 			v := url.Values{}
 			for _, m := range regexp.MustCompile(`(?:<input type="hidden"|<button class="button") name="([^"]+)" value="([^"]*)"`).FindAllStringSubmatch(part, -1) {
 				v.Set(m[1], strings.ReplaceAll(m[2], "&#43;", "+"))

@@ -383,7 +383,7 @@ func (w *Site) setMe(p *page) (reply, error) {
 	to := backTo(body.Get("back"))
 	if who := body.Get("who"); slices.Contains(p.device.Assigned.Profiles, who) {
 		return reply{to: to, cookie: &http.Cookie{
-			Name: whoCookie(p.r), Value: url.QueryEscape(who), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds()),
+			Name: whoCookie(p.r), Value: url.QueryEscape(who), Path: w.root + "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds()),
 		}}, nil
 	}
 	return goTo(to)

@@ -51,6 +51,7 @@ type Site struct {
 	opt   Options
 	forms *form.Set
 	doors *doors
+	root  string // the path under which all pages but /open are
 	cache *cache
 	mux   *http.ServeMux
 	// saving lets one save of a form pass at a time, so that a second click finds
@@ -71,6 +72,7 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 		opt.Clock = time.Now
 	}
 	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, doors: newDoors(s.Dir(), opt.Clock), mux: http.NewServeMux(), ended: map[string]ended{}}
+	w.root = w.doors.root()
 	w.cache = newCache(s, opt.Forms)
 	w.routes()
 	return w
@@ -78,7 +80,7 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 
 // Handler serves everything. It must be served by an http.Server, which tells
 // it the address that listens.
-func (w *Site) Handler() http.Handler { return w.guard(w.mux) }
+func (w *Site) Handler() http.Handler { return w.guard(http.StripPrefix(w.root, w.mux)) }
 
 // Link gives the path and query of a link that opens the pages once, within
 // ten minutes.
@@ -165,13 +167,13 @@ func (w *Site) serve(h handler) http.HandlerFunc {
 		}
 		switch {
 		case a.to != "":
-			http.Redirect(rw, r, a.to, http.StatusSeeOther)
+			http.Redirect(rw, r, w.root+a.to, http.StatusSeeOther)
 		case a.data != nil:
 			writeData(rw, a)
 		default:
 			rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 			if a.again != "" {
-				rw.Header().Set("Refresh", "4; url="+a.again)
+				rw.Header().Set("Refresh", "4; url="+w.root+a.again)
 			}
 			if a.status != 0 {
 				rw.WriteHeader(a.status)

@@ -3,8 +3,6 @@ package web
 import (
 	"strconv"
 	"strings"
-
-	"github.com/a-h/templ"
 )
 
 // houseName is the name of a household's head, or a word for none.
@@ -66,11 +64,11 @@ func (p *page) role() string {
 	return ""
 }
 
-func (l *recordLine) href() templ.SafeURL {
+func (l *recordLine) href() string {
 	if l.key.Type == householdType {
-		return templ.SafeURL("/household/" + l.key.ID.String())
+		return "/household/" + l.key.ID.String()
 	}
-	return templ.SafeURL("/record/" + string(l.key.Type) + "/" + l.key.ID.String())
+	return "/record/" + string(l.key.Type) + "/" + l.key.ID.String()
 }
 
 // house is the id of the household that the record is of, if it is here.

@@ -151,9 +151,15 @@ func (w *world) laptopTab(browser context.Context, l *rig.Laptop) *tab {
 	if err := l.JSON(w.ctx, &opened, "open", "--print"); err != nil {
 		w.t.Fatal(err)
 	}
-	p := w.tab(browser, "http://"+l.Addr)
+	p := w.tab(browser, "")
 	p.do(chromedp.Navigate(opened.Link))
-	p.until("location.pathname === '/' && document.readyState === 'complete'")
+	p.until("!!document.querySelector('main') && document.readyState === 'complete'")
+	// The pages are under a path that only the link tells.
+	at, err := chromedp.Run(p.ctx, chromedp.Evaluate[string]("location.href"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p.base = strings.TrimSuffix(at, "/")
 	return p
 }
 
