@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"html"
 	"net"
 	"net/http"
 	"os"
@@ -59,6 +61,8 @@ func (c *call) serve(ctx context.Context, listen string) error {
 		return err
 	}
 	defer s.Close()
+	clearWayIn(s.Dir())
+	defer clearWayIn(s.Dir())
 	l, err := net.Listen("tcp", listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return c.fail(c.say("地址 %s 已被占用，请用 --listen 换一个端口", "Address %s is in use; choose another port with --listen", listen))
@@ -191,7 +195,7 @@ func (c *call) openCmd() *cobra.Command {
 			}
 			c.printf("%s\n", link)
 			if !show {
-				browse(link)
+				browse(c.live.store.Dir(), link)
 			}
 			return nil
 		},
@@ -200,21 +204,60 @@ func (c *call) openCmd() *cobra.Command {
 	return cmd
 }
 
-// browse asks the desktop to show a link. Where there is no desktop the printed
-// link is all there is.
-func browse(link string) {
-	var cmd *exec.Cmd
+// browse asks the desktop to show a link. Where there is no desktop, or the way
+// there cannot be made, the printed link is all there is.
+//
+// The link itself must not stand in the arguments of another program: every user
+// of the machine can read those, and the first to use the link gets in. So the
+// browser is given the path of a page in the data folder, which only this user
+// can read and which leads on.
+func browse(dir, link string) {
+	var name string
+	var args []string
 	switch {
 	case runtime.GOOS == "windows":
-		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", link)
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler"}
 	case runtime.GOOS == "darwin":
-		cmd = exec.Command("open", link)
+		name = "open"
 	case os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "":
-		cmd = exec.Command("xdg-open", link)
+		name = "xdg-open"
 	default:
 		return
 	}
-	if cmd.Start() == nil {
+	page, err := leadOn(dir, link)
+	if err != nil {
+		return
+	}
+	time.AfterFunc(web.LinkLife, func() { os.Remove(page) })
+	if cmd := exec.Command(name, append(args, page)...); cmd.Start() == nil {
 		go cmd.Wait()
+	}
+}
+
+// wayIn names the pages that lead to a link. What an earlier run left of them
+// leads nowhere and is removed.
+const wayIn = "open-*.html"
+
+func leadOn(dir, link string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(dir, wayIn) // 0600
+	if err != nil {
+		return "", err
+	}
+	_, err = fmt.Fprintf(f, "<!DOCTYPE html><meta charset=utf-8><title>驻村通</title><meta http-equiv=refresh content=\"0;url=%s\">\n", html.EscapeString(link))
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+func clearWayIn(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, wayIn))
+	for _, name := range left {
+		os.Remove(name)
 	}
 }

@@ -20,9 +20,11 @@ import (
 	"time"
 )
 
-// How long a link works once it was made, and a session when nobody uses it.
+// LinkLife is how long a link works once it was made.
+const LinkLife = 10 * time.Minute
+
 const (
-	linkLife    = 10 * time.Minute
+	// sessionLife is how long a session lives when nobody uses it.
 	sessionLife = 30 * 24 * time.Hour
 	maxSessions = 32
 	maxLinks    = 64
@@ -101,7 +103,7 @@ func (d *doors) mint() string {
 		}
 	}
 	k := secret()
-	d.links[hashOf(k)] = link{until: now + linkLife}
+	d.links[hashOf(k)] = link{until: now + LinkLife}
 	return k
 }
 
