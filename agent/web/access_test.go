@@ -296,3 +296,15 @@ func TestOtherPorts(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(f.at+"/sync"))
 	until(t, ctx, "!!document.querySelector('.sync-state')")
 }
+
+// The way in is a page in the data folder.
+func TestOpenedFromAFile(t *testing.T) {
+	f := newFixture(t, true)
+	ctx := browser(t)
+	way := filepath.Join(t.TempDir(), "open.html")
+	if err := os.WriteFile(way, []byte(`<meta http-equiv=refresh content="0;url=`+f.base+f.site.Link()+`">`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, chromedp.Navigate("file://"+way))
+	until(t, ctx, "location.pathname.slice(25) === '/' && !!document.querySelector('main')")
+}

@@ -25,8 +25,8 @@ type house struct {
 	no      string
 	active  bool   // one that visits are owed to
 	since   string // the day it was registered
-	last    string // the day of the last counted visit
-	visits  int
+	last    string // the day of the last counted visit, up to the snapshot's day
+	visits  int    // without void ones
 }
 
 // title is the line by which people know the household.
@@ -48,7 +48,9 @@ type undelivered struct {
 
 // snapshot is what the lists know of the store at one moment.
 type snapshot struct {
-	houses  []*house // by village, group, name
+	today   string
+	newest  clock.Time // when the latest change was made
+	houses  []*house   // by village, group, name
 	byID    map[record.ID]*house
 	started map[record.Village]string // the first day of the village's team
 	counts  map[record.Type]int
@@ -98,6 +100,7 @@ type cache struct {
 	err     error           // of the last reading
 	stale   <-chan struct{} // closed when snap is no longer what the store holds
 	reading chan struct{}   // closed when the reading under way ends; nil when none is
+	own     bool            // the last change is this laptop's own and noted already
 	noted   []record.Key    // since the reading under way began
 }
 
@@ -109,9 +112,10 @@ func newCache(s *store.Store, forms *form.Set) *cache {
 	return &cache{store: s, forms: forms, patience: patience}
 }
 
-func (c *cache) get() (*snapshot, error) {
+// get gives a snapshot for a day, 2017-05-23.
+func (c *cache) get(today string) (*snapshot, error) {
 	c.mu.Lock()
-	if c.snap != nil {
+	if c.snap != nil && c.snap.today == today {
 		select {
 		case <-c.stale:
 		default:
@@ -121,11 +125,14 @@ func (c *cache) get() (*snapshot, error) {
 	}
 	if c.reading == nil {
 		c.reading, c.noted = make(chan struct{}), nil
-		go c.refresh(c.reading)
+		go c.refresh(c.reading, today)
 	}
 	reading, patience := c.reading, c.patience
-	if c.snap == nil {
+	switch {
+	case c.snap == nil:
 		patience = time.Hour
+	case c.own:
+		patience = 0
 	}
 	c.mu.Unlock()
 	enough := time.NewTimer(patience)
@@ -139,17 +146,17 @@ func (c *cache) get() (*snapshot, error) {
 	return c.snap, c.err
 }
 
-func (c *cache) refresh(done chan struct{}) {
+func (c *cache) refresh(done chan struct{}, today string) {
 	defer close(done)
 	// Taken before reading: a change that comes meanwhile makes it stale again.
 	stale := c.store.Changed()
-	snap, err := c.read()
+	snap, err := c.read(today)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reading, c.err = nil, err; err != nil {
 		return
 	}
-	c.snap, c.stale = snap, stale
+	c.snap, c.stale, c.own = snap, stale, len(c.noted) > 0
 	for _, k := range c.noted {
 		c.apply(k)
 	}
@@ -160,6 +167,7 @@ func (c *cache) note(k record.Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.noted = append(c.noted, k)
+	c.own = true
 	if c.snap != nil {
 		c.apply(k)
 	}
@@ -203,8 +211,8 @@ func (s *snapshot) rehouse(from *store.Store, id record.ID) {
 	s.sort()
 }
 
-func (c *cache) read() (*snapshot, error) {
-	s := &snapshot{byID: map[record.ID]*house{}, started: map[record.Village]string{}, counts: map[record.Type]int{}}
+func (c *cache) read(today string) (*snapshot, error) {
+	s := &snapshot{today: today, byID: map[record.ID]*house{}, started: map[record.Village]string{}, counts: map[record.Type]int{}}
 	// Households first: visits are counted for those that are here.
 	forms := c.forms.Forms()
 	slices.SortStableFunc(forms, func(a, b *form.Form) int {
@@ -214,6 +222,7 @@ func (c *cache) read() (*snapshot, error) {
 		waiting := 0
 		err := c.store.Each("", f.Type, func(r store.Record) bool {
 			s.counts[f.Type]++
+			s.newest = max(s.newest, r.View.Updated)
 			switch r.Way {
 			case merge.Local, merge.Sent:
 				waiting++
@@ -269,9 +278,9 @@ func (s *snapshot) take(r *store.Record) {
 		s.byID[h.id] = h
 	case visitType:
 		id, err := record.ParseID(text("household"))
-		if h := s.byID[id]; err == nil && h != nil {
+		if h := s.byID[id]; err == nil && h != nil && !r.View.Void {
 			h.visits++
-			if day := text("visit_date"); !r.View.Void && countedVisit(r.View.Fields) && day > h.last {
+			if day := text("visit_date"); countedVisit(r.View.Fields) && day > h.last && day <= s.today {
 				h.last = day
 			}
 		}

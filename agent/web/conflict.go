@@ -46,7 +46,7 @@ func (d *dispute) home() string {
 
 // waiting gives what waits for this person's decision, and what for others'.
 func (w *Site) waiting(p *page) (mine, others []wait, err error) {
-	snap, err := w.cache.get()
+	snap, err := p.snapshot()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -203,7 +203,7 @@ func choicesOf(fd *form.Field, typed []string, lang form.Lang) []option {
 func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string) ([]option, error) {
 	var out []option
 	if fd.Refers == householdType {
-		snap, err := w.cache.get()
+		snap, err := p.snapshot()
 		if err != nil {
 			return nil, err
 		}
@@ -354,7 +354,7 @@ func thousands(n string) string {
 // label is the title of a record that another one names.
 func (w *Site) label(p *page, t record.Type, id record.ID) string {
 	if t == householdType {
-		if snap, err := w.cache.get(); err == nil && snap.byID[id] != nil {
+		if snap, err := p.snapshot(); err == nil && snap.byID[id] != nil {
 			return snap.byID[id].title()
 		}
 	}
@@ -403,6 +403,7 @@ func (w *Site) firstAnswers(p *page, f *form.Form, v record.Village) (map[string
 		case fd.Kind == form.Calculate:
 		case len(given) > 0:
 			values[fd.Name] = given
+		case p.doubt() != "" && (fd.Kind == form.Date || fd.Name == "year"):
 		case fd.Kind == form.Date && fd.Required && fd.Policy == form.Author:
 			values[fd.Name] = []string{p.today}
 		case fd.Kind == form.Integer && fd.Name == "year":

@@ -312,7 +312,7 @@ func (w *Site) showForm(p *page, e *entry, status int, notice string) (reply, er
 	for _, name := range missing {
 		fi.missing = append(fi.missing, option{value: "f-" + name, label: e.form.Field(name).Label.In(p.lang)})
 	}
-	snap, err := w.cache.get()
+	snap, err := p.snapshot()
 	if err != nil {
 		return reply{}, err
 	}
@@ -321,7 +321,7 @@ func (w *Site) showForm(p *page, e *entry, status int, notice string) (reply, er
 		about, _ = record.ParseID(first(e.typed["household"]))
 	}
 	if fi.house = snap.byID[about]; fi.house != nil {
-		fi.due = snap.dueOf(fi.house, p.today)
+		fi.due = snap.dueOf(fi.house, p.counted())
 	}
 	fi.heading = w.headingOf(p, fi)
 	p.title, p.at = fi.heading, "find"
@@ -488,7 +488,7 @@ func (w *Site) save(p *page) (reply, error) {
 		}
 		return w.showForm(p, e, http.StatusUnprocessableEntity, notice)
 	}
-	saved, err := w.store.Save(p.r.Context(), e.edit(p.today))
+	saved, err := w.store.Save(p.r.Context(), e.edit(p.counted()))
 	var refusal *merge.Refusal
 	if errors.As(err, &refusal) {
 		return reply{}, errRole

@@ -324,11 +324,27 @@ func (f *fixture) post(path string, values url.Values) answer {
 // house gives the n-th household of the laptop.
 func (f *fixture) house(n int) *house {
 	f.t.Helper()
-	snap, err := f.site.cache.get()
-	if err != nil {
-		f.t.Fatal(err)
+	return f.snapshot().houses[n]
+}
+
+// snapshot is the store as the lists know it when they have caught up.
+func (f *fixture) snapshot() *snapshot {
+	f.t.Helper()
+	for {
+		snap, err := f.site.cache.get(f.today())
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.site.cache.mu.Lock()
+		stale := f.site.cache.stale
+		f.site.cache.mu.Unlock()
+		select {
+		case <-stale:
+			time.Sleep(time.Millisecond)
+		default:
+			return snap
+		}
 	}
-	return snap.houses[n]
 }
 
 // set saves fields of a record, as typed, in a store.
@@ -382,4 +398,9 @@ func (f *fixture) restart() {
 		f.t.Fatal(err)
 	}
 	f.serve()
+}
+
+// today is the laptop's.
+func (f *fixture) today() string {
+	return time.UnixMilli(f.laptop.Now()).In(beijing).Format(time.DateOnly)
 }

@@ -28,6 +28,8 @@ type page struct {
 	status store.Status
 	now    time.Time // corrected, Beijing
 	today  string    // 2017-05-23
+	snap   *snapshot // see snapshot
+	unsure *string   // see doubt
 	title  string
 	at     string // the entry of the menu that this page is under
 }
@@ -54,6 +56,57 @@ func (w *Site) page(r *http.Request) (*page, error) {
 	}
 	p.author = p.who()
 	return p, nil
+}
+
+// snapshot is the store as the lists of this page know it: one for the whole
+// page, so that all of it says the same and waits once.
+func (p *page) snapshot() (*snapshot, error) {
+	if p.snap != nil {
+		return p.snap, nil
+	}
+	var err error
+	p.snap, err = p.site.cache.get(p.today)
+	return p.snap, err
+}
+
+// A corrected clock that lies before what is here already, or this long after
+// it, is not believed: a battery has died, or somebody mistyped the year.
+const (
+	behindAtMost = 24 * time.Hour
+	aheadAtMost  = 365 * 24 * time.Hour
+)
+
+// doubt says why today's date cannot be right; it is empty when nothing speaks
+// against it. Until it is, nothing is counted by it and no answer begun with it.
+func (p *page) doubt() string {
+	if p.unsure != nil {
+		return *p.unsure
+	}
+	why := ""
+	if snap, err := p.snapshot(); err == nil {
+		last, id := p.lastContact(), "clock.sync"
+		if newest := snap.newest.Milli(); newest > last {
+			last, id = newest, "clock.record"
+		}
+		if off := p.now.Sub(time.UnixMilli(last)); last > 0 && (off < -behindAtMost || off > aheadAtMost) {
+			why = p.T(id, p.date(p.now), p.date(time.UnixMilli(last).In(beijing)))
+		}
+	}
+	p.unsure = &why
+	return why
+}
+
+// counted is the day that days are counted up to; empty while it is in doubt.
+func (p *page) counted() string {
+	if p.doubt() != "" {
+		return ""
+	}
+	return p.today
+}
+
+// date shows a day with its year.
+func (p *page) date(t time.Time) string {
+	return p.T("day.long", t.Year(), int(t.Month()), t.Day(), t.Format("Jan"))
 }
 
 // url is the address of a page of this site.
@@ -151,7 +204,7 @@ func (p *page) day(date string) string {
 	if t.Year() == p.now.Year() {
 		return p.T("day.short", int(t.Month()), t.Day(), t.Format("Jan"))
 	}
-	return p.T("day.long", t.Year(), int(t.Month()), t.Day(), t.Format("Jan"))
+	return p.date(t)
 }
 
 // moment shows a time, in ms since 1970.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
@@ -199,11 +200,7 @@ func (f *fixture) count(t record.Type) (n int) {
 // house2 is a household as the lists know it now.
 func (f *fixture) house2(id record.ID) *house {
 	f.t.Helper()
-	snap, err := f.site.cache.get()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return snap.byID[id]
+	return f.snapshot().byID[id]
 }
 
 // A visit of long ago is a backfill, and the lists know it at once.
@@ -213,9 +210,12 @@ func TestBackfill(t *testing.T) {
 	a := f.get("/record/visit/new?household=" + h.id.String())
 	values := filled(h)
 	values.Set("f.visit_date", "2024年12月30日")
-	f.site.cache.patience = 0 // from the page's own note, not from a new reading
 	f.post(a.path+"/save", values)
-	if got := f.house2(h.id).last; got != "2024-12-30" {
+	// From the page's own note, not from a new reading.
+	f.site.cache.mu.Lock()
+	noted := f.site.cache.snap
+	f.site.cache.mu.Unlock()
+	if got := noted.byID[h.id].last; got != "2024-12-30" {
 		t.Errorf("last visit %s", got)
 	}
 	id, _ := record.ParseID(strings.TrimPrefix(a.path, "/draft/"))
@@ -783,7 +783,7 @@ func TestWhoAndLanguage(t *testing.T) {
 
 func TestSearch(t *testing.T) {
 	f := newFixture(t, true)
-	snap, err := f.site.cache.get()
+	snap, err := f.site.cache.get(f.today())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -819,12 +819,134 @@ func TestDue(t *testing.T) {
 		{"never, but registered lately", "", "2025-01-01", "2024-01-01", 8, fine},
 		{"never, and the team came lately", "", "2019-01-01", "2024-12-20", 20, fine},
 		{"nothing is known", "", "", "", 0, fine},
+		// A year mistyped must not hide a household for ever, nor count backwards.
+		{"registered in the future", "", "2052-01-01", "2024-11-07", 63, alarm},
+		{"all in the future", "2052-01-01", "2052-01-01", "2052-01-01", 0, fine},
 	}
 	for _, tt := range tests {
 		h := &house{last: tt.last, since: tt.since}
 		s := &snapshot{started: map[record.Village]string{"": tt.start}}
 		if d := s.dueOf(h, "2025-01-09"); d.days != tt.days || d.level() != tt.want {
 			t.Errorf("%s: %d days, level %d; want %d, %d", tt.name, d.days, d.level(), tt.days, tt.want)
+		}
+	}
+}
+
+// A visit dated in the future is no visit yet, and a void one never was; both
+// are shown and marked.
+func TestVisitsThatDoNotCount(t *testing.T) {
+	f := newFixture(t, true).enter()
+	n := 0
+	for !f.house(n).active || f.house(n).visits == 0 {
+		n++
+	}
+	id := f.house(n).id
+	visit := func(day string) record.ID {
+		f.wall += 1000
+		return f.set(f.laptop, "杜旺火", visitType, record.ID{}, map[string]string{"household": id.String(), "visit_date": day, "visit_mode": "入户", "visit_result": "见到户主"})
+	}
+	visit("2025-01-08")
+	covered := func() int {
+		return f.snapshot().coverage(firstVillage.Code, "", f.today()).visited
+	}
+	before, visits := covered(), f.house2(id).visits
+	visit("2025-02-08")
+	visit("2052-01-08")
+	if h := f.house2(id); h.last != "2025-01-08" || h.visits != visits+2 || covered() != before {
+		t.Errorf("with visits of the future: last %s, %d visits, %d covered; before %d and %d", h.last, h.visits, covered(), visits, before)
+	}
+	if body := f.get("/household/" + id.String()).body; strings.Count(body, "日期还没到") != 2 || strings.Contains(body, "-30 天") {
+		t.Error("the household's page does not mark them")
+	}
+	// The page's own note of a save counts as a new reading does.
+	path, form := f.opened("/record/visit/new?household=" + id.String())
+	f.post(path+"/save", with(form, "f.visit_date", "2052-02-02", "f.visit_mode", "home", "f.visit_result", "met"))
+	if h := f.house2(id); h.last != "2025-01-08" {
+		t.Errorf("noted: %s", h.last)
+	}
+	void := visit("2025-01-09")
+	visits = f.house2(id).visits
+	if _, err := f.laptop.Save(t.Context(), store.Edit{Type: visitType, ID: void, Author: "杜旺火", Void: "记错"}); err != nil {
+		t.Fatal(err)
+	}
+	if h := f.house2(id); h.visits != visits-1 || h.last != "2025-01-08" {
+		t.Errorf("void: %d visits, last %s", h.visits, h.last)
+	}
+	if body := f.get("/household/" + id.String()).body; !strings.Contains(body, "另有 1 次作废") {
+		t.Error("the household's page counts a void visit")
+	}
+	// The day comes.
+	f.wall += (31 * 24 * time.Hour).Milliseconds()
+	if h := f.house2(id); h.last != "2025-02-08" {
+		t.Errorf("a month later: %s", h.last)
+	}
+}
+
+// A date that cannot be right is said, and nothing goes by it.
+func TestWrongClock(t *testing.T) {
+	f := newFixture(t, true).enter()
+	h := f.house(1)
+	wall := f.wall
+	for _, tt := range []struct {
+		years  int
+		synced bool
+		want   string
+	}{
+		{-10, true, "现在是2015年1月9日，可最后一次联系上办公室是2025年1月9日"},
+		{10, true, "现在是2035年1月9日，可最后一次联系上办公室是2025年1月9日"},
+		{-10, false, "现在是2015年1月9日，可这里最新的内容是2025年"},
+		{10, false, "现在是2035年1月9日，可这里最新的内容是2025年"},
+		{0, true, ""},
+	} {
+		f.wall = time.UnixMilli(wall).AddDate(tt.years, 0, 0).UnixMilli()
+		f.sync.state = SyncState{}
+		if tt.synced {
+			f.sync.state.Success = morning.Add(-time.Hour)
+		}
+		path, form := f.opened("/record/visit/new?household=" + h.id.String())
+		for _, page := range []string{"/", "/sync", path} {
+			body := f.get(page).body
+			if got := strings.Contains(body, "日期好像不对"); got != (tt.want != "") || !strings.Contains(body, tt.want) {
+				t.Errorf("%+d years, %s: said %v", tt.years, page, got)
+			}
+		}
+		if got := form.Get("f.visit_date"); (got == "") != (tt.want != "") {
+			t.Errorf("%+d years: begun with %q", tt.years, got)
+		}
+		today := f.get("/").body
+		if got := strings.Contains(today, "日期改准以后再算"); got != (tt.want != "") || tt.want != "" && (strings.Contains(today, "近期没有到期的农户") || strings.Contains(today, "已走访 ")) {
+			t.Errorf("%+d years: counted all the same", tt.years)
+		}
+		if !strings.Contains(today, "<h1>"+f.date()) {
+			t.Errorf("%+d years: the year is not in the heading", tt.years)
+		}
+	}
+}
+
+func (f *fixture) date() string {
+	d := time.UnixMilli(f.laptop.Now()).In(beijing)
+	return fmt.Sprintf("%d年%d月%d日", d.Year(), d.Month(), d.Day())
+}
+
+// "All delivered" is said when all is, and of nothing else.
+func TestDeliveryWords(t *testing.T) {
+	f := newFixture(t, false)
+	for _, tt := range []struct {
+		pending, quarantined uint64
+		want                 string
+	}{
+		{0, 0, "写下的都已送到办公室。"},
+		{0, 1, "1 处改动办公室暂未收下，请看送达情况。其余都已送到办公室。"},
+		{2, 0, "2 处改动还没送到"},
+		{2, 1, "1 处改动办公室暂未收下，请看送达情况。2 处改动还没送到"},
+	} {
+		p := &page{site: f.site, status: store.Status{Pending: tt.pending, Quarantined: tt.quarantined}, now: morning, today: "2025-01-09"}
+		var b strings.Builder
+		if err := deliveryWords(p, &delivery{stuck: int(tt.quarantined), oldest: morning.UnixMilli()}).Render(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(b.String(), ""); !strings.HasPrefix(text, tt.want) {
+			t.Errorf("%d pending, %d set aside: %s", tt.pending, tt.quarantined, text)
 		}
 	}
 }

@@ -276,6 +276,7 @@ type householdView struct {
 	people []person
 	visits []visit
 	total  int // of all visits
+	void   int // of them
 	rest   []related
 	all    bool
 }
@@ -288,7 +289,7 @@ type person struct {
 type visit struct {
 	recordLine
 	day, how, by, findings, needs, promised string
-	counted                                 bool
+	future                                  bool // its date has not come
 }
 
 // related are the other records of a household, by type.
@@ -311,12 +312,12 @@ func (w *Site) household(p *page) (reply, error) {
 		return reply{}, err
 	}
 	v := &householdView{recordView: w.view(p, r), all: p.r.URL.Query().Get("visits") == "all"}
-	snap, err := w.cache.get()
+	snap, err := p.snapshot()
 	if err != nil {
 		return reply{}, err
 	}
 	if h := snap.byID[id]; h != nil {
-		v.due, v.known = snap.dueOf(h, p.today), h.active
+		v.due, v.known = snap.dueOf(h, p.today), h.active && p.doubt() == ""
 	}
 	if v.banner, err = w.bannerOf(p); err != nil {
 		return reply{}, err
@@ -349,6 +350,9 @@ func (w *Site) household(p *page) (reply, error) {
 		}
 	}
 	v.total = len(v.visits)
+	for _, one := range v.visits {
+		v.void += boolInt(one.void)
+	}
 	if !v.all {
 		v.visits = v.visits[:min(maxVisits, len(v.visits))]
 	}
@@ -396,7 +400,7 @@ func (w *Site) visits(p *page, f *form.Form, found []store.Record) []visit {
 		}
 		out = append(out, visit{
 			recordLine: w.line(p, &r), day: text("visit_date"), how: strings.Join(how, p.T("list.between")), by: text("visitors"),
-			findings: text("findings"), needs: text("needs"), promised: text("promised"), counted: countedVisit(r.View.Fields),
+			findings: text("findings"), needs: text("needs"), promised: text("promised"), future: p.counted() != "" && day(r) > p.today,
 		})
 	}
 	return out

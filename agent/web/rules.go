@@ -85,7 +85,13 @@ func (d due) level() level {
 // dueOf counts the days since h was last visited, or since it or the team came.
 func (s *snapshot) dueOf(h *house, today string) due {
 	d := due{house: h, never: h.last == ""}
-	d.days, _ = daysBetween(max(h.last, h.since, s.started[h.village]), today)
+	from := ""
+	for _, day := range []string{h.last, h.since, s.started[h.village]} {
+		if day <= today { // a typing error may lie ahead
+			from = max(from, day)
+		}
+	}
+	d.days, _ = daysBetween(from, today)
 	return d
 }
 

@@ -79,7 +79,7 @@ func TestSnapshotOfABigStore(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	snap, err := c.get()
+	snap, err := c.get("2025-01-09")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestSnapshotOfABigStore(t *testing.T) {
 	}
 	start = time.Now()
 	for range 100 {
-		if again, err := c.get(); err != nil || again != snap {
+		if again, err := c.get("2025-01-09"); err != nil || again != snap {
 			t.Fatalf("made anew without a change (%v)", err)
 		}
 		snap.dues("2025-01-09")

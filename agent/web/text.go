@@ -107,6 +107,11 @@ var texts = map[string]said{
 	"today.delivery":         {"送达", "Delivery"},
 	"today.delivery.more":    {"看送达情况", "More about delivery"},
 
+	"clock.sync":   {"这台电脑的日期好像不对：现在是%s，可最后一次联系上办公室是%s。请在系统设置里改准，记走访时请自己填日期。", "This laptop's date seems wrong: it says %s, but the office was last reached on %s. Set it right in the system settings; enter the date of a visit yourself."},
+	"clock.record": {"这台电脑的日期好像不对：现在是%s，可这里最新的内容是%s写的。请在系统设置里改准，记走访时请自己填日期。", "This laptop's date seems wrong: it says %s, but the newest entry here is of %s. Set it right in the system settings; enter the date of a visit yourself."},
+	"clock.later":  {"日期改准以后再算。", "Counted when the date is right."},
+	"visit.future": {"日期还没到", "date to come"},
+
 	"coverage.words": {"已走访 %d 户，应访 %d 户", "%d of %d households visited"},
 	"coverage.none":  {"没有应走访的农户。", "No households to visit."},
 
@@ -126,8 +131,9 @@ var texts = map[string]said{
 	"due.ago":      {"%d 天前", "%d days ago"},
 
 	"delivery.all":     {"写下的都已送到办公室。", "Everything has been delivered to the office."},
+	"delivery.rest":    {"其余都已送到办公室。", "All the rest has been delivered to the office."},
 	"delivery.waiting": {"%d 处改动还没送到，最早的是%s写的。", "%d changes are not delivered yet; the oldest is from %s."},
-	"delivery.kinds":   {"其中：%s。", "Among them %s."},
+	"delivery.kinds":   {"它们在这些记录里：%s。", "They are in these records: %s."},
 	"delivery.kind":    {"%s %d 条", "%s: %d"},
 	"delivery.stuck":   {"%d 处改动办公室暂未收下，请看送达情况。", "%d changes were set aside by the office; see Delivery."},
 
@@ -215,6 +221,7 @@ var texts = map[string]said{
 	"house.nogroup":      {"（未分组）", "(no group)"},
 	"house.visits":       {"走访", "Visits"},
 	"house.visits.count": {"共 %d 次", "%d"},
+	"house.visits.void":  {"，另有 %d 次作废", ", and %d void"},
 	"house.visits.all":   {"看全部 %d 次", "See all %d"},
 	"house.novisits":     {"还没有走访记录。", "No visits recorded yet."},
 	"house.people":       {"家庭成员", "Members"},

@@ -43,12 +43,12 @@ func (w *Site) today(p *page) (reply, error) {
 	if !p.device.Enrolled() {
 		return reply{}, store.ErrNotEnrolled
 	}
-	snap, err := w.cache.get()
+	snap, err := p.snapshot()
 	if err != nil {
 		return reply{}, err
 	}
 	v := &todayView{houses: len(snap.houses), delivery: w.delivery(snap, p)}
-	v.dues = snap.dues(p.today)
+	v.dues = snap.dues(p.counted())
 	v.total = len(v.dues)
 	for _, d := range v.dues {
 		if d.level() == alarm {
@@ -57,6 +57,9 @@ func (w *Site) today(p *page) (reply, error) {
 	}
 	v.dues = v.dues[:min(maxDues, len(v.dues))]
 	for _, a := range p.device.Assigned.Villages {
+		if p.doubt() != "" {
+			break
+		}
 		v.coverage = append(v.coverage, snap.coverage(a.Code, a.Name, p.today))
 	}
 	if v.drafts, err = w.draftLines(p); err != nil {
@@ -81,12 +84,17 @@ func (w *Site) delivery(s *snapshot, p *page) delivery {
 	return d
 }
 
+// lastContact is when the office was last reached, in ms since 1970; 0 for never.
+func (p *page) lastContact() int64 {
+	if at := p.site.sync.State().Success; !at.IsZero() {
+		return at.UnixMilli()
+	}
+	return p.device.LastSync
+}
+
 // lastSync says when the office was last reached.
 func (d *delivery) lastSync(p *page) string {
-	last := p.device.LastSync
-	if !d.state.Success.IsZero() {
-		last = d.state.Success.UnixMilli()
-	}
+	last := p.lastContact()
 	if last == 0 {
 		return p.T("sync.never")
 	}
@@ -129,17 +137,17 @@ func (w *Site) find(p *page) (reply, error) {
 	if v.visit {
 		p.title = p.T("find.visit")
 	}
-	snap, err := w.cache.get()
+	snap, err := p.snapshot()
 	if err != nil {
 		return reply{}, err
 	}
 	var found []due
 	switch {
 	case v.onlyDue:
-		found = snap.dues(p.today)
+		found = snap.dues(p.counted())
 	default:
 		for _, h := range snap.search(v.q) {
-			found = append(found, snap.dueOf(h, p.today))
+			found = append(found, snap.dueOf(h, p.counted()))
 		}
 	}
 	if p.manyVillages() && v.village == "" && v.q == "" && !v.onlyDue {
@@ -204,7 +212,7 @@ type kindLine struct {
 
 func (w *Site) kinds(p *page) (reply, error) {
 	p.title, p.at = p.T("nav.records"), "records"
-	snap, err := w.cache.get()
+	snap, err := p.snapshot()
 	if err != nil {
 		return reply{}, err
 	}
@@ -327,7 +335,7 @@ const noticeable = 5
 
 func (w *Site) syncPage(p *page) (reply, error) {
 	p.title, p.at = p.T("nav.sync"), "sync"
-	snap, err := w.cache.get()
+	snap, err := p.snapshot()
 	if err != nil {
 		return reply{}, err
 	}

@@ -193,6 +193,7 @@
     day.type = "button";
     day.textContent = t.dataset.todayword;
     day.addEventListener("click", function () { set(t.dataset.today); });
+    day.hidden = !t.dataset.today;
     t.parentNode.appendChild(day);
     function set(v) { t.value = v; t.dispatchEvent(new Event("input", { bubbles: true })); t.dispatchEvent(new Event("change", { bubbles: true })); }
     var c = el("input", "calendar");
