@@ -26,10 +26,12 @@ type page struct {
 	author string // who is at the laptop
 	token  string
 	status store.Status
-	now    time.Time // corrected, Beijing
-	today  string    // 2017-05-23
-	snap   *snapshot // see snapshot
-	unsure *string   // see doubt
+	now    time.Time            // corrected, Beijing
+	today  string               // 2017-05-23
+	snap   *snapshot            // see snapshot
+	unsure *string              // see doubt
+	lowers map[told]string      // see lower
+	labels map[record.ID]string // titles of records that others name
 	title  string
 	at     string // the entry of the menu that this page is under
 }

@@ -2,7 +2,9 @@ package web
 
 import (
 	"encoding/binary"
+	"net/url"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,4 +105,50 @@ func TestSnapshotOfABigStore(t *testing.T) {
 		snap.search("王")
 	}
 	t.Logf("a list from it: %s", time.Since(start)/100)
+}
+
+// A page waits once for what others changed, however many of its parts ask, and
+// not at all for what it saved itself.
+func TestPagesWaitOnce(t *testing.T) {
+	f := newFixture(t, true).enter()
+	h := f.house(0)
+	f.snapshot()
+	c := f.site.cache
+	c.patience = time.Second
+	// A reading that takes for ever.
+	c.mu.Lock()
+	c.reading = make(chan struct{})
+	c.mu.Unlock()
+	path, form := f.opened("/record/visit/new?household=" + h.id.String())
+	start := time.Now()
+	if a := f.post(path+"/save", with(form, "f.findings", "查看了灶间")); !strings.Contains(a.path, "saved=") {
+		t.Fatalf("%d %s", a.status, a.path)
+	}
+	if took := time.Since(start); took >= c.patience {
+		t.Errorf("the page after a save waited %s", took)
+	}
+	c.mu.Lock()
+	c.own = false
+	c.mu.Unlock()
+	f.set(f.laptop, "杜旺火", householdType, h.id, map[string]string{"helper_name": "王帮扶"})
+	start = time.Now()
+	f.get("/household/" + h.id.String() + "?saved=household/" + h.id.String())
+	if took := time.Since(start); took < c.patience || took >= 2*c.patience {
+		t.Errorf("a page after somebody else's change waited %s, not once %s", took, c.patience)
+	}
+}
+
+// A list is searched by what its answers say, also of choices and of records
+// that others name.
+func TestListSearch(t *testing.T) {
+	f := newFixture(t, true).enter()
+	h := f.house(4)
+	for _, q := range []string{h.name, "入户", "经常走访 " + h.name, "杜旺火"} {
+		if body := f.get("/records/visit?q=" + url.QueryEscape(q)).body; !strings.Contains(body, `class="line"`) {
+			t.Errorf("%q finds nothing", q)
+		}
+	}
+	if body := f.get("/records/visit?q=" + url.QueryEscape("查无此事")).body; strings.Contains(body, `class="line"`) {
+		t.Error("nothing finds something")
+	}
 }
