@@ -16,7 +16,6 @@ import (
 // dispute is one register that waits for a decision.
 type dispute struct {
 	key    record.Key
-	form   *form.Form
 	fd     *form.Field // nil for the system's own registers
 	path   record.Path
 	title  string // of the record
@@ -29,6 +28,33 @@ type dispute struct {
 	other *control
 	// unread says why the value typed last could not be read.
 	unread string
+	clears bool // it may be decided that nothing is to stand
+}
+
+// retry is a decision that was asked for and not taken: what was typed, and
+// what stands in its way.
+type retry struct {
+	at     string // the dispute's anchor
+	typed  []string
+	words  string // what was typed, as people read it
+	unread string
+	moved  bool // the dispute is no longer what was shown
+	done   bool // the page shows it again
+}
+
+// seenRegister names what a page shows of one dispute: what else changed in the
+// record does not matter to it.
+func seenRegister(s merge.State, path record.Path) string {
+	if path.System() {
+		return seenOf(s)
+	}
+	part := merge.State{}
+	for _, p := range []record.Path{path.Standing(), path.Standing().Proposal()} {
+		if r, there := s[p]; there {
+			part[p] = r
+		}
+	}
+	return seenOf(part)
 }
 
 // anchor is the dispute's place on the page.
@@ -90,8 +116,9 @@ func (w *Site) disputes(p *page, waits []wait) ([]*dispute, error) {
 
 func (w *Site) dispute(p *page, r *store.Record, path record.Path) *dispute {
 	f := w.forms.Form(r.Key.Type)
-	d := &dispute{key: r.Key, form: f, fd: f.PathField(path), path: path, title: w.titleOf(p, r), label: p.pathLabel(f, path), seen: seenOf(r.State)}
+	d := &dispute{key: r.Key, fd: f.PathField(path), path: path, title: w.titleOf(p, r), label: p.pathLabel(f, path), seen: seenRegister(r.State, path)}
 	d.only = p.mayOnlyPropose(f, r.State, path)
+	d.clears = d.fd != nil && !d.fd.Required
 	switch {
 	case len(r.View.Conflicts[path]) > 0:
 		d.claims = w.pathClaims(p, f, path, r.View.Conflicts[path], false)
@@ -145,10 +172,10 @@ const maxDisputes = 20
 type span struct{ from, to, all int }
 
 func (w *Site) conflicts(p *page) (reply, error) {
-	return w.showConflicts(p, http.StatusOK, "", "")
+	return w.showConflicts(p, http.StatusOK, retry{})
 }
 
-func (w *Site) showConflicts(p *page, status int, at, unread string) (reply, error) {
+func (w *Site) showConflicts(p *page, status int, again retry) (reply, error) {
 	p.title, p.at = p.T("nav.conflicts"), "conflicts"
 	mine, others, err := w.waiting(p)
 	if err != nil {
@@ -165,11 +192,12 @@ func (w *Site) showConflicts(p *page, status int, at, unread string) (reply, err
 	}
 	for _, d := range ds {
 		d.from = from
-		if d.anchor() == at {
-			d.unread = unread
+		if d.anchor() == again.at && d.other != nil {
+			d.unread, again.done = again.unread, true
+			d.other.fill(again.typed)
 		}
 	}
-	return reply{status: status, body: conflictsPage(p, ds, span{from, min(from+maxDisputes, len(list)), len(list)})}, nil
+	return reply{status: status, body: conflictsPage(p, ds, again, span{from, min(from+maxDisputes, len(list)), len(list)})}, nil
 }
 
 // decide settles a dispute as the page asks, if it is still what the page
@@ -185,8 +213,16 @@ func (w *Site) decide(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if body.Get("_seen") != seenOf(r.State) {
-		return goTo("/conflicts?moved=1")
+	typed := slices.DeleteFunc(slices.Clone(body["value"]), func(t string) bool { return strings.TrimSpace(t) == "" })
+	d := dispute{key: r.Key, path: path}
+	again := retry{at: d.anchor(), typed: typed}
+	if body.Get("_seen") != seenRegister(r.State, path) {
+		again.moved, again.unread = true, p.T("record.moved")
+		f := w.forms.Form(r.Key.Type)
+		if fd := f.PathField(path); fd != nil && len(typed) > 0 {
+			again.words = w.typedWords(p, &entry{form: f, view: r.View}, fd, typed)
+		}
+		return w.showConflicts(p, http.StatusConflict, again)
 	}
 	var take record.Dot
 	var value record.Value
@@ -200,17 +236,20 @@ func (w *Site) decide(p *page) (reply, error) {
 			return reply{}, errAsked
 		}
 		e := &entry{form: w.forms.Form(r.Key.Type), view: r.View}
-		typed := slices.DeleteFunc(slices.Clone(body["value"]), func(t string) bool { return strings.TrimSpace(t) == "" })
+		if body.Get("clear") != "" {
+			typed = nil
+		}
 		value, err = e.parse(fd, typed)
 		var bad *form.ValueError
-		d := dispute{key: r.Key, path: path}
 		switch {
 		case errors.As(err, &bad):
-			return w.showConflicts(p, http.StatusUnprocessableEntity, d.anchor(), bad.Reason.In(p.lang))
+			again.unread = bad.Reason.In(p.lang)
+			return w.showConflicts(p, http.StatusUnprocessableEntity, again)
 		case err != nil:
 			return reply{}, err
 		case value.IsNull() && body.Get("clear") == "":
-			return w.showConflicts(p, http.StatusUnprocessableEntity, d.anchor(), p.T("conflict.nothing"))
+			again.unread = p.T("conflict.nothing")
+			return w.showConflicts(p, http.StatusUnprocessableEntity, again)
 		}
 	}
 	_, err = w.store.Decide(p.r.Context(), store.Decision{Record: id, Path: path, Take: take, Value: value, Author: p.author, Shown: r.State})

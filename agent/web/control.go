@@ -53,8 +53,15 @@ type control struct {
 	marks    []string
 	notes    []string
 	proposes bool   // this person may only propose
-	offer    string // the value that other answers give, as typed and as read
-	offered  string
+	comes    string // what a field that is worked out comes to
+}
+
+// fill puts into the control what was typed in it before.
+func (c *control) fill(typed []string) {
+	c.typed = first(typed)
+	for i := range c.options {
+		c.options[i].chosen = slices.Contains(typed, c.options[i].value)
+	}
 }
 
 // wide tells the controls that take the whole width of the form: long texts,
@@ -124,7 +131,7 @@ func shapeOf(fd *form.Field) shape {
 func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 	marks, _ := e.remarks(p)
 	asked := e.asked(p.today)
-	offers := e.form.Calculate(e.now, p.today)
+	results := e.form.Calculate(e.now, p.today)
 	var out []*control
 	for _, fd := range e.form.Fields {
 		c := &control{
@@ -160,8 +167,8 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 			}
 		}
 		c.filter = len(c.options) >= minFilter && (c.shape == choose || c.shape == checks && len(fd.Choices) == 0)
-		if v, there := offers[fd.Name]; there && (fd.Kind == form.Calculate || len(typed) == 0) {
-			c.offer, c.offered = rawOf(fd, v)[0], fd.Show(v, p.lang)
+		if v, there := results[fd.Name]; there && fd.Kind == form.Calculate {
+			c.comes = p.shown(fd, v)
 		}
 		c.proposes = p.mayOnlyPropose(e.form, e.shown, record.Path(fd.Name)) != ""
 		c.notes = w.notes(p, e, fd)
@@ -256,6 +263,9 @@ func (w *Site) notes(p *page, e *entry, fd *form.Field) []string {
 	}
 	if len(sides) > 0 {
 		out = append(out, p.T("form.contradicts", strings.Join(sides, p.T("list.between"))))
+	}
+	if lone(&e.view, path) {
+		return append(out, p.T("form.onlyproposed"))
 	}
 	for _, s := range e.view.Proposals[path] {
 		out = append(out, p.T("form.proposes", s.Author, p.shown(fd, s.Value), p.moment(s.At.Milli())))
@@ -358,11 +368,18 @@ func (w *Site) label(p *page, t record.Type, id record.ID) string {
 			return snap.byID[id].title()
 		}
 	}
-	r, err := w.store.Get(t, id)
-	if err != nil {
-		return p.T("ref.missing", short(id.String()))
+	if title, known := p.labels[id]; known {
+		return title
 	}
-	return w.titleOf(p, &r)
+	title := p.T("ref.missing", short(id.String()))
+	if r, err := w.store.Get(t, id); err == nil {
+		title = w.titleOf(p, &r)
+	}
+	if p.labels == nil {
+		p.labels = map[record.ID]string{}
+	}
+	p.labels[id] = title
+	return title
 }
 
 // titleOf is the line by which people know a record: its form's title fields.

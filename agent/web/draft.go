@@ -354,12 +354,12 @@ func (w *Site) headingOf(p *page, fi *filledIn) string {
 
 // kept is what the script learns when it has kept a draft.
 type kept struct {
-	At      string               `json:"at"`
-	Asked   map[string]bool      `json:"asked"`
-	Unread  map[string]string    `json:"unread"`
-	Marks   map[string][]string  `json:"marks"`
-	Missing [][2]string          `json:"missing"`
-	Offers  map[string][2]string `json:"offers"`
+	At      string              `json:"at"`
+	Asked   map[string]bool     `json:"asked"`
+	Unread  map[string]string   `json:"unread"`
+	Marks   map[string][]string `json:"marks"`
+	Missing [][2]string         `json:"missing"`
+	Results map[string]string   `json:"results"` // of the fields that are worked out
 	// Also is what another window wrote of a field that this one wrote too.
 	Also  map[string]string `json:"also"`
 	Stood string            `json:"stood"` // for the page to say from now on
@@ -392,7 +392,7 @@ func (w *Site) keep(p *page) (reply, error) {
 	if err := w.store.KeepDraft(p.r.Context(), e.draft); err != nil {
 		return reply{}, err
 	}
-	k := kept{At: p.now.Format("15:04:05"), Asked: e.asked(p.today), Unread: map[string]string{}, Missing: [][2]string{}, Offers: map[string][2]string{}, Also: map[string]string{}, Stood: e.stoodNow(p.r.PostForm), To: to}
+	k := kept{At: p.now.Format("15:04:05"), Asked: e.asked(p.today), Unread: map[string]string{}, Missing: [][2]string{}, Results: map[string]string{}, Also: map[string]string{}, Stood: e.stoodNow(p.r.PostForm), To: to}
 	for _, name := range both {
 		fd := e.form.Field(name)
 		k.Also[name] = p.T("form.also", w.typedWords(p, e, fd, e.typed[name]))
@@ -411,8 +411,9 @@ func (w *Site) keep(p *page) (reply, error) {
 		k.Missing = append(k.Missing, [2]string{"f-" + name, e.form.Field(name).Label.In(p.lang)})
 	}
 	for name, v := range e.form.Calculate(e.now, p.today) {
-		fd := e.form.Field(name)
-		k.Offers[name] = [2]string{rawOf(fd, v)[0], p.shown(fd, v)}
+		if fd := e.form.Field(name); fd.Kind == form.Calculate {
+			k.Results[name] = p.shown(fd, v)
+		}
 	}
 	return reply{data: k}, nil
 }

@@ -187,3 +187,34 @@ func TestLineBreakUntouched(t *testing.T) {
 		t.Errorf("%v %v %v", r.View.Fields["group_name"], r.View.Proposals, err)
 	}
 }
+
+// The box that filters a long list of choices takes none back and makes none.
+func TestFilterKeepsTheChoice(t *testing.T) {
+	f := newFixture(t, true)
+	ctx := browser(t)
+	enterBy(t, ctx, f)
+	do(t, ctx, chromedp.Navigate(f.at+"/record/person/new?household="+f.house(1).id.String()))
+	filter := func(q string) string {
+		return js[string](t, ctx, `(function () {
+			var b = document.querySelector("[data-field=relation] .filter");
+			b.value = "`+q+`";
+			b.dispatchEvent(new Event("input", {bubbles: true}));
+			return document.getElementById("f-relation").value;
+		})()`)
+	}
+	filter("之")
+	js[bool](t, ctx, "(document.getElementById('f-relation').value = 'son', document.getElementById('f-relation').dispatchEvent(new Event('change', {bubbles: true})), true)")
+	for _, q := range []string{"之女", "户主", ""} {
+		if got := filter(q); got != "son" {
+			t.Errorf("filter %q: %q is chosen", q, got)
+		}
+	}
+	do(t, ctx, chromedp.Navigate(f.at+"/record/person/new?household="+f.house(1).id.String()))
+	if got := filter("户主"); got != "" {
+		t.Errorf("the only hit chose itself: %q", got)
+	}
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("[data-field=relation] .filter"), "\r"))
+	if got := js[string](t, ctx, "document.getElementById('f-relation').value"); got != "head" {
+		t.Errorf("Enter took %q", got)
+	}
+}

@@ -683,12 +683,31 @@ func TestDecide(t *testing.T) {
 	if a := f.post("/decide", group[0]); !strings.Contains(a.path, "done=1") || fields().Fields["group_name"] != `"坳背组"` || len(fields().Conflicts["group_name"]) != 0 {
 		t.Errorf("%s: %v", a.path, fields().Conflicts)
 	}
-	// The page that is still open elsewhere shows what is no longer so.
-	if a := f.post("/decide", group[1]); !strings.Contains(a.path, "moved=1") || fields().Fields["group_name"] != `"坳背组"` {
-		t.Errorf("a decision on what was shown before: %s", a.path)
+	// The page that is still open elsewhere shows what is no longer so; what was
+	// written on it is not lost.
+	if a := f.post("/decide", group[1]); a.status != http.StatusConflict || fields().Fields["group_name"] != `"坳背组"` {
+		t.Errorf("a decision on what was shown before: %d", a.status)
+	}
+	if a := f.post("/decide", with(group[2], "value", "我写的第三个说法")); a.status != http.StatusConflict || !strings.Contains(a.body, "我写的第三个说法") {
+		t.Errorf("another value for what was decided: %d", a.status)
 	}
 	// Another value, by its code; nothing is no value.
 	other := forms("main_cause")[2]
+	other.Del("take")
+	other.Set("value", "")
+	old := maps.Clone(other)
+	// Something else in the record is no matter; a third value is.
+	f.wall += 60_000
+	f.set(f.laptop, "杜旺火", householdType, h.id, map[string]string{"house_area": "88"})
+	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"main_cause": "因学"})
+	if a := f.post("/decide", other); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("after another field changed: %d", a.status)
+	}
+	f.pull()
+	if a := f.post("/decide", with(old, "value", "land")); a.status != http.StatusConflict || !strings.Contains(a.body, `<option value="land" selected>`) {
+		t.Errorf("after a third value came: %d", a.status)
+	}
+	other = forms("main_cause")[len(forms("main_cause"))-1]
 	other.Del("take")
 	other.Set("value", "")
 	if a := f.post("/decide", other); a.status != http.StatusUnprocessableEntity {
@@ -698,6 +717,19 @@ func TestDecide(t *testing.T) {
 	f.post("/decide", other)
 	if fields().Fields["main_cause"] != `"disaster"` || len(fields().Conflicts) != 0 {
 		t.Errorf("%v", fields().Fields["main_cause"])
+	}
+	// That nothing is to stand is a decision too, where the form allows it.
+	f.set(f.laptop, "杜旺火", householdType, h.id, map[string]string{"main_cause": "因病", "arable_mu": "3", "house_structure": "砖混"})
+	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"house_structure": "土坯"})
+	f.pull()
+	none := forms("house_structure")
+	if none == nil || !strings.Contains(f.get("/conflicts").body, "都不要，定为空") {
+		t.Fatal("nothing to decide about the house's structure")
+	}
+	empty := with(none[len(none)-1], "clear", "1", "value", "")
+	empty.Del("take")
+	if f.post("/decide", empty); fields().Fields["house_structure"] != "" || len(fields().Conflicts) != 0 {
+		t.Errorf("decided for nothing: %v %v", fields().Fields["house_structure"], fields().Conflicts)
 	}
 	// The phone was settled by time; the other number can be taken back.
 	body := f.get("/record/household/" + h.id.String()).body
@@ -715,7 +747,7 @@ func TestDecide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := f.post("/decide", url.Values{"type": {"household"}, "id": {h.id.String()}, "path": {"helper_name"}, "_seen": {seenOf(r.State)}, "take": {r.State["helper_name~"].Siblings[0].Dot.String()}})
+	a := f.post("/decide", url.Values{"type": {"household"}, "id": {h.id.String()}, "path": {"helper_name"}, "_seen": {seenRegister(r.State, "helper_name")}, "take": {r.State["helper_name~"].Siblings[0].Dot.String()}})
 	if a.status != http.StatusForbidden {
 		t.Errorf("a decision that is the township's: %d", a.status)
 	}
@@ -739,6 +771,9 @@ func TestVoid(t *testing.T) {
 	}
 	if a := f.post(path, url.Values{"do": {"void"}, "_seen": {seen()}, "reason": {" "}}); !strings.Contains(a.body, "请写明为什么作废") {
 		t.Error("void without a reason")
+	}
+	if a := f.post(path, url.Values{"do": {"void"}, "_seen": {"old"}, "reason": {"记错了户"}}); !strings.Contains(a.body, `name="reason" value="记错了户"`) {
+		t.Errorf("the record moved: the reason is lost")
 	}
 	f.post(path, url.Values{"do": {"void"}, "_seen": {seen()}, "reason": {"记错了户"}})
 	if r, err := f.laptop.Get(visitType, id); err != nil || !r.View.Void || !strings.Contains(f.get(path).body, "记错了户") {
@@ -947,6 +982,41 @@ func TestDeliveryWords(t *testing.T) {
 		}
 		if text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(b.String(), ""); !strings.HasPrefix(text, tt.want) {
 			t.Errorf("%d pending, %d set aside: %s", tt.pending, tt.quarantined, text)
+		}
+	}
+}
+
+// Who may only propose reads a proposal once, and is not sent to decide it.
+func TestOwnProposal(t *testing.T) {
+	f := newFixture(t, true).enter()
+	path, form := f.opened("/record/household/new")
+	a := f.post(path+"/save", with(form, "f.head_name", "王小二", "f.poverty_attr", "general"))
+	text := func(body string) string {
+		_, body, _ = strings.Cut(body, `<dl class="profile">`)
+		return regexp.MustCompile(`<[^>]*>`).ReplaceAllString(body, "")
+	}
+	if body := text(a.body); strings.Contains(body, "建议“一般贫困户”") || strings.Count(body, "只是建议，尚待确认") != 1 || strings.Contains(body, "去定下来") {
+		t.Errorf("the household shows %s", body)
+	}
+	id := strings.TrimPrefix(strings.Split(a.path, "?")[0], "/household/")
+	edit := f.get("/record/household/" + id + "/edit").body
+	if formOf(t, edit).Get("f.poverty_attr") != "general" || !strings.Contains(edit, "现在填的只是建议") {
+		t.Error("the form does not hold the proposal")
+	}
+	// Beside what stands, the township is waited for; whoever decides is led there.
+	other := f.house(0).id
+	f.set(f.office, "宋芬娥", householdType, other, map[string]string{"helper_name": "李帮扶"})
+	f.pull()
+	f.set(f.laptop, "杜旺火", householdType, other, map[string]string{"helper_name": "王帮扶"})
+	if body := f.get("/household/" + other.String()).body; !strings.Contains(body, "等乡镇或办公室定") || strings.Contains(body, "去定下来") {
+		t.Error("who may not decide is sent to decide")
+	}
+	if _, err := f.laptop.SetDevice(t.Context(), func(d *store.Device) { d.Assigned.Role = identity.Office }); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []string{id, other.String()} {
+		if !strings.Contains(f.get("/household/"+h).body, "去定下来") {
+			t.Errorf("who decides is not led there: %s", h)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -43,8 +44,10 @@ type row struct {
 	// person may take them back.
 	others   []claim
 	takeable bool
-	// doubts are the contradicting values or proposals.
+	// doubts are the contradicting values or proposals; lone says that the value
+	// shown is itself the one proposal there is.
 	doubts []claim
+	lone   bool
 	only   string
 }
 
@@ -100,7 +103,9 @@ func (w *Site) view(p *page, r store.Record) *recordView {
 		if sides := r.View.Conflicts[path]; len(sides) > 0 {
 			row.doubts = p.claims(fd, sides[:len(sides)-1], false)
 		}
-		row.doubts = append(row.doubts, p.claims(fd, r.View.Proposals[path], true)...)
+		if row.lone = lone(&r.View, path); !row.lone {
+			row.doubts = append(row.doubts, p.claims(fd, r.View.Proposals[path], true)...)
+		}
 		v.rows = append(v.rows, row)
 	}
 	for name, value := range r.View.Fields {
@@ -110,6 +115,12 @@ func (w *Site) view(p *page, r store.Record) *recordView {
 	}
 	slices.SortFunc(v.unknown, func(a, b row) int { return cmp.Compare(a.path, b.path) })
 	return v
+}
+
+// lone tells whether what a field shows is one proposal and nothing else: that
+// need not be said beside it once more.
+func lone(v *merge.View, path record.Path) bool {
+	return len(v.Proposals[path]) == 1 && slices.Contains(v.Proposed, string(path))
 }
 
 // markLine is a mark with the name of its field, where its text does not say it.
@@ -419,12 +430,16 @@ func (w *Site) act(p *page) (reply, error) {
 	}
 	body := p.r.PostForm
 	here := "/record/" + string(f.Type) + "/" + id.String()
+	reason := strings.TrimSpace(body.Get("reason"))
+	moved := here + "?moved=1"
+	if reason != "" {
+		moved += "&reason=" + url.QueryEscape(clip(reason, 500)) + "#void"
+	}
 	if body.Get("_seen") != seenOf(r.State) {
-		return goTo(here + "?moved=1")
+		return goTo(moved)
 	}
 	switch body.Get("do") {
 	case "void":
-		reason := strings.TrimSpace(body.Get("reason"))
 		if reason == "" {
 			return goTo(here + "?why=1#void")
 		}
@@ -439,7 +454,7 @@ func (w *Site) act(p *page) (reply, error) {
 	default:
 		return reply{}, errAsked
 	}
-	return w.decided(r.Key, err, here+"?done=1", here+"?moved=1")
+	return w.decided(r.Key, err, here+"?done=1", moved)
 }
 
 // decided leads on after a decision, or back to where it was asked when the

@@ -98,12 +98,8 @@
         (k.marks[name] || []).forEach(function (m) { var p = el("p"); p.textContent = m; say.appendChild(p); });
         var input = f.querySelector("input:not([type=radio]):not([type=checkbox]), textarea");
         if (input) { if (k.unread[name]) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid"); }
-        var offer = k.offers[name], out = f.querySelector("[data-result]"), line = f.querySelector(".offer");
-        if (out) { if (offer) out.textContent = offer[1]; }
-        else if (line && line.dataset.words) {
-          line.hidden = !offer;
-          line.textContent = offer ? line.dataset.words.replace("§", offer[1]) : "";
-        }
+        var result = f.querySelector("[data-result]");
+        if (result) result.textContent = k.results[name] || result.dataset.result;
       });
       missing.textContent = k.missing.length ? missing.dataset.some + " " : missing.dataset.none;
       k.missing.forEach(function (m) {
@@ -214,6 +210,7 @@
   // A box that filters a long list of choices.
   all("[data-filter]").forEach(function (list) {
     if (!list.dataset.filter) return;
+    // Enter takes the only one that is left.
     var select = list.tagName === "SELECT";
     if (select && list.value) return;
     var box = el("input", "filter");
@@ -225,19 +222,27 @@
     box.addEventListener("input", function (e) {
       e.stopPropagation();
       var q = plain(box.value), hits = [];
+      // What is chosen stays in the list, and chosen: only a choice changes it.
+      var chosen = list.value;
       options.forEach(function (o) {
         var hit = !q || plain(o.textContent).indexOf(q) >= 0;
-        if (hit) hits.push(o);
+        if (hit || select && o.value === chosen) hits.push(o);
         if (!select) o.hidden = !hit && !o.querySelector("input").checked;
       });
       if (select) {
         while (list.options.length > 1) list.remove(1);
         hits.forEach(function (o) { list.add(o); });
-        list.selectedIndex = q && hits.length === 1 ? 1 : 0;
+        list.value = chosen;
+      }
+    });
+    box.addEventListener("keydown", function (e) {
+      if (e.key !== "Enter" || e.isComposing) return;
+      e.preventDefault();
+      if (select && box.value && list.options.length === 2) {
+        list.selectedIndex = 1;
         list.dispatchEvent(new Event("change", { bubbles: true }));
       }
     });
-    box.addEventListener("keydown", function (e) { if (e.key === "Enter") e.preventDefault(); });
   });
 
   // Search as one types.
