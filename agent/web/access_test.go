@@ -120,7 +120,7 @@ func TestSessions(t *testing.T) {
 
 	// Ten minutes are ten minutes.
 	late := f.site.Link()
-	f.up += 11 * time.Minute
+	f.up.Add(int64(11 * time.Minute))
 	res, err = stranger.Get(f.base + late)
 	if err != nil {
 		t.Fatal(err)
@@ -153,13 +153,13 @@ func TestSessions(t *testing.T) {
 			t.Errorf("the clock %+d years off: %d", years, a.status)
 		}
 	}
-	f.up += 29 * 24 * time.Hour
+	f.up.Add(int64(29 * 24 * time.Hour))
 	f.get("/")
-	f.up += 29 * 24 * time.Hour
+	f.up.Add(int64(29 * 24 * time.Hour))
 	if a := f.get("/"); a.status != 200 {
 		t.Errorf("a session that was used four weeks ago: %d", a.status)
 	}
-	f.up += 31 * 24 * time.Hour
+	f.up.Add(int64(31 * 24 * time.Hour))
 	if a := f.get("/"); a.status != http.StatusForbidden {
 		t.Errorf("a session of last month: %d", a.status)
 	}

@@ -267,11 +267,15 @@ func TestPagesFit(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(f.at+"/record/household/"+quarrelled.id.String()+"/edit"))
 	edit := js[string](t, ctx, "location.pathname.slice(25)")
 	visit := "/record/visit/" + f.lastVisitOf(house).String()
+	// Another window wrote in the same place.
+	_, other := f.enter().opened(draft)
+	f.post(draft+"/keep", with(other, "_serial", "1", "_stood", strings.ReplaceAll(other.Get("_stood"), "findings:", "findings:x"), "f.findings", "灶间已改好，屋顶还差几片瓦"))
 
-	pages := []struct{ name, path string }{
+	type shown struct{ name, path string }
+	pages := []shown{
 		{"today", "/"}, {"find", "/find"}, {"find-visit", "/find?for=visit&q=何"}, {"due", "/find?show=due"},
 		{"household", "/household/" + house.id.String()}, {"household-quarrel", "/household/" + quarrelled.id.String()},
-		{"visit", draft}, {"edit", edit}, {"record", visit}, {"record-household", "/record/household/" + quarrelled.id.String()},
+		{"visit", draft}, {"both", draft + "?why=both"}, {"edit", edit}, {"record", visit}, {"record-household", "/record/household/" + quarrelled.id.String()},
 		{"saved", "/household/" + house.id.String() + "?saved=household/" + quarrelled.id.String()},
 		{"conflicts", "/conflicts"}, {"sync", "/sync"}, {"records", "/records"}, {"list", "/records/person"}, {"me", "/me"}, {"nowhere", "/nowhere"},
 	}
@@ -283,7 +287,11 @@ func TestPagesFit(t *testing.T) {
 			name          string
 			width, height int64
 		}{{"wide", 1366, 768}, {"narrow", 360, 740}} {
-			for _, pg := range pages {
+			for _, pg := range append(pages, shown{"today-clock", "/"}, shown{"visit-clock", "/record/visit/new?household=" + house.id.String()}) {
+				f.wall = morning.UnixMilli()
+				if strings.HasSuffix(pg.name, "-clock") {
+					f.wall = morning.AddDate(-10, 0, 0).UnixMilli()
+				}
 				do(t, ctx, chromedp.EmulateViewport(size.width, size.height), chromedp.Navigate(f.at+pg.path))
 				if over := js[string](t, ctx, `(function () {
 					var w = document.documentElement.clientWidth, out = [];

@@ -52,8 +52,9 @@ type control struct {
 	unread   string
 	marks    []string
 	notes    []string
-	proposes bool   // this person may only propose
-	comes    string // what a field that is worked out comes to
+	also     []string // what other windows wrote here
+	proposes bool     // this person may only propose
+	comes    string   // what a field that is worked out comes to
 }
 
 // fill puts into the control what was typed in it before.
@@ -172,6 +173,9 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 		}
 		c.proposes = p.mayOnlyPropose(e.form, e.shown, record.Path(fd.Name)) != ""
 		c.notes = w.notes(p, e, fd)
+		for _, typed := range e.also(fd) {
+			c.also = append(c.also, p.T("form.also", w.typedWords(p, e, fd, typed)))
+		}
 		out = append(out, c)
 	}
 	return out, nil
@@ -269,9 +273,6 @@ func (w *Site) notes(p *page, e *entry, fd *form.Field) []string {
 	}
 	for _, s := range e.view.Proposals[path] {
 		out = append(out, p.T("form.proposes", s.Author, p.shown(fd, s.Value), p.moment(s.At.Milli())))
-	}
-	for _, typed := range e.also(fd) {
-		out = append(out, p.T("form.also", w.typedWords(p, e, fd, typed)))
 	}
 	return out
 }

@@ -287,6 +287,7 @@ type filledIn struct {
 	*entry
 	controls []*control
 	missing  []option // labels of required fields without an answer, by their ids
+	both     []option // and of those that another window wrote too
 	heading  string
 	house    *house // that the form is about, if it is about one
 	due      due
@@ -304,6 +305,9 @@ func (w *Site) showForm(p *page, e *entry, status int, notice string) (reply, er
 	}
 	fi := &filledIn{entry: e, controls: controls, notice: notice, window: secret()[:12]}
 	for _, c := range controls {
+		if notice != "" && len(e.also(c.fd)) > 0 {
+			fi.both = append(fi.both, option{value: c.id, label: c.label})
+		}
 		if c.proposes && fi.proposals == "" {
 			fi.proposals = p.mayOnlyPropose(e.form, e.shown, record.Path(c.fd.Name))
 		}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,8 +79,8 @@ func (f *fakeSync) Now()             { f.mu.Lock(); defer f.mu.Unlock(); f.asked
 type fixture struct {
 	t      *testing.T
 	dir    string
-	wall   int64         // ms since 1970, of both
-	up     time.Duration // how long the agent has been running
+	wall   int64        // ms since 1970, of both
+	up     atomic.Int64 // ns; how long the agent has been running
 	laptop *store.Store
 	office *store.Store
 	cursor map[record.Village]uint64
@@ -226,7 +227,7 @@ func (f *fixture) pull() {
 // serve serves the laptop's pages on a free port of loopback.
 func (f *fixture) serve() {
 	f.site = New(f.laptop, f.sync, Options{Clock: func() time.Time { return time.UnixMilli(f.wall) }, Version: "test"})
-	f.site.doors.uptime = func() time.Duration { return f.up }
+	f.site.doors.uptime = func() time.Duration { return time.Duration(f.up.Load()) }
 	f.site.cache.patience = time.Minute // what a test asks for is always of now
 	addr := "127.0.0.1:0"
 	if f.base != "" {

@@ -45,9 +45,9 @@ func TestIconAgain(t *testing.T) {
 	js[bool](t, a, typeIn("f-findings", "又点了一次图标，"))
 	until(t, a, keptNow)
 
-	f.up += sessionLife + time.Hour
+	f.up.Add(int64(sessionLife + time.Hour))
 	js[bool](t, a, typeIn("f-findings", "过期以后写的"))
-	until(t, a, notKept+" && document.getElementById('kept').textContent.includes('再点一次驻村通的图标')")
+	until(t, a, notKept+" && document.getElementById('kept').textContent.includes('要重新打开驻村通')")
 	js[bool](t, a, pressed)
 	until(t, a, "document.getElementById('kept').textContent.startsWith('没有保存。')")
 	enterBy(t, b, f)
@@ -121,7 +121,7 @@ func TestTwoTabs(t *testing.T) {
 	js[bool](t, b, typeIn("f-findings", "乙也写"))
 	until(t, b, "document.querySelector('[data-field=findings] .say').textContent.includes('甲写的走访情况')")
 	js[bool](t, b, pressed)
-	until(t, b, "location.search === '?why=both' && document.querySelector('[data-field=findings]').textContent.includes('乙也写') && document.getElementById('f-findings').value === '甲写的走访情况'")
+	until(t, b, "location.search === '?why=both' && document.querySelector('.notice a').hash === '#f-findings' && document.querySelector('[data-field=findings]').textContent.includes('乙也写') && document.getElementById('f-findings').value === '甲写的走访情况'")
 	// A has nothing new to say, and saves what it sees.
 	js[bool](t, a, typeIn("f-findings", "，完"))
 	until(t, a, keptNow)
