@@ -154,7 +154,7 @@ func TestVisitByKeyboard(t *testing.T) {
 	tabTo(t, ctx, "e.name === 'f.follow_up'")
 	do(t, ctx, chromedp.KeyEvent("下个月"))
 	keys(t, ctx, kb.Enter)
-	until(t, ctx, "document.activeElement.name === 'f.follow_up' && document.activeElement.value === '下个月' && !!document.querySelector('.unread')")
+	until(t, ctx, "document.activeElement.name === 'f.follow_up' && document.activeElement.value === '下个月' && !!document.querySelector('.notice.bad') && document.readyState === 'complete'")
 	if got := js[string](t, ctx, "document.getElementById('f-findings').value"); got != "灶台已经修好，老人身体还好" {
 		t.Errorf("what was typed elsewhere: %q", got)
 	}

@@ -18,6 +18,9 @@
 //     the field; only what cannot be read is sent back.
 //   - A decision is taken on what was shown: if the record has changed since, it
 //     is shown again instead.
+//   - No day is counted and no answer begun by a date that cannot be right: one
+//     before what is here already, or over a year after. A visit counts from its
+//     day on, not before.
 //   - No page, picture or answer without a session, and a session only by a link
 //     that works once, for ten minutes. The request must name the very address
 //     that listens here, and a path that nobody else knows; a POST carries the
