@@ -260,6 +260,15 @@ func (w *Site) guard(next http.Handler) http.Handler {
 			w.door(rw, r, http.StatusMisdirectedRequest, "door.host", "door.host.next")
 		case r.URL.Path == "/open":
 			w.open(rw, r)
+		case w.inside(r.URL.Path) && !w.doors.in(sessionOf(r)) && r.Method == http.MethodPost && cross.Check(r) == nil:
+			// What somebody filled in is on its way: it stays on the page that is shown
+			// instead, to be sent again.
+			r.Body = http.MaxBytesReader(rw, r.Body, maxBody)
+			if err := r.ParseForm(); err != nil {
+				w.door(rw, r, http.StatusBadRequest, "door.body", "door.body.next")
+				return
+			}
+			w.door(rw, r, http.StatusForbidden, "door.closed", "door.again")
 		case !w.inside(r.URL.Path), !w.doors.in(sessionOf(r)):
 			w.door(rw, r, http.StatusForbidden, "door.closed", "door.closed.next")
 		case cross.Check(r) != nil:
@@ -316,7 +325,7 @@ func (w *Site) door(rw http.ResponseWriter, r *http.Request, status int, what, n
 		p.lang = language(d.Language)
 	}
 	h := sha256.Sum256([]byte(doorStyle))
-	rw.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(h[:])+"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	rw.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(h[:])+"'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.WriteHeader(status)
 	if err := doorPage(p, what, next).Render(r.Context(), rw); err != nil && r.Context().Err() == nil {

@@ -306,6 +306,27 @@ func TestFormOutlivesItsSession(t *testing.T) {
 	}
 }
 
+// Without the script a form is sent to a session that has ended: it stays on the
+// page that says so, and goes through from there.
+func TestSentToNoSession(t *testing.T) {
+	f := newFixture(t, true).enter()
+	path, form := f.opened("/record/visit/new?household=" + f.house(1).id.String())
+	f.up.Add(int64(sessionLife + time.Hour))
+	const text = "过期以后写的，\"两行\"\r\n第二行"
+	a := f.post(path+"/save", with(form, "f.findings", text))
+	if a.status != http.StatusForbidden || !strings.Contains(a.body, "没有丢") {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	f.enter()
+	_, body, _ := strings.Cut(a.body, "<form ")
+	if b := f.post(path+"/save", formOf(t, `<form id="entry"`+body)); !strings.Contains(b.path, "saved=") {
+		t.Errorf("again: %d %s", b.status, b.path)
+	}
+	if r := f.record(visitType, strings.TrimPrefix(path, "/draft/")); first(r.View.Fields["findings"].Texts()) != strings.ReplaceAll(text, "\r", "") {
+		t.Errorf("saved %s", r.View.Fields["findings"])
+	}
+}
+
 // A save of what was saved already is no other save; one that brings something
 // else is opened again on what was saved, and nothing of it is lost or written
 // unasked.

@@ -63,6 +63,8 @@ var texts = map[string]said{
 	"door.in":          {"没有自动打开？点这里进入", "Not opening by itself? Click here"},
 	"door.closed":      {"请从驻村通的图标或命令打开本页", "Open this page with Zhucun's icon or command"},
 	"door.closed.next": {"请在这台电脑上运行 zhucun-agent open，它会打开一个只能用一次的链接。存成草稿的都还在。", "Run zhucun-agent open on this laptop: it opens a link that works once. Every draft that was kept is still there."},
+	"door.again":       {"您刚才填的还在这一页上，没有丢，也还没有保存。请在这台电脑上运行 zhucun-agent open（或点驻村通的图标），打开以后回到这一页，再按下面的按钮。", "What you filled in is still on this page, neither lost nor saved. Run zhucun-agent open on this laptop (or click Zhucun's icon), then come back to this page and press the button."},
+	"door.again.do":    {"再送一次", "Send it again"},
 	"door.link":        {"这个链接已经失效", "This link no longer works"},
 	"door.link.next":   {"请再运行一次 zhucun-agent open，链接十分钟内有效，只能用一次。", "Run zhucun-agent open again: a link works once, within ten minutes."},
 	"door.used":        {"这个链接已经用过一次", "This link has been used already"},
