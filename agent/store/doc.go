@@ -40,7 +40,7 @@
 //	  log/STREAM            number (8) -> CBOR entry *: a change of this laptop's
 //	  record/TYPE           id (16) -> touched, state *; e.g. record/visit
 //	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record
-//	  review                id (16) -> c or p, type; records with conflicts, or proposals alone
+//	  review                id (16) -> conflicts, proposals (varints), type: records that wait for a person
 //	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined
 //	  receipt               stream (16) number of the last entry (8) -> CBOR journal.Receipt
 //	  stage                 id (16) type -> how far own streams were acknowledged, state *; pages not yet part of the village

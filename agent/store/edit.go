@@ -174,9 +174,13 @@ func news(f *form.Form, now merge.State, fields map[string]record.Value) map[str
 	return told
 }
 
-// stands tells whether somebody's live value is what w would write.
+// stands tells whether somebody's live value is what w would write, or would
+// propose.
 func stands(s merge.State, w record.Write) bool {
-	return slices.ContainsFunc(s[w.Path].Siblings, func(sib merge.Sibling) bool { return sib.Value == w.Value })
+	holds := func(p record.Path) bool {
+		return slices.ContainsFunc(s[p].Siblings, func(sib merge.Sibling) bool { return sib.Value == w.Value })
+	}
+	return holds(w.Path) || w.Path.IsProposal() && holds(w.Path.Standing())
 }
 
 // target finds or names the record of an edit.

@@ -83,22 +83,21 @@ func (t *tx) heads() (map[string]uint64, error) {
 	return heads, nil
 }
 
-// holds tells whether the streams may go on in this store.
-func (s *Store) holds(d *Device, heads map[string]uint64) bool {
+// holds tells whether the streams may go on in this store, and how many entries
+// of each the note knows and the store does not.
+func (s *Store) holds(d *Device, heads map[string]uint64) (bool, map[string]uint64) {
 	raw, err := os.ReadFile(s.leaseFile(d))
 	var l lease
-	if err != nil || json.Unmarshal(raw, &l) != nil || !hmac.Equal(l.MAC, l.sign(d.Key)) {
-		return false
+	if err != nil || json.Unmarshal(raw, &l) != nil || !hmac.Equal(l.MAC, l.sign(d.Key)) || l.Machine != machine() || l.Path != s.folder() {
+		return false, nil
 	}
-	if l.Machine != machine() || l.Path != s.folder() {
-		return false
-	}
+	missing := map[string]uint64{}
 	for stream, seq := range l.Heads {
 		if heads[stream] < seq {
-			return false
+			missing[stream] = seq - heads[stream]
 		}
 	}
-	return true
+	return len(missing) == 0, missing
 }
 
 // claim looks at the note when the store is opened: where it does not hold, the
@@ -107,14 +106,17 @@ func (s *Store) claim(ctx context.Context) error {
 	if s.opt.Leases == "" {
 		return nil
 	}
-	holds := true
+	holds, missing := true, map[string]uint64{}
 	err := s.view(func(t *tx) error {
 		d, err := t.dev()
 		if err != nil || s.leaseFile(d) == "" {
 			return err
 		}
 		heads, err := t.heads()
-		holds = len(heads) == 0 || s.holds(d, heads)
+		if err == nil {
+			holds, missing = s.holds(d, heads)
+			holds = holds || len(heads) == 0 // nothing goes on
+		}
 		return err
 	})
 	if err != nil || holds {
@@ -128,6 +130,9 @@ func (s *Store) claim(ctx context.Context) error {
 			}
 			if len(v.owns) == 0 {
 				continue
+			}
+			for s := range v.owns {
+				v.place.Missing += missing[s.String()]
 			}
 			v.retire()
 			if err := v.note(); err != nil {

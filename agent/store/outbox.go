@@ -228,12 +228,15 @@ type Status struct {
 	Pending     uint64 // own changes without a receipt
 	Delivered   uint64 // own changes with one
 	Quarantined uint64 // own changes that the server set aside
-	Conflicts   uint64 // records that have conflicts
-	Proposals   uint64 // records that have proposals and no conflict
+	Conflicts   uint64 // registers that have conflicts
+	Proposals   uint64 // registers that have proposals
 	Records     uint64
 	// Renewed is when it last showed that a stream of the laptop's might have gone
 	// on elsewhere (an older image, a copy), ms since 1970, corrected; 0 is never.
-	Renewed  int64
+	Renewed int64
+	// Missing counts entries that the laptop had written and that are not here: the
+	// store is an older image, or the disk lost them. The server may have them.
+	Missing  uint64
 	Villages []VillageStatus
 }
 
@@ -279,6 +282,7 @@ func (s *Store) Status() (st Status, err error) {
 				vs.Records += n
 			}
 			st.Renewed = max(st.Renewed, v.place.Renewed)
+			st.Missing += v.place.Missing
 			st.Villages = append(st.Villages, vs)
 			st.Pending += vs.Pending
 			st.Delivered += vs.Delivered

@@ -290,3 +290,42 @@ func TestVerifyBesideSaves(t *testing.T) {
 		}
 	}
 }
+
+// A status counts what waits for a person one by one, as a list of it does.
+func TestStatusCountsRegisters(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	a := save(t, s, Edit{Type: "household", Fields: fields("head_name", "张三丰", "group_name", "一组")})
+	opened := read(t, s, a.Key)
+	for _, who := range []string{"王书记", "李队员"} {
+		save(t, s, Edit{Type: "household", ID: a.Key.ID, Author: who, Shown: opened.State,
+			Fields: fields("head_name", who+"改", "group_name", who+"组", "helper_name", who+"帮")})
+	}
+	st, err := s.Status()
+	if err != nil || st.Conflicts != 2 || st.Proposals != 1 {
+		t.Errorf("%d conflicts, %d proposals, %v; want 2, 1", st.Conflicts, st.Proposals, err)
+	}
+	for path := range read(t, s, a.Key).View.Conflicts {
+		if _, err := s.Decide(ctx, Decision{Record: a.Key.ID, Path: path, Value: record.Text("定下来的")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st, err = s.Status(); err != nil || st.Conflicts != 0 || st.Proposals != 1 {
+		t.Errorf("%d conflicts, %d proposals, %v; want 0, 1", st.Conflicts, st.Proposals, err)
+	}
+}
+
+// An import that says what stands already proposes nothing.
+func TestImportOfWhatStands(t *testing.T) {
+	s := enrolled(t, identity.Office)
+	a := save(t, s, Edit{Type: "household", Fields: fields("head_name", "张三丰", "helper_name", "赵帮扶")})
+	if _, err := s.SetDevice(ctx, func(d *Device) { d.Assigned.Role = identity.TeamMember }); err != nil {
+		t.Fatal(err)
+	}
+	again := save(t, s, Edit{Type: "household", ID: a.Key.ID, Source: Import, Fields: fields("head_name", "张三丰", "helper_name", "赵帮扶")})
+	if again.Changed {
+		t.Errorf("something was written: %+v", read(t, s, a.Key).State)
+	}
+	if again = save(t, s, Edit{Type: "household", ID: a.Key.ID, Source: Import, Fields: fields("helper_name", "钱帮扶")}); !again.Changed {
+		t.Error("another value is not proposed")
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -138,35 +139,47 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 	return b.Put(k.ID[:], packRecord(tc, s))
 }
 
-// The first byte under an id in the bucket review; the type follows.
-const (
-	waitsConflict = 'c' // at least one conflict
-	waitsProposal = 'p' // proposals only
-)
+// waits is what stands under an id in the bucket review: how many registers of
+// the record have conflicts and how many proposals, as varints, and its type.
+func waits(t record.Type, conflicts, proposals int) []byte {
+	b := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(conflicts)), uint64(proposals))
+	return append(b, t...)
+}
+
+// readWaits reads what waits gave.
+func readWaits(raw []byte) (t record.Type, conflicts, proposals uint64, err error) {
+	conflicts, n := binary.Uvarint(raw)
+	if n > 0 {
+		var m int
+		if proposals, m = binary.Uvarint(raw[n:]); m > 0 && len(raw) > n+m {
+			return record.Type(raw[n+m:]), conflicts, proposals, nil
+		}
+	}
+	return "", 0, 0, fmt.Errorf("%w: review list", ErrDamaged)
+}
 
 // review lists the record among those that wait for a person, or no longer.
 func (v *village) review(k record.Key, view merge.View) error {
 	b := v.b.Bucket(bucketReview)
+	conflicts, proposals := len(view.Conflicts), len(view.Proposals)
 	var want []byte
-	switch {
-	case len(view.Conflicts) > 0:
-		want = append([]byte{waitsConflict}, k.Type...)
-	case len(view.Proposals) > 0:
-		want = append([]byte{waitsProposal}, k.Type...)
+	if conflicts+proposals > 0 {
+		want = waits(k.Type, conflicts, proposals)
 	}
 	has := b.Get(k.ID[:])
 	if bytes.Equal(has, want) {
 		return nil
 	}
-	count := func(entry []byte, by uint64) {
-		if len(entry) > 0 && entry[0] == waitsConflict {
-			v.place.Conflicts += by
-		} else if len(entry) > 0 {
-			v.place.Proposals += by
+	if has != nil {
+		_, c, p, err := readWaits(has)
+		if err != nil {
+			return err
 		}
+		v.place.Conflicts -= c
+		v.place.Proposals -= p
 	}
-	count(has, ^uint64(0))
-	count(want, 1)
+	v.place.Conflicts += uint64(conflicts)
+	v.place.Proposals += uint64(proposals)
 	v.dirty = true
 	if want == nil {
 		return b.Delete(k.ID[:])

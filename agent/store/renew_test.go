@@ -72,29 +72,30 @@ func TestLease(t *testing.T) {
 		// from before its last save, and says where the agent starts next.
 		happens func(t *testing.T, dir, leases, image string) string
 		same    bool
+		missing uint64
 	}{
-		{"nothing", func(_ *testing.T, dir, _, _ string) string { return dir }, true},
+		{"nothing", func(_ *testing.T, dir, _, _ string) string { return dir }, true, 0},
 		{"an older image is put back", func(t *testing.T, dir, _, image string) string {
 			copyFile(t, image, filepath.Join(dir, fileName))
 			return dir
-		}, false},
+		}, false, 1},
 		{"the folder is copied", func(t *testing.T, dir, _, _ string) string {
 			other := filepath.Join(t.TempDir(), "copy")
 			copyFile(t, filepath.Join(dir, fileName), filepath.Join(other, fileName))
 			return other
-		}, false},
+		}, false, 0},
 		{"another machine, which has no note", func(t *testing.T, dir, leases, _ string) string {
 			if err := os.RemoveAll(leases); err != nil {
 				t.Fatal(err)
 			}
 			return dir
-		}, false},
+		}, false, 0},
 		{"the note is somebody's invention", func(t *testing.T, dir, leases, _ string) string {
 			if err := os.WriteFile(filepath.Join(leases, "device.lease"), []byte(`{"machine":"","path":"","heads":{}}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			return dir
-		}, false},
+		}, false, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,6 +121,9 @@ func TestLease(t *testing.T) {
 			st, err := s.Status()
 			if err != nil || (st.Renewed != 0) == tt.same {
 				t.Errorf("told to the person: %d, %v", st.Renewed, err)
+			}
+			if st.Missing != tt.missing {
+				t.Errorf("%d entries are said to be missing, want %d", st.Missing, tt.missing)
 			}
 			// From then on all is well: the stream of now goes on.
 			now := writing(t, s)

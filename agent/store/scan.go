@@ -107,10 +107,11 @@ func (s *Store) Referring(target record.ID, t record.Type, yield func(Record) bo
 func (s *Store) Reviews(yield func(Record) bool) error {
 	open := func(v *village) *bbolt.Bucket { return v.b.Bucket(bucketReview) }
 	return s.scan("", open, nil, func(v *village, k, kind []byte) (Record, error) {
-		if len(kind) < 2 || len(k) != 16 {
+		t, _, _, err := readWaits(kind)
+		if err != nil || len(k) != 16 {
 			return Record{}, fmt.Errorf("%w: review list", ErrDamaged)
 		}
-		return v.mustLoad(record.Type(kind[1:]), record.ID(k))
+		return v.mustLoad(t, record.ID(k))
 	}, yield)
 }
 

@@ -44,12 +44,15 @@ type place struct {
 	Behind map[record.Stream]uint64 `cbor:"8,keyasint,omitempty"`
 	// Counts are kept so that a status reads no records.
 	Records     map[record.Type]uint64 `cbor:"9,keyasint,omitempty"`
-	Conflicts   uint64                 `cbor:"10,keyasint,omitempty"` // records that have some
-	Proposals   uint64                 `cbor:"12,keyasint,omitempty"` // records that have nothing but these
+	Conflicts   uint64                 `cbor:"10,keyasint,omitempty"` // registers that have some
+	Proposals   uint64                 `cbor:"12,keyasint,omitempty"` // registers that have some
 	Quarantined uint64                 `cbor:"11,keyasint,omitempty"`
 	// Renewed is when it last showed that one of the laptop's streams had gone on
 	// elsewhere, ms since 1970, corrected; 0 is never.
 	Renewed int64 `cbor:"13,keyasint,omitempty"`
+	// Missing counts entries that the laptop had written, by its own note, and that
+	// are not in the store.
+	Missing uint64 `cbor:"14,keyasint,omitempty"`
 }
 
 // own is what the laptop knows of a stream of its own.

@@ -442,21 +442,20 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	if err != nil {
 		return at, err
 	}
-	attempts := 0
 	// The server's time comes from between the end of the request and the
 	// beginning of the answer. Either may itself take minutes, as to dial and to
 	// shake hands may, and to store what came.
-	var left, came atomic.Int64
+	var left, came, trips atomic.Int64
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(w httptrace.WroteRequestInfo) {
 			if w.Err == nil {
 				left.Store(c.store.Wall())
+				trips.Add(1)
 			}
 		},
 		GotFirstResponseByte: func() { came.Store(c.store.Wall()) },
 	})
 	attempt := func() (io.Reader, error) {
-		attempts++
 		left.Store(0)
 		if !isSync {
 			return bytes.NewReader(body), nil
@@ -480,8 +479,7 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		req.Header.Set("Authorization", "Bearer "+d.Token)
 	}
 	resp, err := c.http.Do(req)
-	// The library asks for the body once to learn its length.
-	r.RoundTrips += max(attempts-1, 1)
+	r.RoundTrips += int(trips.Load())
 	if err != nil {
 		if errors.Is(err, errPin) {
 			return at, err
