@@ -19,7 +19,11 @@ type lease struct {
 	Machine string            `json:"machine"`
 	Path    string            `json:"path"`
 	Heads   map[string]uint64 `json:"heads"` // stream → last entry
-	MAC     []byte            `json:"mac,omitempty"`
+	// Size in bytes and Closed (ns since 1970) are the file's when it was last closed;
+	// 0 while it is open.
+	Size   int64  `json:"size,omitempty"`
+	Closed int64  `json:"closed,omitempty"`
+	MAC    []byte `json:"mac,omitempty"`
 }
 
 // sign is over everything else, by the device's own key.
@@ -49,10 +53,10 @@ func machine() string {
 }
 
 // folder gives the data folder in the one way of naming it.
-func (s *Store) folder() string {
-	path, err := filepath.Abs(s.dir)
+func folder(dir string) string {
+	path, err := filepath.Abs(dir)
 	if err != nil {
-		return s.dir
+		return dir
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -88,7 +92,7 @@ func (t *tx) heads() (map[string]uint64, error) {
 func (s *Store) holds(d *Device, heads map[string]uint64) (bool, map[string]uint64) {
 	raw, err := os.ReadFile(s.leaseFile(d))
 	var l lease
-	if err != nil || json.Unmarshal(raw, &l) != nil || !hmac.Equal(l.MAC, l.sign(d.Key)) || l.Machine != machine() || l.Path != s.folder() {
+	if err != nil || json.Unmarshal(raw, &l) != nil || !hmac.Equal(l.MAC, l.sign(d.Key)) || l.Machine != machine() || l.Path != folder(s.dir) {
 		return false, nil
 	}
 	missing := map[string]uint64{}
@@ -143,9 +147,8 @@ func (s *Store) claim(ctx context.Context) error {
 	})
 }
 
-// writeLease writes the note; a folder that cannot be written to costs a new stream at
-// the next start, and nothing else.
-func (s *Store) writeLease() {
+// lease gives the note as of now; nil where none is kept.
+func (s *Store) lease() (file string, l *lease, key []byte) {
 	var d *Device
 	var heads map[string]uint64
 	err := s.view(func(t *tx) (err error) {
@@ -155,26 +158,28 @@ func (s *Store) writeLease() {
 		return err
 	})
 	if err != nil || s.leaseFile(d) == "" {
-		return
+		return "", nil, nil
 	}
-	l := lease{Machine: machine(), Path: s.folder(), Heads: heads}
-	l.MAC = l.sign(d.Key)
+	return s.leaseFile(d), &lease{Machine: machine(), Path: folder(s.dir), Heads: heads}, d.Key
+}
+
+// write writes the note, whole or not at all; a folder that cannot be written to
+// costs a new stream and an inspection at the next start, and nothing else.
+func (l lease) write(file string, key []byte) {
+	l.MAC = l.sign(key)
 	raw, err := json.Marshal(l)
 	if err != nil {
 		return
 	}
-	file := s.leaseFile(d)
-	if err := os.WriteFile(file+".new", raw, 0o600); errors.Is(err, os.ErrNotExist) {
-		if err := os.MkdirAll(s.opt.Leases, 0o700); err != nil {
-			return
-		}
-		if err := os.WriteFile(file+".new", raw, 0o600); err != nil {
+	tmp := file + ".new"
+	if err := os.WriteFile(tmp, raw, 0o600); errors.Is(err, os.ErrNotExist) {
+		if os.MkdirAll(filepath.Dir(file), 0o700) != nil || os.WriteFile(tmp, raw, 0o600) != nil {
 			return
 		}
 	} else if err != nil {
 		return
 	}
-	os.Rename(file+".new", file)
+	os.Rename(tmp, file)
 }
 
 // keepLease writes the note after commits, as fast as it can be written and not
@@ -182,6 +187,8 @@ func (s *Store) writeLease() {
 func (s *Store) keepLease() {
 	defer close(s.leased)
 	for range s.committed {
-		s.writeLease()
+		if file, l, key := s.lease(); l != nil {
+			l.write(file, key)
+		}
 	}
 }

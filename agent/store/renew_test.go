@@ -272,3 +272,42 @@ func TestDisputedPage(t *testing.T) {
 		t.Errorf("the page is taken: %+v", pl)
 	}
 }
+
+// A store that was closed here and not touched since need not be inspected;
+// whatever else is there is.
+func TestUntouched(t *testing.T) {
+	dir, leases := t.TempDir(), t.TempDir()
+	want := func(what string, want bool) {
+		t.Helper()
+		if got := Untouched(dir, leases); got != want {
+			t.Errorf("%s: untouched %v, want %v", what, got, want)
+		}
+	}
+	want("no store yet", true)
+	s := noted(t, dir, leases)
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+	want("open", false)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want("closed", true)
+	if err := Inspect(dir); err != nil {
+		t.Error(err)
+	}
+	file := filepath.Join(dir, fileName)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)-1] ^= 1
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want("written to by something else", false)
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Inspect(dir); !errors.Is(err, ErrDamaged) && err == nil {
+		t.Errorf("an empty file: %v", err)
+	}
+}

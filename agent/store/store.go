@@ -234,7 +234,15 @@ func (s *Store) Close() error {
 	})
 	<-s.done
 	<-s.leased
-	return s.db.Close()
+	file, note, key := s.lease()
+	if err := s.db.Close(); err != nil || note == nil {
+		return err
+	}
+	if info, err := os.Stat(filepath.Join(s.dir, fileName)); err == nil && s.broken == nil {
+		note.Size, note.Closed = info.Size(), info.ModTime().UnixNano()
+	}
+	note.write(file, key)
+	return nil
 }
 
 // Dir is the data folder.

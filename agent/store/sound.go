@@ -1,0 +1,73 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// A damaged file must not be written to: bbolt takes pages for free by a list in
+// the file, and by a list that is wrong it overwrites what people saved. Reading
+// one may also end the process or never end. So a store that may have been
+// touched is inspected before it is opened, in a process of its own.
+
+// Inspect looks at the structure of the store in dir, without writing: the error
+// is ErrDamaged when something is wrong with it, ErrInUse when another process
+// has it. On some damage it ends the process, or does not end.
+func Inspect(dir string) error {
+	path := filepath.Join(dir, fileName)
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, ReadOnly: true, PreLoadFreelist: true})
+	if errors.Is(err, berrors.ErrTimeout) {
+		return ErrInUse
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		if err := whole(tx); err != nil {
+			return err
+		}
+		for e := range tx.Check() {
+			if err == nil {
+				err = fmt.Errorf("%w: %w", ErrDamaged, e)
+			}
+		}
+		return err
+	})
+	return errors.Join(err, db.Close())
+}
+
+// Untouched tells whether the store in dir is, by size and time, the file that
+// this machine closed last, by the notes in leases. There is none yet where no
+// store is.
+func Untouched(dir, leases string) bool {
+	info, err := os.Stat(filepath.Join(dir, fileName))
+	if errors.Is(err, os.ErrNotExist) {
+		return true
+	}
+	if err != nil || leases == "" {
+		return false
+	}
+	notes, err := filepath.Glob(filepath.Join(leases, "*.lease"))
+	if err != nil {
+		return false
+	}
+	where := folder(dir)
+	for _, name := range notes {
+		raw, err := os.ReadFile(name)
+		var l lease
+		if err == nil && json.Unmarshal(raw, &l) == nil && l.Machine == machine() && l.Path == where {
+			return l.Size == info.Size() && l.Closed == info.ModTime().UnixNano()
+		}
+	}
+	return false
+}
