@@ -4,6 +4,7 @@
 //   - Commits are on disk before they are answered (WAL, synchronous FULL).
 //   - One connection writes, others read beside it; other processes may open
 //     the same file, and wait for each other up to ten seconds.
+//   - Who holds a Lock holds it alone, and no longer than the process lives.
 //   - Nothing else of the program names the driver.
 //
 // With a second writing connection in the process two deliveries would fail

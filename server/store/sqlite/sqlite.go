@@ -22,12 +22,7 @@ var migrations embed.FS
 
 // Open opens or makes the store in the file.
 func Open(ctx context.Context, file string, o store.Options) (*store.Store, error) {
-	// What SQLite makes beside the file gets the file's permissions.
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Close(); err != nil {
+	if err := touch(file); err != nil {
 		return nil, err
 	}
 	e, err := engine(file)
@@ -39,6 +34,16 @@ func Open(ctx context.Context, file string, o store.Options) (*store.Store, erro
 		return nil, errors.Join(fmt.Errorf("open %s: %w", file, err), e.Read.Close(), e.Write.Close())
 	}
 	return s, nil
+}
+
+// touch makes the file where there is none. What SQLite makes beside it gets its
+// permissions.
+func touch(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func engine(file string) (store.Engine, error) {
@@ -61,10 +66,6 @@ func engine(file string) (store.Engine, error) {
 }
 
 func connect(file string, cacheKiB int, key, value string) (*sql.DB, error) {
-	path, err := filepath.Abs(file)
-	if err != nil {
-		return nil, err
-	}
 	q := url.Values{key: {value}}
 	// busy_timeout comes first: switching to WAL needs the lock that another
 	// process may hold.
@@ -72,12 +73,25 @@ func connect(file string, cacheKiB int, key, value string) (*sql.DB, error) {
 		"temp_store(MEMORY)", "wal_autocheckpoint(4000)"} {
 		q.Add("_pragma", p)
 	}
+	where, err := location(file, q)
+	if err != nil {
+		return nil, err
+	}
+	return sql.Open("sqlite", where)
+}
+
+// location is a file as the driver is told of it.
+func location(file string, q url.Values) (string, error) {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
 	// A drive letter needs the third slash, and ? # % in a path their escapes.
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}
 	if u.Path[0] != '/' {
 		u.Path = "/" + u.Path
 	}
-	return sql.Open("sqlite", u.String())
+	return u.String(), nil
 }
 
 func among(column string, n int) string {
