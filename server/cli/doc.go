@@ -12,9 +12,11 @@
 //     what they read, and whoever runs a command here can read the database and
 //     its keys as well. People are shown the last four characters; what leaves
 //     the house goes by export, which masks, or notes a reason in the audit.
+//   - One server runs on a data folder; other commands work beside it.
 //   - Keys are made once and written whole or not at all.
 //
-// The data folder: zhucun.db, and keys/ (0700) with identity.key, the server's
+// The data folder: zhucun.db; serve.lock, empty and held while serve runs (left
+// behind it holds nobody up); and keys/ (0700) with identity.key, the server's
 // own Ed25519 key, which laptops are pinned to; ca.crt, the end of the chain
 // that agents check; agent.crt and agent.key, made anew when they run out;
 // pages.crt and pages.key, the same for browsers, which do not know Ed25519.

@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"net/url"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"zhucun/server/store/sqlite"
 	"zhucun/server/syncapi"
 	"zhucun/server/web"
 	"zhucun/shared/wire"
@@ -66,8 +68,19 @@ func (c *call) serve(ctx context.Context, o serveOptions) error {
 	return c.with(ctx, func(s *server) error { return c.listen(ctx, s, o) })
 }
 
-// listen serves until ctx ends.
-func (c *call) listen(ctx context.Context, s *server, o serveOptions) error {
+// lockFile is held by the server that runs on the data folder.
+const lockFile = "serve.lock"
+
+// listen serves until ctx ends. A second server on the same data would send the
+// laptops that enrol from then on to its own address, and leave them there.
+func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error) {
+	release, err := sqlite.Lock(ctx, filepath.Join(c.data, lockFile))
+	if errors.Is(err, sqlite.ErrLocked) {
+		return c.fail("%s 上已经有一个服务器在运行；先停掉它，或换一个 --data", "A server runs on %s already; stop it first, or choose another --data", c.data)
+	} else if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return c.fail("无法监听 %s（%s）；换一个 --listen，或先停掉占用它的程序", "Cannot listen on %s (%s); choose another --listen, or stop what holds it", o.listen, err)
