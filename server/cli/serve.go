@@ -119,6 +119,10 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 	if err != nil {
 		return err
 	}
+	if o.plain {
+		fmt.Fprintln(c.err, c.say("警告：没有加密（--plain-http），线路上的人都能看到全部内容；仅用于测试，或前面另有 HTTPS 代理",
+			"Warning: nothing is encrypted (--plain-http) and whoever is on the line reads along; for tests, or behind an HTTPS proxy"))
+	}
 	select {
 	case err := <-ended:
 		return err
