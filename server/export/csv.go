@@ -1,15 +1,18 @@
 package export
 
 import (
+	"bytes"
 	"encoding/csv"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"zhucun/server/store"
 	"zhucun/shared/clock"
 	"zhucun/shared/form"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
 
@@ -21,8 +24,21 @@ func clockNow(s *store.Store) clock.Time { return clock.At0(s.Now().UnixMilli())
 // rows writes a record as a row, the header before the first; nil writes the
 // header alone.
 func rows(w io.Writer, f *form.Form, o Order) func(*store.Record) error {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
+	// A row is made first, and then its end: asked for CRLF, the writer of csv
+	// would put it for every line break in a cell as well.
+	var line bytes.Buffer
+	out := csv.NewWriter(&line)
+	write := func(row []string) error {
+		line.Reset()
+		out.Write(row)
+		if out.Flush(); out.Error() != nil {
+			return out.Error()
+		}
+		line.Truncate(line.Len() - len("\n"))
+		line.WriteString("\r\n")
+		_, err := line.WriteTo(w)
+		return err
+	}
 	begun := false
 	var row []string
 	return func(rec *store.Record) error {
@@ -31,17 +47,15 @@ func rows(w io.Writer, f *form.Form, o Order) func(*store.Record) error {
 			if _, err := io.WriteString(w, byteOrderMark); err != nil {
 				return err
 			}
-			if err := out.Write(header(f)); err != nil {
+			if err := write(header(f)); err != nil {
 				return err
 			}
 		}
-		if rec != nil {
-			row = cells(row[:0], f, rec, o.Unmask != nil)
-			if err := out.Write(row); err != nil {
-				return err
-			}
+		if rec == nil {
+			return nil
 		}
-		return out.Error()
+		row = cells(row[:0], f, rec, o.Unmask != nil)
+		return write(row)
 	}
 }
 
@@ -53,7 +67,7 @@ func header(f *form.Form) []string {
 			names = append(names, fd.Name+"_label")
 		}
 	}
-	return names
+	return append(names, "proposed", "conflicts")
 }
 
 func cells(row []string, f *form.Form, rec *store.Record, full bool) []string {
@@ -74,12 +88,31 @@ func cells(row []string, f *form.Form, rec *store.Record, full bool) []string {
 		if fd.Masked && !full && v != "" {
 			v = masked(v)
 		}
-		row = append(row, text(plain(fd, v)))
+		cell := plain(fd, v)
+		if !numeric(fd.Kind) || !number.MatchString(cell) {
+			cell = text(cell)
+		}
+		row = append(row, cell)
 		if len(fd.Choices) > 0 {
 			row = append(row, text(fd.Show(v, form.Zh)))
 		}
 	}
-	return row
+	return append(row, strings.Join(rec.View.Proposed, ";"), strings.Join(contested(&rec.View), ";"))
+}
+
+// contested names the fields in conflict as the header does: an element of a
+// multiple choice by its field, the void beside an edit by life.
+func contested(v *merge.View) []string {
+	var names []string
+	for p := range v.Conflicts {
+		name, _ := p.Field()
+		if p == record.Life {
+			name = "life"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // plain gives a value as a cell holds it.
@@ -101,20 +134,16 @@ func plain(fd *form.Field, v record.Value) string {
 
 var number = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 
+// numeric tells the kinds whose values are calculated with.
+func numeric(k form.Kind) bool { return k == form.Integer || k == form.Decimal || k == form.Calculate }
+
 // formulas are the characters with which a formula may begin, in the
 // spreadsheets that people have.
 const formulas = "=+-@\t\r\n＝＋－＠"
 
-// text makes sure that a cell is taken for what it says. A line break is one
-// character in all cells: the writer would drop a lone carriage return.
+// text makes sure that a cell is taken for what it says.
 func text(s string) string {
-	if s == "" {
-		return ""
-	}
-	if strings.Contains(s, "\r") {
-		s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
-	}
-	if first, _ := utf8.DecodeRuneInString(s); strings.ContainsRune(formulas, first) && !number.MatchString(s) {
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune(formulas, first) {
 		return "'" + s
 	}
 	return s

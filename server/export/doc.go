@@ -11,14 +11,19 @@
 //   - No cell of a csv is a formula, whatever people wrote in the field.
 //   - A file is there whole or not at all.
 //
-// The csv: UTF-8 with a byte order mark, CRLF, a header. The columns are
-// village, id, life (alive, void), updated_at (UTC), then the fields of the
-// form by name; behind each coded field its labels in Chinese, as NAME_label.
-// Several values of one field have a semicolon between them, a place is
-// longitude, comma, latitude. What the form does not know is in jsonl alone.
+// The csv: UTF-8 with a byte order mark, a header, CRLF at the end of each row;
+// a line break in a cell is as it was written. The columns are village, id, life
+// (alive, void), updated_at (UTC), then the fields of the form by name; behind
+// each coded field its labels in Chinese, as NAME_label. The last two name
+// fields by their columns: proposed, those whose value nobody has confirmed yet,
+// and conflicts, those in which several values stand and one is shown until
+// somebody decides. Several values of one field have a semicolon between them, a
+// place is longitude, comma, latitude. What the form does not know is in jsonl
+// alone.
 //
-// A text that would be taken for a formula has ' before it: one that begins
-// with = + - @, their full-width forms, a tab or a line break, and is not just a
-// number. Were it left as it is, a note from the field could run a command on
-// the analyst's machine.
+// A cell that would be taken for a formula has ' before it: one that begins with
+// = + - @, their full-width forms, a tab or a line break. Only the numbers of
+// numeric fields are left as they are: "-1" in a text would be calculated with,
+// "+86…" lose its sign. Were formulas left as they are, a note from the field
+// could run a command on the analyst's machine.
 package export

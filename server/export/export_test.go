@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,21 @@ func (o *office) households() []record.ID {
 			"bank_account": bank, "arable_mu": "3.50", "house_risk": "C级", "water_safe": "是", "fuel": "柴草、电"},
 		// What people write and a spreadsheet would run.
 		map[string]string{"group_name": "=cmd|' /C calc'!A0", "head_name": "@SUM(1,2)", "helper_name": "+1+2", "location": "-114.2,29.1"},
-		map[string]string{"group_name": "引号\"逗号,分号;\n换行", "head_name": "＝1+1", "helper_name": "-3"})
+		map[string]string{"group_name": "引号\"逗号,分号;\n换行", "head_name": "＝1+1", "helper_name": "-3", "helper_phone": "+8613800138000",
+			"arable_mu": "-2"})
+}
+
+// stand writes values of a register that had not seen each other.
+func (o *office) stand(typ record.Type, id record.ID, path record.Path, values ...record.Value) {
+	o.t.Helper()
+	for _, v := range values {
+		if err := o.Desk(o.t.Context(), village, func(d *store.Desk) error {
+			_, err := d.Write(record.Change{Record: id, Type: typ, Author: "王", Body: []record.Write{{Path: path, Value: v}}})
+			return err
+		}); err != nil {
+			o.t.Fatal(err)
+		}
+	}
 }
 
 func (o *office) write(order export.Order) string {
@@ -136,6 +151,8 @@ func TestGolden(t *testing.T) {
 	o := newOffice(t)
 	ids := o.households()
 	o.now = o.now.Add(time.Hour)
+	o.stand("household", ids[2], "head_name", record.Text("张山"), record.Text("张珊"))
+	o.stand("household", ids[2], record.Path("poverty_status").Proposal(), record.Text("exited"))
 	o.put("visit", 2, map[string]string{"household": ids[0].String(), "visit_date": "2017-05-20", "visit_mode": "入户", "visit_result": "见到户主",
 		"visit_purpose": "经常走访、慰问", "findings": "灶台已改好", "knows_team": "是"})
 	o.put("income", 3, map[string]string{"household": ids[0].String(), "year": "2016", "wage": "20000", "business": "5000", "property": "0", "dibao_income": "0",
@@ -153,8 +170,10 @@ func TestCSVIsRead(t *testing.T) {
 	o := newOffice(t)
 	o.households()
 	raw, found := strings.CutPrefix(o.write(export.Order{Format: export.CSV, Query: store.Query{Type: "household"}}), "\ufeff")
-	if !found || strings.Contains(strings.ReplaceAll(raw, "\r\n", ""), "\n") {
-		t.Error("no byte order mark, or lines that do not end with CRLF")
+	// The header and three rows end with CRLF, the line breaks in the cells are
+	// as they were written.
+	if !found || strings.Count(raw, "\r\n") != 4 || !strings.HasSuffix(raw, "\r\n") || !strings.Contains(raw, "分号;\n换行") {
+		t.Errorf("no byte order mark, or lines that do not end as they should: %q", raw)
 	}
 	rows, err := csv.NewReader(strings.NewReader(raw)).ReadAll()
 	if err != nil || len(rows) != 4 {
@@ -192,7 +211,9 @@ func TestCSVIsRead(t *testing.T) {
 		{2, "location", "'-114.2,29.1"},
 		{3, "group_name", "引号\"逗号,分号;\n换行"},
 		{3, "head_name", "'＝1+1"},
-		{3, "helper_name", "-3"}, // just a number
+		{3, "helper_name", "'-3"}, // a text all the same
+		{3, "helper_phone", "'+8613800138000"},
+		{3, "arable_mu", "-2"},
 	}
 	for _, tt := range tests {
 		if got := cell(tt.row, tt.name); got != tt.want {
@@ -202,6 +223,27 @@ func TestCSVIsRead(t *testing.T) {
 	// A file of nothing has its header all the same.
 	if got := o.write(export.Order{Format: export.CSV, Query: store.Query{Type: "visit"}}); !strings.HasPrefix(got, "\ufeffvillage,id,life,updated_at,household,") || strings.Count(got, "\r\n") != 1 {
 		t.Errorf("a csv of no records is %q", got)
+	}
+}
+
+// The last two columns say which fields of a row nobody has settled.
+func TestCSVUnsettled(t *testing.T) {
+	o := newOffice(t)
+	ids := o.households()
+	o.stand("household", ids[0], "group_name", record.Text("西组"))
+	o.stand("household", ids[0], "bank_account", record.Text("1111222233334444"))
+	o.stand("household", ids[0], record.Path("poverty_attr").Proposal(), record.Text("wubao")) // beside what stands
+	o.stand("household", ids[1], record.Path("poverty_attr").Proposal(), record.Text("wubao"))
+	o.stand("household", ids[1], record.Path("poverty_status").Proposal(), record.Text("exited"))
+	o.stand("household", ids[2], record.Life, merge.State{}.Void("重复")) // beside values it had not seen
+	rows, err := csv.NewReader(strings.NewReader(o.write(export.Order{Format: export.CSV, Query: store.Query{Type: "household"}}))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]string{{"proposed", "conflicts"}, {"", "bank_account;group_name"}, {"poverty_attr;poverty_status", ""}, {"", "life"}} {
+		if got := rows[i][len(rows[i])-2:]; !slices.Equal(got, want) {
+			t.Errorf("row %d: %q, want %q", i, got, want)
+		}
 	}
 }
 
@@ -252,14 +294,7 @@ func TestAuditSubject(t *testing.T) {
 func TestMaskedConflict(t *testing.T) {
 	o := newOffice(t)
 	ids := o.households()
-	for _, number := range []string{"1111222233334444", "5555666677778888"} {
-		if err := o.Desk(t.Context(), village, func(d *store.Desk) error {
-			_, err := d.Write(record.Change{Record: ids[0], Type: "household", Author: "王", Body: []record.Write{{Path: "bank_account", Value: record.Text(number)}}})
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	o.stand("household", ids[0], "bank_account", record.Text("1111222233334444"), record.Text("5555666677778888"))
 	line, _, _ := strings.Cut(o.write(export.Order{Format: export.JSONL, Query: store.Query{Type: "household"}}), "\n")
 	var j struct {
 		Conflicts map[string][]struct{ Value string }
