@@ -108,28 +108,32 @@ func (c *call) run(ctx context.Context, args []string) int {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	err := root.ExecuteContext(ctx)
-	var usage *usageError
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &usage):
-		fmt.Fprintln(c.err, usage.text)
-		return exitUsage
 	}
 	fmt.Fprintln(c.err, c.sentence(err))
 	c.log.Debug("the command failed", "error", err)
+	// A name is one of the command's own words as well.
+	var usage *usageError
+	var name *access.NameError
+	if errors.As(err, &usage) || errors.As(err, &name) {
+		return exitUsage
+	}
 	return exitFailed
 }
 
 // sentence says an error in one sentence and the next step.
 func (c *call) sentence(err error) string {
 	var plain *plainError
+	var usage *usageError
 	var name *access.NameError
 	var condition *store.ConditionError
 	var value *form.ValueError
 	switch {
 	case errors.As(err, &plain):
 		return plain.text
+	case errors.As(err, &usage):
+		return usage.text
 	case errors.As(err, &name):
 		return form.Label{Zh: name.Zh, En: name.En}.In(c.lang)
 	case errors.As(err, &value):

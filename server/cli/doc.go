@@ -2,9 +2,11 @@
 // packages, or does one thing on the data folder beside a running one.
 //
 // What holds:
-//   - A command exits 0 when it is done, 1 when it failed, 2 when it was not
-//     understood. An error is one sentence and the next step, on standard
-//     error; what a program reads is on standard output and nothing else is.
+//   - A command exits 0 when it is done, 1 when it failed, 2 when its words are
+//     wrong: a flag, a code or an id that cannot be one, a type, village or role
+//     that there is not. A record, laptop or account that is not there is 1.
+//   - An error is one sentence and the next step, on standard error; what a
+//     program reads is on standard output and nothing else is.
 //   - With --json a command prints one object, or one a line, and the keys do
 //     not depend on the language.
 //   - What get, list, conflicts and quarantine list print as JSON is the record

@@ -34,7 +34,10 @@ func (c *call) get(ctx context.Context, s *server, typ, text string, history boo
 	}
 	rec, err := s.store.Get(ctx, record.Type(typ), id)
 	if errors.Is(err, store.ErrNotFound) {
-		return c.missing(s, typ, text)
+		if _, err := c.form(s, typ); err != nil {
+			return err
+		}
+		return c.fail("没有 %s %s；可能还没有上传到服务器，或编号有误", "There is no %s %s; perhaps it has not come in yet, or the id is wrong", typ, text)
 	} else if err != nil {
 		return err
 	}
@@ -57,14 +60,19 @@ func (c *call) get(ctx context.Context, s *server, typ, text string, history boo
 	return c.showRecord(ctx, s, rec, &j, entries)
 }
 
-// missing says that a record is not there, or that its type is not.
-func (c *call) missing(s *server, typ, id string) error {
-	if s.store.Forms().Form(record.Type(typ)) == nil {
-		if near := s.store.Forms().Nearest(typ); near != "" {
-			return c.fail("没有 %s %s；是不是 %s？", "There is no %s %s; did you mean %s?", typ, id, near)
-		}
+// form gives the form of a type.
+func (c *call) form(s *server, typ string) (*form.Form, error) {
+	if f := s.store.Forms().Form(record.Type(typ)); f != nil {
+		return f, nil
 	}
-	return c.fail("没有 %s %s；可能还没有上传到服务器，或编号有误", "There is no %s %s; perhaps it has not come in yet, or the id is wrong", typ, id)
+	if near := s.store.Forms().Nearest(typ); near != "" {
+		return nil, c.usage("没有“%s”这种记录，是不是 %s？", "There is no record type %q; did you mean %s?", typ, near)
+	}
+	var types []string
+	for _, f := range s.store.Forms().Forms() {
+		types = append(types, string(f.Type))
+	}
+	return nil, c.usage("没有“%s”这种记录；现在有 %s", "There is no record type %q; there are %s", typ, strings.Join(types, c.say("、", ", ")))
 }
 
 // showRecord writes a record for people: a line a field.
@@ -156,11 +164,8 @@ func (c *call) listCommand() *cobra.Command {
 // query reads which records are meant, and gives the form of their type.
 func (c *call) query(ctx context.Context, s *server, typ string, villages, where []string) (q store.Query, f *form.Form, err error) {
 	q.Type = record.Type(typ)
-	if f = s.store.Forms().Form(q.Type); f == nil {
-		if near := s.store.Forms().Nearest(typ); near != "" {
-			return q, nil, c.usage("没有“%s”这种记录，是不是 %s？", "There is no record type %q; did you mean %s?", typ, near)
-		}
-		return q, nil, c.usage("没有“%s”这种记录", "There is no record type %q", typ)
+	if f, err = c.form(s, typ); err != nil {
+		return q, nil, err
 	}
 	for _, w := range where {
 		field, value, ok := strings.Cut(w, "=")
@@ -351,8 +356,13 @@ func (c *call) resolve(ctx context.Context, s *server, id, path, take, value, re
 	if err != nil {
 		return c.usage("“%s”不是记录编号", "%q is not a record's id", id)
 	}
-	w, err := c.writer(ctx, s, by)
-	if err != nil {
+	d := review.Decision{Record: rid, Path: record.Path(path), Reason: reason}
+	if take != "" {
+		if d.Take, err = record.ParseDot(take); err != nil {
+			return c.usage("“%s”不是 conflicts 列出的取用编号", "%q is none of the dots that conflicts lists", take)
+		}
+	}
+	if d.By, err = c.writer(ctx, s, by); err != nil {
 		return err
 	}
 	rec, err := s.store.Find(ctx, rid)
@@ -361,13 +371,11 @@ func (c *call) resolve(ctx context.Context, s *server, id, path, take, value, re
 	} else if err != nil {
 		return err
 	}
-	d := review.Decision{Village: rec.Village, Record: rid, Path: record.Path(path), Reason: reason, By: w}
-	if take != "" {
-		if d.Take, err = record.ParseDot(take); err != nil {
-			return c.usage("“%s”不是 conflicts 列出的取用编号", "%q is none of the dots that conflicts lists", take)
+	d.Village = rec.Village
+	if take == "" {
+		if d.Value, err = s.review.Parse(rec.Type, d.Path, value); err != nil {
+			return err
 		}
-	} else if d.Value, err = s.review.Parse(rec.Type, d.Path, value); err != nil {
-		return err
 	}
 	dot, err := s.review.Decide(ctx, d)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -60,7 +61,11 @@ func (c *call) serve(ctx context.Context, o serveOptions) error {
 			return c.usage("--url 应如 https://example.cn:8440，不带路径", "--url is like https://example.cn:8440, without a path")
 		}
 	}
-	if _, _, err := net.SplitHostPort(o.listen); err != nil {
+	_, port, err := net.SplitHostPort(o.listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
 		return c.usage("--listen 应如 127.0.0.1:8440", "--listen is like 127.0.0.1:8440")
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
