@@ -19,10 +19,15 @@ import (
 func (c *call) villageCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "village", Short: c.say("村：添加、列表", "villages: add, list")}
 	var township string
-	add := c.command("add CODE NAME [--township TOWNSHIP]", "添加一个村", "add a village", 2, 2, func(ctx context.Context, args []string) error {
+	force := false
+	add := c.command("add CODE NAME [--township TOWNSHIP] [--force]", "添加一个村", "add a village", 2, 2, func(ctx context.Context, args []string) error {
+		if code := args[0]; !force && (len(code) != 12 || strings.Trim(code, "0123456789") != "") {
+			return c.usage("村代码应为12位数字（统计用区划代码），“%s”不是；添加后不能删除，确实要用请加 --force", "A village code has 12 digits (the statistical code), which %q has not; a village cannot be taken back, so add --force if it is meant", code)
+		}
 		return c.with(ctx, func(s *server) error { return c.addVillage(ctx, s, args[0], args[1], township) })
 	})
 	add.Flags().StringVar(&township, "township", "", c.say("所属乡镇", "the township"))
+	add.Flags().BoolVar(&force, "force", false, c.say("村代码不是12位数字也添加", "add it though its code is not 12 digits"))
 	cmd.AddCommand(add, c.command("list", "列出各村", "list the villages", 0, 0, func(ctx context.Context, _ []string) error {
 		return c.with(ctx, func(s *server) error { return c.listVillages(ctx, s) })
 	}))
@@ -41,9 +46,6 @@ func (c *call) addVillage(ctx context.Context, s *server, code, name, township s
 		return c.fail("已经有代码为 %s 的村；用 village list 查看", "There is a village %s already; village list shows it", code)
 	} else if err != nil {
 		return err
-	}
-	if len(code) != 12 || strings.Trim(code, "0123456789") != "" {
-		fmt.Fprintln(c.err, c.say("提示：村代码通常是12位数字（统计用区划代码），请核对", "Note: a village code usually has 12 digits (the statistical code); check it"))
 	}
 	if c.json {
 		return c.print(villageJSON{record.Village(code), name, township})
