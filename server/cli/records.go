@@ -149,11 +149,11 @@ func (c *call) listCommand() *cobra.Command {
 	var villages, where []string
 	cmd := c.command("list TYPE [--village CODE] [--where FIELD=VALUE]…", "列出记录", "list records", 1, 1, func(ctx context.Context, args []string) error {
 		return c.with(ctx, func(s *server) error {
-			q, f, err := c.query(ctx, s, args[0], villages, where)
+			q, _, err := c.query(ctx, s, args[0], villages, where)
 			if err != nil {
 				return err
 			}
-			return c.list(ctx, s, f, q)
+			return c.list(ctx, s, q)
 		})
 	})
 	cmd.Flags().StringSliceVar(&villages, "village", nil, c.say("只看这个村", "only this village"))
@@ -235,8 +235,8 @@ func nearest(code string, villages []store.Village) (best store.Village) {
 	return best
 }
 
-func (c *call) list(ctx context.Context, s *server, f *form.Form, q store.Query) error {
-	t := table{heads: []string{c.say("编号", "id"), c.say("村", "village"), f.Title.In(c.lang), c.say("最近修改", "last change"), ""}}
+func (c *call) list(ctx context.Context, s *server, q store.Query) error {
+	t := table{heads: []string{c.say("编号", "id"), c.say("村", "village"), c.say("名称", "name"), c.say("最近修改", "last change"), ""}}
 	for rec, err := range s.store.Records(ctx, q) {
 		if err != nil {
 			return c.condition(err)
@@ -397,7 +397,7 @@ func (c *call) writer(ctx context.Context, s *server, login string) (merge.Write
 		return merge.Writer{}, err
 	}
 	if !slices.Contains(a.Roles, identity.Office) {
-		return merge.Writer{}, c.fail("账号“%s”没有办公室（office）角色，不能处理", "Account %q does not have the role office and may not decide", login)
+		return merge.Writer{}, c.fail("账号“%s”没有“%s”角色，不能处理", "Account %q does not have the role %q and may not decide", login, c.role(s, identity.Office))
 	}
 	return merge.Writer{Author: login, Role: identity.Office}, nil
 }
