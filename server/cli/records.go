@@ -377,6 +377,14 @@ func (c *call) resolve(ctx context.Context, s *server, id, path, take, value, re
 			return err
 		}
 	}
+	// What a policy put behind can be taken, and what has no value is nothing that
+	// could wait; of the rest people are told what stands.
+	p, view := d.Path.Standing(), &rec.View
+	name, _ := p.Field()
+	if value, stands := view.Fields[name]; stands && len(view.Conflicts[p])+len(view.Proposals[p]) == 0 && (take == "" || len(view.Others[p]) == 0) {
+		return c.fail("“%s”没有待处理的冲突或建议，现在的值是“%s”；用 conflicts 查看待处理的，用 get --history 查看谁改过", "%q has no conflict or proposal to decide on; its value is %q. conflicts lists what waits, get --history who changed what",
+			s.review.Field(rec.Type, p, c.lang), s.review.Show(rec.Type, record.Path(name), value, c.lang))
+	}
 	dot, err := s.review.Decide(ctx, d)
 	if err != nil {
 		return err
