@@ -271,6 +271,9 @@ func TestOfficeDiskFull(t *testing.T) {
 	if !strings.Contains(r.out, `"pending":300`) {
 		t.Errorf("not all of it is pending: %s", r.out)
 	}
+	if log, err := os.ReadFile(w.path("office.err")); err != nil || !strings.Contains(string(log), "请腾出空间后再试") {
+		t.Errorf("the server's log does not say what to do: %s, %v", log, err)
+	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}

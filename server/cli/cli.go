@@ -61,9 +61,22 @@ func Main(ctx context.Context, args []string) int {
 	if os.Getenv("ZHUCUN_DEBUG") != "" {
 		level = slog.LevelDebug
 	}
-	c := &call{out: os.Stdout, err: os.Stderr, lang: language(args), now: time.Now,
-		log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))}
+	c := &call{out: os.Stdout, err: os.Stderr, lang: language(args), now: time.Now}
+	c.log = c.logger(level)
 	return c.run(ctx, args)
+}
+
+// logger writes the log, in English, on standard error. Whoever reads it there
+// when the disk has failed is told as after a command what to do.
+func (c *call) logger(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if err, ok := a.Value.Any().(error); ok {
+			if text := c.disk(err); text != "" {
+				return slog.String(a.Key, text+c.say("（", " (")+err.Error()+c.say("）", ")"))
+			}
+		}
+		return a
+	}}))
 }
 
 // language is Chinese unless the command or the environment asks for English.

@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -270,6 +272,32 @@ func TestAddress(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// full is what the database says of a full disk.
+type full struct{}
+
+func (full) Error() string { return "database or disk is full (13)" }
+func (full) Code() int     { return sqliteFull }
+
+// An error of the disk is in the log with what to do; any other as it is.
+func TestLog(t *testing.T) {
+	for _, tt := range []struct {
+		lang form.Lang
+		err  error
+		want string
+	}{
+		{form.Zh, fmt.Errorf("commit: %w", full{}), `error="磁盘已满，无法写入 office；请腾出空间后再试（commit: database or disk is full (13)）"`},
+		{form.En, fmt.Errorf("commit: %w", full{}), `error="The disk is full and office cannot be written; free some space and try again (commit: database or disk is full (13))"`},
+		{form.Zh, errors.New("half a message"), `error="half a message"`},
+	} {
+		var out bytes.Buffer
+		c := &call{err: &out, lang: tt.lang, data: "office"}
+		c.logger(slog.LevelWarn).Error("a request failed", "path", "/sync", "error", tt.err)
+		if line := out.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, tt.want) || !strings.Contains(line, `msg="a request failed" path=/sync`) {
+			t.Errorf("the log has %q, want %q", line, tt.want)
+		}
 	}
 }
 
