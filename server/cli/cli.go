@@ -221,7 +221,14 @@ func (c *call) root() *cobra.Command {
 	f := root.PersistentFlags()
 	f.StringVar(&c.data, "data", os.Getenv("ZHUCUN_DATA"), c.say("数据文件夹（或环境变量 ZHUCUN_DATA）", "the data folder (or ZHUCUN_DATA)"))
 	f.BoolVar(&c.json, "json", false, c.say("输出 JSON，供程序读取", "print JSON, for programs"))
-	f.String("lang", "", c.say("语言：zh 或 en", "language: zh or en"))
+	lang := f.String("lang", "", c.say("语言：zh 或 en", "language: zh or en"))
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		switch *lang {
+		case "", "zh", "en": // language has seen to it
+			return nil
+		}
+		return c.usage("--lang 只能是 zh 或 en", "--lang is zh or en")
+	}
 	f.BoolP("help", "h", false, c.say("显示用法", "show how it is used"))
 	f.Lookup("help").Hidden = true
 	root.AddCommand(c.initCommand(), c.serveCommand(), c.villageCommand(), c.enrolCommand(), c.deviceCommand(),

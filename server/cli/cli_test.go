@@ -117,6 +117,8 @@ func TestCommands(t *testing.T) {
 		{"serve --url example.cn", 2, "--url"},
 		{"serve --tls-cert x", 2, "--tls-key"},
 		{"nonsense", 2, "没有命令“nonsense”"},
+		{"village list --lang fr", 2, "--lang"},
+		{"village list --lang en", 0, "369999000001"},
 		{"--nonsense", 2, "--help"},
 		{"", 0, "用法"},
 	} {
