@@ -39,6 +39,7 @@ type call struct {
 	cwd      string
 	args     []string // as given, for the running agent
 	log      *slog.Logger
+	waits    bool // it has said that it waits for another command
 	// live is the running agent's own, when it carries the command out.
 	live *agent
 }
@@ -191,6 +192,9 @@ func (c *call) sentence(err error) string {
 	if errors.As(err, &row) {
 		return row.Label.In(c.lang)
 	}
+	if errors.Is(err, store.ErrInUse) {
+		return c.say("数据文件夹还在被另一个命令使用。请等它结束再试一次", "Another command is still using the data folder. Wait until it has ended and try again")
+	}
 	return syncclient.Sentence(err, c.lang)
 }
 
@@ -285,12 +289,9 @@ func (c *call) with(ctx context.Context, stdin bool, do func(*agent) error) erro
 	if r, ok := findRunning(c.data); ok {
 		return c.forward(ctx, r, stdin)
 	}
-	s, err := openStore(c.data)
-	if errors.Is(err, store.ErrInUse) {
-		// The agent may just have started.
-		if r, ok := waitRunning(ctx, c.data); ok {
-			return c.forward(ctx, r, stdin)
-		}
+	s, r, err := c.obtain(ctx, heldUp)
+	if errors.Is(err, errRuns) {
+		return c.forward(ctx, r, stdin)
 	}
 	if err != nil {
 		return err

@@ -25,8 +25,6 @@ const (
 	// pause is how long no line comes before the store is let go of: whoever
 	// keeps a stream open all day must not keep every other command out.
 	pause = 200 * time.Millisecond
-	// heldUp is how long another command may have the store.
-	heldUp = 15 * time.Second
 )
 
 // firstLineFlag tells a running agent which line of the caller's input its own
@@ -174,31 +172,17 @@ func (c *call) rest(err error) error {
 	return c.fail(c.say("上面显示的都已保存。%s", "What was printed is saved. %s", c.sentence(err)))
 }
 
-// errRuns says that an agent runs on the data folder by now.
-var errRuns = errors.New("an agent runs on the data folder")
-
 // open opens the store where no agent runs. Another command that has it is
 // waited for.
 func (s *stream) open(ctx context.Context) error {
 	if s.a != nil {
 		return nil
 	}
-	for end := time.Now().Add(heldUp); ; {
-		st, err := openStore(s.c.data)
-		if err == nil {
-			s.a = s.c.own(st)
-			return nil
-		}
-		if !errors.Is(err, store.ErrInUse) {
-			return err
-		}
-		if _, ok := findRunning(s.c.data); ok {
-			return errRuns
-		}
-		if ctx.Err() != nil || time.Now().After(end) {
-			return err
-		}
+	st, _, err := s.c.obtain(ctx, heldUp)
+	if err == nil {
+		s.a = s.c.own(st)
 	}
+	return err
 }
 
 // close lets go of a store that was opened here.

@@ -38,13 +38,17 @@ func (c *call) runCmd() *cobra.Command {
 				return c.fail(c.say("已经在运行", "It is running already"))
 			}
 			if r, ok := findRunning(c.data); ok {
-				return c.fail(c.say("这个数据文件夹上已有程序在运行（%s）", "An agent is running on this data folder already (%s)", r.Addr))
+				return c.runs(r)
 			}
 			return c.serve(cmd.Context(), listen)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8450", c.say("网页地址，只能在本机", "address of the page, on this machine only"))
 	return cmd
+}
+
+func (c *call) runs(r running) error {
+	return c.fail(c.say("这个数据文件夹上已有程序在运行（%s）", "An agent is running on this data folder already (%s)", r.Addr))
 }
 
 // serve runs the agent until a signal: page, command door, sync, drop folder.
@@ -56,7 +60,10 @@ func (c *call) serve(ctx context.Context, listen string) error {
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return c.usage(c.say("--listen 只能是本机地址，如 127.0.0.1:8450", "--listen is an address of this machine, such as 127.0.0.1:8450"))
 	}
-	s, err := openStore(c.data)
+	s, r, err := c.obtain(ctx, runHeldUp)
+	if errors.Is(err, errRuns) {
+		return c.runs(r)
+	}
 	if err != nil {
 		return err
 	}

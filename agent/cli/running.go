@@ -103,15 +103,36 @@ func findRunning(dir string) (r running, ok bool) {
 	return r, true
 }
 
-// waitRunning gives an agent that has the store open but does not answer yet a
-// moment to do so.
-func waitRunning(ctx context.Context, dir string) (running, bool) {
-	for end := time.Now().Add(answers); ctx.Err() == nil && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if r, ok := findRunning(dir); ok {
-			return r, true
+// errRuns says that an agent runs on the data folder.
+var errRuns = errors.New("an agent runs on the data folder")
+
+const (
+	// heldUp is how long a command waits for another that has the store: longer
+	// than a sync takes by itself. runHeldUp is how long an agent does.
+	heldUp    = 90 * time.Second
+	runHeldUp = 10 * time.Second
+	// quiet is how long it waits before it says so.
+	quiet = 2 * time.Second
+)
+
+// obtain opens the store. A command that has it is waited for, as long as most.
+// The error is errRuns where an agent has it, which is running then.
+func (c *call) obtain(ctx context.Context, most time.Duration) (*store.Store, running, error) {
+	for begin := time.Now(); ; {
+		s, err := openStore(c.data) // takes a moment where it is in use
+		if !errors.Is(err, store.ErrInUse) {
+			return s, running{}, err
+		}
+		if r, ok := findRunning(c.data); ok {
+			return nil, r, errRuns
+		}
+		if waited := time.Since(begin); ctx.Err() != nil || waited >= most {
+			return nil, running{}, err
+		} else if waited >= quiet && !c.waits {
+			c.waits = true
+			fmt.Fprintln(c.err, c.say("数据文件夹正被另一个命令使用，等它结束后继续……", "Another command is using the data folder; this one goes on when it has ended"))
 		}
 	}
-	return running{}, false
 }
 
 // openStore opens the store of dir. While it is open here no agent runs: a

@@ -169,6 +169,61 @@ func TestCommandDoor(t *testing.T) {
 	}
 }
 
+// laptopAt enrols a laptop into a folder of its own and closes it.
+func laptopAt(t *testing.T) (dir string) {
+	t.Helper()
+	a := laptop(t)
+	if err := a.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return a.store.Dir()
+}
+
+// cmd carries out a command line as Main does, in English.
+func cmd(t *testing.T, in string, args ...string) (code int, out, said string) {
+	t.Helper()
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir()) // the leases
+	var o, e strings.Builder
+	c := &call{in: strings.NewReader(in), out: &o, err: &e, lang: form.En, args: args, log: slog.New(slog.DiscardHandler)}
+	code = c.run(t.Context())
+	return code, o.String(), e.String()
+}
+
+// Each row is a command that comes while another has the store: it waits, says
+// so once, and is carried out.
+func TestWaitsForAnother(t *testing.T) {
+	for _, line := range []string{"put visit findings=walked", "put visit", "list visit", "status"} {
+		t.Run(line, func(t *testing.T) {
+			dir := laptopAt(t)
+			other, err := store.Open(dir, store.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(quiet+time.Second, func() { other.Close() })
+			code, _, said := cmd(t, `{"findings":"walked"}`, append(strings.Fields(line), "--data", dir)...)
+			if code != 0 || strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "Another command is using the data folder") {
+				t.Errorf("exit status %d, said %q", code, said)
+			}
+		})
+	}
+}
+
+// Where the other does not end, the command says what to do, and not to go to
+// another folder.
+func TestGivesUpWaiting(t *testing.T) {
+	dir := laptopAt(t)
+	other, err := store.Open(dir, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	c := &call{data: dir, err: io.Discard, lang: form.En}
+	_, _, err = c.obtain(t.Context(), time.Second)
+	if said := c.sentence(err); !strings.Contains(said, "try again") || strings.Contains(said, "--data") {
+		t.Errorf("said %q", said)
+	}
+}
+
 // Each row is a command whose output goes to a full disk: it has not done what
 // it was asked, in JSON and in words.
 func TestOutputCutOff(t *testing.T) {
