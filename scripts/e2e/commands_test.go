@@ -140,10 +140,10 @@ var commands = map[string]func(ts script, neg bool, args []string){
 		ends(ts, args, (*process).wait)
 	},
 
-	// stop NAME [N]: asks a program to end, as Ctrl-C does, and wants the exit
+	// quit NAME [N]: asks a program to end, as Ctrl-C does, and wants the exit
 	// status.
-	"stop": func(ts script, _ bool, args []string) {
-		want(ts, args, 1, 2, "stop NAME [N]")
+	"quit": func(ts script, _ bool, args []string) {
+		want(ts, args, 1, 2, "quit NAME [N]")
 		ends(ts, args, (*process).stop)
 	},
 
