@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -39,6 +40,7 @@ type call struct {
 	cwd      string
 	args     []string // as given, for the running agent
 	log      *slog.Logger
+	makes    bool // it makes a store where there is none
 	waits    bool // it has said that it waits for another command
 	// live is the running agent's own, when it carries the command out.
 	live *agent
@@ -213,7 +215,7 @@ func (c *call) root() *cobra.Command {
 		},
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.PersistentFlags().StringVar(&c.data, "data", "", c.say("数据文件夹（或环境变量 ZHUCUN_DATA）", "data folder (or ZHUCUN_DATA)"))
+	root.PersistentFlags().StringVar(&c.data, "data", "", c.say("数据文件夹（或环境变量 ZHUCUN_DATA；都没有则用 %s）", "data folder (or ZHUCUN_DATA; without either %s)", defaultData()))
 	root.PersistentFlags().BoolVar(&c.json, "json", false, c.say("输出 JSON", "print JSON"))
 	lang := root.PersistentFlags().String("lang", "", c.say("语言 zh 或 en", "language, zh or en"))
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
@@ -257,11 +259,9 @@ func (c *call) findData() error {
 		c.data = os.Getenv("ZHUCUN_DATA")
 	}
 	if c.data == "" {
-		dir, err := os.UserConfigDir()
-		if err != nil {
+		if c.data = defaultData(); c.data == "" {
 			return c.usage(c.say("请用 --data 指定数据文件夹", "Name the data folder with --data"))
 		}
-		c.data = filepath.Join(dir, "zhucun-agent")
 	}
 	abs, err := filepath.Abs(c.data)
 	if err != nil {
@@ -269,6 +269,16 @@ func (c *call) findData() error {
 	}
 	c.data = abs
 	return nil
+}
+
+// defaultData is the data folder where none is named: in the user's own folder
+// of settings, empty where the system knows of no such folder.
+func defaultData() string {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "zhucun-agent")
 }
 
 // path gives a file's path as the caller meant it, whoever carries the command
@@ -289,6 +299,9 @@ func (c *call) with(ctx context.Context, stdin bool, do func(*agent) error) erro
 	if r, ok := findRunning(c.data); ok {
 		return c.forward(ctx, r, stdin)
 	}
+	if err := c.there(); err != nil {
+		return err
+	}
 	s, r, err := c.obtain(ctx, heldUp)
 	if errors.Is(err, errRuns) {
 		return c.forward(ctx, r, stdin)
@@ -298,6 +311,18 @@ func (c *call) with(ctx context.Context, stdin bool, do func(*agent) error) erro
 	}
 	defer s.Close()
 	return do(c.own(s))
+}
+
+// storeFile is the store's file in the data folder.
+const storeFile = "records.db"
+
+// there refuses a folder without a store: a misspelt --data would get one, and
+// be answered as if nothing had ever been saved. Only enrol and run make one.
+func (c *call) there() error {
+	if _, err := os.Stat(filepath.Join(c.data, storeFile)); c.makes || !errors.Is(err, fs.ErrNotExist) {
+		return nil // opening it says what else is wrong
+	}
+	return c.fail(c.say("%s 里还没有数据。请核对 --data，或先登记这台电脑：zhucun-agent enrol 登记码", "There is no data in %s. Check --data, or enrol this laptop first: zhucun-agent enrol CODE", c.data))
 }
 
 // own is an agent of a store that this command opened itself.

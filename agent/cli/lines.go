@@ -53,6 +53,9 @@ func (c *call) putLines(ctx context.Context, t record.Type, o lineOptions) error
 		if r, ok := findRunning(c.data); ok {
 			return c.forward(ctx, r, true)
 		}
+		if err := c.there(); err != nil {
+			return err
+		}
 	}
 	s := &stream{c: c, t: t, o: o, a: c.live}
 	if err := s.open(ctx); err != nil && !errors.Is(err, errRuns) {

@@ -190,8 +190,10 @@ func (c *call) openCmd() *cobra.Command {
 		Args:  c.words(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.live == nil {
-				r, ok := findRunning(c.data)
-				if !ok {
+				r, ok := waitRunning(cmd.Context(), c.data)
+				if err := c.there(); !ok && err != nil {
+					return err
+				} else if !ok {
 					return c.fail(c.say("程序没有在运行。请先运行：zhucun-agent run", "The agent is not running. Start it first: zhucun-agent run"))
 				}
 				return c.forward(cmd.Context(), r, false)

@@ -103,6 +103,16 @@ func findRunning(dir string) (r running, ok bool) {
 	return r, true
 }
 
+// waitRunning gives an agent that was started just now, such as by run &, a
+// moment to open its door.
+func waitRunning(ctx context.Context, dir string) (running, bool) {
+	for end := time.Now().Add(starts); ; time.Sleep(100 * time.Millisecond) {
+		if r, ok := findRunning(dir); ok || ctx.Err() != nil || time.Now().After(end) {
+			return r, ok
+		}
+	}
+}
+
 // errRuns says that an agent runs on the data folder.
 var errRuns = errors.New("an agent runs on the data folder")
 
@@ -111,6 +121,8 @@ const (
 	// than a sync takes by itself. runHeldUp is how long an agent does.
 	heldUp    = 90 * time.Second
 	runHeldUp = 10 * time.Second
+	// starts is how long a command that needs an agent waits for one to start.
+	starts = 5 * time.Second
 	// quiet is how long it waits before it says so.
 	quiet = 2 * time.Second
 )

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -187,6 +189,41 @@ func cmd(t *testing.T, in string, args ...string) (code int, out, said string) {
 	c := &call{in: strings.NewReader(in), out: &o, err: &e, lang: form.En, args: args, log: slog.New(slog.DiscardHandler)}
 	code = c.run(t.Context())
 	return code, o.String(), e.String()
+}
+
+// Each row is a command on a folder that somebody misspelt: it says so and
+// makes nothing.
+func TestNoData(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "nowhere")
+	for _, line := range []string{"put visit findings=walked", "put visit", "get visit 0192d3a4-0000-7000-8000-000000000001", "list visit", "sync", "status", "conflicts",
+		"resolve 0192d3a4-0000-7000-8000-000000000001 findings --value x", "import x.jsonl", "verify", "open"} {
+		t.Run(line, func(t *testing.T) {
+			code, out, said := cmd(t, "", append(strings.Fields(line), "--data", dir)...)
+			if code != exitFailed || out != "" || !strings.Contains(said, "There is no data in "+dir) || !strings.Contains(said, "enrol") {
+				t.Errorf("exit status %d, printed %q, said %q", code, out, said)
+			}
+			if _, err := os.Stat(dir); !os.IsNotExist(err) {
+				t.Errorf("the folder is there now: %v", err)
+			}
+		})
+	}
+}
+
+// Where the data lies when nobody says is to be read.
+func TestHelpNamesTheFolder(t *testing.T) {
+	if code, out, _ := cmd(t, "", "--help"); code != 0 || !strings.Contains(out, defaultData()) {
+		t.Errorf("exit status %d, printed %q", code, out)
+	}
+}
+
+// open right after run & waits for the agent that starts.
+func TestOpenWaitsForTheAgent(t *testing.T) {
+	r := commandDoor(t)
+	dir := laptopAt(t)
+	time.AfterFunc(time.Second, func() { writeRunning(dir, r) })
+	if got, ok := waitRunning(t.Context(), dir); !ok || got != r {
+		t.Errorf("found %v %v", got, ok)
+	}
 }
 
 // Each row is a command that comes while another has the store: it waits, says

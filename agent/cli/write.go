@@ -21,6 +21,7 @@ func (c *call) enrolCmd() *cobra.Command {
 		Short: c.say("用办公室给的登记码登记这台电脑", "Enrol this laptop with the office's code"),
 		Args:  c.words(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			c.makes = true
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 				defer cancel()
