@@ -52,14 +52,14 @@ func (c *call) getCmd() *cobra.Command {
 		Short: c.say("显示一条记录", "Show a record"),
 		Args:  c.words(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := c.id(args[1])
+			if err != nil {
+				return err
+			}
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				f, err := inbox.Form(a.forms, record.Type(args[0]))
 				if err != nil {
 					return err
-				}
-				id, err := record.ParseID(args[1])
-				if err != nil {
-					return c.fail(c.say("%q 不是记录编号", "%q is not a record id", args[1]))
 				}
 				r, err := a.store.Get(f.Type, id)
 				if err != nil {
@@ -191,6 +191,9 @@ func (c *call) listCmd() *cobra.Command {
 		Short: c.say("列出记录", "List records"),
 		Args:  c.words(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := c.pairs("--where ", where); err != nil {
+				return err
+			}
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				f, err := inbox.Form(a.forms, record.Type(args[0]))
 				if err != nil {
@@ -275,10 +278,7 @@ func (c *call) filter(a *agent, f *form.Form, where []string, text string) (func
 	}
 	var conditions []condition
 	for _, w := range where {
-		name, value, ok := strings.Cut(w, "=")
-		if !ok {
-			return nil, c.usage(c.say("--where %q 应写成 字段=值", "--where %q should be field=value", w))
-		}
+		name, value, _ := strings.Cut(w, "=")
 		fd, err := inbox.Field(f, name)
 		if err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -56,9 +57,10 @@ func (c *call) serve(ctx context.Context, listen string) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	modest()
-	host, _, err := net.SplitHostPort(listen)
-	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return c.usage(c.say("--listen 只能是本机地址，如 127.0.0.1:8450", "--listen is an address of this machine, such as 127.0.0.1:8450"))
+	host, port, err := net.SplitHostPort(listen)
+	_, perr := strconv.ParseUint(port, 10, 16)
+	if ip := net.ParseIP(host); err != nil || perr != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return c.usage(c.say("--listen 只能是本机地址和端口，如 127.0.0.1:8450", "--listen is an address of this machine and a port, such as 127.0.0.1:8450"))
 	}
 	s, r, err := c.obtain(ctx, runHeldUp)
 	if errors.Is(err, errRuns) {
@@ -75,7 +77,7 @@ func (c *call) serve(ctx context.Context, listen string) error {
 		return c.fail(c.say("地址 %s 已被占用，请用 --listen 换一个端口", "Address %s is in use; choose another port with --listen", listen))
 	}
 	if err != nil {
-		return err
+		return c.fail(c.say("不能使用地址 %s（%s），请用 --listen 换一个", "Address %s cannot be used (%s); choose another with --listen", listen, err))
 	}
 	defer l.Close()
 	forms := form.Builtin()

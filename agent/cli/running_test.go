@@ -226,6 +226,46 @@ func TestOpenWaitsForTheAgent(t *testing.T) {
 	}
 }
 
+// Each row is a wrong command line and its exit status, which is the same
+// whatever the command: 2 for what no data could make right, 1 for what is not
+// there.
+func TestExitStatus(t *testing.T) {
+	dir := laptopAt(t)
+	const id = "0192d3a4-0000-7000-8000-000000000001"
+	for _, tt := range []struct {
+		line string
+		want int
+		said string
+	}{
+		{"put visit findings", exitUsage, `"findings" should be FIELD=VALUE`},
+		{"put visit findings=x --id nonsense", exitUsage, `"nonsense" is not a record id`},
+		{"list visit --where findings", exitUsage, `--where "findings" should be FIELD=VALUE`},
+		{"get visit nonsense", exitUsage, `"nonsense" is not a record id`},
+		{"resolve nonsense findings --value x", exitUsage, `"nonsense" is not a record id`},
+		{"resolve " + id + " findings --take zzz", exitUsage, `"zzz" does not name a value`},
+		{"run --listen 127.0.0.1:bad", exitUsage, "address of this machine"},
+		{"run --listen 127.0.0.1:99999", exitUsage, "address of this machine"},
+		{"run --listen 127.0.0.1", exitUsage, "address of this machine"},
+		{"put vist findings=x", exitFailed, "did you mean visit"},
+		{"put visit findngs=x", exitFailed, "did you mean findings"},
+		{"put visit findings=x --village 1", exitFailed, "1"},
+		{"list vist", exitFailed, "did you mean visit"},
+		{"list visit --where findngs=x", exitFailed, "did you mean findings"},
+		{"list visit --village 1", exitFailed, "1"},
+		{"get visit " + id, exitFailed, "no such record"},
+		{"resolve " + id + " findings --value x", exitFailed, "There is no record " + id + ";"},
+		{"import " + dir, exitFailed, "is a folder; import the .jsonl files in it"},
+		{"import " + filepath.Join(dir, storeFile), exitFailed, "Only .jsonl files"},
+	} {
+		t.Run(tt.line, func(t *testing.T) {
+			code, _, said := cmd(t, "", append(strings.Fields(tt.line), "--data", dir)...)
+			if code != tt.want || !strings.Contains(said, tt.said) || strings.Count(said, "\n") != 1 {
+				t.Errorf("exit status %d, said %q; want %d, %q", code, said, tt.want, tt.said)
+			}
+		})
+	}
+}
+
 // Each row is a command that comes while another has the store: it waits, says
 // so once, and is carried out.
 func TestWaitsForAnother(t *testing.T) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,17 +60,22 @@ func (c *call) putCmd() *cobra.Command {
 			if len(args) == 1 {
 				return c.putLines(cmd.Context(), t, lineOptions{record.Village(village), author, first})
 			}
+			var rid record.ID
+			if id != "" {
+				var err error
+				if rid, err = c.id(id); err != nil {
+					return err
+				}
+			}
+			if err := c.pairs("", args[1:]); err != nil {
+				return err
+			}
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				edit, err := inbox.Pairs(a.forms, t, args[1:])
 				if err != nil {
 					return err
 				}
-				if id != "" {
-					if edit.ID, err = record.ParseID(id); err != nil {
-						return c.fail(c.say("--id %q 不是记录编号（8-4-4-4-12 位十六进制）", "--id %q is not a record id (8-4-4-4-12 hexadecimal digits)", id))
-					}
-				}
-				edit.Author, edit.Village = author, record.Village(village)
+				edit.ID, edit.Author, edit.Village = rid, author, record.Village(village)
 				saved, err := a.store.Save(cmd.Context(), edit)
 				if err != nil {
 					return err
@@ -86,6 +92,25 @@ func (c *call) putCmd() *cobra.Command {
 	return cmd
 }
 
+// pairs refuses words that are not NAME=VALUE; option is what gave them.
+func (c *call) pairs(option string, words []string) error {
+	for _, w := range words {
+		if !strings.Contains(w, "=") {
+			return c.usage(c.say("%s%q 应写成 字段=值", "%s%q should be FIELD=VALUE", option, w))
+		}
+	}
+	return nil
+}
+
+// id reads a record's id.
+func (c *call) id(s string) (record.ID, error) {
+	id, err := record.ParseID(s)
+	if err != nil {
+		return id, c.usage(c.say("%q 不是记录编号（8-4-4-4-12 位十六进制）", "%q is not a record id (8-4-4-4-12 hexadecimal digits)", s))
+	}
+	return id, nil
+}
+
 func (c *call) importCmd() *cobra.Command {
 	var t, author string
 	cmd := &cobra.Command{
@@ -99,15 +124,16 @@ func (c *call) importCmd() *cobra.Command {
 						return err
 					}
 				}
-				if ext := strings.ToLower(filepath.Ext(args[0])); ext != ".jsonl" {
-					return c.fail(c.say("只能导入 .jsonl 文件（每行一条记录），不能导入 %q。请另存后再试", "Only .jsonl files (one record a line) can be imported, not %q; save it as one and try again", ext))
-				}
 				// Before it is opened: that would wait for ever on a pipe.
 				info, err := os.Stat(c.path(args[0]))
-				if err != nil {
+				switch {
+				case err != nil:
 					return err
-				}
-				if !info.Mode().IsRegular() {
+				case info.IsDir():
+					return c.fail(c.say("%s 是文件夹，请逐个导入里面的 .jsonl 文件", "%s is a folder; import the .jsonl files in it one by one", args[0]))
+				case strings.ToLower(filepath.Ext(args[0])) != ".jsonl":
+					return c.fail(c.say("只能导入 .jsonl 文件（每行一条记录），不能导入 %s。请另存后再试", "Only .jsonl files (one record a line) can be imported, not %s; save it as one and try again", args[0]))
+				case !info.Mode().IsRegular():
 					return c.fail(c.say("%s 不是普通文件，请换一个文件", "%s is not a regular file; choose another", args[0]))
 				}
 				f, err := os.Open(c.path(args[0]))
@@ -152,12 +178,21 @@ func (c *call) resolveCmd() *cobra.Command {
 			if chose == (take != "") {
 				return c.usage(c.say("请用 --take 选一个值，或用 --value 给一个值。用法：%s", "Choose with --take or give a value with --value. Usage: %s", cmd.UseLine()))
 			}
-			return c.with(cmd.Context(), false, func(a *agent) error {
-				id, err := record.ParseID(args[0])
-				if err != nil {
-					return c.fail(c.say("%q 不是记录编号", "%q is not a record id", args[0]))
+			id, err := c.id(args[0])
+			if err != nil {
+				return err
+			}
+			var dot record.Dot
+			if take != "" {
+				if dot, err = record.ParseDot(take); err != nil {
+					return c.usage(c.say("--take %q 不是一个值的编号，编号见 conflicts", "--take %q does not name a value; conflicts prints the names", take))
 				}
+			}
+			return c.with(cmd.Context(), false, func(a *agent) error {
 				r, err := a.store.Get("", id)
+				if errors.Is(err, store.ErrNotFound) {
+					return c.fail(c.say("没有找到记录 %s。用 conflicts 查看待决定的，或先同步一次", "There is no record %s; conflicts lists what waits, or sync first", id))
+				}
 				if err != nil {
 					return err
 				}
@@ -174,13 +209,9 @@ func (c *call) resolveCmd() *cobra.Command {
 					}
 					return c.fail(c.say("%s 没有 %q，待决定的见 conflicts", "%s has no %q; conflicts lists what waits", r.Key.Type, path))
 				}
-				var dot record.Dot
 				v := record.Text(value)
 				switch {
 				case take != "":
-					if dot, err = record.ParseDot(take); err != nil {
-						return c.fail(c.say("--take %q 不是一个值的编号，编号见 conflicts", "--take %q does not name a value; conflicts prints the names", take))
-					}
 				case fd == nil && !utf8.ValidString(value):
 					return c.fail(c.say("_life：文字编码不是 UTF-8，请另存为 UTF-8", "_life: the text is not UTF-8; save it as UTF-8"))
 				case fd != nil:
