@@ -48,7 +48,7 @@ func (c *call) shown(a *agent, f *form.Form, r store.Record, today string) merge
 func (c *call) getCmd() *cobra.Command {
 	var history bool
 	cmd := &cobra.Command{
-		Use:   "get TYPE ID",
+		Use:   "get TYPE ID [--history]",
 		Short: c.say("显示一条记录", "Show a record"),
 		Args:  c.words(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,7 +74,14 @@ func (c *call) getCmd() *cobra.Command {
 				if c.json {
 					return c.print(j)
 				}
-				c.show(f, j)
+				d, err := a.store.Device()
+				if err != nil {
+					return err
+				}
+				c.show(f, r, j)
+				if history && others(d, j) {
+					c.write(c.say("  别人的修改，本机只知道现在还有效的部分；全部历史在办公室。\n", "  Of what others changed, only what still stands is known here; the office has the whole history.\n"))
+				}
 				return nil
 			})
 		},
@@ -84,68 +91,61 @@ func (c *call) getCmd() *cobra.Command {
 }
 
 // show prints a record for a person.
-func (c *call) show(f *form.Form, j merge.JSON) {
+func (c *call) show(f *form.Form, r store.Record, j merge.JSON) {
 	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(j.State))
 	if j.Life == "void" {
 		c.write(c.say("已作废：%s\n", "Void: %s\n", j.Reason))
 	}
 	for _, fd := range f.Fields {
-		if v, ok := j.Fields[fd.Name]; ok {
-			c.printf("  %s  %s\n", pad(fd.Label.In(c.lang), 20), fd.Show(v, c.lang))
+		v, ok := j.Fields[fd.Name]
+		text := fd.Show(v, c.lang)
+		if p := record.Path(fd.Name); slices.Contains(r.View.Proposed, fd.Name) {
+			// Nothing stands yet: one proposal is told here, several below.
+			proposals := j.Proposals[p]
+			if ok = len(proposals) == 1; ok {
+				text += c.say("（%s 的建议，待确认）", " (proposed by %s, to be confirmed)", proposals[0].Author)
+				delete(j.Proposals, p)
+			}
+		}
+		if ok {
+			c.printf("  %s  %s\n", pad(fd.Label.In(c.lang), 20), text)
 		}
 	}
-	c.claims(f, c.say("不一致，待决定", "In conflict, to be decided"), j.Conflicts)
-	c.claims(f, c.say("建议", "Proposed"), j.Proposals)
-	c.claims(f, c.say("另有的值", "Other values"), j.Others)
-	for _, m := range j.Marks {
-		name := string(m.Path)
-		if fd := f.PathField(m.Path); fd != nil {
-			name = fd.Label.In(c.lang)
+	for _, kind := range []struct {
+		title string
+		at    map[record.Path][]merge.Claim
+	}{
+		{c.say("不一致，待决定", "In conflict, to be decided"), j.Conflicts},
+		{c.say("建议", "Proposed"), j.Proposals},
+		{c.say("另有的值", "Other values"), j.Others},
+	} {
+		for _, p := range sortedPaths(kind.at) {
+			c.printf("  %s: %s (%s)\n", kind.title, c.label(f, p), p)
+			c.claims(f, p, kind.at[p], j.Reason)
 		}
-		c.printf("  ! %s: %s\n", name, m.Text)
+	}
+	for _, m := range j.Marks {
+		// The form's own marks begin with the label; that a value is proposed is
+		// told with it.
+		label := c.label(f, m.Path)
+		switch {
+		case m.Code == "proposed":
+		case strings.HasPrefix(m.Text, label):
+			c.printf("  ! %s\n", m.Text)
+		default:
+			c.printf("  ! %s\n", label+c.say("：", ": ")+m.Text)
+		}
 	}
 	for _, e := range j.History {
 		c.printf("  %s  %s  %s\n", e.At.Std().In(beijing).Format("2006-01-02 15:04"), e.Author, c.set(f, e.Set))
 	}
 }
 
-func (c *call) set(f *form.Form, set map[record.Path]record.Value) string {
-	var parts []string
-	for p, v := range set {
-		name := string(p)
-		if p == record.Source {
-			continue
-		}
-		if fd := f.PathField(p); fd != nil {
-			name = fd.Label.In(c.lang)
-			if _, element := p.Field(); element != "" {
-				name += "/" + element
-			} else {
-				v = record.Value(fd.Show(v, c.lang))
-			}
-		}
-		parts = append(parts, name+"="+string(v))
-	}
-	slices.Sort(parts)
-	return strings.Join(parts, "，")
-}
-
-func (c *call) claims(f *form.Form, title string, m map[record.Path][]merge.Claim) {
-	for _, p := range sortedPaths(m) {
-		name := string(p)
-		fd := f.PathField(p)
-		if fd != nil {
-			name = fd.Label.In(c.lang)
-		}
-		c.printf("  %s: %s\n", title, name)
-		for _, cl := range m[p] {
-			text := string(cl.Value)
-			if fd != nil {
-				text = fd.Show(cl.Value, c.lang)
-			}
-			c.printf("    %s  %s  %s\n      %s\n", cl.At.Std().In(beijing).Format("2006-01-02 15:04"), cl.Author, text, cl.Dot)
-		}
-	}
+// others tells whether people of other laptops had a hand in the record: of
+// what they changed, this one knows what still stands.
+func others(d store.Device, j merge.JSON) bool {
+	other := func(name string) bool { return !slices.Contains(d.Assigned.Profiles, name) }
+	return slices.ContainsFunc(j.Authors, other) || slices.ContainsFunc(j.History, func(e merge.Event) bool { return other(e.Author) })
 }
 
 func sortedPaths[V any](m map[record.Path]V) []record.Path {
@@ -221,7 +221,14 @@ func (c *call) listCmd() *cobra.Command {
 						perr = c.print(c.shown(a, f, r, today))
 						return perr == nil
 					}
-					c.printf("%s  %s  %s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(r.Way))
+					note := ""
+					switch {
+					case r.View.Void:
+						note = c.say("  已作废", "  void")
+					case len(r.View.Conflicts) > 0:
+						note = c.say("  有冲突", "  conflict")
+					}
+					c.printf("%s  %s  %s%s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(r.Way), note)
 					return true
 				})
 				if !c.json && err == nil {
@@ -437,7 +444,7 @@ func (c *call) statusCmd() *cobra.Command {
 					c.printf("%s\n", c.sentence(store.ErrNotEnrolled))
 					return nil
 				}
-				c.write(c.say("%s（%s）  服务器 %s\n", "%s (%s)  server %s\n", strings.Join(d.Assigned.Profiles, "、"), d.Assigned.Role, d.URL))
+				c.write(c.say("%s（%s）  服务器 %s\n", "%s (%s)  server %s\n", strings.Join(d.Assigned.Profiles, "、"), c.role(d.Assigned.Role), d.URL))
 				last := c.say("还没有", "never")
 				if d.LastSync > 0 {
 					last = time.UnixMilli(d.LastSync).In(beijing).Format("2006-01-02 15:04")
@@ -463,8 +470,8 @@ func (c *call) statusCmd() *cobra.Command {
 func (c *call) conflictsCmd() *cobra.Command {
 	var proposals bool
 	cmd := &cobra.Command{
-		Use:   "conflicts",
-		Short: c.say("列出待决定的不一致和建议", "List the conflicts that wait to be decided"),
+		Use:   "conflicts [--proposals]",
+		Short: c.say("列出待决定的不一致", "List the conflicts that wait to be decided"),
 		Args:  c.words(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), false, func(a *agent) error {
@@ -472,7 +479,7 @@ func (c *call) conflictsCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				n := 0
+				n, hidden := 0, 0
 				var perr error
 				err = a.store.Reviews(func(r store.Record) bool {
 					f := a.forms.Form(r.Key.Type)
@@ -481,6 +488,7 @@ func (c *call) conflictsCmd() *cobra.Command {
 					}
 					for _, item := range waiting(f, r, d, c.lang) {
 						if item.Kind == "proposal" && !proposals {
+							hidden++
 							continue
 						}
 						n++
@@ -490,23 +498,26 @@ func (c *call) conflictsCmd() *cobra.Command {
 							}
 							continue
 						}
-						c.printf("%s  %s  %s\n", item.Record, f.Title.In(c.lang), item.Title)
 						kind := c.say("不一致", "conflict")
 						if item.Kind == "proposal" {
-							kind = c.say("建议", "proposed")
+							kind = c.say("建议", "proposal")
 						}
-						c.claims(f, kind, map[record.Path][]merge.Claim{item.Path: item.Values})
+						c.printf("%s %s · %s %s · %s (%s)\n", item.Record, item.Path, f.Title.In(c.lang), item.Title, c.label(f, item.Path), kind)
+						c.claims(f, item.Path, item.Values, r.View.Reason)
 					}
 					return true
 				})
 				if !c.json && err == nil {
 					c.write(c.say("共 %d 处待决定\n", "%d to decide\n", n))
+					if hidden > 0 {
+						c.write(c.say("另有 %d 处建议，用 conflicts --proposals 查看\n", "%d more are proposals; conflicts --proposals lists them\n", hidden))
+					}
 				}
 				return cmp.Or(err, perr)
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&proposals, "proposals", false, c.say("连同建议", "with the proposals"))
+	cmd.Flags().BoolVar(&proposals, "proposals", false, c.say("连同待决定的建议", "with the proposals that wait"))
 	return cmd
 }
 

@@ -171,7 +171,7 @@ func (c *call) resolveCmd() *cobra.Command {
 	var take, value, author string
 	cmd := &cobra.Command{
 		Use:   "resolve RECORD PATH (--take DOT | --value V)",
-		Short: c.say("决定一处不一致", "Decide a conflict"),
+		Short: c.say("决定一处不一致或建议；编号、路径见 conflicts", "Decide a conflict or a proposal; conflicts lists records and paths"),
 		Args:  c.words(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			chose := cmd.Flags().Changed("value")

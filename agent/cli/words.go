@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// roles names the roles.
+var roles = map[identity.Role]form.Label{
+	identity.TeamMember:     {Zh: "驻村队员", En: "Team member"},
+	identity.FirstSecretary: {Zh: "第一书记", En: "First secretary"},
+	identity.VillageClerk:   {Zh: "村扶贫专干", En: "Village clerk"},
+	identity.TownshipOffice: {Zh: "乡镇扶贫办", En: "Township office"},
+	identity.SponsorUnit:    {Zh: "派出单位", En: "Sponsor unit"},
+	identity.Inspector:      {Zh: "督查", En: "Inspector"},
+	identity.Office:         {Zh: "厅扶贫办", En: "Office"},
+	identity.Leader:         {Zh: "厅领导", En: "Leader"},
+	identity.Admin:          {Zh: "管理员", En: "Administrator"},
+}
+
+// role names a role; one of a later release is shown as it is.
+func (c *call) role(r identity.Role) string {
+	if l, ok := roles[r]; ok {
+		return l.In(c.lang)
+	}
+	return string(r)
+}
+
+// label gives what a register is called: its field, the choice where it is an
+// element, and that it holds what is only proposed.
+func (c *call) label(f *form.Form, p record.Path) string {
+	switch p {
+	case record.Life:
+		return c.say("是否作废", "Void or not")
+	case record.Same:
+		return c.say("同一对象", "Same as")
+	}
+	fd := f.PathField(p)
+	if fd == nil {
+		return string(p)
+	}
+	text := fd.Label.In(c.lang)
+	if _, element := p.Field(); element != "" {
+		if choice, ok := fd.Choice(element); ok {
+			element = choice.Label.In(c.lang)
+		}
+		text += " " + element
+	}
+	if p.IsProposal() {
+		text += c.say("（建议）", " (proposal)")
+	}
+	return text
+}
+
+// value gives a register's value as a person reads it. reason is why the record
+// was declared void, where the value does not say it.
+func (c *call) value(f *form.Form, p record.Path, v record.Value, reason string) string {
+	switch {
+	case p == record.Life && v == merge.Alive:
+		return c.say("有效", "valid")
+	case p == record.Life:
+		var own struct{ Reason string }
+		if json.Unmarshal([]byte(v), &own) == nil {
+			reason = own.Reason
+		}
+		return c.say("作废：", "void: ") + reason
+	case v.IsNull():
+		return c.say("（清空）", "(cleared)")
+	}
+	if fd := f.PathField(p); fd != nil {
+		return fd.Show(v, c.lang)
+	}
+	if text, ok := v.Text(); ok {
+		return text
+	}
+	return string(v)
+}
+
+// set gives what a change wrote.
+func (c *call) set(f *form.Form, set map[record.Path]record.Value) string {
+	var parts []string
+	for p, v := range set {
+		if p != record.Source {
+			parts = append(parts, c.label(f, p)+"="+c.value(f, p, v, ""))
+		}
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, c.say("，", ", "))
+}
+
+// claims prints values to choose from.
+func (c *call) claims(f *form.Form, p record.Path, claims []merge.Claim, reason string) {
+	for _, cl := range claims {
+		c.printf("    %s  %s  %s\n      %s\n", cl.At.Std().In(beijing).Format("2006-01-02 15:04"), cl.Author, c.value(f, p, cl.Value, reason), cl.Dot)
+	}
+}
