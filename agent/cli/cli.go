@@ -194,10 +194,7 @@ func (c *call) sentence(err error) string {
 	if errors.As(err, &row) {
 		return row.Label.In(c.lang)
 	}
-	if errors.Is(err, store.ErrInUse) {
-		return c.say("数据文件夹还在被另一个命令使用。请等它结束再试一次", "Another command is still using the data folder. Wait until it has ended and try again")
-	}
-	return syncclient.Sentence(err, c.lang)
+	return sentence(err, c.lang)
 }
 
 func (c *call) root() *cobra.Command {

@@ -351,7 +351,7 @@ func (c *call) syncCmd() *cobra.Command {
 						"%d sent, %d received; %d bytes up, %d bytes down, %d round trips; %d still pending\n", r.Pushed, r.Pulled, r.BytesUp, r.BytesDown, r.RoundTrips, r.Pending))
 				}
 				if err != nil {
-					return err
+					return c.ended(ctx, r, err)
 				}
 				if r.Pending > 0 {
 					return errFailed
@@ -362,6 +362,16 @@ func (c *call) syncCmd() *cobra.Command {
 	}
 	cmd.Flags().DurationVar(&wait, "wait", 60*time.Second, c.say("最多等多久", "how long to try"))
 	return cmd
+}
+
+// ended gives why a sync did not come to its end. One that ran out of time half
+// way has done well: it says how far it came.
+func (c *call) ended(ctx context.Context, r syncclient.Report, err error) error {
+	if ctx.Err() == nil || r.Pushed+r.Pulled == 0 || failed(err) {
+		return err
+	}
+	return c.fail(c.say("时间到了，还没有做完：已送达 %d，收到 %d，还有 %d 条未送达。内容都在本机，下次同步接着送",
+		"Time is up before all was done: %d delivered, %d received, %d still pending. Everything is kept here, and the next sync goes on from there", r.Pushed, r.Pulled, r.Pending))
 }
 
 // statusJSON is what status prints.
@@ -435,7 +445,7 @@ func (c *call) statusCmd() *cobra.Command {
 					s.Villages = append(s.Villages, sv)
 				}
 				if p := a.sync.State().Problem; p != nil {
-					s.Problem = syncclient.Sentence(p, c.lang)
+					s.Problem = sentence(p, c.lang)
 				}
 				if c.json {
 					return c.print(s)

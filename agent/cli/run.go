@@ -165,7 +165,7 @@ func (s syncer) State() web.SyncState {
 	}
 	w := web.SyncState{Success: at(st.LastSuccess), Attempt: at(st.LastAttempt), Busy: st.Running, Online: st.LastAttempt > 0 && st.Problem == nil}
 	if st.Problem != nil {
-		w.Problem = form.Label{Zh: syncclient.Sentence(st.Problem, form.Zh), En: syncclient.Sentence(st.Problem, form.En)}
+		w.Problem = form.Label{Zh: sentence(st.Problem, form.Zh), En: sentence(st.Problem, form.En)}
 	}
 	if st.LastSuccess == 0 {
 		// Before the first sync of this run: when there last was one.

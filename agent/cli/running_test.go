@@ -100,21 +100,28 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// laptop is an agent on a store of its own.
-func laptop(t *testing.T) *agent {
+// bare is an agent on a store of its own, not enrolled.
+func bare(t *testing.T) *agent {
 	t.Helper()
 	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	if _, err := s.SetDevice(t.Context(), func(d *store.Device) {
+	return (&call{log: slog.New(slog.DiscardHandler)}).own(s)
+}
+
+// laptop is one that is enrolled.
+func laptop(t *testing.T) *agent {
+	t.Helper()
+	a := bare(t)
+	if _, err := a.store.SetDevice(t.Context(), func(d *store.Device) {
 		d.ID, d.Token = "device", "token"
 		d.Assigned = wire.Assignment{Villages: []wire.Village{{Code: "369999000001"}}, Role: identity.Office, Profiles: []string{"王"}}
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return (&call{log: slog.New(slog.DiscardHandler)}).own(s)
+	return a
 }
 
 // commandDoor opens the command door of an agent.

@@ -2,13 +2,17 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
+	"zhucun/agent/store"
+	"zhucun/agent/syncclient"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
+	"zhucun/shared/wire"
 )
 
 // roles names the roles.
@@ -22,6 +26,26 @@ var roles = map[identity.Role]form.Label{
 	identity.Office:         {Zh: "厅扶贫办", En: "Office"},
 	identity.Leader:         {Zh: "厅领导", En: "Leader"},
 	identity.Admin:          {Zh: "管理员", En: "Administrator"},
+}
+
+// sentence gives an error as one sentence with the next step.
+func sentence(err error, lang form.Lang) string {
+	switch {
+	case errors.Is(err, store.ErrInUse):
+		return form.Label{Zh: "数据文件夹还在被另一个命令使用。请等它结束再试一次", En: "Another command is still using the data folder. Wait until it has ended and try again"}.In(lang)
+	case failed(err):
+		return form.Label{
+			Zh: "连上了服务器，但它出了故障（例如磁盘已满），没能收下。内容都保存在本机，会自动再送；请告诉办公室",
+			En: "The server was reached but could not take it, as with a full disk. Everything is kept here and is sent again by itself; tell the office",
+		}.In(lang)
+	}
+	return syncclient.Sentence(err, lang)
+}
+
+// failed tells that the server answered, and that it failed.
+func failed(err error) bool {
+	var fault *wire.Fault
+	return errors.As(err, &fault) && fault.Code == wire.FaultServer
 }
 
 // role names a role; one of a later release is shown as it is.

@@ -27,6 +27,9 @@ func (c *call) enrolCmd() *cobra.Command {
 				ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 				defer cancel()
 				d, err := a.sync.Enrol(ctx, strings.Join(args, ""))
+				if failed(err) {
+					return c.fail(c.say("连上了服务器，但它出了故障（例如磁盘已满），还没有登记。请告诉办公室，稍后用同一个登记码再试", "The server was reached but failed, as with a full disk, and the laptop is not enrolled yet. Tell the office and try the same code again later"))
+				}
 				if err != nil {
 					return err
 				}
