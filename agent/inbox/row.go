@@ -57,6 +57,11 @@ func readEnvelope(line []byte) (e envelope, err error) {
 		}
 		return e, wrong(`不是 JSON 对象，应如 {"字段": "内容"}`, `not a JSON object such as {"field": "value"}`)
 	}
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
+	if key, at := twice(d); at > 0 {
+		return e, wrong("%q 写了两次（第 %d 个字节处），不知道该用哪一个", "%q is there twice (the second at byte %d); which counts cannot be told", key, at)
+	}
 	text := func(key string) (string, error) {
 		raw, ok := all[key]
 		if !ok {
@@ -103,6 +108,32 @@ func readEnvelope(line []byte) (e envelope, err error) {
 	}
 	e.Fields = all
 	return e, nil
+}
+
+// twice finds a key that an object has twice, and the byte at which the second
+// ends, 0 where none has: of two, encoding/json takes the last in silence. The
+// text has been found to be JSON.
+func twice(d *json.Decoder) (key string, at int64) {
+	begin, _ := d.Token()
+	if begin != json.Delim('{') && begin != json.Delim('[') {
+		return "", 0
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		if begin == json.Delim('{') {
+			t, _ := d.Token()
+			key, _ = t.(string)
+			if seen[key] {
+				return key, d.InputOffset()
+			}
+			seen[key] = true
+		}
+		if key, at := twice(d); at > 0 {
+			return key, at
+		}
+	}
+	d.Token() // its end
+	return "", 0
 }
 
 // Line reads one JSON line as a save of a record of type t; with an empty t the
