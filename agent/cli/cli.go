@@ -42,6 +42,9 @@ type call struct {
 	log      *slog.Logger
 	makes    bool // it makes a store where there is none
 	waits    bool // it has said that it waits for another command
+	// inspector tells that this program can be started as the inspector of a store,
+	// inspects that it is to be, whatever is known of the store.
+	inspector, inspects bool
 	// live is the running agent's own, when it carries the command out.
 	live *agent
 }
@@ -70,11 +73,14 @@ var errFailed = errors.New("failed")
 
 // Main carries out a command line and gives the exit status.
 func Main(ctx context.Context, args []string) int {
+	if len(args) == 2 && args[0] == inspectWord {
+		return inspect(args[1])
+	}
 	cwd, err := os.Getwd()
 	if err != nil {
 		cwd = ""
 	}
-	c := &call{in: os.Stdin, out: os.Stdout, err: os.Stderr, lang: language(), cwd: cwd, args: args, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level()}))}
+	c := &call{in: os.Stdin, out: os.Stdout, err: os.Stderr, lang: language(), cwd: cwd, args: args, inspector: true, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level()}))}
 	return c.run(ctx)
 }
 

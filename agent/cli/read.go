@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -395,6 +396,9 @@ type statusJSON struct {
 	// RenewedAt is when it last showed that this data might be an older image or a
 	// copy.
 	RenewedAt string `json:"renewed_at,omitempty"`
+	// Missing counts changes that were saved here and are not here now; those that
+	// were delivered come back from the office.
+	Missing uint64 `json:"missing,omitempty"`
 }
 
 type statusVillage struct {
@@ -432,6 +436,7 @@ func (c *call) statusCmd() *cobra.Command {
 					t := time.UnixMilli(d.LastSync).UTC().Format(time.RFC3339)
 					s.LastSync = &t
 				}
+				s.Missing = st.Missing
 				if st.Renewed > 0 {
 					s.RenewedAt = time.UnixMilli(st.Renewed).UTC().Format(time.RFC3339)
 				}
@@ -466,9 +471,13 @@ func (c *call) statusCmd() *cobra.Command {
 				if s.Problem != "" {
 					c.printf("%s\n", s.Problem)
 				}
-				if st.Renewed > 0 {
-					c.write(c.say("%s 发现这里的数据从旧备份恢复过，或被复制、移动过；内容没有丢，办公室缺的会自动补送。若有两台电脑在用同一份数据，请给其中一台重新登记\n",
-						"On %s this data was found to have been restored from an older copy, copied or moved; nothing is lost, and what the office lacks is sent again by itself. If two laptops use the same data, enrol one of them anew\n",
+				if st.Missing > 0 {
+					c.write(c.say("这里少了 %d 次已存上的修改：数据从旧备份恢复过，或磁盘出了错（%s 发现）。已送达的会从办公室回来；没送出的请核对最近的录入，重新填写\n",
+						"%d saved changes are missing here: the data was restored from an older copy, or the disk failed (found on %s). What had been delivered comes back from the office; look through your last entries for what had not, and enter it again\n",
+						st.Missing, time.UnixMilli(st.Renewed).In(beijing).Format("2006-01-02 15:04")))
+				} else if st.Renewed > 0 {
+					c.write(c.say("%s 发现这里的数据从旧备份恢复过，或被复制、移动过；这里有的都还在，办公室缺的会自动补送。若有两台电脑在用同一份数据，请给其中一台重新登记\n",
+						"On %s this data was found to have been restored from an older copy, copied or moved; what is here stays, and what the office lacks is sent again by itself. If two laptops use the same data, enrol one of them anew\n",
 						time.UnixMilli(st.Renewed).In(beijing).Format("2006-01-02 15:04")))
 				}
 				return nil
@@ -558,8 +567,9 @@ func (c *call) verifyCmd() *cobra.Command {
 		Short: c.say("检查数据文件和本机的记录链", "Check the data file and this laptop's chains"),
 		Args:  c.words(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.with(cmd.Context(), false, func(a *agent) error {
-				rep, err := a.store.Verify()
+			c.inspects = true
+			err := c.with(cmd.Context(), false, func(a *agent) error {
+				rep, err := a.store.Verify(c.live == nil && c.inspector)
 				if err != nil {
 					return err
 				}
@@ -578,6 +588,10 @@ func (c *call) verifyCmd() *cobra.Command {
 				}
 				return nil
 			})
+			if errors.Is(err, store.ErrDamaged) && c.json {
+				return errors.Join(c.print(map[string]any{"ok": false, "records": 0, "entries": 0, "faults": []string{err.Error()}}), err)
+			}
+			return err
 		},
 	}
 }

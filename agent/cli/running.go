@@ -131,7 +131,7 @@ const (
 // The error is errRuns where an agent has it, which is running then.
 func (c *call) obtain(ctx context.Context, most time.Duration) (*store.Store, running, error) {
 	for begin := time.Now(); ; {
-		s, err := openStore(c.data) // takes a moment where it is in use
+		s, err := c.openStore(ctx) // takes a moment where it is in use
 		if !errors.Is(err, store.ErrInUse) {
 			return s, running{}, err
 		}
@@ -147,13 +147,15 @@ func (c *call) obtain(ctx context.Context, most time.Duration) (*store.Store, ru
 	}
 }
 
-// openStore opens the store of dir. While it is open here no agent runs: a
-// run.json that is there was left behind, and every command would knock where
-// it says.
-func openStore(dir string) (*store.Store, error) {
-	s, err := store.Open(dir, store.Options{Leases: leases()})
+// openStore opens the store. While it is open here no agent runs: a run.json that
+// is there was left behind, and every command would knock where it says.
+func (c *call) openStore(ctx context.Context) (*store.Store, error) {
+	if err := c.sound(ctx); err != nil {
+		return nil, err
+	}
+	s, err := store.Open(c.data, store.Options{Leases: leases()})
 	if err == nil {
-		os.Remove(filepath.Join(dir, runFile))
+		os.Remove(filepath.Join(c.data, runFile))
 	}
 	return s, err
 }

@@ -276,7 +276,7 @@ func TestVerifyBesideSaves(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- fill(s, 3000) }()
 	for n := 0; ; n++ {
-		r, err := s.Verify()
+		r, err := s.Verify(false)
 		if err != nil || len(r.Faults) > 0 {
 			t.Fatalf("look %d: %v, %v", n, r.Faults, err)
 		}

@@ -135,7 +135,7 @@ func TestLease(t *testing.T) {
 			if writing(t, s) != now {
 				t.Error("every start begins a stream")
 			}
-			if r, err := s.Verify(); err != nil || len(r.Faults) > 0 {
+			if r, err := s.Verify(false); err != nil || len(r.Faults) > 0 {
 				t.Errorf("%v, %v", r.Faults, err)
 			}
 		})
@@ -200,7 +200,7 @@ func TestRenew(t *testing.T) {
 	if shown, err := d.Shown(); err != nil || string(shown.Encode()) != string(r.State.Encode()) {
 		t.Errorf("the open form was opened on\n%v\nthe record is\n%v, %v", shown, r.State, err)
 	}
-	if rep, err := s.Verify(); err != nil || len(rep.Faults) > 0 {
+	if rep, err := s.Verify(false); err != nil || len(rep.Faults) > 0 {
 		t.Errorf("%v, %v", rep.Faults, err)
 	}
 

@@ -317,7 +317,7 @@ func (s *Store) run(jobs []*job) {
 			break
 		}
 		ready := false
-		err := s.db.Update(func(btx *bbolt.Tx) error {
+		err := s.attempt(func(btx *bbolt.Tx) error {
 			t := &tx{Tx: btx, s: s}
 			for i, j := range left {
 				if j.err = j.do(t); j.err != nil {
@@ -332,7 +332,9 @@ func (s *Store) run(jobs []*job) {
 			ready = err == nil
 			return err
 		})
-		if err != nil && ready && !full(err) {
+		if s.broken != nil {
+			failed = -1
+		} else if err != nil && ready && !full(err) {
 			// After a failed sync the system may claim to have what the disk has
 			// not, and what could not be made sure may have become part of the file
 			// all the same: on this handle nothing can be told apart any more.
@@ -357,6 +359,17 @@ func (s *Store) run(jobs []*job) {
 	if tell {
 		s.announce()
 	}
+}
+
+// attempt is bbolt's Update. After a panic of its nothing more is written.
+func (s *Store) attempt(do func(*bbolt.Tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.broken = fmt.Errorf("%w: %v", ErrDamaged, p)
+			err = s.broken
+		}
+	}()
+	return s.db.Update(do)
 }
 
 // full tells an error of a disk without room, which leaves everything as it was.
@@ -398,8 +411,17 @@ func (s *Store) update(ctx context.Context, tell bool, do func(*tx) error) error
 }
 
 // view runs read on one moment's data.
-func (s *Store) view(read func(*tx) error) error {
+func (s *Store) view(read func(*tx) error) (err error) {
+	defer damaged(&err)
 	return s.db.View(func(btx *bbolt.Tx) error { return read(&tx{Tx: btx, s: s}) })
+}
+
+// damaged makes an error of what bbolt panics with when its file is not as it
+// should be.
+func damaged(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v", ErrDamaged, p)
+	}
 }
 
 // tx is a transaction with what it has read of the store's small data. Clock

@@ -143,7 +143,7 @@ func TestOneBadSaveUndoesNoOther(t *testing.T) {
 			t.Errorf("save %d: %v", i, err)
 		}
 	}
-	if rep, err := s.Verify(); err != nil || len(rep.Faults) > 0 || rep.Entries != 40 {
+	if rep, err := s.Verify(false); err != nil || len(rep.Faults) > 0 || rep.Entries != 40 {
 		t.Errorf("verify: %+v, %v", rep, err)
 	}
 }
@@ -162,7 +162,7 @@ func TestReopen(t *testing.T) {
 		t.Errorf("before %v, after %v %s", before.State, after.State, after.Way)
 	}
 	save(t, s, Edit{Type: "visit", ID: a.Key.ID, Fields: fields("needs", "修屋顶")})
-	if rep, err := s.Verify(); err != nil || len(rep.Faults) > 0 || rep.Entries != 2 {
+	if rep, err := s.Verify(false); err != nil || len(rep.Faults) > 0 || rep.Entries != 2 {
 		t.Errorf("verify: %+v, %v", rep, err)
 	}
 	if _, err := s.Save(ctx, Edit{Type: "visit"}); err != nil {
@@ -255,7 +255,7 @@ func TestSaveRefuses(t *testing.T) {
 			}
 		})
 	}
-	if rep, err := s.Verify(); err != nil || len(rep.Faults) > 0 || rep.Entries != 1 {
+	if rep, err := s.Verify(false); err != nil || len(rep.Faults) > 0 || rep.Entries != 1 {
 		t.Errorf("after the refusals: %+v, %v", rep, err)
 	}
 }
@@ -492,7 +492,7 @@ func TestPagesAreStaged(t *testing.T) {
 	if s.place(t).Cursor != 9 {
 		t.Fatal("an old answer moved the cursor")
 	}
-	if rep, err := s.Verify(); err != nil || len(rep.Faults) > 0 {
+	if rep, err := s.Verify(false); err != nil || len(rep.Faults) > 0 {
 		t.Errorf("verify: %+v, %v", rep, err)
 	}
 }
@@ -572,7 +572,7 @@ func TestVerifyFinds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if rep, err := s.Verify(); err != nil || len(rep.Faults) == 0 {
+			if rep, err := s.Verify(false); err != nil || len(rep.Faults) == 0 {
 				t.Errorf("nothing found: %+v, %v", rep, err)
 			}
 		})

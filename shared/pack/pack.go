@@ -41,7 +41,11 @@ const window = 128 << 10
 
 // encoders are made when first needed and kept.
 var encoders = [...]func() *zstd.Encoder{
-	Fast: sync.OnceValue(func() *zstd.Encoder { return encoder(zstd.SpeedFastest, zstd.WithEncoderConcurrency(1)) }),
+	// What lies on a disk for years has a checksum, four bytes: nobody else looks at
+	// it before it is read again.
+	Fast: sync.OnceValue(func() *zstd.Encoder {
+		return encoder(zstd.SpeedFastest, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
+	}),
 	Fair: sync.OnceValue(func() *zstd.Encoder { return encoder(zstd.SpeedDefault) }),
 	Hard: sync.OnceValue(func() *zstd.Encoder {
 		return encoder(zstd.SpeedBetterCompression, zstd.WithEncoderConcurrency(1))

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"zhucun/agent/store"
+)
+
+// A store that was not closed by this machine, or touched since, is inspected
+// before it is opened: some damage makes a writer overwrite what was saved, some
+// ends whoever reads it, some never lets him end. So that is done by a process of
+// its own, with a limit on its time.
+
+// inspectWord begins the words by which this program is the inspector.
+const inspectWord = "inspect-store"
+
+// inspectTime is the longest that an inspection may take: some seconds, and as
+// much as a slow disk needs to read the file.
+func inspectTime(dir string) time.Duration {
+	const slow = 4 << 20 // bytes a second
+	limit := 10 * time.Second
+	if info, err := os.Stat(filepath.Join(dir, storeFile)); err == nil {
+		limit += time.Duration(info.Size()/slow) * time.Second
+	}
+	return limit
+}
+
+// The inspector's exit statuses, beside 0 for a sound store.
+const (
+	inspectDamaged = 1
+	inspectInUse   = 3
+)
+
+// inspect is the inspector.
+func inspect(dir string) int {
+	switch err := store.Inspect(dir); {
+	case err == nil, errors.Is(err, os.ErrNotExist):
+		return 0
+	case errors.Is(err, store.ErrInUse):
+		return inspectInUse
+	default:
+		fmt.Fprintln(os.Stderr, err)
+		return inspectDamaged
+	}
+}
+
+// sound has the store inspected where that is called for. The error is
+// store.ErrDamaged or store.ErrInUse.
+func (c *call) sound(ctx context.Context) error {
+	if !c.inspector || !c.inspects && store.Untouched(c.data, leases()) {
+		return nil
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil // then it is opened uninspected, as ever
+	}
+	ctx, cancel := context.WithTimeout(ctx, inspectTime(c.data))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, inspectWord, c.data)
+	cmd.Args[0] = "zhucun-agent"
+	said, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: reading it does not end", store.ErrDamaged)
+	case !errors.As(err, &exit):
+		return nil
+	case exit.ExitCode() == inspectInUse:
+		return store.ErrInUse
+	}
+	first, _, _ := bytes.Cut(bytes.TrimPrefix(said, []byte(store.ErrDamaged.Error()+": ")), []byte("\n"))
+	return fmt.Errorf("%w: %s", store.ErrDamaged, first)
+}
