@@ -30,6 +30,7 @@ type Device struct {
 	Assigned wire.Assignment `cbor:"8,keyasint"`
 	LastSync int64           `cbor:"9,keyasint"` // ms since 1970, the server's time
 	Language string          `cbor:"10,keyasint"`
+	Bundles  uint64          `cbor:"11,keyasint,omitempty"` // how many it has made
 }
 
 // Enrolled tells whether the laptop belongs to a server.
@@ -138,6 +139,23 @@ func (s *Store) Clock() (read clock.Time, runs []clock.Run, err error) {
 		return nil
 	})
 	return read, runs, err
+}
+
+// Dated is Clock for what will be long on its way: it also gives the server's
+// time of the reading, ms since 1970, as far as the laptop knows.
+func (s *Store) Dated() (read clock.Time, now int64, runs []clock.Run, err error) {
+	err = s.view(func(t *tx) error {
+		c, err := t.time()
+		if err != nil {
+			return err
+		}
+		at := *c
+		wall := s.opt.Wall()
+		read = at.Read(wall)
+		now, runs = wall+at.Skew, slices.Clone(at.Runs)
+		return nil
+	})
+	return read, now, runs, err
 }
 
 // Skew is what must be added to the machine's clock to have the server's, in

@@ -14,6 +14,9 @@
 //     hash of the very entry, and from nothing else.
 //   - Quarantined changes are not part of the state, but a record is shown with
 //     them on it until they are decided.
+//   - An answer may be of any age: what it proves it proves, a page of it is taken
+//     only where it goes beyond what the laptop has, and an epoch that was left
+//     does not come back.
 //   - Own entries stay after they were acknowledged.
 //   - A stream goes on in one place only. A store that is an older image or a copy
 //     begins a new one before its next entry, as soon as that can be known (a note
@@ -33,9 +36,9 @@
 //	draft                   id (UUIDv7) -> CBOR Draft *
 //	import                  16 bytes: keyed hash of a row taken -> 1
 //	village/CODE            one bucket a village, in it:
-//	  place                 "place" -> CBOR place: epoch, cursor, staged series
+//	  place                 "place" -> CBOR place: epoch, cursor, staged series, epochs left
 //	  frontier              stream (16) -> number of the last change applied
-//	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged
+//	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged, sent, bundled
 //	  seed                  stream (16) number (8) -> 16 bytes; for the entries from there on
 //	  log/STREAM            number (8) -> CBOR entry *: a change of this laptop's
 //	  record/TYPE           id (16) -> touched, state *; e.g. record/visit

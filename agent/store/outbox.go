@@ -15,8 +15,11 @@ type Outgoing struct {
 	Push wire.Push
 	// Left counts the own changes that are to follow in later requests.
 	Left uint64
-	// sent is how far each stream goes with it.
-	sent map[record.Stream]uint64
+	// sent is how far each stream goes with it, fresh that one of them never went
+	// so far.
+	sent    map[record.Stream]journal.Head
+	fresh   bool
+	entries uint64
 }
 
 // Outgoing gives for each assigned village, and for each where work still waits
@@ -24,7 +27,21 @@ type Outgoing struct {
 // bytes of entries in all (at least one entry where there is one). Nothing is
 // written: that it has left, Sent notes.
 func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err error) {
-	err = s.view(func(t *tx) error {
+	err = s.Parts(ctx, budget, func(part []Outgoing) (bool, error) {
+		out = part
+		return false, nil
+	})
+	return out, err
+}
+
+// Entries counts the own changes that it carries.
+func (o *Outgoing) Entries() uint64 { return o.entries }
+
+// Parts gives all that is to be sent, as of one moment, to each: a first part as
+// Outgoing gives it, which may have no entries, and then what comes behind it,
+// until each says that it wants no more.
+func (s *Store) Parts(ctx context.Context, budget int, each func([]Outgoing) (more bool, err error)) error {
+	return s.view(func(t *tx) error {
 		d, err := t.dev()
 		if err != nil {
 			return err
@@ -34,43 +51,65 @@ func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err e
 			return err
 		}
 		villages := make([]*village, len(codes))
-		waiting := 0
 		for i, code := range codes {
 			if villages[i], err = t.village(code); err != nil {
 				return err
 			}
-			if villages[i].pending() > 0 {
-				waiting++
-			}
 		}
-		left := budget
-		for i, v := range villages {
-			if v == nil {
-				out = append(out, Outgoing{Push: wire.Push{Village: codes[i]}})
-				continue
-			}
-			// Each gets its share, and what those before it left: one whose entries
-			// the server refuses does not keep the others'.
-			share := left / max(waiting, 1)
-			left -= share
-			if v.pending() > 0 {
-				waiting--
-			}
-			o, err := v.outgoing(d, &share)
-			if err != nil {
+		sent := map[record.Stream]journal.Head{}
+		for first := true; ; first = false {
+			part, entries, err := outgoing(d, codes, villages, sent, budget)
+			if err != nil || entries == 0 && !first {
 				return err
 			}
-			left += share
-			out = append(out, o)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if more, err := each(part); err != nil || !more || entries == 0 {
+				return err
+			}
 		}
-		return nil
 	})
-	return out, err
+}
+
+// outgoing gives what comes behind sent, and notes there how far it goes.
+func outgoing(d *Device, codes []record.Village, villages []*village, sent map[record.Stream]journal.Head, budget int) (out []Outgoing, segments int, err error) {
+	waiting := 0
+	for _, v := range villages {
+		if v.pending() > 0 {
+			waiting++
+		}
+	}
+	left := budget
+	for i, v := range villages {
+		if v == nil {
+			out = append(out, Outgoing{Push: wire.Push{Village: codes[i]}})
+			continue
+		}
+		// Each gets its share, and what those before it left: one whose entries
+		// the server refuses does not keep the others'.
+		share := left / max(waiting, 1)
+		left -= share
+		if v.pending() > 0 {
+			waiting--
+		}
+		o, err := v.outgoing(d, sent, &share)
+		if err != nil {
+			return nil, 0, err
+		}
+		left += share
+		for stream, head := range o.sent {
+			sent[stream] = head
+		}
+		segments += len(o.Push.Segments)
+		out = append(out, o)
+	}
+	return out, segments, nil
 }
 
 // Sent notes that a request with all of out has left.
 func (s *Store) Sent(ctx context.Context, out []Outgoing) error {
-	if !slices.ContainsFunc(out, func(o Outgoing) bool { return len(o.sent) > 0 }) {
+	if !slices.ContainsFunc(out, func(o Outgoing) bool { return o.fresh }) {
 		return nil
 	}
 	return s.update(ctx, true, func(t *tx) error {
@@ -79,9 +118,31 @@ func (s *Store) Sent(ctx context.Context, out []Outgoing) error {
 			if err != nil {
 				return err
 			}
-			for s, seq := range o.sent {
-				if own := v.owns[s]; own != nil && seq > own.Sent {
-					own.Sent, v.dirty = seq, true
+			for s, head := range o.sent {
+				if own := v.owns[s]; own != nil && head.Seq > own.Sent {
+					own.Sent, v.dirty = head.Seq, true
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// Bundled notes that a file has all of out. It is on the road, and no more is
+// known of it: everything in it waits for its receipts as before.
+func (s *Store) Bundled(ctx context.Context, out []Outgoing) error {
+	return s.update(ctx, true, func(t *tx) error {
+		for _, o := range out {
+			if len(o.sent) == 0 {
+				continue
+			}
+			v, err := t.village(o.Push.Village)
+			if err != nil {
+				return err
+			}
+			for s, head := range o.sent {
+				if own := v.owns[s]; own != nil && head.Seq <= own.Head.Seq && head.Seq > own.Bundled {
+					own.Bundled, v.dirty = head.Seq, true
 				}
 			}
 		}
@@ -122,7 +183,7 @@ func (v *village) pending() (n uint64) {
 	return n
 }
 
-func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
+func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, left *int) (Outgoing, error) {
 	p := wire.Push{Village: v.code, Epoch: v.place.Epoch, Cursor: v.place.Cursor}
 	if v.place.Staging {
 		p.After = v.place.Staged
@@ -130,16 +191,20 @@ func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
 			p.Epoch, p.Cursor = v.place.StagedEpoch, 0
 		}
 	}
-	out := Outgoing{Push: p, sent: map[record.Stream]uint64{}}
+	out := Outgoing{Push: p, sent: map[record.Stream]journal.Head{}}
 	for _, s := range v.streams() {
 		o := v.owns[s]
 		if o.Head.Seq == o.Acked.Seq && !v.place.Staging {
-			// The cursor is past all of it: the server has nothing to say of this
-			// stream, and need not be told again what to leave out.
+			// As a rule the cursor is past all of it: the server has nothing to say
+			// of this stream, and need not be told again what to leave out.
 			continue
 		}
 		out.Push.Streams = append(out.Push.Streams, wire.Own{Stream: s, Head: o.Head.Seq, Acked: o.Acked.Seq})
-		head := o.Acked
+		head, begun := behind[s]
+		if !begun {
+			head = o.Acked
+		}
+		begin := head.Seq
 		for head.Seq < o.Head.Seq && *left > 0 && (s != v.writing || !v.unsure()) {
 			seg, last, size, err := v.segment(s, o, head, *left)
 			if err != nil {
@@ -150,8 +215,10 @@ func (v *village) outgoing(d *Device, left *int) (Outgoing, error) {
 			*left -= size
 			head = last
 		}
-		if head.Seq > o.Sent {
-			out.sent[s] = head.Seq
+		if head.Seq > begin {
+			out.sent[s] = head
+			out.entries += head.Seq - begin
+			out.fresh = out.fresh || head.Seq > o.Sent
 		}
 		out.Left += o.Head.Seq - head.Seq
 	}
@@ -226,6 +293,7 @@ func (v *village) hashAt(s record.Stream, o *own, seq uint64) (journal.Hash, err
 // Status counts what is on its way.
 type Status struct {
 	Pending     uint64 // own changes without a receipt
+	Bundled     uint64 // those of them that are in a bundle, and in no request yet
 	Delivered   uint64 // own changes with one
 	Quarantined uint64 // own changes that the server set aside
 	Conflicts   uint64 // registers that have conflicts
@@ -244,6 +312,7 @@ type Status struct {
 type VillageStatus struct {
 	Code        record.Village
 	Pending     uint64
+	Bundled     uint64
 	Delivered   uint64
 	Quarantined uint64
 	Conflicts   uint64
@@ -272,6 +341,9 @@ func (s *Store) Status() (st Status, err error) {
 			for _, s := range v.streams() {
 				o := v.owns[s]
 				vs.Pending += o.Head.Seq - o.Acked.Seq
+				if from := max(o.Acked.Seq, o.Sent); o.Bundled > from {
+					vs.Bundled += o.Bundled - from
+				}
 				vs.Delivered += o.Acked.Seq
 				vs.Streams = append(vs.Streams, OwnStatus{s, o.Head.Seq, o.Acked.Seq, o.Writing})
 			}
@@ -285,6 +357,7 @@ func (s *Store) Status() (st Status, err error) {
 			st.Missing += v.place.Missing
 			st.Villages = append(st.Villages, vs)
 			st.Pending += vs.Pending
+			st.Bundled += vs.Bundled
 			st.Delivered += vs.Delivered
 			st.Quarantined += vs.Quarantined
 			st.Conflicts += vs.Conflicts

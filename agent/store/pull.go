@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"zhucun/shared/clock"
 	"zhucun/shared/journal"
@@ -55,18 +56,29 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 		if p.Denied {
 			// No page comes with it, so nothing to expect: receipts alone.
 			taken = Taken{Denied: true}
-		} else if !v.expects(p) {
-			// What it acknowledges is acknowledged again with the answer to the
-			// question of now.
+		}
+		late := !p.Denied && !v.expects(p)
+		if late {
+			// To an older question. What it acknowledges is proved all the same; what
+			// it says beside that comes again with the answer to the question of now.
 			taken = Taken{}
-			return nil
 		}
 		for i := range p.Receipts {
-			n, err := v.acknowledge(&p.Receipts[i])
+			r := &p.Receipts[i]
+			if late && len(r.Quarantined) > 0 {
+				// The record is to be shown as it stands without what is quarantined,
+				// and the page that says how is not taken. Those behind it in the
+				// stream wait with it.
+				continue
+			}
+			n, err := v.acknowledge(r)
 			if err != nil {
 				return err
 			}
 			taken.Acknowledged += n
+		}
+		if late {
+			return nil
 		}
 		for _, r := range p.Refused {
 			if err := v.refused(r, &taken); err != nil {
@@ -263,18 +275,22 @@ func (v *village) refused(r wire.Refused, taken *Taken) error {
 	return nil
 }
 
-// expects tells whether the page follows what the laptop has. One that answers
-// an older question would be joined as if it were of now, and take away what
-// came since.
+// expects tells whether the page follows what the laptop has: it begins there, or
+// before and goes further. One that is older than what came since would be joined
+// as if it were of now, and take that away.
 func (v *village) expects(p *wire.Pull) bool {
 	pl := &v.place
+	at := pl.Cursor
 	switch {
+	case slices.Contains(pl.Left, p.Epoch):
+		return false
 	case pl.Staging && p.Epoch == pl.StagedEpoch:
-		return p.From == pl.Staged
+		at = pl.Staged
 	case p.Epoch == pl.Epoch && !pl.Staging:
-		return p.From == pl.Cursor
+	default:
+		return p.From == 0
 	}
-	return p.From == 0
+	return p.From == at || p.From < at && at < p.Cursor
 }
 
 // stage sets a page aside. A page of another series than the one under way
@@ -380,6 +396,9 @@ func (v *village) flip(p *wire.Pull) error {
 	}
 	for s, n := range pl.Behind {
 		v.advance(s, n)
+	}
+	if p.Epoch != pl.Epoch && pl.Epoch != (wire.Epoch{}) {
+		pl.Left = append(pl.Left, pl.Epoch)
 	}
 	pl.Epoch, pl.Cursor = p.Epoch, p.Cursor
 	pl.Staging, pl.Live, v.dirty = false, true, true

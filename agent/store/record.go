@@ -230,8 +230,10 @@ type Record struct {
 	State merge.State
 	View  merge.View
 	// Way is how far its changes have come: merge.Local, Sent, Delivered or
-	// Quarantined.
-	Way string
+	// Quarantined. Bundled tells of Sent that it is in a bundle, and in no request
+	// yet.
+	Way     string
+	Bundled bool
 }
 
 // read makes the record that people see of what is stored: with quarantined
@@ -246,6 +248,8 @@ func (v *village) read(k record.Key, tc touched, s merge.State) (Record, error) 
 		case tc.Last.Seq <= o.Acked.Seq:
 		case tc.Last.Seq <= o.Sent:
 			r.Way = merge.Sent
+		case tc.Last.Seq <= o.Bundled:
+			r.Way, r.Bundled = merge.Sent, true
 		default:
 			r.Way = merge.Local
 		}

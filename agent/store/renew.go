@@ -57,7 +57,7 @@ func (v *village) renew() error {
 			}
 			again = append(again, waiting{record.Dot{Stream: s, Seq: seq}, e.Time})
 		}
-		o.Head, o.Sent = o.Acked, min(o.Sent, o.Acked.Seq)
+		o.Head, o.Sent, o.Bundled = o.Acked, min(o.Sent, o.Acked.Seq), min(o.Bundled, o.Acked.Seq)
 		v.frontier[s], v.moved[s], v.dirty = o.Acked.Seq, true, true
 	}
 	// The clock gives them the order in which they were written.

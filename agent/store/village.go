@@ -53,6 +53,9 @@ type place struct {
 	// Missing counts entries that the laptop had written, by its own note, and that
 	// are not in the store.
 	Missing uint64 `cbor:"14,keyasint,omitempty"`
+	// Left are the epochs that the village was in before: what still comes of one
+	// of them, in a file that was long on its way, is of a life that is over.
+	Left []wire.Epoch `cbor:"15,keyasint,omitempty"`
 }
 
 // own is what the laptop knows of a stream of its own.
@@ -60,9 +63,11 @@ type own struct {
 	Incarnation identity.Incarnation `cbor:"0,keyasint"`
 	// Head is the last entry written, Acked the last one with a receipt, Sent the
 	// last one that went into a request.
-	Head  journal.Head `cbor:"1,keyasint"`
-	Acked journal.Head `cbor:"2,keyasint"`
-	Sent  uint64       `cbor:"3,keyasint"`
+	// Bundled is the last one that went into a bundle.
+	Head    journal.Head `cbor:"1,keyasint"`
+	Acked   journal.Head `cbor:"2,keyasint"`
+	Sent    uint64       `cbor:"3,keyasint"`
+	Bundled uint64       `cbor:"7,keyasint,omitempty"`
 	// Seeded is the first entry under the newest seed.
 	Seeded uint64 `cbor:"5,keyasint"`
 	// Writing tells the stream that new entries go to.

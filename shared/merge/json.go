@@ -17,6 +17,7 @@ type JSON struct {
 	Others    map[record.Path][]Claim `json:"others,omitempty"`
 	Marks     []Mark                  `json:"marks"`
 	State     string                  `json:"state"`
+	Bundled   bool                    `json:"in_bundle,omitempty"` // of "sent": in a bundle, and in no request yet
 	Life      string                  `json:"life"`
 	Reason    string                  `json:"reason,omitempty"`
 	Source    string                  `json:"source,omitempty"`

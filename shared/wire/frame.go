@@ -111,6 +111,15 @@ func Plain(message any) ([]byte, error) {
 	return pack.Shorten(make([]byte, 0, len(raw)), raw), nil
 }
 
+// Size tells how many bytes a message has before it is packed.
+func Size(message any) (int, error) {
+	raw, err := encMode.Marshal(message)
+	if err != nil {
+		return 0, fmt.Errorf("encode message: %w", err)
+	}
+	return len(raw), nil
+}
+
 // The errors of Decode.
 var (
 	// ErrForeign: the bytes are not a message of ours, but a portal's page or

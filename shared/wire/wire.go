@@ -11,6 +11,9 @@ import (
 const (
 	EnrolPath = "/v1/enrol"
 	SyncPath  = "/v1/sync"
+	// BundlePath takes a file of package bundle as it is, from whoever brings it,
+	// and answers with the reply, as it is.
+	BundlePath = "/v1/bundle"
 )
 
 // Version is the version of the messages: raised when a reader of the old ones
@@ -206,4 +209,5 @@ const (
 	FaultVersion = "version" // the message is of a later release
 	FaultBusy    = "busy"    // come back after Retry-After
 	FaultServer  = "server"  // the server failed; nothing was taken
+	FaultBundle  = "bundle"  // the file is none that this server takes
 )
