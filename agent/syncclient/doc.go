@@ -14,6 +14,12 @@
 //     happens, but never more than an hour; a person may ask before that.
 //   - What fails in one village keeps nothing of the others from going on.
 //   - Stop ends everything at once; a request under way is given up.
+//   - Without a network the same goes by file: a bundle has what all requests of a
+//     sync would have, its reply is taken as their answers, whatever its age, except
+//     that it says nothing of the time. What is in a bundle counts as pending until
+//     a receipt has come.
+//   - Somebody else's file is kept as it is, handed to the server with the next
+//     sync, and the server's reply kept to be carried back.
 //
 // Without the second, a dormitory's log-in page would be taken for a receipt.
 package syncclient

@@ -21,6 +21,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"zhucun/agent/store"
+	"zhucun/shared/clock"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -124,6 +125,7 @@ type Report struct {
 	BytesDown  int64  `json:"bytes_down"`
 	RoundTrips int    `json:"round_trips"`
 	Pending    uint64 `json:"pending"`
+	Carried    int    `json:"carried,omitempty"` // other laptops' bundles that were delivered
 
 	renewed int // how often a stream was begun anew
 }
@@ -154,17 +156,27 @@ const stuck = 3 * time.Second
 // requests, and a busy server asked again when it said, if that is before then.
 // A sync that the schedule has under way is waited for while it moves.
 func (c *Client) Once(ctx context.Context) (Report, error) {
+	release, err := c.hold(ctx)
+	if err != nil {
+		st, err := c.store.Status()
+		return Report{Pending: st.Pending}, errors.Join(errNoAnswer, err)
+	}
+	defer release()
+	return c.once(ctx, true)
+}
+
+// hold keeps every other sync and bundle out until it is let go, for something that
+// a person asked for. What the schedule has under way is waited for while it moves.
+func (c *Client) hold(ctx context.Context) (release func(), err error) {
 	watch := time.NewTicker(stuck)
 	defer watch.Stop()
 	up, down := c.count.read()
 	for {
 		select {
 		case c.running <- struct{}{}:
-			defer func() { <-c.running }()
-			return c.once(ctx, true)
+			return func() { <-c.running }, nil
 		case <-ctx.Done():
-			st, err := c.store.Status()
-			return Report{Pending: st.Pending}, errors.Join(errNoAnswer, err)
+			return nil, ctx.Err()
 		case <-watch.C:
 			u, d := c.count.read()
 			if u == up && d == down {
@@ -213,6 +225,10 @@ func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 	c.count.reset()
 	var r Report
 	err := c.rounds(ctx, &r, patient)
+	if !errors.Is(err, errNoAnswer) && ctx.Err() == nil {
+		// Other people's work does not wait until one's own is in order.
+		err = errors.Join(err, c.deliver(ctx, &r))
+	}
 	r.BytesUp, r.BytesDown = c.count.read()
 	if st, serr := c.store.Status(); serr == nil {
 		r.Pending = st.Pending
@@ -330,19 +346,10 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial}
+	m := c.request(&d, runs, out)
 	if budget < maxBudget {
 		// A link that broke under our requests breaks under large answers too.
 		m.Budget = uint64(budget)
-	}
-	sending := false
-	for i := range out {
-		m.Villages = append(m.Villages, out[i].Push)
-		m.Pending += out[i].Left
-		sending = sending || len(out[i].Push.Segments) > 0
-	}
-	if sending {
-		m.Agent = c.version
 	}
 	answer := new(wire.Synced)
 	var left atomic.Bool
@@ -407,6 +414,19 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		}
 	}
 	return more || m.Pending > 0 && (!stands || len(errs) == 0), errors.Join(errs...)
+}
+
+// request is the message that carries out.
+func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing) *wire.Sync {
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial}
+	for i := range out {
+		m.Villages = append(m.Villages, out[i].Push)
+		m.Pending += out[i].Left
+		if len(out[i].Push.Segments) > 0 {
+			m.Agent = c.version
+		}
+	}
+	return m
 }
 
 // span is between when on the machine's clock the server looked at its own: the

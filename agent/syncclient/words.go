@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"zhucun/agent/store"
+	"zhucun/shared/bundle"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
 )
@@ -19,6 +20,13 @@ var sentences = []struct {
 	{ErrBadCode, "服务器不接受这个登记码：可能抄错、已用过或过期。请向办公室要新的", "The server does not accept this code: mistyped, used or too old. Ask the office for a new one"},
 	{errAlone, "没有连上服务器，还没有登记。请检查网络，再用同一个登记码试一次", "The server was not reached and the laptop is not enrolled yet. Check the network and try the same code again"},
 	{ErrRevoked, "办公室已停用这台电脑。写下的内容都还在，请联系办公室", "The office has revoked this laptop. What was written is kept here; ask the office"},
+	{bundle.ErrPartial, "文件没有复制完整，后面缺了一部分。请重新复制，再收取一次", "The file was only partly copied: its end is missing. Copy it again and take it once more"},
+	{bundle.ErrDamaged, "文件已损坏，与写出时不一样。请重新复制；仍不行，就让对方重新导出", "The file is damaged: it is not as it was written. Copy it again, or have it exported anew"},
+	{bundle.ErrForged, "文件的签名不对，没有收取。请联系办公室", "The file is not signed by whom it says it is from; nothing was taken. Ask the office"},
+	{bundle.ErrRelease, "文件出自更新的版本。请更新程序后再收取", "The file is of a later release. Update the agent and take it again"},
+	{bundle.ErrTooLarge, "文件太大，不是数据包。请核对文件", "The file is too large to be a bundle. Check which file it is"},
+	{bundle.ErrForeign, "这个文件不是数据包（数据包由 bundle export 写出，名称以 .zcb 结尾）。请核对文件", "The file is not a bundle (bundle export writes them; their names end in .zcb). Check which file it is"},
+	{ErrBurdened, "为别人捎带的文件已满，没有收下。请先联网同步一次，再收取", "This laptop carries as much for others as it can; nothing was taken. Sync once, then take it again"},
 	{ErrForeign, "应答的不是我们的服务器，可能是网络的登录页。请先在浏览器里登录网络，再试一次", "What answered is not our server, perhaps a network's log-in page. Log in to the network in a browser and try again"},
 	{ErrUnfit, "服务器和本程序的版本不配，请更新程序", "Server and agent are of releases that do not understand each other. Update the agent"},
 	{ErrForked, "服务器一再不收这台电脑补送的内容。内容都在本机；请联系办公室检查服务器", "The server again and again refuses what this laptop sends anew. Everything is kept here; ask the office to look at the server"},

@@ -1,0 +1,306 @@
+package syncclient
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"zhucun/agent/store"
+	"zhucun/shared/bundle"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// sealedReply is a file for the laptop of s, made at that time.
+func sealedReply(t *testing.T, s *store.Store, made int64, answers ...*wire.Synced) []byte {
+	t.Helper()
+	d, err := s.Device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bundle.Bundle{Device: d.ID, Server: d.Server, Serial: 1, Made: made}
+	for _, a := range answers {
+		packed, err := wire.Encode(a, wire.Quick)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size, err := wire.Size(a)
+		if err != nil || !b.Add(bundle.Part{Message: packed, Size: size}) {
+			t.Fatalf("not added: %v", err)
+		}
+	}
+	file, err := bundle.Seal(b, identity.ReplyOf, serverKey, d.Private().Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// readExported opens what the laptop wrote as the server does, and gives its
+// messages.
+func readExported(t *testing.T, s *store.Store, path string) (*bundle.Bundle, []*wire.Sync) {
+	t.Helper()
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.Device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := bundle.Open(file, identity.BundleOf, serverKey, func(*bundle.Bundle) (ed25519.PublicKey, error) {
+		return d.Private().Public().(ed25519.PublicKey), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var messages []*wire.Sync
+	for _, p := range b.Parts {
+		m, n, err := wire.UnmarshalSync(p.Message, p.Size)
+		if err != nil || n != p.Size {
+			t.Fatalf("%d bytes, said to be %d: %v", n, p.Size, err)
+		}
+		messages = append(messages, m)
+	}
+	return b, messages
+}
+
+// Every bundle has all that waits, a new serial, and the time as the laptop knows
+// it, however wrong its clock is.
+func TestExport(t *testing.T) {
+	c, s := laptop(t, "http://127.0.0.1:1")
+	// The server's clock is a year ahead of the laptop's.
+	if err := s.Measure(t.Context(), s.Wall()+365*24*3600*1000, s.Wall()); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, s)
+	dir := t.TempDir()
+	for serial := uint64(1); serial <= 2; serial++ {
+		e, err := c.Export(t.Context(), dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Dir(e.File) != dir || !strings.HasSuffix(e.File, bundle.Ext) || e.Changes != serial || e.Left != 0 {
+			t.Errorf("%+v", e)
+		}
+		if info, err := os.Stat(e.File); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
+		b, messages := readExported(t, s, e.File)
+		if b.Serial != serial || len(messages) != 1 || len(messages[0].Villages[0].Segments) == 0 || messages[0].Agent != "test" {
+			t.Errorf("bundle %d: %+v", b.Serial, messages)
+		}
+		if ahead := b.Made - time.Now().UnixMilli(); ahead < 364*24*3600*1000 {
+			t.Errorf("made %d ms ahead of the laptop's clock", ahead)
+		}
+		visit(t, s)
+	}
+	// Nothing is left beside the files where a stick is full or pulled out.
+	if _, err := c.Export(t.Context(), filepath.Join(dir, "no", "such.zcb"), nil); err == nil {
+		t.Error("written into a folder that is not there")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
+		t.Errorf("%v, %v", left, err)
+	}
+	if st, err := s.Status(); err != nil || st.Bundled != 2 || st.Pending != 3 {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// Each row is what a reply of that age says, and what the laptop makes of it.
+func TestReplyOfAnyAge(t *testing.T) {
+	now := time.Now().UnixMilli()
+	assigned := func(serial uint64) *wire.Assignment {
+		return &wire.Assignment{Serial: serial, Villages: []wire.Village{{Code: village}, {Code: record.Village(fmt.Sprint(serial))}}, Role: identity.TeamMember, Profiles: []string{"王"}}
+	}
+	tests := []struct {
+		name   string
+		made   int64
+		serial uint64
+		want   uint64 // the assignment's serial then
+	}{
+		{"new", now + 60_000, 7, 7},
+		{"old, with a higher serial", now - 60_000, 6, 6},
+		{"old, with an older assignment", now - 60_000, 4, 5},
+		{"new, with an older assignment", now + 60_000, 4, 5}, // it was on the way when another came
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, s := laptop(t, "http://127.0.0.1:1")
+			if err := s.Assign(t.Context(), *assigned(5)); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Measure(t.Context(), now, s.Wall()); err != nil {
+				t.Fatal(err)
+			}
+			skew, err := s.Skew()
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := sealedReply(t, s, tt.made, &wire.Synced{Version: wire.Version, Assigned: assigned(tt.serial), Time: tt.made})
+			got, err := c.Collect(t.Context(), bytes.NewReader(file), nil)
+			if err != nil || got.Carried || got.Serial != 1 {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			d, err := s.Device()
+			if err != nil || d.Assigned.Serial != tt.want || d.LastSync != max(now, tt.made) {
+				t.Errorf("assignment %d, last heard %d; want %d, %d; %v", d.Assigned.Serial, d.LastSync, tt.want, max(now, tt.made), err)
+			}
+			if after, err := s.Skew(); err != nil || after != skew {
+				t.Errorf("a file told the time: %d became %d, %v", skew, after, err)
+			}
+		})
+	}
+}
+
+// What the server lacked when it said so it may have by now: an old refusal makes
+// nothing pending again, a new one does.
+func TestOldRefusal(t *testing.T) {
+	for _, age := range []time.Duration{time.Hour, -time.Hour} {
+		c, s := laptop(t, "http://127.0.0.1:1")
+		visit(t, s)
+		out, err := s.Outgoing(t.Context(), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := acknowledge(t, s, &wire.Sync{Villages: []wire.Push{out[0].Push}})
+		if _, err := s.Take(t.Context(), &a.Villages[0]); err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now().UnixMilli()
+		if err := s.Measure(t.Context(), now, s.Wall()); err != nil {
+			t.Fatal(err)
+		}
+		gap := &wire.Synced{Version: wire.Version, Villages: []wire.Pull{{
+			Village: village, Epoch: wire.Epoch{1}, From: 1, Cursor: 1,
+			Refused: []wire.Refused{{Stream: out[0].Push.Streams[0].Stream, From: 2, Code: wire.RefusedGap}},
+		}}}
+		got, err := c.Collect(t.Context(), bytes.NewReader(sealedReply(t, s, now-age.Milliseconds(), gap)), nil)
+		want := uint64(0)
+		if age < 0 {
+			want = 1
+		}
+		if err != nil || got.Pending != want {
+			t.Errorf("a refusal %v old: %d pending, want %d, %v", age, got.Pending, want, err)
+		}
+	}
+}
+
+// Whatever is not a whole file is refused, and what is not for this laptop is
+// carried: once, as it is, and no more than there is room for.
+func TestCarry(t *testing.T) {
+	c, s := laptop(t, "http://127.0.0.1:1")
+	other, so := laptop(t, "http://127.0.0.1:1")
+	visit(t, so)
+	e, err := other.Export(t.Context(), t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(e.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(file) {
+		if _, err := c.Collect(t.Context(), bytes.NewReader(file[:n]), nil); err == nil {
+			t.Fatalf("%d of %d bytes were taken", n, len(file))
+		}
+	}
+	if waiting, _, _, err := c.Courier(); err != nil || waiting != 0 {
+		t.Errorf("%d files kept of what was refused, %v", waiting, err)
+	}
+	for range 3 {
+		got, err := c.Collect(t.Context(), bytes.NewReader(file), nil)
+		if err != nil || !got.Carried || filepath.Dir(got.Reply) != filepath.Join(s.Dir(), courierDir, repliesDir) {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	if waiting, _, _, err := c.Courier(); err != nil || waiting != 1 {
+		t.Errorf("%d files wait, %v", waiting, err)
+	}
+	for i := 0; ; i++ {
+		_, err := c.Collect(t.Context(), bytes.NewReader(sealedReply(t, so, int64(i), &wire.Synced{Time: 1})), nil)
+		if errors.Is(err, ErrBurdened) && i == maxCarried-1 {
+			break
+		}
+		if err != nil || i > maxCarried {
+			t.Fatalf("file %d: %v", i, err)
+		}
+	}
+	// A link that was put there leads nowhere.
+	if err := os.Symlink(t.TempDir(), filepath.Join(s.Dir(), courierDir, "x.zcb")); err == nil {
+		if waiting, _, _, err := c.Courier(); err != nil || waiting != maxCarried {
+			t.Errorf("%d files wait, %v", waiting, err)
+		}
+	}
+}
+
+// Each row is what the server answers to a file that is carried, and what becomes
+// of the file.
+func TestDeliver(t *testing.T) {
+	_, owner := laptop(t, "http://127.0.0.1:1")
+	fault := func(status int, code string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(status)
+			reply(w, &wire.Fault{Code: code, Text: "not for this server"})
+		}
+	}
+	good := sealedReply(t, owner, 1, &wire.Synced{Time: 1})
+	tests := []struct {
+		name                      string
+		serve                     http.HandlerFunc
+		waiting, refused, replies int
+	}{
+		{"taken", func(w http.ResponseWriter, r *http.Request) { w.Write(good) }, 0, 0, 1},
+		{"not taken", fault(http.StatusBadRequest, wire.FaultBundle), 0, 1, 0},
+		{"busy", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, 1, 0, 0},
+		{"failed", fault(http.StatusInternalServerError, wire.FaultServer), 1, 0, 0},
+		{"a portal's page", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>log in</html>") }, 1, 0, 0},
+		{"half an answer", func(w http.ResponseWriter, r *http.Request) { w.Write(good[:len(good)-1]) }, 1, 0, 0},
+		{"an older server", func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, 1, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var brought []byte
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != wire.BundlePath {
+					reply(w, &wire.Synced{Version: wire.Version, Time: time.Now().UnixMilli()})
+					return
+				}
+				brought, _ = io.ReadAll(r.Body)
+				tt.serve(w, r)
+			}))
+			t.Cleanup(srv.Close)
+			c, _ := laptop(t, srv.URL)
+			file := sealedReply(t, owner, 2, &wire.Synced{Time: 2})
+			if _, err := c.Collect(t.Context(), bytes.NewReader(file), nil); err != nil {
+				t.Fatal(err)
+			}
+			r, err := c.Once(t.Context())
+			waiting, refused, replies, cerr := c.Courier()
+			if cerr != nil || waiting != tt.waiting || refused != tt.refused || len(replies) != tt.replies || r.Carried != tt.replies {
+				t.Errorf("%d wait, %d refused, %d replies, %v; report %+v", waiting, refused, len(replies), cerr, r)
+			}
+			if (err == nil) != (tt.waiting == 0) {
+				t.Errorf("the sync says %v", err)
+			}
+			if !bytes.Equal(brought, file) {
+				t.Error("what was brought is not what was carried")
+			}
+			if tt.replies == 1 {
+				if got, err := os.ReadFile(replies[0]); err != nil || !bytes.Equal(got, good) {
+					t.Errorf("the reply is not as the server wrote it: %v", err)
+				}
+			}
+		})
+	}
+}
