@@ -107,6 +107,7 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 	door := syncapi.New(s.store, s.access)
 	mux.Handle(wire.EnrolPath, door)
 	mux.Handle(wire.SyncPath, door)
+	mux.Handle(wire.BundlePath, door)
 	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Log: c.log, Version: Version})
 	mux.Handle("/", pages.Handler())
 	h := syncapi.Server(mux, c.log)

@@ -14,6 +14,9 @@
 //   - Memory is taken as bytes come and before they are unpacked, each from a
 //     bounded stock, so that whoever sends much makes others wait and no more.
 //   - Who waits to write keeps nobody from reading.
+//   - A bundle is taken as the sync that it is: the same checks, rights, quarantine
+//     and pages. It may be old, come again, and be brought by another laptop, which
+//     learns nothing from it.
 //
 // Were the answer sent before the commit, "delivered" on a laptop would be a
 // hope; were both lengths of a body accepted, what one proxy takes for the end

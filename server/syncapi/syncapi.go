@@ -58,7 +58,7 @@ const (
 	idle = 3 * time.Minute
 )
 
-// Handler answers wire.EnrolPath and wire.SyncPath.
+// Handler answers wire.EnrolPath, wire.SyncPath and wire.BundlePath.
 type Handler struct {
 	store    *store.Store
 	access   *access.Access
@@ -121,10 +121,13 @@ func refuse(status int, code, text string) error {
 var errBusy = errors.New("too many requests at once")
 
 func (h *Handler) send(w http.ResponseWriter, status int, message any) {
-	b, err := wire.Encode(message, wire.Quick)
-	if err != nil {
-		h.log.Error("an answer could not be encoded", "error", err)
-		status = http.StatusInternalServerError
+	b, packed := message.([]byte)
+	if !packed {
+		var err error
+		if b, err = wire.Encode(message, wire.Quick); err != nil {
+			h.log.Error("an answer could not be encoded", "error", err)
+			status = http.StatusInternalServerError
+		}
 	}
 	head := w.Header()
 	// 37 and 34 bytes that nobody reads: the message has the time, and its first
@@ -153,6 +156,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 		return h.enrol(w, r)
 	case wire.SyncPath:
 		return h.sync(w, r, arrived)
+	case wire.BundlePath:
+		return h.carried(w, r, arrived)
 	}
 	return nil, refuse(http.StatusNotFound, wire.FaultMessage, "nothing is here")
 }
@@ -288,18 +293,26 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 		done()
 		return nil, err
 	}
-	m, size, err := h.message(r.Context(), body)
+	m, size, err := h.message(r.Context(), body, maxSync)
 	done()
 	if err != nil {
 		return nil, err
 	}
 	defer h.unpacked.Release(size)
-	if err := version(m.Version); err != nil {
+	if err := check(&device, m); err != nil {
 		return nil, err
+	}
+	return h.exchange(r.Context(), &device, m, arrived)
+}
+
+// check says what no laptop of ours would send, and puts the villages in order.
+func check(device *store.Device, m *wire.Sync) error {
+	if err := version(m.Version); err != nil {
+		return err
 	}
 	if len(m.Runs) > clock.MaxRuns {
 		// They would be in every receipt.
-		return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the message has more settings of the clock than a laptop keeps")
+		return refuse(http.StatusBadRequest, wire.FaultMessage, "the message has more settings of the clock than a laptop keeps")
 	}
 	others := 0
 	for _, p := range m.Villages {
@@ -308,25 +321,27 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 		}
 	}
 	if others > maxOthers {
-		return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the message names too many villages that are not this laptop's")
+		return refuse(http.StatusBadRequest, wire.FaultMessage, "the message names too many villages that are not this laptop's")
 	}
 	slices.SortFunc(m.Villages, func(a, b wire.Push) int { return strings.Compare(string(a.Village), string(b.Village)) })
 	for i, p := range m.Villages {
 		if p.Village == "" || len(p.Village) > 32 || i > 0 && m.Villages[i-1].Village == p.Village {
-			return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the message names a village twice, or none")
+			return refuse(http.StatusBadRequest, wire.FaultMessage, "the message names a village twice, or none")
 		}
 	}
-	return h.exchange(r.Context(), &device, m, arrived)
+	return nil
 }
 
-// message unpacks a request. For what it comes to, size bytes, memory is taken.
-func (h *Handler) message(ctx context.Context, body []byte) (m *wire.Sync, size int64, err error) {
+// message unpacks a request, which comes to limit bytes at most, and to no more
+// than maxSync. For what it comes to, size bytes, memory is taken.
+func (h *Handler) message(ctx context.Context, body []byte, limit int) (m *wire.Sync, size int64, err error) {
+	limit = min(limit, maxSync)
 	// How much it is a message does not always tell before it is unpacked.
-	most := int64(wire.SyncSize(body, maxSync))
+	most := int64(wire.SyncSize(body, limit))
 	if err := room(ctx, h.unpacked, most); err != nil {
 		return nil, 0, err
 	}
-	m, n, err := wire.UnmarshalSync(body, maxSync)
+	m, n, err := wire.UnmarshalSync(body, limit)
 	if err != nil {
 		h.unpacked.Release(most)
 		return nil, 0, unreadable(err)
@@ -347,7 +362,14 @@ func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, a
 	for i := range m.Villages {
 		p := &m.Villages[i]
 		work = work || len(p.Segments) > 0
-		pull, ok, err := h.village(ctx, d, m, p, arrived, offset, budget)
+		taken, err := h.take(ctx, d, m, p, arrived, offset)
+		if err != nil {
+			return nil, fmt.Errorf("device %s, village %s: %w", d.ID, p.Village, err)
+		}
+		if !denied(d, p.Village) {
+			h.heard(d, m, p.Village, arrived, offset)
+		}
+		pull, ok, err := h.page(ctx, d, p, taken, budget)
 		if err != nil {
 			return nil, fmt.Errorf("device %s, village %s: %w", d.ID, p.Village, err)
 		}
@@ -373,28 +395,31 @@ func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, a
 	return answer, nil
 }
 
-// village does one village's part; ok is false when there is nothing to say.
-func (h *Handler) village(ctx context.Context, d *store.Device, m *wire.Sync, p *wire.Push, arrived time.Time, offset int64, budget int) (pull wire.Pull, ok bool, err error) {
-	denied := d.Revoked() || !slices.Contains(d.Villages, p.Village)
-	var taken store.Taken
-	if len(p.Segments) > 0 {
-		taken, err = h.store.Take(ctx, store.Delivery{
-			Village: p.Village, From: *d, Segments: p.Segments, Runs: m.Runs, Found: offset, Received: clock.At0(arrived.UnixMilli()),
-		})
-		if err != nil {
-			return pull, false, err
-		}
+// denied tells whether a device may no longer have a village.
+func denied(d *store.Device, v record.Village) bool {
+	return d.Revoked() || !slices.Contains(d.Villages, v)
+}
+
+// take takes what is sent for one village.
+func (h *Handler) take(ctx context.Context, d *store.Device, m *wire.Sync, p *wire.Push, arrived time.Time, offset int64) (store.Taken, error) {
+	if len(p.Segments) == 0 {
+		return store.Taken{}, nil
 	}
-	if !denied {
-		h.heard(d, m, p.Village, arrived, offset)
-	}
+	return h.store.Take(ctx, store.Delivery{
+		Village: p.Village, From: *d, Segments: p.Segments, Runs: m.Runs, Found: offset, Received: clock.At0(arrived.UnixMilli()),
+	})
+}
+
+// page gives what there is to say of one village; ok is false when that is
+// nothing.
+func (h *Handler) page(ctx context.Context, d *store.Device, p *wire.Push, taken store.Taken, budget int) (pull wire.Pull, ok bool, err error) {
 	// Only here: whoever waits to write must not keep others from reading.
 	if err := h.work.Acquire(ctx, 1); err != nil {
 		return pull, false, err
 	}
 	defer h.work.Release(1)
 	pull, ok, err = h.store.Page(ctx, store.Request{
-		Village: p.Village, Epoch: p.Epoch, Cursor: p.Cursor, After: p.After, Device: d.ID, Own: p.Streams, Agreed: taken.Agreed, Role: d.Role, Budget: budget, Denied: denied,
+		Village: p.Village, Epoch: p.Epoch, Cursor: p.Cursor, After: p.After, Device: d.ID, Own: p.Streams, Agreed: taken.Agreed, Role: d.Role, Budget: budget, Denied: denied(d, p.Village),
 	})
 	pull.Refused = taken.Refused
 	return pull, ok || len(taken.Refused) > 0, err
