@@ -5,7 +5,9 @@
 // A schedule has saves from forms that were opened long before, decisions on
 // both sides, voids, clocks that are wrong by ten years and jump, requests and
 // answers that are lost, repeated or come late, small budgets, and crashes
-// before any commit of a laptop.
+// before any commit of a laptop. In TestBundles most of the traffic goes in files
+// instead, by the real packing and opening on both sides: they are lost, come late,
+// in any order and again.
 //
 // What is checked:
 //   - on the way: what a laptop acknowledged it shows; what it calls delivered

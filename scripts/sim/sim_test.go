@@ -38,23 +38,24 @@ func fast(t *testing.T) string {
 
 // play plays one schedule and says what went wrong, with the way to play it
 // again.
-func play(dir string, seed uint64, steps int, template string, images bool) (err error) {
+func play(dir string, seed uint64, steps int, template string, l leg) (err error) {
 	dir = filepath.Join(dir, fmt.Sprint(seed))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	w, err := newWorld(dir, seed, template, images)
+	w, err := newWorld(dir, seed, template, l.images)
 	if err != nil {
 		return err
 	}
+	w.bundles = l.bundles
 	defer func() {
 		if cerr := w.close(); err == nil {
 			err = cerr
 		}
 		if err != nil {
 			tail := w.trace[max(0, len(w.trace)-200):]
-			err = fmt.Errorf("seed %d: %w\nthe last steps:\n%s\nagain: go test ./scripts/sim -run %s -schedules 1 -steps %d -seed %d", seed, err, strings.Join(tail, "\n"), map[bool]string{false: "Schedules", true: "Images"}[images], steps, seed)
+			err = fmt.Errorf("seed %d: %w\nthe last steps:\n%s\nagain: go test ./scripts/sim -run %s -schedules 1 -steps %d -seed %d", seed, err, strings.Join(tail, "\n"), l.name, steps, seed)
 		}
 	}()
 	for i := range steps {
@@ -79,12 +80,26 @@ func template(t *testing.T, dir string) string {
 	return file
 }
 
-func TestSchedules(t *testing.T) { playAll(t, *schedules, false) }
+func TestSchedules(t *testing.T) { playAll(t, *schedules, leg{name: "Schedules"}) }
 
 // Disks are set back to older images and copied to other machines meanwhile.
-func TestImages(t *testing.T) { playAll(t, *schedules/4, true) }
+func TestImages(t *testing.T) { playAll(t, *schedules/4, leg{name: "Images", images: true}) }
 
-func playAll(t *testing.T, schedules int, images bool) {
+// Most of the traffic goes in files, which are lost, late and come again.
+func TestBundles(t *testing.T) { playAll(t, *schedules/4, leg{name: "Bundles", bundles: true}) }
+
+// Both at once.
+func TestImagesInBundles(t *testing.T) {
+	playAll(t, *schedules/8, leg{name: "ImagesInBundles", images: true, bundles: true})
+}
+
+// leg is a kind of schedule.
+type leg struct {
+	name            string
+	images, bundles bool
+}
+
+func playAll(t *testing.T, schedules int, l leg) {
 	dir := fast(t)
 	tmpl := template(t, dir)
 	t.Logf("seeds %d to %d, %d steps each", *seed, *seed+uint64(schedules)-1, *steps)
@@ -98,7 +113,7 @@ func playAll(t *testing.T, schedules int, images bool) {
 				if n >= uint64(schedules) {
 					return
 				}
-				if err := play(dir, *seed+n, *steps, tmpl, images); err != nil {
+				if err := play(dir, *seed+n, *steps, tmpl, l); err != nil {
 					failed.Store(true)
 					t.Error(err)
 				}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,8 +15,11 @@ import (
 	"time"
 
 	agentstore "zhucun/agent/store"
+	"zhucun/agent/syncclient"
+	"zhucun/server/access"
 	serverstore "zhucun/server/store"
 	"zhucun/server/store/sqlite"
+	"zhucun/server/syncapi"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
 	"zhucun/shared/journal"
@@ -52,6 +56,9 @@ type world struct {
 	births  map[written]birth
 	taken   map[written]bool // by the server
 	images  bool             // disks are set back and copied
+	bundles bool             // files are carried as well
+	door    *syncapi.Handler
+	parcels []parcel
 	trace   []string
 	ids     int
 }
@@ -76,6 +83,10 @@ type laptop struct {
 	// late are answers still on the way: they come again, or for the first time
 	// when newer ones have been taken.
 	late []*wire.Pull
+	// client reads and writes files over the store; replies are those on their way
+	// to this laptop.
+	client  *syncclient.Client
+	replies [][]byte
 	// image is an older state of its disk; doubtful tells that its disk was one, or
 	// that it may have thought so. leases is where it notes how far it is, on half of
 	// the machines.
@@ -164,6 +175,7 @@ func newWorld(dir string, seed uint64, template string, images bool) (*world, er
 	if err := w.server.AddVillage(context.Background(), serverstore.Village{Code: village, Name: "试验村", Created: time.UnixMilli(w.now)}); err != nil {
 		return nil, err
 	}
+	w.door = syncapi.New(w.server, access.New(w.server))
 	for i := range 2 + w.rnd.IntN(4) {
 		if err := w.addLaptop(i); err != nil {
 			return nil, err
@@ -199,7 +211,7 @@ func (w *world) addLaptop(i int) error {
 	}
 	l.device = serverstore.Device{ID: d.ID, Key: d.Private().Public().(ed25519.PublicKey), Name: l.name, Role: role, Profiles: []string{l.name}, Villages: []record.Village{village}, Serial: 1}
 	w.laptops = append(w.laptops, l)
-	return nil
+	return w.enrol(&l.device)
 }
 
 // open opens the laptop's store, after a crash too.
@@ -214,6 +226,9 @@ func (l *laptop) open() (err error) {
 			return nil
 		},
 	})
+	if err == nil {
+		l.client = syncclient.New(l.store, "sim", slog.New(slog.DiscardHandler))
+	}
 	return err
 }
 
@@ -336,6 +351,8 @@ func (w *world) step() error {
 		err = l.decide()
 	case n < 14:
 		err = w.office()
+	case w.bundles && n < 18:
+		err = l.bundle()
 	default:
 		err = l.sync(w.rnd.IntN(4) > 0)
 	}
