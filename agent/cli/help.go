@@ -30,9 +30,14 @@ func (c *call) explain(root *cobra.Command) {
 		},
 	})
 	root.InitDefaultHelpCmd()
-	for _, cmd := range append(root.Commands(), root) {
-		cmd.DisableFlagsInUseLine = true
-		cmd.Flags().BoolP("help", "h", false, c.say("显示用法", "show how it is used"))
+	c.explainAll(root)
+}
+
+func (c *call) explainAll(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true
+	cmd.Flags().BoolP("help", "h", false, c.say("显示用法", "show how it is used"))
+	for _, sub := range cmd.Commands() {
+		c.explainAll(sub)
 	}
 }
 
@@ -42,7 +47,10 @@ func (c *call) helpText(cmd *cobra.Command) string {
 	if cmd.HasParent() {
 		b.WriteString(c.say("用法：%s\n", "Usage: %s\n", cmd.UseLine()))
 	} else {
-		b.WriteString(c.say("用法：zhucun-agent 命令 …\n\n命令：\n", "Usage: zhucun-agent COMMAND …\n\nCommands:\n"))
+		b.WriteString(c.say("用法：zhucun-agent 命令 …\n", "Usage: zhucun-agent COMMAND …\n"))
+	}
+	if cmd.HasSubCommands() {
+		b.WriteString(c.say("\n命令：\n", "\nCommands:\n"))
 		for _, sub := range cmd.Commands() {
 			fmt.Fprintf(&b, "  %s %s\n", pad(sub.Name(), 10), sub.Short)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +44,9 @@ func calculated(fd *form.Field) bool { return fd.Kind == form.Calculate }
 // shown gives a record as it is printed.
 func (c *call) shown(a *agent, f *form.Form, r store.Record, today string) merge.JSON {
 	calculate(f, r, today)
-	return r.View.JSON(r.Key, r.Way, r.View.Marks(f, today, c.lang, a.store.Exists))
+	j := r.View.JSON(r.Key, r.Way, r.View.Marks(f, today, c.lang, a.store.Exists))
+	j.Bundled = r.Bundled
+	return j
 }
 
 func (c *call) getCmd() *cobra.Command {
@@ -93,7 +96,7 @@ func (c *call) getCmd() *cobra.Command {
 
 // show prints a record for a person.
 func (c *call) show(f *form.Form, r store.Record, j merge.JSON) {
-	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(j.State))
+	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(j.State, j.Bundled))
 	if j.Life == "void" {
 		c.write(c.say("已作废：%s\n", "Void: %s\n", j.Reason))
 	}
@@ -158,7 +161,10 @@ func sortedPaths[V any](m map[record.Path]V) []record.Path {
 	return ps
 }
 
-func (c *call) way(state string) string {
+func (c *call) way(state string, bundled bool) string {
+	if bundled {
+		return c.say("[已装入数据包，未确认]", "[in a bundle, not confirmed]")
+	}
 	switch state {
 	case merge.Local:
 		return c.say("[未送出]", "[not sent yet]")
@@ -229,7 +235,7 @@ func (c *call) listCmd() *cobra.Command {
 					case len(r.View.Conflicts) > 0:
 						note = c.say("  有冲突", "  conflict")
 					}
-					c.printf("%s  %s  %s%s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(r.Way), note)
+					c.printf("%s  %s  %s%s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(r.Way, r.Bundled), note)
 					return true
 				})
 				if !c.json && err == nil {
@@ -378,6 +384,7 @@ func (c *call) ended(ctx context.Context, r syncclient.Report, err error) error 
 // statusJSON is what status prints.
 type statusJSON struct {
 	Pending     uint64          `json:"pending"`
+	InBundle    uint64          `json:"in_bundle"` // those of them that are in a bundle only
 	Delivered   uint64          `json:"delivered"`
 	Quarantined uint64          `json:"quarantined"`
 	Conflicts   uint64          `json:"conflicts"`
@@ -393,12 +400,21 @@ type statusJSON struct {
 	Server      string          `json:"server"`
 	Running     bool            `json:"running"`
 	Problem     string          `json:"problem,omitempty"`
+	Courier     *courierJSON    `json:"courier,omitempty"`
 	// RenewedAt is when it last showed that this data might be an older image or a
 	// copy.
 	RenewedAt string `json:"renewed_at,omitempty"`
 	// Missing counts changes that were saved here and are not here now; those that
 	// were delivered come back from the office.
 	Missing uint64 `json:"missing,omitempty"`
+}
+
+// courierJSON is what is carried for others: files that wait for the server, those
+// that it refused, and its replies.
+type courierJSON struct {
+	Waiting int      `json:"waiting"`
+	Refused int      `json:"refused"`
+	Replies []string `json:"replies"`
 }
 
 type statusVillage struct {
@@ -429,7 +445,7 @@ func (c *call) statusCmd() *cobra.Command {
 					return err
 				}
 				s := statusJSON{
-					Pending: st.Pending, Delivered: st.Delivered, Quarantined: st.Quarantined, Conflicts: st.Conflicts, Proposals: st.Proposals, ClockOffset: skew, Records: st.Records,
+					Pending: st.Pending, InBundle: st.Bundled, Delivered: st.Delivered, Quarantined: st.Quarantined, Conflicts: st.Conflicts, Proposals: st.Proposals, ClockOffset: skew, Records: st.Records,
 					Device: string(d.ID), Role: string(d.Assigned.Role), Profiles: append([]string{}, d.Assigned.Profiles...), Server: d.URL, Running: c.live != nil, Villages: []statusVillage{},
 				}
 				if d.LastSync > 0 {
@@ -449,6 +465,13 @@ func (c *call) statusCmd() *cobra.Command {
 					}
 					s.Villages = append(s.Villages, sv)
 				}
+				waiting, refused, replies, err := a.sync.Courier()
+				if err != nil {
+					return err
+				}
+				if waiting+refused+len(replies) > 0 {
+					s.Courier = &courierJSON{waiting, refused, append([]string{}, replies...)}
+				}
 				if p := a.sync.State().Problem; p != nil {
 					s.Problem = sentence(p, c.lang)
 				}
@@ -467,6 +490,16 @@ func (c *call) statusCmd() *cobra.Command {
 				c.write(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n", last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts))
 				for _, v := range s.Villages {
 					c.write(c.say("  %s %s  %d 条记录，未送达 %d\n", "  %s %s  %d records, %d pending\n", v.Code, v.Name, v.Records, v.Pending))
+				}
+				if st.Bundled > 0 {
+					c.write(c.say("未送达的有 %d 条已装入数据包，等答复文件（bundle take）确认\n", "%d of the pending are in a bundle and wait for the reply file (bundle take)\n", st.Bundled))
+				}
+				if co := s.Courier; co != nil {
+					c.write(c.say("为别人捎带：%d 个文件等待同步，%d 个答复待带回，%d 个被服务器退回（原因见 %s）\n", "Carried for others: %d files wait for a sync, %d replies to be taken back, %d refused by the server (why: %s)\n",
+						co.Waiting, len(co.Replies), co.Refused, filepath.Join(a.store.Dir(), "courier", "refused")))
+					for _, r := range co.Replies {
+						c.printf("  %s\n", r)
+					}
 				}
 				if s.Problem != "" {
 					c.printf("%s\n", s.Problem)

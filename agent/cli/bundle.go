@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/agent/syncclient"
+	"zhucun/shared/bundle"
+)
+
+func (c *call) bundleCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bundle",
+		Short: c.say("没有网络时用文件传送：导出数据包、收取答复", "Without a network, by file: write a bundle, take a reply"),
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return c.usage(c.say("没有命令 bundle %s。有 bundle export 文件 和 bundle take 文件", "There is no command bundle %s; there are bundle export FILE and bundle take FILE", args[0]))
+			}
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(c.bundleExportCmd(), c.bundleTakeCmd())
+	return cmd
+}
+
+func (c *call) bundleExportCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "export FILE",
+		Short: c.say("把服务器还没有确认的内容写成一个文件（只有服务器能读）；FILE 是文件夹时自动取名", "Write what the server has not acknowledged into a file that only the server can read; in a folder it gets a name of its own"),
+		Args:  c.words(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.with(cmd.Context(), false, func(a *agent) error {
+				path := c.path(args[0])
+				if dir := filepath.Dir(path); !isDir(dir) {
+					return c.fail(c.say("没有文件夹 %s。请先插好 U 盘，或换一个位置", "There is no folder %s. Put in the stick, or choose another place", dir))
+				}
+				e, err := a.sync.Export(cmd.Context(), path, func(done, left uint64) {
+					if left > 0 { // a long one
+						fmt.Fprint(c.err, c.say("已打包 %d 条修改，还有 %d 条……\n", "%d changes packed, %d to go…\n", done, left))
+					}
+				})
+				if err != nil {
+					return err
+				}
+				if c.json {
+					return c.print(e)
+				}
+				c.write(c.say("已写入 %s：%d 条修改，%s\n", "Wrote %s: %d changes, %s\n", e.File, e.Changes, size(e.Bytes)))
+				if e.Left > 0 {
+					c.write(c.say("还有 %d 条没有装下，收到答复后再导出一次\n", "%d more did not go in; export again once the reply is here\n", e.Left))
+				}
+				c.write(c.say("请用 U 盘、邮件或微信交给办公室，或交给有网络的电脑用 bundle take 带去；收到答复文件后，在本机运行 bundle take。确认以前，内容仍算未送达\n",
+					"Give it to the office by stick, mail or messenger, or to a laptop with a network (bundle take); when the reply file is here, run bundle take. Until then nothing counts as delivered\n"))
+				if name := filepath.Base(e.File); !plainName(name) {
+					c.write(c.say("提示：文件名 %s 在邮件或微信里可能被改动；用英文字母加 %s 最稳妥\n", "Note: mail or messengers may change the name %s; letters and %s are safest\n", name, bundle.Ext))
+				}
+				return nil
+			})
+		},
+	}
+}
+
+// plainName tells a name that mail and messengers leave alone: ASCII and one
+// extension, which is ours.
+func plainName(name string) bool {
+	stem, ok := strings.CutSuffix(name, bundle.Ext)
+	return ok && stem != "" && !strings.ContainsFunc(stem, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	})
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// size says how long a file is.
+func size(bytes int) string {
+	if bytes < 1<<20 {
+		return fmt.Sprintf("%d KB", (bytes+1023)>>10)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
+}
+
+func (c *call) bundleTakeCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "take FILE",
+		Short: c.say("收取给本机的答复；别人的文件代为保管，下次同步时送到服务器", "Take a reply to this laptop; somebody else's file is kept and goes to the server with the next sync"),
+		Args:  c.words(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.with(cmd.Context(), false, func(a *agent) error {
+				// Before it is opened: that would wait for ever on a pipe.
+				info, err := os.Stat(c.path(args[0]))
+				if err != nil {
+					return err
+				}
+				if !info.Mode().IsRegular() {
+					return c.fail(c.say("%s 不是普通文件，请换一个文件", "%s is not a regular file; choose another", args[0]))
+				}
+				f, err := os.Open(c.path(args[0]))
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				t, err := a.sync.Collect(cmd.Context(), f, func(done, all int) {
+					if done < all { // a long one
+						fmt.Fprint(c.err, c.say("已收取 %d/%d……\n", "%d of %d taken…\n", done, all))
+					}
+				})
+				revoked := errors.Is(err, syncclient.ErrRevoked)
+				if err != nil && !revoked {
+					return err
+				}
+				if t.Carried {
+					a.sync.Now()
+				}
+				switch {
+				case c.json:
+					if perr := c.print(t); perr != nil {
+						return perr
+					}
+				case t.Carried:
+					c.write(c.say("这个文件不是给本机的，已代为保管，下次同步时送到服务器；服务器的答复会放在\n  %s\n请带回给它的主人。若它是给别的电脑的答复，请拿到那台电脑上收取\n",
+						"The file is not for this laptop. It is kept and goes to the server with the next sync; the answer will be at\n  %s\nto be carried back. If it is a reply to another laptop, take it there\n", t.Reply))
+				default:
+					c.write(c.say("已收取：确认送达 %d 条，收到 %d 条记录；还有 %d 条未送达\n", "Taken: %d changes acknowledged, %d records came; %d still pending\n", t.Acknowledged, t.Records, t.Pending))
+				}
+				return err
+			})
+		},
+	}
+}

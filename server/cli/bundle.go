@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/server/syncapi"
+	"zhucun/shared/bundle"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+)
+
+func (c *call) bundleCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "bundle", Short: c.say("数据包：收取没有网络的电脑送来的文件", "bundles: take the files of laptops without a network")}
+	var reply string
+	take := c.command("take FILE [--reply FILE]", "收取一个数据包（可重复收），并写出给那台电脑的答复", "take a bundle (again too), and write the reply for its laptop", 1, 1, func(ctx context.Context, args []string) error {
+		return c.with(ctx, func(s *server) error { return c.takeBundle(ctx, s, args[0], reply) })
+	})
+	take.Flags().StringVar(&reply, "reply", "", c.say("答复文件，已有的会被覆盖；是文件夹时自动取名", "the file of the reply, overwritten; in a folder it gets a name of its own"))
+	cmd.AddCommand(take)
+	return cmd
+}
+
+// takenJSON is what bundle take prints.
+type takenJSON struct {
+	Device      identity.Device `json:"device"`
+	Name        string          `json:"name"`
+	Serial      uint64          `json:"serial"`
+	MadeAt      time.Time       `json:"made_at"`
+	Entries     int             `json:"entries"` // changes that are new here
+	Quarantined int             `json:"quarantined"`
+	Refused     int             `json:"refused"` // segments that could not be taken
+	Revoked     bool            `json:"revoked"`
+	Reply       string          `json:"reply,omitempty"`
+	ReplyBytes  int             `json:"reply_bytes,omitempty"`
+	// Cut says that the laptop is owed more than one reply can have.
+	Cut bool `json:"cut,omitempty"`
+}
+
+func (c *call) takeBundle(ctx context.Context, s *server, file, reply string) error {
+	b, err := readBundle(file)
+	if errors.Is(err, errNoFile) {
+		return c.fail("%s 不是普通文件；请核对文件名", "%s is not a regular file; check its name", file)
+	} else if err != nil {
+		return err
+	}
+	if reply, err = replyPath(reply); err != nil {
+		return err
+	}
+	if dir := filepath.Dir(reply); reply != "" && !isDir(dir) {
+		// Before anything is taken: whoever asks for a reply is to have one.
+		return c.fail("没有文件夹 %s；请先建好，或换一个位置", "There is no folder %s; make it, or choose another place", dir)
+	}
+	t, err := syncapi.New(s.store, s.access).Bundle(ctx, b, c.now(), func(done, all int) {
+		if done < all { // a long one
+			fmt.Fprintf(c.err, c.say("已收取 %d/%d……\n", "%d of %d taken…\n"), done, all)
+		}
+	})
+	var not *syncapi.NotTaken
+	if errors.As(err, &not) {
+		return &plainError{form.Label{Zh: not.Zh, En: not.En}.In(c.lang)}
+	} else if err != nil {
+		return err
+	}
+	j := takenJSON{Device: t.Device.ID, Name: t.Device.Name, Serial: t.Serial, MadeAt: t.Made.UTC(), Entries: t.Entries, Quarantined: t.Quarantined, Refused: t.Refused, Revoked: t.Device.Revoked()}
+	if reply != "" {
+		if err := writeFile(reply, t.Reply); err != nil {
+			return c.fail("内容已收下，但答复没有写成（%s）；请检查位置后对同一个文件再运行一次", "The bundle is taken, but the reply could not be written (%s); check the place and run it again on the same file", err)
+		}
+		j.Reply, j.ReplyBytes, j.Cut = reply, len(t.Reply), t.Cut
+	}
+	if c.json {
+		return c.print(j)
+	}
+	c.tell("已收取 %s 的第 %d 个数据包（写于 %s）：新收 %d 条修改，其中进隔离区 %d 条", "Took bundle %[2]d of %[1]s (made %[3]s): %[4]d new changes, %[5]d of them in quarantine", j.Name, j.Serial, c.time(j.MadeAt), j.Entries, j.Quarantined)
+	if j.Refused > 0 {
+		c.tell("有 %d 段没有收下，内容仍在那台电脑上；它收到答复后会自动补送", "%d segments were not taken; they are kept on the laptop, which sends them anew once it has the reply", j.Refused)
+	}
+	if j.Revoked {
+		c.tell("这台电脑已被停用，它的内容都在隔离区；用 quarantine list 查看", "This laptop is revoked, and its work is in quarantine; quarantine list shows it")
+	}
+	switch {
+	case reply == "":
+		c.tell("没有写答复；加上 --reply 文件 再运行一次，即可得到给那台电脑的答复", "No reply was written; run it again with --reply FILE to get the one for that laptop")
+	case j.Cut:
+		c.tell("答复：%s（一次装不下，那台电脑收取后再导出一次即可得到其余的）；请送回那台电脑，用 bundle take 收取", "Reply: %s (not all fits in; the laptop gets the rest with its next bundle); carry it back and take it there with bundle take", reply)
+	default:
+		c.tell("答复：%s；请送回那台电脑，用 bundle take 收取", "Reply: %s; carry it back to the laptop and take it there with bundle take", reply)
+	}
+	return nil
+}
+
+var errNoFile = errors.New("no regular file")
+
+// readBundle reads a file, no more of it than a bundle can have.
+func readBundle(file string) ([]byte, error) {
+	// Before it is opened: that would wait for ever on a pipe.
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNoFile
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, bundle.MaxFile+1))
+}
+
+// replyPath gives the path of the file to write, in a folder under a name of its
+// own.
+func replyPath(path string) (string, error) {
+	if path == "" || !isDir(path) {
+		return path, nil
+	}
+	var random [5]byte
+	_, err := rand.Read(random[:])
+	return filepath.Join(path, bundle.Name(random)), err
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
