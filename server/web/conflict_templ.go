@@ -2090,7 +2090,7 @@ func quarantinePage(p *page, v *quarantineView) templ.Component {
 					var templ_7745c5c3_Var127 string
 					templ_7745c5c3_Var127, templ_7745c5c3_Err = templ.JoinStringErrs(number(a.Changes))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `server/web/conflict.templ`, Line: 228, Col: 162}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `server/web/conflict.templ`, Line: 228, Col: 157}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var127))
 					if templ_7745c5c3_Err != nil {
@@ -2103,7 +2103,7 @@ func quarantinePage(p *page, v *quarantineView) templ.Component {
 					var templ_7745c5c3_Var128 string
 					templ_7745c5c3_Var128, templ_7745c5c3_Err = templ.JoinStringErrs(p.when(a.Received))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `server/web/conflict.templ`, Line: 228, Col: 193}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `server/web/conflict.templ`, Line: 228, Col: 188}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var128))
 					if templ_7745c5c3_Err != nil {
