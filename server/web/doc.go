@@ -22,6 +22,8 @@
 //   - Nobody holds anything up by standing still: bodies and answers have their
 //     limits on time, and an export is a file before its first byte is sent.
 //   - What is sent is whole, or the connection is cut off.
+//   - A file is read only for somebody who may upload, may take as long as it likes
+//     while it moves, and never by the name that it came with.
 //   - A page that looks again leaves a form alone that somebody is filling in.
 //   - No text that a person reads stands outside the table in text.go, but for
 //     what the forms bring.

@@ -21,8 +21,24 @@ const piece = 16 << 10
 // when it is there.
 func (w *Site) limitBody(rw http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
-		http.NewResponseController(rw).SetReadDeadline(time.Now().Add(w.stall))
+		c := http.NewResponseController(rw)
+		c.SetReadDeadline(time.Now().Add(w.stall))
+		if uploads(r) {
+			r.Body = &moving{r.Body, c, w.stall}
+		}
 	}
+}
+
+// moving is a long body, which may take as long as it likes while it moves.
+type moving struct {
+	io.ReadCloser
+	in    *http.ResponseController
+	stall time.Duration
+}
+
+func (m *moving) Read(b []byte) (int, error) {
+	m.in.SetReadDeadline(time.Now().Add(m.stall))
+	return m.ReadCloser.Read(b)
 }
 
 // timed is an answer that may take as long as it likes while it is being read.

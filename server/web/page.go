@@ -59,7 +59,11 @@ func (w *Site) page(rw http.ResponseWriter, r *http.Request) (*page, error) {
 	if w.cookieValue(r, "language") == "en" {
 		p.lang = form.En
 	}
-	r.Body = http.MaxBytesReader(rw, r.Body, maxBody)
+	limit := int64(maxBody)
+	if uploads(r) {
+		limit = maxUpload
+	}
+	r.Body = http.MaxBytesReader(rw, r.Body, limit)
 	ctx, account, err := w.enter(r)
 	if err != nil {
 		p.ctx = nil

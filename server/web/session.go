@@ -203,7 +203,11 @@ func (p *page) checkForm() error {
 	if cross.Check(p.r) != nil {
 		return errCross
 	}
-	if err := p.r.ParseForm(); err != nil {
+	read := p.r.ParseForm
+	if uploads(p.r) {
+		read = func() error { return p.r.ParseMultipartForm(maxBody) }
+	}
+	if err := read(); err != nil {
 		return errAsked
 	}
 	b, err := base64.RawURLEncoding.DecodeString(p.r.PostForm.Get("_token"))

@@ -17,6 +17,7 @@ import (
 	"zhucun/server/export"
 	"zhucun/server/review"
 	"zhucun/server/store"
+	"zhucun/server/syncapi"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
 )
@@ -47,6 +48,10 @@ type Site struct {
 	// news do not hold it up.
 	closing chan struct{}
 	close   sync.Once
+	// door takes uploaded bundles, uploads bounds how many at once.
+	door    *syncapi.Handler
+	uploads chan struct{}
+	replies replies
 }
 
 // New makes the pages of a store.
@@ -55,7 +60,8 @@ func New(s *store.Store, a *access.Access, r *review.Review, opt Options) *Site 
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &Site{store: s, access: a, review: r, export: export.New(s, a), forms: s.Forms(), opt: opt, key: formKey(s),
-		sessions: newSessions(s), mux: http.NewServeMux(), stall: stall, liveStall: liveStall, closing: make(chan struct{})}
+		sessions: newSessions(s), mux: http.NewServeMux(), stall: stall, liveStall: liveStall, closing: make(chan struct{}),
+		door: syncapi.New(s, a), uploads: make(chan struct{}, maxUploads)}
 	w.routes()
 	return w
 }
@@ -87,6 +93,7 @@ const (
 	conflicts   = "conflicts"
 	quarantine  = "quarantine"
 	devices     = "devices"
+	bundles     = "bundles"
 	accounts    = "accounts"
 	auditReport = "audit"
 )
@@ -104,6 +111,7 @@ var areas = []struct {
 	{conflicts, "/conflicts", []identity.Role{identity.Office}},
 	{quarantine, "/quarantine", []identity.Role{identity.Office}},
 	{devices, "/devices", []identity.Role{identity.Office, identity.Admin}},
+	{bundles, bundlesPath, []identity.Role{identity.Office, identity.Admin}},
 	{accounts, "/accounts", []identity.Role{identity.Office, identity.Admin}},
 	{auditReport, "/audit", []identity.Role{identity.Office, identity.Admin}},
 }
@@ -161,6 +169,10 @@ func (w *Site) all() []route {
 		{"POST /devices/code", devices, w.newCode},
 		{"POST /devices/{id}/revoke", devices, w.revoke},
 		{"POST /devices/{id}/profile", devices, w.addProfile},
+		{"GET /bundles", bundles, w.bundles},
+		{"POST /bundles", bundles, w.takeBundle},
+		{"GET /bundles/{id}", bundles, w.bundle},
+		{"GET /bundles/{id}/reply", bundles, w.bundleReply},
 		{"GET /accounts", accounts, w.accounts},
 		{"POST /accounts", accounts, w.addAccount},
 		{"POST /accounts/password", accounts, w.resetPassword},
@@ -208,6 +220,7 @@ var (
 	errVillage = &fault{http.StatusNotFound, "error.village", "error.village.next"}
 	errRole    = &fault{http.StatusForbidden, "error.role", "error.role.next"}
 	errAsked   = &fault{http.StatusBadRequest, "error.asked", "error.asked.next"}
+	errReply   = &fault{http.StatusNotFound, "error.reply", "error.reply.next"}
 	errBusy    = &fault{http.StatusServiceUnavailable, "error.busy", "error.busy.next"}
 	errCross   = &fault{http.StatusForbidden, "error.cross", "error.cross.next"}
 )
@@ -260,7 +273,9 @@ func (w *Site) serve(area string, h handler) http.HandlerFunc {
 
 // pass lets a request through that may go where it wants to.
 func (w *Site) pass(p *page, area string, h handler) (reply, error) {
-	if p.r.Method != http.MethodGet && p.r.Method != http.MethodHead {
+	// A file is not read for somebody who may not upload; who that is, is said below.
+	unread := uploads(p.r) && !(p.in() && may(p.account.Roles, area))
+	if p.r.Method != http.MethodGet && p.r.Method != http.MethodHead && !unread {
 		if err := p.checkForm(); err != nil {
 			return reply{}, err
 		}

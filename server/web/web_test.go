@@ -33,6 +33,7 @@ func TestRoles(t *testing.T) {
 		{"/conflicts", true, false, false},
 		{"/quarantine", true, false, false},
 		{"/devices", true, false, true},
+		{"/bundles", true, false, true},
 		{"/accounts", true, false, true},
 		{"/audit", true, false, true},
 		{"/me", true, true, true},

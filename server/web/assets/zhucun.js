@@ -9,6 +9,37 @@
     if (sure && !window.confirm(sure)) e.preventDefault();
   });
 
+  // A long upload shows how far it is. Its answer takes this page's place.
+  var uploaded = false;
+  document.addEventListener("submit", function (e) {
+    var form = e.target;
+    if (e.defaultPrevented || !form.dataset || !("upload" in form.dataset) || !window.FormData || !window.DOMParser) return;
+    e.preventDefault();
+    var line = form.querySelector("[role=status]"), bar = line.querySelector("progress"), text = line.querySelector("span");
+    var button = form.querySelector("button"), request = new XMLHttpRequest();
+    button.disabled = true;
+    line.hidden = false;
+    request.upload.onprogress = function (p) {
+      if (!p.lengthComputable) return;
+      bar.value = 100 * p.loaded / p.total;
+      text.textContent = form.dataset.sending + Math.floor(bar.value) + "%";
+    };
+    request.upload.onload = function () { bar.removeAttribute("value"); text.textContent = form.dataset.taking; };
+    request.onerror = function () { button.disabled = false; bar.value = 0; text.textContent = form.dataset.broken; };
+    request.onload = function () {
+      var next = new DOMParser().parseFromString(request.responseText, "text/html"), fresh = next.getElementById("main");
+      if (!fresh) { request.onerror(); return; }
+      document.title = next.title;
+      document.getElementById("main").innerHTML = fresh.innerHTML;
+      history.pushState(null, "", request.responseURL);
+      uploaded = true;
+      document.getElementById("main").focus();
+    };
+    request.open("POST", form.action);
+    request.send(new FormData(form));
+  });
+  window.addEventListener("popstate", function () { if (uploaded) location.reload(); });
+
   if (!body.dataset.live || !window.EventSource || !window.fetch || !window.DOMParser) return;
 
   var source = null, dirty = false, busy = false, wanted = "", news = null;
