@@ -11,6 +11,8 @@
 //   - Every file ends in done/, or in failed/ beside a .txt that says why;
 //     nothing is deleted and nothing there is overwritten. One that cannot be
 //     moved stays, is tried again, and holds up no other.
+//   - A folder is left where it is, and a .txt in failed/ says that its files
+//     are to be dropped themselves.
 //   - Files dropped while the agent was off are found at its start, and those a
 //     notification missed by a look around every few seconds.
 package inbox

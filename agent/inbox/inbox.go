@@ -45,6 +45,7 @@ type Box struct {
 	look    time.Duration
 	rest    time.Duration
 	seen    map[string]look
+	told    map[string]bool // folders of which it has been said that they are not taken
 }
 
 // look is a file as it was when last looked at.
@@ -56,7 +57,7 @@ type look struct {
 
 // New makes the drop folder in the store's data folder.
 func New(s *store.Store, forms *form.Set, lang func() form.Lang, log *slog.Logger) (*Box, error) {
-	b := &Box{store: s, forms: forms, dir: filepath.Join(s.Dir(), Name), lang: lang, log: log, settled: settled, look: lookAround, rest: rest, seen: map[string]look{}}
+	b := &Box{store: s, forms: forms, dir: filepath.Join(s.Dir(), Name), lang: lang, log: log, settled: settled, look: lookAround, rest: rest, seen: map[string]look{}, told: map[string]bool{}}
 	for _, d := range []string{b.dir, filepath.Join(b.dir, Done), filepath.Join(b.dir, Failed)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make drop folder: %w", err)
@@ -137,7 +138,11 @@ func (b *Box) pass(ctx context.Context) (growing bool, err error) {
 	}
 	here := map[string]bool{}
 	for _, e := range entries {
-		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "~$") {
+		if strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "~$") || e.IsDir() && (e.Name() == Done || e.Name() == Failed) {
+			continue
+		}
+		if e.IsDir() {
+			b.folder(e.Name())
 			continue
 		}
 		here[e.Name()] = true
@@ -171,6 +176,32 @@ func (b *Box) pass(ctx context.Context) (growing bool, err error) {
 		}
 	}
 	return growing, nil
+}
+
+// folder says once, in a text in failed, that a dropped folder is not taken: what
+// belongs together in it, and whether all of it is there yet, nobody can tell.
+func (b *Box) folder(name string) {
+	if b.told[name] {
+		return
+	}
+	b.told[name] = true
+	text := form.Label{
+		Zh: "这是文件夹，里面的文件没有收。请把文件本身放进来，不要放文件夹；文件夹仍在原处。",
+		En: "This is a folder, and nothing in it was taken. Drop the files themselves, not the folder; it is still where it was.",
+	}.In(b.lang())
+	f, err := os.OpenFile(filepath.Join(b.dir, Failed, cut(name, maxName-len(".txt"))+".txt"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return // an earlier run has said it
+	}
+	if err == nil {
+		_, err = f.WriteString("\ufeff" + text + "\n")
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		b.log.Error("folder not taken, and not said so", "folder", name, "error", err)
+		return
+	}
+	b.log.Warn("folder not taken", "folder", name)
 }
 
 // stands tells whether a file has been the same for long enough.

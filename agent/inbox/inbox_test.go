@@ -241,6 +241,44 @@ func TestCannotMove(t *testing.T) {
 	until(t, "the file in failed", func() bool { return there(filepath.Join(failed, "a.pdf")) && there(filepath.Join(failed, "a.pdf.txt")) })
 }
 
+// A folder is left alone, which is said once: in failed, and in the log.
+func TestFolder(t *testing.T) {
+	s := laptop(t)
+	b := box(t, s)
+	var log strings.Builder
+	b.log = slog.New(slog.NewTextHandler(&log, nil))
+	row := filepath.Join(b.dir, "县里", "a.jsonl")
+	if err := os.Mkdir(filepath.Dir(row), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(row, []byte(`{"type":"visit","findings":"一"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := b.pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(b.dir, Failed, "县里.txt"))
+	if err != nil || !strings.Contains(string(text), "Drop the files themselves") {
+		t.Errorf("%q %v", text, err)
+	}
+	// Nor is it said again by the next run.
+	b.told = map[string]bool{}
+	if _, err := b.pass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "folder=县里") {
+		t.Errorf("logged %d times: %s", n, log.String())
+	}
+	if left, err := os.ReadDir(filepath.Join(b.dir, Failed)); err != nil || len(left) != 1 {
+		t.Errorf("in failed: %v %v", left, err)
+	}
+	if !there(row) || visits(t, s) != 0 {
+		t.Error("it was not left alone")
+	}
+}
+
 // A file that is written to all the time keeps no other waiting.
 func TestOneGrowsForEver(t *testing.T) {
 	s := laptop(t)
