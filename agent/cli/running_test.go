@@ -23,6 +23,18 @@ import (
 	"zhucun/shared/wire"
 )
 
+// TestMain keeps the leases of the tests out of the user's own folder.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "zhucun-cli-")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("XDG_CONFIG_HOME", dir)
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
 const secret = "身份证 369999199001010027"
 
 // overheard is a listener that answers every request with the same text and
@@ -191,7 +203,6 @@ func laptopAt(t *testing.T) (dir string) {
 // cmd carries out a command line as Main does, in English.
 func cmd(t *testing.T, in string, args ...string) (code int, out, said string) {
 	t.Helper()
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir()) // the leases
 	var o, e strings.Builder
 	c := &call{in: strings.NewReader(in), out: &o, err: &e, lang: form.En, args: args, log: slog.New(slog.DiscardHandler)}
 	code = c.run(t.Context())
@@ -205,6 +216,7 @@ func TestNoData(t *testing.T) {
 	for _, line := range []string{"put visit findings=walked", "put visit", "get visit 0192d3a4-0000-7000-8000-000000000001", "list visit", "sync", "status", "conflicts",
 		"resolve 0192d3a4-0000-7000-8000-000000000001 findings --value x", "import x.jsonl", "verify", "open"} {
 		t.Run(line, func(t *testing.T) {
+			t.Parallel()
 			code, out, said := cmd(t, "", append(strings.Fields(line), "--data", dir)...)
 			if code != exitFailed || out != "" || !strings.Contains(said, "There is no data in "+dir) || !strings.Contains(said, "enrol") {
 				t.Errorf("exit status %d, printed %q, said %q", code, out, said)
@@ -289,6 +301,7 @@ func TestExitStatus(t *testing.T) {
 func TestWaitsForAnother(t *testing.T) {
 	for _, line := range []string{"put visit findings=walked", "put visit", "list visit", "status"} {
 		t.Run(line, func(t *testing.T) {
+			t.Parallel()
 			dir := laptopAt(t)
 			other, err := store.Open(dir, store.Options{})
 			if err != nil {
@@ -301,6 +314,32 @@ func TestWaitsForAnother(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An agent that is started meanwhile waits as well.
+func TestRunWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	dir := laptopAt(t)
+	other, err := store.Open(dir, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(quiet+time.Second, func() { other.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var said strings.Builder
+	c := &call{out: told(cancel), err: &said, lang: form.En, args: []string{"run", "--listen", "127.0.0.1:0", "--data", dir}, log: slog.New(slog.DiscardHandler)}
+	if code := c.run(ctx); code != 0 || !strings.HasPrefix(said.String(), "Another command is using the data folder") {
+		t.Errorf("exit status %d, said %q", code, said.String())
+	}
+}
+
+// told is called when something is printed.
+type told func()
+
+func (f told) Write(b []byte) (int, error) {
+	f()
+	return len(b), nil
 }
 
 // Where the other does not end, the command says what to do, and not to go to
