@@ -103,15 +103,7 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 		l = tls.NewListener(l, config)
 	}
 	// Requests outlive the signal: what has arrived is finished.
-	mux := http.NewServeMux()
-	door := syncapi.New(s.store, s.access)
-	mux.Handle(wire.EnrolPath, door)
-	mux.Handle(wire.SyncPath, door)
-	mux.Handle(wire.BundlePath, door)
-	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Log: c.log, Version: Version})
-	mux.Handle("/", pages.Handler())
-	h := syncapi.Server(mux, c.log)
-	h.RegisterOnShutdown(pages.Close)
+	h := c.http(s, address)
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()
 	go s.store.Watch(watching)
@@ -144,6 +136,20 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 		return err
 	}
 	return nil
+}
+
+// http makes the server of all that is served: the agents' door and the pages.
+func (c *call) http(s *server, address string) *http.Server {
+	mux := http.NewServeMux()
+	door := syncapi.New(s.store, s.access)
+	mux.Handle(wire.EnrolPath, door)
+	mux.Handle(wire.SyncPath, door)
+	mux.Handle(wire.BundlePath, door)
+	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Log: c.log, Version: Version})
+	mux.Handle("/", pages.Handler())
+	h := syncapi.Server(mux, c.log)
+	h.RegisterOnShutdown(pages.Close)
+	return h
 }
 
 // address decides where laptops find the server, and remembers it: what was

@@ -7,7 +7,8 @@
 //     that takes minutes does not look like a clock that is minutes slow.
 //   - Villages are worked on in the order of their codes, each in its own
 //     transaction; where nothing changed nothing is written.
-//   - A body without Content-Length is refused, and a body that does not move
+//   - A body without Content-Length is refused, here and in whatever else Server
+//     serves; nothing comes after an HTTP/1.0 request. A body that does not move
 //     for a minute is given up; one that moves, however slowly, is not.
 //   - A device may do what it may do when its request has arrived. It has two
 //     requests open at most.

@@ -77,15 +77,37 @@ func New(s *store.Store, a *access.Access) *Handler {
 	}
 }
 
-// Server is an HTTP server with the limits on time that agents need. It has none
-// for bodies, which may take long while they move: Handler sets them, and so must
-// whatever else h serves.
+// Server is an HTTP server with the limits on time that agents need, and which
+// answers no request that might be two. It has no limits for bodies, which may
+// take long while they move: Handler sets them, and so must whatever else h serves.
 func Server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: idle, MaxHeaderBytes: 16 << 10,
+		Handler: single(h), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: idle, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
+
+// single lets requests through to h that end in one place only. Of a request with
+// Transfer-Encoding net/http does not tell whether it had a Content-Length too,
+// so none is taken: neither agents nor browsers send any. In HTTP/1.0 net/http
+// drops Transfer-Encoding unseen; what comes after such a request may have been
+// its body to whoever passed it on, so nothing may come after one.
+func single(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// What follows on this connection may be anybody's idea of a request.
+		if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
+			w.Header().Set("Connection", "close")
+		}
+		// The agents' door says it in a way that agents understand.
+		if len(r.TransferEncoding) > 0 && r.URL.Path != wire.EnrolPath && r.URL.Path != wire.SyncPath {
+			http.Error(w, lengthNeeded, http.StatusLengthRequired)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+const lengthNeeded = "a body needs its Content-Length and no Transfer-Encoding"
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	arrived := h.store.Now()
@@ -142,14 +164,14 @@ func (h *Handler) send(w http.ResponseWriter, status int, message any) {
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Time) (any, error) {
+	if len(r.TransferEncoding) > 0 || r.ContentLength < 0 {
+		// Before anything else, as whatever is answered here ends the connection.
+		w.Header().Set("Connection", "close")
+		return nil, refuse(http.StatusLengthRequired, wire.FaultMessage, lengthNeeded)
+	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, refuse(http.StatusMethodNotAllowed, wire.FaultMessage, "only POST is answered here")
-	}
-	if len(r.TransferEncoding) > 0 || r.ContentLength < 0 {
-		// What follows on this connection may be anybody's idea of a request.
-		w.Header().Set("Connection", "close")
-		return nil, refuse(http.StatusLengthRequired, wire.FaultMessage, "a body needs its Content-Length and no Transfer-Encoding")
 	}
 	switch r.URL.Path {
 	case wire.EnrolPath:
