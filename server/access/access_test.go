@@ -15,6 +15,7 @@ import (
 
 	"zhucun/server/store"
 	"zhucun/server/store/sqlite"
+	"zhucun/shared/form"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -145,7 +146,7 @@ func TestEnrolRefused(t *testing.T) {
 // Each row is something to be called, or to be enrolled for, that cannot be.
 func TestNames(t *testing.T) {
 	d, ctx := newDesk(t), context.Background()
-	if err := d.AddAccount(ctx, "admin", "long enough", []identity.Role{identity.Admin}); err != nil {
+	if err := d.AddAccount(ctx, "admin", "long enough", []identity.Role{identity.Admin}, ""); err != nil {
 		t.Fatal(err)
 	}
 	good := Laptop{Villages: []record.Village{"369999000001"}, Role: identity.TeamMember, Name: "王队员", TTL: time.Hour}
@@ -186,20 +187,32 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s on the laptop: %v", name, err)
 		}
 	}
-	if err := d.AddAccount(ctx, "李队员", "long enough", nil); !errors.As(err, &bad) {
+	if err := d.AddAccount(ctx, "李队员", "long enough", nil, ""); !errors.As(err, &bad) {
 		t.Errorf("a login that is a person's name: %v", err)
 	}
 	// A code keeps its name while it works.
 	d.code(t, "周处长")
-	if err := d.AddAccount(ctx, "周处长", "long enough", nil); !errors.As(err, &bad) {
+	if err := d.AddAccount(ctx, "周处长", "long enough", nil, ""); !errors.As(err, &bad) {
 		t.Errorf("a login that a code was issued for: %v", err)
 	}
 	d.now = d.now.Add(2 * time.Hour)
-	if err := d.AddAccount(ctx, "周处长", "long enough", nil); err != nil {
+	if err := d.AddAccount(ctx, "周处长", "long enough", nil, ""); err != nil {
 		t.Errorf("once the code is too old: %v", err)
 	}
-	if err := d.AddAccount(ctx, "x", "short", nil); !errors.As(err, &bad) {
+	if err := d.AddAccount(ctx, "x", "short", nil, ""); !errors.As(err, &bad) {
 		t.Errorf("a short password: %v", err)
+	}
+	sponsor := []identity.Role{identity.SponsorUnit}
+	for _, row := range []struct {
+		roles   []identity.Role
+		village record.Village
+	}{{sponsor, ""}, {sponsor, "1"}, {[]identity.Role{identity.Office}, "369999000001"}, {nil, "369999000001"}} {
+		if err := d.AddAccount(ctx, "派出单位", "long enough", row.roles, row.village); !errors.As(err, &bad) {
+			t.Errorf("an account of %v for village %q: %v", row.roles, row.village, err)
+		}
+	}
+	if err := d.AddAccount(ctx, "派出单位", "long enough", sponsor, "369999000001"); err != nil {
+		t.Errorf("a sponsor unit's account: %v", err)
 	}
 	if _, err := d.Assign(ctx, e.Device, []record.Village{"1"}); !errors.As(err, &bad) {
 		t.Errorf("assigned to nowhere: %v", err)
@@ -222,7 +235,7 @@ func TestSignIn(t *testing.T) {
 	if err != nil || len(password) != 19 {
 		t.Fatal(password, err)
 	}
-	if err := d.AddAccount(ctx, "admin", password, []identity.Role{identity.Admin, identity.Office}); err != nil {
+	if err := d.AddAccount(ctx, "admin", password, []identity.Role{identity.Admin, identity.Office}, ""); err != nil {
 		t.Fatal(err)
 	}
 	a, err := d.SignIn(ctx, lan, "admin", password)
@@ -370,6 +383,31 @@ func TestMatches(t *testing.T) {
 	for _, secret := range []string{"", "$argon2id$", "$argon2id$v=19$m=0,t=0,p=0$$", "$argon2id$v=19$m=9999999,t=1,p=1$AAAA$AAAA", "$bcrypt$v=19$m=8,t=1,p=1$AAAA$AAAA", nobody} {
 		if ok, err := d.matches(context.Background(), secret, ""); ok || err != nil {
 			t.Errorf("%q is matched, %v", secret, err)
+		}
+	}
+}
+
+// Each row is the roles of an account, whether it sees the village that it is
+// for, another one, and a field that is hidden from inspectors.
+func TestSightOf(t *testing.T) {
+	hidden := &form.Field{Name: "health", Hidden: []string{"inspector"}}
+	for _, tt := range []struct {
+		roles                []identity.Role
+		own, another, health bool
+	}{
+		{[]identity.Role{identity.Office}, true, true, true},
+		{[]identity.Role{identity.Leader}, true, true, true},
+		{[]identity.Role{identity.Inspector}, true, true, false},
+		{[]identity.Role{identity.SponsorUnit}, true, false, true},
+		// More roles never open what one of them closes, but for the office's.
+		{[]identity.Role{identity.SponsorUnit, identity.Leader}, true, false, true},
+		{[]identity.Role{identity.SponsorUnit, identity.Inspector}, true, true, false},
+		{[]identity.Role{identity.Inspector, identity.Leader, identity.Admin}, true, true, false},
+		{[]identity.Role{identity.Inspector, identity.SponsorUnit, identity.Office}, true, true, true},
+	} {
+		s := SightOf(&store.Account{Roles: tt.roles, Village: "1"})
+		if s.Reaches("1") != tt.own || s.Reaches("2") != tt.another || s.Shows(hidden) != tt.health || s.Shows(nil) != tt.health || !s.Shows(&form.Field{Name: "name"}) {
+			t.Errorf("%v: %+v", tt.roles, s)
 		}
 	}
 }

@@ -3,6 +3,8 @@
 // the people who write on each.
 //
 // What holds:
+//   - Who may do what stands in one table, permissions, that pages and commands
+//     ask; what of the records an account sees, SightOf says.
 //   - A code brings in one laptop, once, for a limited time, and is burnt by
 //     five wrong secrets. The same laptop may repeat it: a lost answer costs
 //     nothing.

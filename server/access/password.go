@@ -20,6 +20,7 @@ import (
 
 	"zhucun/server/store"
 	"zhucun/shared/identity"
+	"zhucun/shared/record"
 )
 
 // The cost of checking a password: RFC 9106, second recommendation. It is kept
@@ -221,14 +222,23 @@ func (s *slower) forget(key string) {
 	delete(s.missed, key)
 }
 
-// AddAccount enters an account. store.ErrTaken, ErrBusy, a *NameError.
-func (a *Access) AddAccount(ctx context.Context, login, password string, roles []identity.Role) error {
+// AddAccount enters an account; the sponsor unit's is for a village, others are
+// for none. store.ErrTaken, ErrBusy, a *NameError.
+func (a *Access) AddAccount(ctx context.Context, login, password string, roles []identity.Role, village record.Village) error {
 	if err := plainName(login); err != nil {
 		return err
 	}
 	for _, r := range roles {
 		if !slices.Contains(identity.Roles, r) {
 			return &NameError{fmt.Sprintf("没有“%s”这个角色", r), fmt.Sprintf("there is no role %q", r)}
+		}
+	}
+	if slices.Contains(roles, identity.SponsorUnit) != (village != "") {
+		return &NameError{"派出单位的账号要选一个村，其他角色不选", "an account of a sponsor unit is for one village, others for none"}
+	}
+	if village != "" {
+		if err := a.checkVillages(ctx, []record.Village{village}); err != nil {
+			return err
 		}
 	}
 	if err := checkPassword(password); err != nil {
@@ -245,7 +255,7 @@ func (a *Access) AddAccount(ctx context.Context, login, password string, roles [
 	if err != nil {
 		return err
 	}
-	return a.store.AddAccount(ctx, store.Account{ID: id.String(), Login: login, Secret: secret, Roles: roles, Created: a.now()})
+	return a.store.AddAccount(ctx, store.Account{ID: id.String(), Login: login, Secret: secret, Roles: roles, Village: village, Created: a.now()})
 }
 
 // checkLogin refuses a login that is somebody's name on a laptop, or will be

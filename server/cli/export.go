@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zhucun/server/access"
 	"zhucun/server/export"
 	"zhucun/server/store"
 )
@@ -53,7 +54,7 @@ func (c *call) export(ctx context.Context, typ string, o *exportOptions) error {
 		}
 		order := export.Order{Format: format, Lang: c.lang, Query: q}
 		if o.unmask {
-			w, err := c.writer(ctx, s, o.by)
+			w, err := c.writer(ctx, s, o.by, access.Unmask)
 			if err != nil {
 				return err
 			}

@@ -52,7 +52,7 @@ func (c *call) firstAccount(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
-	if err := s.access.AddAccount(ctx, firstLogin, password, []identity.Role{identity.Admin, identity.Office}); err != nil {
+	if err := s.access.AddAccount(ctx, firstLogin, password, []identity.Role{identity.Admin, identity.Office}, ""); err != nil {
 		return err
 	}
 	if c.json {

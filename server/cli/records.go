@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"zhucun/server/access"
 	"zhucun/server/review"
 	"zhucun/server/store"
 	"zhucun/shared/form"
@@ -362,7 +363,7 @@ func (c *call) resolve(ctx context.Context, s *server, id, path, take, value, re
 			return c.usage("“%s”不是 conflicts 列出的取用编号", "%q is none of the dots that conflicts lists", take)
 		}
 	}
-	if d.By, err = c.writer(ctx, s, by); err != nil {
+	if d.By, err = c.writer(ctx, s, by, access.Decide); err != nil {
 		return err
 	}
 	rec, err := s.store.Find(ctx, rid)
@@ -396,16 +397,16 @@ func (c *call) resolve(ctx context.Context, s *server, id, path, take, value, re
 	return nil
 }
 
-// writer is who decides: an account with the role office.
-func (c *call) writer(ctx context.Context, s *server, login string) (merge.Writer, error) {
+// writer is in whose name something is done: an account that may.
+func (c *call) writer(ctx context.Context, s *server, login string, to access.Action) (merge.Writer, error) {
 	a, err := s.store.Account(ctx, login)
 	if errors.Is(err, store.ErrNotFound) {
 		return merge.Writer{}, c.fail("没有账号“%s”", "There is no account %q", login)
 	} else if err != nil {
 		return merge.Writer{}, err
 	}
-	if !slices.Contains(a.Roles, identity.Office) {
-		return merge.Writer{}, c.fail("账号“%s”没有“%s”角色，不能处理", "Account %q does not have the role %q and may not decide", login, c.role(s, identity.Office))
+	if !access.May(a.Roles, to) {
+		return merge.Writer{}, c.fail("账号“%s”没有“%s”角色，不能这样做", "Account %q does not have the role %q and may not do this", login, c.role(s, identity.Office))
 	}
 	return merge.Writer{Author: login, Role: identity.Office}, nil
 }
@@ -447,7 +448,7 @@ func (c *call) quarantineDecision(use, zh, en string, reject bool) *cobra.Comman
 }
 
 func (c *call) decideQuarantine(ctx context.Context, s *server, d record.Dot, reason, by string, reject bool) error {
-	w, err := c.writer(ctx, s, by)
+	w, err := c.writer(ctx, s, by, access.Decide)
 	if err != nil {
 		return err
 	}

@@ -44,10 +44,12 @@ func (d *Device) Revoked() bool { return !d.RevokedAt.IsZero() }
 
 // Account is somebody who signs in at the office.
 type Account struct {
-	ID      string
-	Login   string
-	Secret  string // argon2id, with its parameters
-	Roles   []identity.Role
+	ID     string
+	Login  string
+	Secret string // argon2id, with its parameters
+	Roles  []identity.Role
+	// Village is the only one that the account is for, "" where it is for all.
+	Village record.Village
 	Created time.Time
 }
 
@@ -304,13 +306,13 @@ func (s *Store) UseCode(ctx context.Context, id string, judge func(c Code, holde
 	return errors.Join(refusal, found(err))
 }
 
-const accountColumns = `account_id, login, secret, roles, created`
+const accountColumns = `account_id, login, secret, roles, village, created`
 
 func scanAccount(r interface{ Scan(...any) error }) (Account, error) {
 	var a Account
 	var roles []byte
 	var created int64
-	if err := r.Scan(&a.ID, &a.Login, &a.Secret, &roles, &created); err != nil {
+	if err := r.Scan(&a.ID, &a.Login, &a.Secret, &roles, &a.Village, &created); err != nil {
 		return a, err
 	}
 	a.Created = time.UnixMilli(created)
@@ -324,8 +326,8 @@ func (s *Store) AddAccount(ctx context.Context, a Account) error {
 		return err
 	}
 	return s.change(ctx, func(t *tx) error {
-		n, err := t.affect(`INSERT INTO account(`+accountColumns+`) VALUES($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-			a.ID, a.Login, a.Secret, string(roles), a.Created.UnixMilli())
+		n, err := t.affect(`INSERT INTO account(`+accountColumns+`) VALUES($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+			a.ID, a.Login, a.Secret, string(roles), a.Village, a.Created.UnixMilli())
 		if err == nil && n == 0 {
 			err = ErrTaken
 		}

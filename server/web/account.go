@@ -9,19 +9,21 @@ import (
 	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/shared/identity"
+	"zhucun/shared/record"
 )
 
 // auditRows is how many notes of the audit are shown.
 const auditRows = 200
 
 // given are the roles that an account can have: those that have pages.
-var given = []identity.Role{identity.Office, identity.Leader, identity.Admin}
+var given = []identity.Role{identity.Office, identity.Leader, identity.Inspector, identity.SponsorUnit, identity.Admin}
 
 type accountsView struct {
 	accounts []store.Account
 	said     string
 	login    string
 	roles    []identity.Role
+	village  record.Village
 	// password is a new one, shown once, and of whom.
 	password, of string
 }
@@ -40,7 +42,7 @@ func (w *Site) showAccounts(p *page, status int, v *accountsView) (reply, error)
 
 // addAccount enters an account with a password that is shown once.
 func (w *Site) addAccount(p *page) (reply, error) {
-	v := &accountsView{login: strings.TrimSpace(p.r.PostForm.Get("login"))}
+	v := &accountsView{login: strings.TrimSpace(p.r.PostForm.Get("login")), village: record.Village(p.r.PostForm.Get("village"))}
 	for _, r := range p.r.PostForm["role"] {
 		if slices.Contains(given, identity.Role(r)) {
 			v.roles = append(v.roles, identity.Role(r))
@@ -54,7 +56,7 @@ func (w *Site) addAccount(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	err = w.access.AddAccount(p.ctx, v.login, password, v.roles)
+	err = w.access.AddAccount(p.ctx, v.login, password, v.roles, v.village)
 	if said := p.sentence(err); said != "" {
 		v.said = said
 		return w.showAccounts(p, http.StatusUnprocessableEntity, v)

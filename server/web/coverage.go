@@ -40,6 +40,7 @@ func (w *Site) coverage(p *page) (reply, error) {
 	if v.Coverage, err = w.store.Coverage(p.ctx, months); err != nil {
 		return reply{}, err
 	}
+	v.Rows = slices.DeleteFunc(v.Rows, func(r store.CoverageRow) bool { return !p.sight.Reaches(r.Village) })
 	v.sum = store.CoverageRow{Covered: make([]int, coverageMonths), Visits: make([]int, coverageMonths)}
 	for _, r := range v.Rows {
 		v.sum.Households += r.Households
@@ -108,10 +109,13 @@ func (w *Site) overdue(p *page) (reply, error) {
 	}
 	v := &overdueView{village: p.asked("village"), statuses: map[string]string{}}
 	var err error
-	if v.Overdue, err = w.store.Overdue(p.ctx, on, ""); err != nil {
+	if v.Overdue, err = w.store.Overdue(p.ctx, on, p.sight.Village); err != nil {
 		return reply{}, err
 	}
 	for _, f := range v.Fresh {
+		if !p.sight.Reaches(f.Village) {
+			continue
+		}
 		s := overdueSum{village: f.Village}
 		for _, r := range v.Rows {
 			if r.Village == f.Village {

@@ -45,7 +45,7 @@ func TestDecide(t *testing.T) {
 	house := f.first(small[0].Code, "household", 0)
 	f.quarrel(house)
 	v := f.as("office")
-	if err := f.access.AddAccount(t.Context(), "second", password, []identity.Role{identity.Office}); err != nil {
+	if err := f.access.AddAccount(t.Context(), "second", password, []identity.Role{identity.Office}, ""); err != nil {
 		t.Fatal(err)
 	}
 	other := f.as("second")

@@ -5,9 +5,10 @@
 // changed.
 //
 // What holds:
-//   - No page without a session but the door, and each area is for the roles
-//     that the table areas names: leaders see sums and no persons,
-//     administrators no household's data.
+//   - No page without a session but the door, and each address asks access for
+//     an action: leaders see sums and no persons, inspectors no ID and bank
+//     numbers and no health, a sponsor unit its village, administrators no
+//     household's data.
 //   - A session ends after 12 hours, after an hour in which nobody did anything,
 //     with a new password, and with its account. What a page asks for by itself
 //     keeps no session alive.

@@ -78,20 +78,31 @@ func newFixture(t testing.TB, villages ...store.Village) *fixture {
 	}
 	t.Cleanup(func() { f.store.Close() })
 	f.access, f.review = access.New(f.store), review.New(f.store)
-	for _, r := range given {
-		if err := f.access.AddAccount(t.Context(), string(r), password, []identity.Role{r}); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for _, v := range villages {
 		if err := f.access.AddVillage(t.Context(), v); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for _, r := range []identity.Role{identity.Office, identity.Leader, identity.Admin} {
+		f.account(r)
+	}
 	f.site = New(f.store, f.access, f.review, Options{URL: "http://127.0.0.1", Version: "test"})
 	f.server = httptest.NewServer(f.site.Handler())
 	t.Cleanup(func() { f.site.Close(); f.server.Close() })
 	return f
+}
+
+// account makes one of a role, called like it; a sponsor unit's is for the first
+// village.
+func (f *fixture) account(r identity.Role) {
+	f.t.Helper()
+	village := record.Village("")
+	if r == identity.SponsorUnit {
+		village = f.codes()[0]
+	}
+	if err := f.access.AddAccount(context.Background(), string(r), password, []identity.Role{r}, village); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 func (f *fixture) now() time.Time { return time.UnixMilli(f.wall.Load()) }

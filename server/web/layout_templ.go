@@ -237,7 +237,7 @@ func layout(p *page) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, a := range areas {
-				if p.may(a.name) {
+				if p.may(a.action) {
 					templ_7745c5c3_Err = menuItem(p, a.name, a.path).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

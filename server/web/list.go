@@ -46,6 +46,9 @@ func (w *Site) kinds(p *page) (reply, error) {
 	p.title, p.at = p.T("nav.records"), records
 	v := &kindsView{}
 	counts, err := w.store.TypeCounts(p.ctx)
+	if p.sight.Village != "" {
+		counts, err = w.store.Counts(p.ctx, p.sight.Village)
+	}
 	if err != nil {
 		return reply{}, err
 	}
@@ -100,9 +103,9 @@ func (w *Site) list(p *page) (reply, error) {
 	if v.life == "alive" || v.life == "void" {
 		v.ask.Where = append(v.ask.Where, store.Condition{Field: "life", Value: v.life})
 	}
-	for _, fd := range f.Fields {
+	for _, fd := range p.filterFields(f) {
 		value := q.Get("w." + fd.Name)
-		if value == "" || fd.Masked {
+		if value == "" {
 			continue
 		}
 		v.values[fd.Name] = value
@@ -111,8 +114,8 @@ func (w *Site) list(p *page) (reply, error) {
 			v.refs = append(v.refs, refFilter{fd, value, p.named(v.ask.Village, fd.Refers, value, 1)})
 		}
 	}
-	v.filters()
-	v.columns = columnsOf(f, v.values)
+	v.filters(p)
+	v.columns = p.columnsOf(f, v.values)
 	if after := q.Get("after"); after != "" {
 		if err := readPlace(after, &v.ask.After); err != nil {
 			return reply{}, errAsked
@@ -153,8 +156,11 @@ func (w *Site) fill(p *page, v *listView) (next store.Place, err error) {
 
 // filters sorts the choice fields: required ones first, and whatever is chosen
 // at once in sight.
-func (v *listView) filters() {
-	for _, fd := range choiceFields(v.form) {
+func (v *listView) filters(p *page) {
+	for _, fd := range p.filterFields(v.form) {
+		if len(fd.Choices) == 0 {
+			continue
+		}
 		if len(v.first) < firstFilters && fd.Required || v.values[fd.Name] != "" {
 			v.first = append(v.first, fd)
 		} else {
@@ -165,10 +171,10 @@ func (v *listView) filters() {
 
 // columnsOf gives the columns of a type's list: title and key fields, what is
 // filtered by, and while there is room the required choices.
-func columnsOf(f *form.Form, values map[string]string) []*form.Field {
+func (p *page) columnsOf(f *form.Form, values map[string]string) []*form.Field {
 	var list []*form.Field
 	add := func(fd *form.Field) {
-		if fd != nil && !slices.Contains(list, fd) {
+		if fd != nil && p.sight.Shows(fd) && !slices.Contains(list, fd) {
 			list = append(list, fd)
 		}
 	}
@@ -264,8 +270,8 @@ func (w *Site) download(p *page) (reply, error) {
 	if life := q.Get("life"); life == "alive" || life == "void" {
 		o.Query.Where = append(o.Query.Where, store.Condition{Field: "life", Value: life})
 	}
-	for _, fd := range f.Fields {
-		if value := q.Get("w." + fd.Name); value != "" && !fd.Masked {
+	for _, fd := range p.filterFields(f) {
+		if value := q.Get("w." + fd.Name); value != "" {
 			if _, err := fd.CanonText(value); err != nil {
 				return reply{}, errAsked
 			}

@@ -15,8 +15,11 @@ type names struct {
 }
 
 // gather looks up what the rows' references name, and what those name in
-// their titles, in a few statements.
+// their titles, in a few statements; what is out of sight goes from the rows.
 func (p *page) gather(rows []store.Row) error {
+	for i := range rows {
+		p.hide(&rows[i])
+	}
 	for range 2 {
 		type group struct {
 			village record.Village
@@ -49,6 +52,7 @@ func (p *page) gather(rows []store.Row) error {
 				return err
 			}
 			for _, row := range found {
+				p.hide(&row)
 				p.names.put(row.Key, &row)
 				rows = append(rows, row)
 			}
@@ -78,6 +82,7 @@ func (p *page) lookup(k record.Key) *store.Row {
 		p.names.put(k, nil)
 		return nil
 	}
+	p.hide(&row)
 	p.names.put(k, &row)
 	return &row
 }

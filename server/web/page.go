@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/shared/clock"
 	"zhucun/shared/form"
@@ -25,6 +26,7 @@ type page struct {
 	ctx        context.Context // with the session
 	lang       form.Lang
 	account    store.Account
+	sight      access.Sight
 	doorCookie *http.Cookie // a new cookie of the door
 	now        time.Time    // Beijing
 	title      string
@@ -69,7 +71,7 @@ func (w *Site) page(rw http.ResponseWriter, r *http.Request) (*page, error) {
 		p.ctx = nil
 		return p, err
 	}
-	p.ctx, p.account = ctx, account
+	p.ctx, p.account, p.sight = ctx, account, access.SightOf(&account)
 	if !p.in() {
 		return p, nil
 	}
@@ -82,7 +84,8 @@ func (w *Site) page(rw http.ResponseWriter, r *http.Request) (*page, error) {
 	if p.known, err = w.store.Villages(ctx); err != nil {
 		return p, err
 	}
-	if may(account.Roles, conflicts) {
+	p.known = slices.DeleteFunc(p.known, func(v store.Village) bool { return !p.sight.Reaches(v.Code) })
+	if p.may(access.Decide) {
 		p.waiting, err = w.store.Waiting(ctx)
 	}
 	return p, err
@@ -111,8 +114,8 @@ func (p *page) code() string {
 	return "zh-CN"
 }
 
-// may tells whether whoever is signed in may go to an area.
-func (p *page) may(area string) bool { return may(p.account.Roles, area) }
+// may tells whether whoever is signed in may do it.
+func (p *page) may(a access.Action) bool { return access.May(p.account.Roles, a) }
 
 func (p *page) writer() merge.Writer {
 	return merge.Writer{Author: p.account.Login, Role: identity.Office}
@@ -128,13 +131,18 @@ func (p *page) village(code record.Village) string {
 	return string(code)
 }
 
-// asked reads a village from the address; "" is all.
-func (p *page) asked(name string) record.Village { return record.Village(p.r.URL.Query().Get(name)) }
+// asked reads a village from the address; "" is all, but for who sees only one.
+func (p *page) asked(name string) record.Village {
+	if v := p.r.URL.Query().Get(name); v != "" {
+		return record.Village(v)
+	}
+	return p.sight.Village
+}
 
 // isKnown tells a village that was entered or of which there is anything.
 func (p *page) isKnown(code record.Village) (bool, error) {
-	if p.entered(code) {
-		return true, nil
+	if p.entered(code) || !p.sight.Reaches(code) {
+		return p.sight.Reaches(code), nil
 	}
 	heads, err := p.site.store.Heads(p.ctx)
 	return slices.ContainsFunc(heads, func(h store.Head) bool { return h.Village == code }), err
@@ -258,7 +266,7 @@ func number[N ~int | ~uint64](n N) string {
 	return s
 }
 
-// choiceFields are the fields of a form by whose codes lists can be filtered.
-func choiceFields(f *form.Form) []*form.Field {
-	return slices.DeleteFunc(slices.Clone(f.Fields), func(fd *form.Field) bool { return len(fd.Choices) == 0 || fd.Masked })
+// filterFields are the fields of a form by which lists can be filtered.
+func (p *page) filterFields(f *form.Form) []*form.Field {
+	return slices.DeleteFunc(slices.Clone(f.Fields), func(fd *form.Field) bool { return fd.Masked || !p.sight.Shows(fd) })
 }

@@ -79,7 +79,15 @@ func (w *Site) recordKey(p *page) (*store.Record, error) {
 	if err != nil {
 		return nil, errNowhere
 	}
-	return w.store.Record(p.ctx, record.Village(p.r.PathValue("village")), id)
+	village := record.Village(p.r.PathValue("village"))
+	if !p.sight.Reaches(village) {
+		return nil, store.ErrNotFound
+	}
+	rec, err := w.store.Record(p.ctx, village, id)
+	if err == nil {
+		p.hideIn(rec)
+	}
+	return rec, err
 }
 
 func (w *Site) record(p *page) (reply, error) {
@@ -119,7 +127,7 @@ func (w *Site) showRecord(p *page, rec *store.Record, full bool) (reply, error) 
 	if err != nil {
 		return reply{}, err
 	}
-	v.marks = j.Marks
+	v.marks = slices.DeleteFunc(j.Marks, func(m merge.Mark) bool { return p.hides(rec.Type, m.Path) })
 	if v.feed, err = w.store.Reported(p.ctx, rec.Village); err != nil {
 		return reply{}, err
 	}
@@ -145,6 +153,9 @@ func (w *Site) fields(p *page, v *recordView) {
 	if v.form != nil {
 		calculated = v.form.Calculate(rec.View.Fields, store.Day(rec.View.Updated))
 		for _, fd := range v.form.Fields {
+			if !p.sight.Shows(fd) {
+				continue
+			}
 			names = append(names, fd.Name)
 			v.masked = v.masked || fd.Masked && rec.View.Fields[fd.Name] != ""
 		}
@@ -256,7 +267,7 @@ func (w *Site) links(p *page, v *recordView) error {
 			return err
 		}
 		l := link{title: r.Form.Title.In(p.lang), rows: r.Rows, count: r.Count}
-		for _, fd := range columnsOf(r.Form, nil) {
+		for _, fd := range p.columnsOf(r.Form, nil) {
 			if fd != r.Field && !fd.Masked {
 				l.columns = append(l.columns, fd)
 			}
@@ -274,6 +285,10 @@ func (w *Site) history(p *page, v *recordView) ([]event, error) {
 	entries, err := w.store.History(p.ctx, v.rec.Village, v.rec.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
+	}
+	for i := range entries {
+		body := &entries[i].Change.Body
+		*body = slices.DeleteFunc(*body, func(write record.Write) bool { return p.hides(v.rec.Type, write.Path) })
 	}
 	said := map[record.Dot]map[record.Path]record.Value{}
 	for _, e := range entries {

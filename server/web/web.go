@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,10 +82,11 @@ func (w *Site) Handler() http.Handler {
 // Close lets go of the pages that wait for news.
 func (w *Site) Close() { w.close.Do(func() { close(w.closing) }) }
 
-// The areas of the site, and who may go there. Everybody may use door.
+// door is the action of what everybody may ask for; the others are access's.
+const door access.Action = ""
+
+// The areas of the site.
 const (
-	door        = ""
-	anybody     = "anybody" // whoever is signed in
 	overview    = "overview"
 	records     = "records"
 	coverage    = "coverage"
@@ -98,51 +98,38 @@ const (
 	auditReport = "audit"
 )
 
-// areas has the roles of each area; the first area that an account may go to is
-// its home. Leaders see sums and no persons, administrators no household's data.
+// areas are the menu, with the action that each is for; the first that an account
+// may go to is its home.
 var areas = []struct {
-	name  string
-	path  string
-	roles []identity.Role
+	name, path string
+	action     access.Action
 }{
-	{overview, "/", []identity.Role{identity.Office}},
-	{records, "/records", []identity.Role{identity.Office}},
-	{coverage, "/coverage", []identity.Role{identity.Office, identity.Leader}},
-	{conflicts, "/conflicts", []identity.Role{identity.Office}},
-	{quarantine, "/quarantine", []identity.Role{identity.Office}},
-	{devices, "/devices", []identity.Role{identity.Office, identity.Admin}},
-	{bundles, bundlesPath, []identity.Role{identity.Office, identity.Admin}},
-	{accounts, "/accounts", []identity.Role{identity.Office, identity.Admin}},
-	{auditReport, "/audit", []identity.Role{identity.Office, identity.Admin}},
-}
-
-// may tells whether one of the roles may go to an area.
-func may(roles []identity.Role, area string) bool {
-	if area == anybody {
-		return true
-	}
-	for _, a := range areas {
-		if a.name == area {
-			return slices.ContainsFunc(a.roles, func(r identity.Role) bool { return slices.Contains(roles, r) })
-		}
-	}
-	return false
+	{overview, "/", access.SeeWork},
+	{records, "/records", access.SeeRecords},
+	{coverage, "/coverage", access.SeeTotals},
+	{conflicts, "/conflicts", access.Decide},
+	{quarantine, "/quarantine", access.Decide},
+	{devices, "/devices", access.Devices},
+	{bundles, bundlesPath, access.Bundles},
+	{accounts, "/accounts", access.SeeAccounts},
+	{auditReport, "/audit", access.SeeAudit},
 }
 
 // home is where an account begins.
 func home(roles []identity.Role) string {
 	for _, a := range areas {
-		if may(roles, a.name) {
+		if access.May(roles, a.action) {
 			return a.path
 		}
 	}
 	return "/me"
 }
 
-// route is one address with its area.
+// route is one address with what must be allowed to whoever asks for it.
 type route struct {
-	pattern, area string
-	handle        handler
+	pattern string
+	action  access.Action
+	handle  handler
 }
 
 func (w *Site) all() []route {
@@ -150,40 +137,40 @@ func (w *Site) all() []route {
 		{"GET /signin", door, w.signInPage},
 		{"POST /signin", door, w.signIn},
 		{"POST /language", door, w.setLanguage},
-		{"POST /signout", anybody, w.signOut},
-		{"GET /me", anybody, w.me},
-		{"POST /me", anybody, w.setPassword},
-		{"GET /{$}", overview, w.overview},
-		{"GET /records", records, w.kinds},
-		{"GET /records/{type}", records, w.list},
-		{"GET /export/{type}", records, w.download},
-		{"GET /record/{village}/{id}", records, w.record},
-		{"POST /record/{village}/{id}/full", records, w.recordInFull},
-		{"GET /coverage", coverage, w.coverage},
-		{"GET /overdue", records, w.overdue},
-		{"GET /conflicts", conflicts, w.conflicts},
-		{"POST /decide", conflicts, w.decide},
-		{"GET /quarantine", quarantine, w.quarantine},
-		{"POST /quarantine", quarantine, w.decideQuarantine},
-		{"GET /devices", devices, w.devices},
-		{"POST /devices/code", devices, w.newCode},
-		{"POST /devices/{id}/revoke", devices, w.revoke},
-		{"POST /devices/{id}/profile", devices, w.addProfile},
-		{"GET /bundles", bundles, w.bundles},
-		{"POST /bundles", bundles, w.takeBundle},
-		{"GET /bundles/{id}", bundles, w.bundle},
-		{"GET /bundles/{id}/reply", bundles, w.bundleReply},
-		{"GET /accounts", accounts, w.accounts},
-		{"POST /accounts", accounts, w.addAccount},
-		{"POST /accounts/password", accounts, w.resetPassword},
-		{"GET /audit", auditReport, w.audit},
-		{"/", anybody, w.nowhere},
+		{"POST /signout", access.Own, w.signOut},
+		{"GET /me", access.Own, w.me},
+		{"POST /me", access.Own, w.setPassword},
+		{"GET /{$}", access.SeeWork, w.overview},
+		{"GET /records", access.SeeRecords, w.kinds},
+		{"GET /records/{type}", access.SeeRecords, w.list},
+		{"GET /export/{type}", access.Export, w.download},
+		{"GET /record/{village}/{id}", access.SeeRecords, w.record},
+		{"POST /record/{village}/{id}/full", access.Unmask, w.recordInFull},
+		{"GET /coverage", access.SeeTotals, w.coverage},
+		{"GET /overdue", access.SeeRecords, w.overdue},
+		{"GET /conflicts", access.Decide, w.conflicts},
+		{"POST /decide", access.Decide, w.decide},
+		{"GET /quarantine", access.Decide, w.quarantine},
+		{"POST /quarantine", access.Decide, w.decideQuarantine},
+		{"GET /devices", access.Devices, w.devices},
+		{"POST /devices/code", access.Devices, w.newCode},
+		{"POST /devices/{id}/revoke", access.Devices, w.revoke},
+		{"POST /devices/{id}/profile", access.Devices, w.addProfile},
+		{"GET /bundles", access.Bundles, w.bundles},
+		{"POST /bundles", access.Bundles, w.takeBundle},
+		{"GET /bundles/{id}", access.Bundles, w.bundle},
+		{"GET /bundles/{id}/reply", access.Bundles, w.bundleReply},
+		{"GET /accounts", access.SeeAccounts, w.accounts},
+		{"POST /accounts", access.SetAccounts, w.addAccount},
+		{"POST /accounts/password", access.SetAccounts, w.resetPassword},
+		{"GET /audit", access.SeeAudit, w.audit},
+		{"/", access.Own, w.nowhere},
 	}
 }
 
 func (w *Site) routes() {
 	for _, r := range w.all() {
-		w.mux.HandleFunc(r.pattern, w.serve(r.area, r.handle))
+		w.mux.HandleFunc(r.pattern, w.serve(r.action, r.handle))
 	}
 	w.mux.HandleFunc("GET /assets/{hash}/{name}", serveAsset)
 }
@@ -229,12 +216,12 @@ func (w *Site) nowhere(*page) (reply, error) { return reply{}, errNowhere }
 
 // serve runs a handler and writes its reply; it is the one place where an error
 // becomes a page.
-func (w *Site) serve(area string, h handler) http.HandlerFunc {
+func (w *Site) serve(to access.Action, h handler) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		p, err := w.page(rw, r)
 		var a reply
 		if err == nil {
-			a, err = w.pass(p, area, h)
+			a, err = w.pass(p, to, h)
 		}
 		if err != nil {
 			a = w.failed(p, err)
@@ -272,19 +259,19 @@ func (w *Site) serve(area string, h handler) http.HandlerFunc {
 }
 
 // pass lets a request through that may go where it wants to.
-func (w *Site) pass(p *page, area string, h handler) (reply, error) {
+func (w *Site) pass(p *page, to access.Action, h handler) (reply, error) {
 	// A file is not read for somebody who may not upload; who that is, is said below.
-	unread := uploads(p.r) && !(p.in() && may(p.account.Roles, area))
+	unread := uploads(p.r) && !(p.in() && access.May(p.account.Roles, to))
 	if p.r.Method != http.MethodGet && p.r.Method != http.MethodHead && !unread {
 		if err := p.checkForm(); err != nil {
 			return reply{}, err
 		}
 	}
-	if area != door {
+	if to != door {
 		switch {
 		case !p.in():
 			return w.toSignIn(p)
-		case !may(p.account.Roles, area):
+		case !p.may(to):
 			if p.r.URL.Path == "/" && p.r.Method == http.MethodGet {
 				return goTo(home(p.account.Roles))
 			}

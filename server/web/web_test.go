@@ -15,60 +15,6 @@ import (
 	"zhucun/shared/record"
 )
 
-// Each row is an address and who gets a page there.
-func TestRoles(t *testing.T) {
-	f := filled(t)
-	house := f.first(small[0].Code, "household", 0)
-	tests := []struct {
-		path                  string
-		office, leader, admin bool
-	}{
-		{"/", true, false, false},
-		{"/records", true, false, false},
-		{"/records/household", true, false, false},
-		{href(house.Key), true, false, false},
-		{"/export/household?format=csv", true, false, false},
-		{"/coverage", true, true, false},
-		{"/overdue", true, false, false}, // persons
-		{"/conflicts", true, false, false},
-		{"/quarantine", true, false, false},
-		{"/devices", true, false, true},
-		{"/bundles", true, false, true},
-		{"/accounts", true, false, true},
-		{"/audit", true, false, true},
-		{"/me", true, true, true},
-	}
-	visitors := map[string]*visitor{"office": f.as("office"), "leader": f.as("leader"), "admin": f.as("admin")}
-	nobody := f.visitor()
-	for _, tt := range tests {
-		for who, may := range map[string]bool{"office": tt.office, "leader": tt.leader, "admin": tt.admin} {
-			a := visitors[who].get(tt.path)
-			switch {
-			case tt.path == "/" && !may:
-				if a.path == "/" || a.status != http.StatusOK {
-					t.Errorf("%s at /: %d at %s; want its own first page", who, a.status, a.path)
-				}
-			case may && a.status != http.StatusOK, !may && a.status != http.StatusForbidden:
-				t.Errorf("%s at %s: %d; may go there: %v", who, tt.path, a.status, may)
-			case !may && strings.Contains(a.body, "红尖溪村"):
-				t.Errorf("%s at %s sees a village on the refusal", who, tt.path)
-			}
-		}
-		if a := nobody.get(tt.path); !strings.HasPrefix(a.path, "/signin") {
-			t.Errorf("nobody at %s: %d at %s; want the door", tt.path, a.status, a.path)
-		}
-	}
-	// What no table names nobody reaches: every route has an area with roles.
-	for _, r := range f.site.all() {
-		if r.area == door || r.area == anybody {
-			continue
-		}
-		if !may([]identity.Role{identity.Office}, r.area) || may([]identity.Role{identity.TeamMember}, r.area) {
-			t.Errorf("%s is in area %q, which the table of areas lacks", r.pattern, r.area)
-		}
-	}
-}
-
 // No form without its token, and none from elsewhere, does anything.
 func TestForms(t *testing.T) {
 	f := newFixture(t, small...)
@@ -339,7 +285,7 @@ func TestEveryPage(t *testing.T) {
 		{"/conflicts", "用这个", "Take this"},
 		{"/quarantine", "接受，记入", "Accept"},
 		{"/devices", "发放登记码", "Issue an enrolment code"},
-		{"/accounts", "新建账号", "New account"},
+		{"/accounts", "全部账号", "All accounts"},
 		{"/audit", "审计", "Audit"},
 		{"/me", "修改密码", "Change the password"},
 		{"/nowhere", "没有这个页面", "There is no such page"},

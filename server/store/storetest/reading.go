@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -349,8 +350,11 @@ func references(w *World) {
 	if _, err := w.Device(w.ctx(), "nobody"); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("no device: %v", err)
 	}
-	a := store.Account{ID: "1", Login: "admin", Secret: "s", Roles: []identity.Role{identity.Admin}, Created: w.time()}
+	a := store.Account{ID: "1", Login: "admin", Secret: "s", Roles: []identity.Role{identity.Admin}, Village: Code, Created: w.time()}
 	w.ok(w.AddAccount(w.ctx(), a))
+	if got, err := w.Account(w.ctx(), "admin"); err != nil || !reflect.DeepEqual(got, a) {
+		w.Errorf("the account is %+v, %v", got, err)
+	}
 	a.ID = "2"
 	if err := w.AddAccount(w.ctx(), a); !errors.Is(err, store.ErrTaken) {
 		w.Errorf("a second admin: %v", err)

@@ -1,0 +1,82 @@
+package access
+
+import (
+	"slices"
+
+	"zhucun/server/store"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+)
+
+// Action is something that pages and commands ask about before they do it.
+type Action string
+
+// The actions.
+const (
+	Own         Action = "own"         // one's own account
+	SeeTotals   Action = "totals"      // sums by village, no persons
+	SeeRecords  Action = "records"     // of one's villages, as SightOf says, numbers masked
+	SeeWork     Action = "work"        // how villages and laptops stand, what waits
+	Decide      Action = "decide"      // on conflicts, proposals and the quarantine
+	Export      Action = "export"      // records as files
+	Unmask      Action = "unmask"      // numbers in full, for a reason
+	Devices     Action = "devices"     // enrol and revoke laptops
+	Bundles     Action = "bundles"     // take laptops' files, give replies
+	SeeAccounts Action = "accounts"    // who has which role
+	SetAccounts Action = "setaccounts" // make accounts, reset passwords
+	SeeAudit    Action = "audit"
+)
+
+// permissions is who may do what, by DOMAIN.md section 2. What a role is not
+// given here it may not do. The roles of the field work on laptops, where merge
+// and store hold them to theirs. Were the office allowed to set accounts,
+// everybody in it could make an administrator.
+var permissions = map[identity.Role][]Action{
+	identity.TeamMember:     {Own},
+	identity.FirstSecretary: {Own},
+	identity.VillageClerk:   {Own},
+	identity.TownshipOffice: {Own},
+	identity.SponsorUnit:    {Own, SeeTotals, SeeRecords},
+	identity.Inspector:      {Own, SeeTotals, SeeRecords},
+	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit},
+	identity.Leader:         {Own, SeeTotals},
+	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit},
+}
+
+// May tells whether one of the roles may do it.
+func May(roles []identity.Role, a Action) bool {
+	return slices.ContainsFunc(roles, func(r identity.Role) bool { return slices.Contains(permissions[r], a) })
+}
+
+// Sight is how far an account sees where it may see records or totals.
+type Sight struct {
+	// Village is the only one; "" is all.
+	Village record.Village
+	// inspects tells whoever must not see what is hidden from inspectors.
+	inspects bool
+}
+
+// SightOf gives the sight of an account: of several roles the office's counts
+// most, and one more role opens no field that another one closes.
+func SightOf(a *store.Account) Sight {
+	has := func(r identity.Role) bool { return slices.Contains(a.Roles, r) }
+	var s Sight
+	if has(identity.Office) {
+		return s
+	}
+	s.inspects = has(identity.Inspector)
+	if has(identity.SponsorUnit) && !s.inspects {
+		s.Village = a.Village
+	}
+	return s
+}
+
+// Reaches tells whether a village is in sight.
+func (s Sight) Reaches(v record.Village) bool { return s.Village == "" || s.Village == v }
+
+// Shows tells whether a field is in sight; nil, a field that no form has, is only
+// where nothing is hidden.
+func (s Sight) Shows(fd *form.Field) bool {
+	return !s.inspects || fd != nil && !fd.HiddenFrom(string(identity.Inspector))
+}

@@ -1,0 +1,1 @@
+ALTER TABLE account ADD COLUMN village TEXT NOT NULL DEFAULT '';
