@@ -29,8 +29,9 @@ type Access struct {
 	store  *store.Store
 	now    func() time.Time
 	random io.Reader
-	// logins and addresses slow down who gives wrong passwords.
-	logins, addresses slower
+	// logins and addresses slow down who gives wrong passwords, codes who gives wrong
+	// codes of a login.
+	logins, addresses, codes slower
 	// hashing bounds the memory of passwords being checked at once, queue how many
 	// wait for that.
 	hashing, queue chan struct{}
@@ -43,6 +44,7 @@ func New(s *store.Store) *Access {
 	return &Access{
 		store: s, now: s.Now, random: s.Random,
 		logins: slower{free: freeLogin, longest: longestLogin}, addresses: slower{free: freeAddress, longest: longestAddress},
+		codes:   slower{free: freeCode, longest: longestCode},
 		hashing: make(chan struct{}, maxHashing), queue: make(chan struct{}, maxHashing+maxQueued),
 	}
 }

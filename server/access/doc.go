@@ -8,11 +8,14 @@
 //   - A code brings in one laptop, once, for a limited time, and is burnt by
 //     five wrong secrets. The same laptop may repeat it: a lost answer costs
 //     nothing.
-//   - The server keeps no password, code secret or token, only what checks them.
+//   - The server keeps no password, enrolment secret, recovery code or token, only
+//     what checks them.
 //   - A name on a laptop is the same person as an equal name on another laptop
 //     of the village, and is nobody's login; nor is a name for which a code was
 //     issued.
-//   - After wrong passwords each further attempt must wait longer, for the same
+//   - A code of a second factor is taken once, and so is a recovery code; the
+//     server keeps the secret sealed under a key that is not in the database.
+//   - After wrong passwords or codes each further attempt must wait longer, for the same
 //     login and from the same address. The wait is the same for logins that do
 //     not exist.
 //   - A few passwords are checked at once and a few wait; more are turned away.

@@ -104,7 +104,7 @@ var ErrSignIn = errors.New("login or password is wrong")
 type WaitError struct{ For time.Duration }
 
 func (e *WaitError) Error() string {
-	return fmt.Sprintf("too many wrong passwords; try again in %d seconds", int(e.For.Seconds())+1)
+	return fmt.Sprintf("too many wrong passwords or codes; try again in %d seconds", int(e.For.Seconds())+1)
 }
 
 // SignIn checks a password that came from an address. ErrSignIn, *WaitError,
@@ -184,7 +184,11 @@ type missed struct {
 const (
 	freeLogin, longestLogin     = 4, time.Minute
 	freeAddress, longestAddress = 20, 10 * time.Minute
-	maxTracked                  = 10000
+	// A code has six digits and three of them fit: at four guesses and then one in
+	// a quarter of an hour, one in some thousand days is right. Only who knows the
+	// password can make the account's owner wait for this.
+	freeCode, longestCode = 4, 15 * time.Minute
+	maxTracked            = 10000
 )
 
 // begin counts an attempt as wrong until forget; it gives how long it must
@@ -287,7 +291,10 @@ func (a *Access) SetPassword(ctx context.Context, login, password string) error 
 	if err != nil {
 		return err
 	}
-	return a.store.SetSecret(ctx, login, secret)
+	return a.store.ChangeAccount(ctx, login, func(acc *store.Account) error {
+		acc.Secret = secret
+		return nil
+	})
 }
 
 func checkPassword(password string) error {

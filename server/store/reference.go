@@ -50,8 +50,21 @@ type Account struct {
 	Roles  []identity.Role
 	// Village is the only one that the account is for, "" where it is for all.
 	Village record.Village
-	Created time.Time
+	Factor  Factor
+	// SignOuts is how often it was signed out everywhere.
+	SignOuts int64
+	Created  time.Time
 }
+
+// Factor is what checks an account's second factor; the zero Factor is none.
+type Factor struct {
+	Secret   []byte   `json:"secret,omitempty"`   // sealed
+	Step     int64    `json:"step,omitempty"`     // the last that a code was taken of
+	Recovery [][]byte `json:"recovery,omitempty"` // hashes of the codes that are left
+}
+
+// IsSet tells an account that has a second factor.
+func (f *Factor) IsSet() bool { return len(f.Secret) > 0 }
 
 // Code is an enrolment code, without its secret.
 type Code struct {
@@ -306,17 +319,17 @@ func (s *Store) UseCode(ctx context.Context, id string, judge func(c Code, holde
 	return errors.Join(refusal, found(err))
 }
 
-const accountColumns = `account_id, login, secret, roles, village, created`
+const accountColumns = `account_id, login, secret, roles, village, factor, signouts, created`
 
 func scanAccount(r interface{ Scan(...any) error }) (Account, error) {
 	var a Account
-	var roles []byte
+	var roles, factor []byte
 	var created int64
-	if err := r.Scan(&a.ID, &a.Login, &a.Secret, &roles, &a.Village, &created); err != nil {
+	if err := r.Scan(&a.ID, &a.Login, &a.Secret, &roles, &a.Village, &factor, &a.SignOuts, &created); err != nil {
 		return a, err
 	}
 	a.Created = time.UnixMilli(created)
-	return a, json.Unmarshal(roles, &a.Roles)
+	return a, errors.Join(json.Unmarshal(roles, &a.Roles), json.Unmarshal(factor, &a.Factor))
 }
 
 // AddAccount enters an account. ErrTaken: the login is there already.
@@ -325,9 +338,13 @@ func (s *Store) AddAccount(ctx context.Context, a Account) error {
 	if err != nil {
 		return err
 	}
+	factor, err := json.Marshal(a.Factor)
+	if err != nil {
+		return err
+	}
 	return s.change(ctx, func(t *tx) error {
-		n, err := t.affect(`INSERT INTO account(`+accountColumns+`) VALUES($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-			a.ID, a.Login, a.Secret, string(roles), a.Village, a.Created.UnixMilli())
+		n, err := t.affect(`INSERT INTO account(`+accountColumns+`) VALUES($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+			a.ID, a.Login, a.Secret, string(roles), a.Village, string(factor), a.SignOuts, a.Created.UnixMilli())
 		if err == nil && n == 0 {
 			err = ErrTaken
 		}
@@ -335,15 +352,31 @@ func (s *Store) AddAccount(ctx context.Context, a Account) error {
 	})
 }
 
-// SetSecret changes an account's password. ErrNotFound.
-func (s *Store) SetSecret(ctx context.Context, login, secret string) error {
-	return s.change(ctx, func(t *tx) error {
-		n, err := t.affect(`UPDATE account SET secret = $2 WHERE login = $1`, login, secret)
-		if err == nil && n == 0 {
-			err = ErrNotFound
+// ChangeAccount changes an account's password, second factor or sign-outs by what
+// they are in the same transaction: of two who use up the same thing one is told.
+// ErrNotFound, and the errors of change, after which nothing has changed.
+func (s *Store) ChangeAccount(ctx context.Context, login string, change func(*Account) error) error {
+	var refusal error
+	err := s.change(ctx, func(t *tx) error {
+		refusal = nil
+		// The update takes the lock before the row is read.
+		if err := t.exec(`UPDATE account SET signouts = signouts WHERE login = $1`, login); err != nil {
+			return err
 		}
-		return err
+		a, err := scanAccount(t.row(`SELECT `+accountColumns+` FROM account WHERE login = $1`, login))
+		if err != nil {
+			return err
+		}
+		if refusal = change(&a); refusal != nil {
+			return nil
+		}
+		factor, err := json.Marshal(a.Factor)
+		if err != nil {
+			return err
+		}
+		return t.exec(`UPDATE account SET secret = $2, factor = $3, signouts = $4 WHERE login = $1`, login, a.Secret, string(factor), a.SignOuts)
 	})
+	return errors.Join(refusal, found(err))
 }
 
 // Account finds an account by its login. ErrNotFound.

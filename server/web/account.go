@@ -1,12 +1,10 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
-	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
@@ -26,6 +24,8 @@ type accountsView struct {
 	village  record.Village
 	// password is a new one, shown once, and of whom.
 	password, of string
+	// required are the roles that must have a second factor.
+	required []identity.Role
 }
 
 func (w *Site) accounts(p *page) (reply, error) { return w.showAccounts(p, 0, &accountsView{}) }
@@ -35,6 +35,9 @@ func (w *Site) showAccounts(p *page, status int, v *accountsView) (reply, error)
 	p.still = p.still || v.said != "" || v.password != ""
 	var err error
 	if v.accounts, err = w.store.Accounts(p.ctx); err != nil {
+		return reply{}, err
+	}
+	if v.required, err = w.access.FactorRoles(p.ctx); err != nil {
 		return reply{}, err
 	}
 	return reply{status: status, body: accountsPage(p, v)}, nil
@@ -91,6 +94,7 @@ func (w *Site) resetPassword(p *page) (reply, error) {
 type meView struct {
 	said string
 	done bool
+	must bool // a second factor
 }
 
 func (w *Site) me(p *page) (reply, error) {
@@ -99,6 +103,10 @@ func (w *Site) me(p *page) (reply, error) {
 
 func (w *Site) showMe(p *page, status int, v *meView) (reply, error) {
 	p.title, p.at, p.still = p.T("me.title"), "me", true
+	var err error
+	if v.must, err = w.access.MustHaveFactor(p.ctx, &p.account); err != nil {
+		return reply{}, err
+	}
 	return reply{status: status, body: mePage(p, v)}, nil
 }
 
@@ -108,27 +116,16 @@ func (w *Site) setPassword(p *page) (reply, error) {
 	if get("new") != get("again") {
 		return w.showMe(p, http.StatusUnprocessableEntity, &meView{said: p.T("me.differ")})
 	}
-	_, err := w.access.SignIn(p.ctx, p.from(), p.account.Login, get("old"))
-	var wait *access.WaitError
-	switch {
-	case errors.As(err, &wait):
-		return w.showMe(p, http.StatusTooManyRequests, &meView{said: p.T("signin.wait", int(wait.For.Seconds())+1)})
-	case errors.Is(err, access.ErrSignIn):
-		return w.showMe(p, http.StatusUnprocessableEntity, &meView{said: p.T("me.wrong")})
-	case err != nil:
-		return reply{}, err
+	if _, err := w.access.SignIn(p.ctx, p.from(), p.account.Login, get("old")); err != nil {
+		return w.refuseMe(p, err, "me.wrong")
 	}
-	err = w.access.SetPassword(p.ctx, p.account.Login, get("new"))
+	err := w.access.SetPassword(p.ctx, p.account.Login, get("new"))
 	if said := p.sentence(err); said != "" {
 		return w.showMe(p, http.StatusUnprocessableEntity, &meView{said: said})
 	} else if err != nil {
 		return reply{}, err
 	}
-	account, err := w.store.Account(p.ctx, p.account.Login)
-	if err != nil {
-		return reply{}, err
-	}
-	if err := w.begin(p, account); err != nil {
+	if err := w.again(p, w.sessions.GetBool(p.ctx, keyPassed)); err != nil {
 		return reply{}, err
 	}
 	return goTo("/me?done=1")

@@ -173,6 +173,9 @@ func TestPagesFit(t *testing.T) {
 	f.stray(f.first(v, "household", 1))
 	f.laptop("刘专干", identity.VillageClerk, f.codes()[1])
 	visit := f.first(v, "visit", 0)
+	if err := f.access.AddAccount(t.Context(), "主任", password, []identity.Role{identity.Office, identity.Admin}, ""); err != nil {
+		t.Fatal(err)
+	}
 	ctx := browser(t)
 	pages := []struct{ name, path string }{
 		{"signin", "/signin"}, {"overview", "/"}, {"records", "/records"}, {"households", "/records/household"},
@@ -193,7 +196,7 @@ func TestPagesFit(t *testing.T) {
 				case pg.name == "signin" && in:
 					continue
 				case pg.name != "signin" && !in:
-					signInBy(t, ctx, f, "office")
+					signInBy(t, ctx, f, "主任")
 					in = true
 				}
 				if pg.name == "code" {
@@ -203,21 +206,78 @@ func TestPagesFit(t *testing.T) {
 				} else {
 					do(t, ctx, chromedp.Navigate(f.server.URL+pg.path))
 				}
-				if over := js[string](t, ctx, overflowing); over != "" {
-					t.Errorf("%s %s %s is wider than the window:\n%s", pg.name, lang, size.name, over)
-				}
-				if bad := js[string](t, ctx, unlabelled); bad != "" {
-					t.Errorf("%s %s: without a name:\n%s", pg.name, lang, bad)
-				}
-				if pictures != "" {
-					picture(t, ctx, strings.Join([]string{pg.name, lang, size.name}, "-"))
-				}
+				looks(t, ctx, strings.Join([]string{pg.name, lang, size.name}, "-"))
 			}
 		}
 		if lang == "zh" {
 			js[any](t, ctx, "document.querySelector(\"form[action='/language'] button\").click()")
 			until(t, ctx, "document.documentElement.lang === 'en'")
 		}
+	}
+}
+
+// The pages of the second factor fit too, from the password to the page after.
+func TestFactorFit(t *testing.T) {
+	f := newFixture(t, small...)
+	if err := f.access.SetFactorRoles(t.Context(), []identity.Role{identity.Leader}); err != nil {
+		t.Fatal(err)
+	}
+	ctx := browser(t)
+	press := func(form, code string) {
+		t.Helper()
+		do(t, ctx, chromedp.SetValue("#code", code), chromedp.Click("form[action='"+form+"'] button"))
+	}
+	for _, lang := range []string{"zh", "en"} {
+		for _, size := range []struct {
+			name          string
+			width, height int64
+		}{{"wide", 1366, 768}, {"narrow", 360, 740}} {
+			if err := f.access.DropFactor(t.Context(), "admin", "leader", ""); err != nil {
+				t.Fatal(err)
+			}
+			seen := func(name string) { t.Helper(); looks(t, ctx, strings.Join([]string{name, lang, size.name}, "-")) }
+			do(t, ctx, chromedp.EmulateViewport(size.width, size.height))
+			signInBy(t, ctx, f, "leader")
+			if lang == "en" && size.name == "wide" {
+				js[any](t, ctx, "document.querySelector(\"form[action='/language'] button\").click()")
+				until(t, ctx, "document.documentElement.lang === 'en'")
+			}
+			until(t, ctx, "location.pathname === '/factor' && !!document.querySelector('.qr')")
+			p := f.phone(answer{body: js[string](t, ctx, "document.querySelector('main').innerHTML")})
+			seen("factor")
+			press("/factor", p.code(0).Get("code"))
+			until(t, ctx, "document.querySelectorAll('.recovery li').length === 10")
+			seen("recovery")
+			do(t, ctx, chromedp.Navigate(f.server.URL+"/me"))
+			seen("me-factor")
+			js[any](t, ctx, "document.querySelector(\"form[action='/signout'] button\").click()")
+			until(t, ctx, "location.pathname === '/signin'")
+			f.pass(2 * time.Minute)
+			signInBy(t, ctx, f, "leader")
+			press("/signin/code", "000000")
+			until(t, ctx, "!!document.querySelector('.notice.bad')")
+			seen("second")
+			press("/signin/code", p.code(30*time.Second).Get("code"))
+			until(t, ctx, "location.pathname === '/coverage' && !!document.querySelector('.drift')")
+			seen("drift")
+			js[any](t, ctx, "document.querySelector(\"form[action='/signout'] button\").click()")
+			until(t, ctx, "location.pathname === '/signin'")
+		}
+	}
+}
+
+// looks tells that a page fits its window and that everything on it has a name,
+// and takes a picture of it for whoever wants one.
+func looks(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	if over := js[string](t, ctx, overflowing); over != "" {
+		t.Errorf("%s is wider than the window:\n%s", name, over)
+	}
+	if bad := js[string](t, ctx, unlabelled); bad != "" {
+		t.Errorf("%s: without a name:\n%s", name, bad)
+	}
+	if pictures != "" {
+		picture(t, ctx, name)
 	}
 }
 

@@ -124,7 +124,7 @@ func (w *Site) newCode(p *page) (reply, error) {
 	}
 	p.title, p.at, p.still = p.T("code.title"), devices, true
 	text := code.String()
-	picture, size, err := qrPath(text)
+	picture, size, err := qrPath(text, qr.AlphaNumeric)
 	if err != nil {
 		return reply{}, err
 	}
@@ -155,9 +155,9 @@ func groups(code string) string {
 }
 
 // qrPath draws a text as a QR code: a path of runs of dark squares. Medium
-// correction and alphanumeric mode, which is all that a code is made of.
-func qrPath(text string) (string, int, error) {
-	code, err := qr.Encode(text, qr.M, qr.AlphaNumeric)
+// correction; an enrolment code is made of what alphanumeric mode has.
+func qrPath(text string, mode qr.Encoding) (string, int, error) {
+	code, err := qr.Encode(text, qr.M, mode)
 	if err != nil {
 		return "", 0, fmt.Errorf("QR code: %w", err)
 	}

@@ -9,11 +9,15 @@
 //     an action: leaders see sums and no persons, inspectors no ID and bank
 //     numbers and no health, a sponsor unit its village, administrators no
 //     household's data.
+//   - Who has given the password only and must give a code, or set one up, gets no
+//     page but that one, for ten minutes.
 //   - A session ends after 12 hours, after an hour in which nobody did anything,
-//     with a new password, and with its account. What a page asks for by itself
+//     with a new password or second factor, when its account is signed out
+//     everywhere, and with its account. What a page asks for by itself
 //     keeps no session alive.
 //   - A change needs the form token of the session and comes from a page of this
-//     site. Signing in makes a new session: a planted one is worth nothing.
+//     site. The password makes a new session, and the code another: a planted one is
+//     worth nothing.
 //   - A decision is taken on what was shown: its form names the changes that it
 //     showed, and of two people who decide the second is told what the first did.
 //   - Masked fields show their last four characters, in the history too; in full
@@ -29,7 +33,7 @@
 //   - No text that a person reads stands outside the table in text.go, but for
 //     what the forms bring.
 //
-// Without the fourth, a value that came in while the page was open would be
+// Without the fifth, a value that came in while the page was open would be
 // thrown away unseen.
 //
 // A session lies in the table session under a hash of what the browser holds,

@@ -394,7 +394,8 @@ func (f *fixture) visitor() *visitor {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return &visitor{f, &http.Client{Jar: jar}}
+	// Longer than any page takes: what does not end is a failure, not a wait.
+	return &visitor{f, &http.Client{Jar: jar, Timeout: time.Minute}}
 }
 
 // as gives a visitor who has signed in.

@@ -37,7 +37,7 @@ func (w *Site) live(rw http.ResponseWriter, r *http.Request) {
 		out.SetWriteDeadline(time.Time{})
 		return nil
 	}
-	if _, account, err := w.enter(r); err != nil || account.Login == "" || r.Method != http.MethodGet {
+	if _, g, err := w.enter(r); err != nil || !g.in() || r.Method != http.MethodGet {
 		http.Error(rw, "", http.StatusUnauthorized)
 		return
 	}
@@ -64,7 +64,7 @@ func (w *Site) live(rw http.ResponseWriter, r *http.Request) {
 				break wait
 			case <-beat.C:
 				// Who is no longer in hears nothing more.
-				if _, account, err := w.enter(r); err != nil || account.Login == "" || send(": here\n\n") != nil {
+				if _, g, err := w.enter(r); err != nil || !g.in() || send(": here\n\n") != nil {
 					return
 				}
 			case <-w.closing:

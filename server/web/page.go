@@ -26,6 +26,7 @@ type page struct {
 	ctx        context.Context // with the session
 	lang       form.Lang
 	account    store.Account
+	half       guest // who has given the password and lacks something
 	sight      access.Sight
 	doorCookie *http.Cookie // a new cookie of the door
 	now        time.Time    // Beijing
@@ -33,6 +34,7 @@ type page struct {
 	at         string // the area that this page is in
 	// still tells a page that does not look again by itself.
 	still   bool
+	drift   int    // how many steps the code of this sign-in was off
 	version string // what the data was when the page was made
 	// known are the villages by code, waiting what waits in them.
 	known   []store.Village
@@ -54,6 +56,15 @@ func (p *page) byItself() bool { return p.r.Header.Get(liveHeader) != "" }
 // in tells whether somebody is signed in.
 func (p *page) in() bool { return p.account.Login != "" }
 
+// settle says whose page it is.
+func (p *page) settle(g guest) {
+	p.account, p.half = g.account, guest{}
+	if g.lacks != "" {
+		p.account, p.half = store.Account{}, g
+	}
+	p.sight = access.SightOf(&p.account)
+}
+
 // page gathers what a page needs. It gives a page that can show an error even
 // where it fails.
 func (w *Site) page(rw http.ResponseWriter, r *http.Request) (*page, error) {
@@ -66,12 +77,13 @@ func (w *Site) page(rw http.ResponseWriter, r *http.Request) (*page, error) {
 		limit = maxUpload
 	}
 	r.Body = http.MaxBytesReader(rw, r.Body, limit)
-	ctx, account, err := w.enter(r)
+	ctx, who, err := w.enter(r)
 	if err != nil {
 		p.ctx = nil
 		return p, err
 	}
-	p.ctx, p.account, p.sight = ctx, account, access.SightOf(&account)
+	p.ctx = ctx
+	p.settle(who)
 	if !p.in() {
 		return p, nil
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,14 +28,20 @@ const (
 	// A session that is used is noted once in this time, not at every page: a
 	// note is a write.
 	sessionNote = time.Minute
-	maxBody     = 1 << 20
+	// halfLife is how long there is to enter the code, or to set one up, after the
+	// password.
+	halfLife = 10 * time.Minute
+	maxBody  = 1 << 20
 )
 
 // What a session holds.
 const (
 	keyLogin  = "login"
-	keySecret = "secret" // a hash of the password's hash: a new password ends it
+	keyStamp  = "stamp"  // access.Stamp: a new password ends it
 	keySeen   = "seen"   // ms since 1970
+	keyPassed = "passed" // the second factor
+	keyFactor = "factor" // a secret that is being set up, sealed
+	keyDrift  = "drift"  // how many steps the code was off, until a page has said it
 )
 
 // newSessions gives the manager of sessions over the store.
@@ -106,31 +111,62 @@ func (w *Site) cookieValue(r *http.Request, name string) string {
 	return ""
 }
 
+// guest is who a session belongs to.
+type guest struct {
+	account store.Account
+	// lacks is what is still to be done before it opens anything: needCode,
+	// needFactor, or "".
+	lacks string
+}
+
+// What a session that has passed the password only may need: a code, or a second
+// factor where the account must have one.
+const (
+	needCode   = "code"
+	needFactor = "factor"
+)
+
+// in tells whether somebody is signed in.
+func (g *guest) in() bool { return g.account.Login != "" && g.lacks == "" }
+
 // enter finds the session of a request and whose it is. A session that has
-// ended, whose account is gone or has another password, is nobody's.
-func (w *Site) enter(r *http.Request) (context.Context, store.Account, error) {
+// ended, whose account is gone, has another password or second factor or was
+// signed out everywhere, is nobody's.
+func (w *Site) enter(r *http.Request) (context.Context, guest, error) {
 	ctx, err := w.sessions.Load(r.Context(), w.cookieValue(r, "office"))
 	if err != nil {
-		return r.Context(), store.Account{}, fmt.Errorf("session: %w", err)
+		return r.Context(), guest{}, fmt.Errorf("session: %w", err)
 	}
 	login := w.sessions.GetString(ctx, keyLogin)
 	if login == "" {
-		return ctx, store.Account{}, nil
+		return ctx, guest{}, nil
 	}
 	account, err := w.store.Account(ctx, login)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return ctx, store.Account{}, err
+		return ctx, guest{}, err
 	}
 	idle := w.store.Now().Sub(time.UnixMilli(w.sessions.GetInt64(ctx, keySeen)))
-	if err != nil || idle > sessionIdle || w.sessions.GetString(ctx, keySecret) != brief(account.Secret) {
-		return ctx, store.Account{}, w.sessions.Destroy(ctx)
+	if err != nil || idle > sessionIdle || w.sessions.GetString(ctx, keyStamp) != access.Stamp(&account) {
+		return ctx, guest{}, w.sessions.Destroy(ctx)
 	}
-	return ctx, account, nil
+	lacks, err := w.lacks(ctx, &account, w.sessions.GetBool(ctx, keyPassed))
+	return ctx, guest{account, lacks}, err
 }
 
-func brief(secret string) string {
-	h := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(h[:8])
+// lacks says what an account needs that has given its password, and may have
+// passed the second factor.
+func (w *Site) lacks(ctx context.Context, account *store.Account, passed bool) (string, error) {
+	if account.Factor.IsSet() {
+		if passed {
+			return "", nil
+		}
+		return needCode, nil
+	}
+	must, err := w.access.MustHaveFactor(ctx, account)
+	if must {
+		return needFactor, err
+	}
+	return "", err
 }
 
 // seen notes that somebody is there. What a page asks for by itself does not
@@ -233,7 +269,18 @@ func (w *Site) toSignIn(p *page) (reply, error) {
 			to = ""
 		}
 	}
-	return goTo(address("/signin", "to", to))
+	return goTo(address(p.next(), "to", to))
+}
+
+// next is the door that is still closed.
+func (p *page) next() string {
+	switch p.half.lacks {
+	case needCode:
+		return "/signin/code"
+	case needFactor:
+		return "/factor"
+	}
+	return "/signin"
 }
 
 func (w *Site) signInPage(p *page) (reply, error) {
@@ -248,20 +295,24 @@ func (w *Site) signIn(p *page) (reply, error) {
 	login, to := strings.TrimSpace(p.r.PostForm.Get("login")), p.r.PostForm.Get("to")
 	p.title, p.still = p.T("signin.title"), true
 	account, err := w.access.SignIn(p.ctx, p.from(), login, p.r.PostForm.Get("password"))
-	var wait *access.WaitError
-	switch {
-	case errors.As(err, &wait):
-		return reply{status: http.StatusTooManyRequests, body: signInPage(p, to, login, p.T("signin.wait", int(wait.For.Seconds())+1))}, nil
-	case errors.Is(err, access.ErrSignIn):
-		return reply{status: http.StatusUnauthorized, body: signInPage(p, to, login, p.T("signin.wrong"))}, nil
-	case err != nil:
+	if status, said := p.refusal(err, "signin.wrong"); said != "" {
+		return reply{status: status, body: signInPage(p, to, login, said)}, nil
+	} else if err != nil {
 		return reply{}, err
 	}
-	if err := w.begin(p, account); err != nil {
+	if err := w.begin(p, account, false); err != nil {
 		return reply{}, err
 	}
+	if !p.in() {
+		return goTo(address(p.next(), "to", to))
+	}
+	return w.goOn(p, to)
+}
+
+// goOn leads whoever has come in to where they wanted to go.
+func (w *Site) goOn(p *page, to string) (reply, error) {
 	if u, err := url.Parse(to); err != nil || !local(to) || u.Host != "" {
-		to = home(account.Roles)
+		to = home(p.account.Roles)
 	}
 	return goTo(to)
 }
@@ -272,15 +323,29 @@ func (p *page) from() netip.Addr {
 	return a.Addr()
 }
 
-// begin opens a session under a new token: one that was planted before is worth
+// begin opens a session under a new token, at the password and again once the
+// second factor is passed: a token that somebody planted, or saw before, is worth
 // nothing.
-func (w *Site) begin(p *page, account store.Account) error {
+func (w *Site) begin(p *page, account store.Account, passed bool) error {
+	lacks, err := w.lacks(p.ctx, &account, passed)
+	if err != nil {
+		return err
+	}
+	p.settle(guest{account, lacks})
+	life := sessionLife
+	if lacks != "" {
+		life = halfLife
+	}
+	if err := w.sessions.Clear(p.ctx); err != nil {
+		return err
+	}
 	if err := w.sessions.RenewToken(p.ctx); err != nil {
 		return err
 	}
-	w.sessions.SetDeadline(p.ctx, w.store.Now().Add(sessionLife))
+	w.sessions.SetDeadline(p.ctx, w.store.Now().Add(life))
 	w.sessions.Put(p.ctx, keyLogin, account.Login)
-	w.sessions.Put(p.ctx, keySecret, brief(account.Secret))
+	w.sessions.Put(p.ctx, keyStamp, access.Stamp(&account))
+	w.sessions.Put(p.ctx, keyPassed, passed)
 	w.sessions.Put(p.ctx, keySeen, w.store.Now().UnixMilli())
 	return nil
 }

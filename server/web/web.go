@@ -136,10 +136,16 @@ func (w *Site) all() []route {
 	return []route{
 		{"GET /signin", door, w.signInPage},
 		{"POST /signin", door, w.signIn},
+		{"GET /signin/code", door, w.codePage},
+		{"POST /signin/code", door, w.enterCode},
+		{"GET /factor", door, w.factorPage},
+		{"POST /factor", door, w.setFactor},
 		{"POST /language", door, w.setLanguage},
 		{"POST /signout", access.Own, w.signOut},
 		{"GET /me", access.Own, w.me},
 		{"POST /me", access.Own, w.setPassword},
+		{"POST /me/factor", access.Own, w.changeFactor},
+		{"POST /me/signout", access.Own, w.signOutEverywhere},
 		{"GET /{$}", access.SeeWork, w.overview},
 		{"GET /records", access.SeeRecords, w.kinds},
 		{"GET /records/{type}", access.SeeRecords, w.list},
@@ -163,6 +169,8 @@ func (w *Site) all() []route {
 		{"GET /accounts", access.SeeAccounts, w.accounts},
 		{"POST /accounts", access.SetAccounts, w.addAccount},
 		{"POST /accounts/password", access.SetAccounts, w.resetPassword},
+		{"POST /accounts/factor", access.SetAccounts, w.resetFactor},
+		{"POST /accounts/require", access.SetAccounts, w.requireFactor},
 		{"GET /audit", access.SeeAudit, w.audit},
 		{"/", access.Own, w.nowhere},
 	}
@@ -228,6 +236,9 @@ func (w *Site) serve(to access.Action, h handler) http.HandlerFunc {
 		}
 		if !p.in() {
 			p.secret() // the cookie of the door goes out before the page that needs it
+		}
+		if a.body != nil && p.in() && !p.byItself() {
+			p.drift = w.sessions.PopInt(p.ctx, keyDrift)
 		}
 		if err := p.keep(rw); err != nil {
 			w.opt.Log.Error("session not kept", "error", err)

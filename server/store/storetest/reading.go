@@ -355,6 +355,20 @@ func references(w *World) {
 	if got, err := w.Account(w.ctx(), "admin"); err != nil || !reflect.DeepEqual(got, a) {
 		w.Errorf("the account is %+v, %v", got, err)
 	}
+	w.ok(w.ChangeAccount(w.ctx(), "admin", func(b *store.Account) error {
+		b.Secret, b.SignOuts, b.Factor = "t", 1, store.Factor{Secret: []byte{1}, Step: 7, Recovery: [][]byte{{2}, {3}}}
+		a = *b
+		return nil
+	}))
+	if err := w.ChangeAccount(w.ctx(), "admin", func(b *store.Account) error { b.Secret = "u"; return wrong }); !errors.Is(err, wrong) {
+		w.Errorf("a change that is refused: %v", err)
+	}
+	if got, err := w.Account(w.ctx(), "admin"); err != nil || !reflect.DeepEqual(got, a) || !got.Factor.IsSet() {
+		w.Errorf("the changed account is %+v, %v", got, err)
+	}
+	if err := w.ChangeAccount(w.ctx(), "nobody", nil); !errors.Is(err, store.ErrNotFound) {
+		w.Errorf("nobody changed: %v", err)
+	}
 	a.ID = "2"
 	if err := w.AddAccount(w.ctx(), a); !errors.Is(err, store.ErrTaken) {
 		w.Errorf("a second admin: %v", err)
