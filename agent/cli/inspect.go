@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"zhucun/agent/store"
@@ -38,8 +39,23 @@ const (
 	inspectInUse   = 3
 )
 
-// inspect is the inspector.
+// inspectMemory is how much the inspector may take: a page costs it some hundred
+// bytes, and a wrong number in one may send it through pages without end.
+const inspectMemory = 256 << 20
+
+// inspect is the inspector. It ends by itself, also when whoever started it is no
+// longer there to end it.
 func inspect(dir string) int {
+	time.AfterFunc(inspectTime(dir), func() { os.Exit(inspectDamaged) })
+	go func() {
+		var m runtime.MemStats
+		for range time.Tick(20 * time.Millisecond) {
+			if runtime.ReadMemStats(&m); m.HeapAlloc > inspectMemory {
+				fmt.Fprintln(os.Stderr, store.ErrDamaged.Error()+": reading it takes ever more memory")
+				os.Exit(inspectDamaged)
+			}
+		}
+	}()
 	switch err := store.Inspect(dir); {
 	case err == nil, errors.Is(err, os.ErrNotExist):
 		return 0

@@ -499,7 +499,11 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		req.Header.Set("Authorization", "Bearer "+d.Token)
 	}
 	resp, err := c.http.Do(req)
-	r.RoundTrips += int(trips.Load())
+	made := int(trips.Load())
+	if err == nil {
+		made = max(made, 1) // that the request has left may be told after the answer
+	}
+	r.RoundTrips += made
 	if err != nil {
 		if errors.Is(err, errPin) {
 			return at, err
