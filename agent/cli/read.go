@@ -353,7 +353,7 @@ func (c *call) syncCmd() *cobra.Command {
 					if perr := c.print(r); perr != nil {
 						return perr
 					}
-				} else if err == nil || r.RoundTrips > 0 {
+				} else if !errors.Is(err, store.ErrNotEnrolled) {
 					c.write(c.say("送出 %d，收到 %d；上行 %d 字节，下行 %d 字节，往返 %d 次；还有 %d 条未送达\n",
 						"%d sent, %d received; %d bytes up, %d bytes down, %d round trips; %d still pending\n", r.Pushed, r.Pulled, r.BytesUp, r.BytesDown, r.RoundTrips, r.Pending))
 				}
