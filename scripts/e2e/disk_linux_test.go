@@ -231,7 +231,7 @@ func TestReadOnly(t *testing.T) {
 	for _, args := range [][]string{
 		{"put", "visit", "findings=只读以后写的走访", "--data", "disk/a"},
 		{"run", "--listen", "127.0.0.1:0", "--data", "disk/a"},
-		{"put", "visit", "findings=只读以后写的走访", "--data", "disk/new"},
+		{"run", "--listen", "127.0.0.1:0", "--data", "disk/new"},
 	} {
 		w.refused(t, "", 1, "只读", "read-only", append([]string{"zhucun-agent"}, args...)...)
 	}
