@@ -384,7 +384,6 @@ func (c *call) ended(ctx context.Context, r syncclient.Report, err error) error 
 // statusJSON is what status prints.
 type statusJSON struct {
 	Pending     uint64          `json:"pending"`
-	InBundle    uint64          `json:"in_bundle"` // those of them that are in a bundle only
 	Delivered   uint64          `json:"delivered"`
 	Quarantined uint64          `json:"quarantined"`
 	Conflicts   uint64          `json:"conflicts"`
@@ -406,7 +405,8 @@ type statusJSON struct {
 	RenewedAt string `json:"renewed_at,omitempty"`
 	// Missing counts changes that were saved here and are not here now; those that
 	// were delivered come back from the office.
-	Missing uint64 `json:"missing,omitempty"`
+	Missing  uint64 `json:"missing,omitempty"`
+	InBundle uint64 `json:"in_bundle"` // pending changes that went into a bundle and no further
 }
 
 // courierJSON is what is carried for others: files that wait for the server, those
