@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"zhucun/shared/identity"
@@ -64,6 +65,28 @@ func TestParts(t *testing.T) {
 	}
 	if r := read(t, s, last.Key); r.Way != merge.Delivered || r.Bundled {
 		t.Errorf("with its receipt: %s, %v", r.Way, r.Bundled)
+	}
+}
+
+// Whoever gets a part may save, even what makes the file larger: that comes with a
+// later part.
+func TestPartsHoldNothing(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	long := strings.Repeat("长", 1<<16)
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", long)})
+	saved := uint64(1)
+	var sent uint64
+	if err := s.Parts(ctx, 400, func(part []Outgoing) (bool, error) {
+		sent += part[0].Entries()
+		for range 4 {
+			if saved < 40 {
+				save(t, s, Edit{Type: "visit", Fields: fields("findings", fmt.Sprint(saved, long))})
+				saved++
+			}
+		}
+		return true, nil
+	}); err != nil || sent != saved {
+		t.Errorf("%d of %d changes, %v", sent, saved, err)
 	}
 }
 

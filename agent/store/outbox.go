@@ -37,45 +37,49 @@ func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err e
 // Entries counts the own changes that it carries.
 func (o *Outgoing) Entries() uint64 { return o.entries }
 
-// Parts gives all that is to be sent, as of one moment, to each: a first part as
-// Outgoing gives it, which may have no entries, and then what comes behind it,
-// until each says that it wants no more.
+// Parts gives all that is to be sent to each: a first part as Outgoing gives it,
+// which may have no entries, and then what comes behind it, until each says that
+// it wants no more. Nothing is held meanwhile: each may take its time, and what is
+// saved then comes with a later part.
 func (s *Store) Parts(ctx context.Context, budget int, each func([]Outgoing) (more bool, err error)) error {
-	return s.view(func(t *tx) error {
-		d, err := t.dev()
-		if err != nil {
+	sent := map[record.Stream]journal.Head{}
+	for first := true; ; first = false {
+		var part []Outgoing
+		var entries int
+		err := s.view(func(t *tx) (err error) {
+			part, entries, err = t.outgoing(sent, budget)
+			return err
+		})
+		if err != nil || entries == 0 && !first {
 			return err
 		}
-		codes, err := t.syncedVillages(d)
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		villages := make([]*village, len(codes))
-		for i, code := range codes {
-			if villages[i], err = t.village(code); err != nil {
-				return err
-			}
+		if more, err := each(part); err != nil || !more || entries == 0 {
+			return err
 		}
-		sent := map[record.Stream]journal.Head{}
-		for first := true; ; first = false {
-			part, entries, err := outgoing(d, codes, villages, sent, budget)
-			if err != nil || entries == 0 && !first {
-				return err
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if more, err := each(part); err != nil || !more || entries == 0 {
-				return err
-			}
-		}
-	})
+	}
 }
 
 // outgoing gives what comes behind sent, and notes there how far it goes.
-func outgoing(d *Device, codes []record.Village, villages []*village, sent map[record.Stream]journal.Head, budget int) (out []Outgoing, segments int, err error) {
+func (t *tx) outgoing(sent map[record.Stream]journal.Head, budget int) (out []Outgoing, segments int, err error) {
+	d, err := t.dev()
+	if err != nil {
+		return nil, 0, err
+	}
+	codes, err := t.syncedVillages(d)
+	if err != nil {
+		return nil, 0, err
+	}
+	villages := make([]*village, len(codes))
 	waiting := 0
-	for _, v := range villages {
+	for i, code := range codes {
+		v, err := t.village(code)
+		if err != nil {
+			return nil, 0, err
+		}
+		villages[i] = v
 		if v.pending() > 0 {
 			waiting++
 		}
