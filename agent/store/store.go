@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -351,13 +352,12 @@ func (s *Store) run(jobs []*job) {
 		left = append(append([]*job(nil), left[:failed]...), left[failed+1:]...)
 		close(bad.finish)
 	}
-	tell := false
-	for _, j := range left {
-		tell = tell || j.tell && j.err == nil
-		close(j.finish)
-	}
-	if tell {
+	// First: whoever saved and then looks does not find what was before.
+	if slices.ContainsFunc(left, func(j *job) bool { return j.tell && j.err == nil }) {
 		s.announce()
+	}
+	for _, j := range left {
+		close(j.finish)
 	}
 }
 

@@ -639,3 +639,17 @@ func BenchmarkBareCommit(b *testing.B) {
 		}
 	}
 }
+
+// Whoever has saved finds it told already.
+func TestToldBeforeSaved(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	for range 200 {
+		changed := s.Changed()
+		save(t, s, Edit{Type: "visit", Fields: fields("findings", "甲")})
+		select {
+		case <-changed:
+		default:
+			t.Fatal("saved, and not told")
+		}
+	}
+}
