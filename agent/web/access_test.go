@@ -148,7 +148,7 @@ func TestSessions(t *testing.T) {
 	}
 	// A clock that jumps ends nothing; a month without use does.
 	for _, years := range []int{-10, 10} {
-		f.wall = morning.AddDate(years, 0, 0).UnixMilli()
+		f.wall.Store(morning.AddDate(years, 0, 0).UnixMilli())
 		if a := f.get("/"); a.status != 200 {
 			t.Errorf("the clock %+d years off: %d", years, a.status)
 		}

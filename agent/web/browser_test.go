@@ -223,10 +223,10 @@ func TestConflictDecided(t *testing.T) {
 	enterBy(t, ctx, f)
 	do(t, ctx, chromedp.Navigate(f.at+"/record/household/"+h.id.String()+"/edit"))
 	// Meanwhile the office writes, and a sync brings it.
-	f.wall += 60_000
+	f.wall.Add(60_000)
 	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"group_name": "坳背第一村民小组"})
 	f.pull()
-	f.wall += 60_000
+	f.wall.Add(60_000)
 	do(t, ctx, chromedp.SetValue(chromedp.ID("f-group_name"), "坳背第二村民小组"), chromedp.Click(chromedp.CSS("#entry [type=submit]")))
 	until(t, ctx, "!!document.querySelector('.banner')")
 	if got := js[string](t, ctx, "document.querySelector('.profile').innerText"); !strings.Contains(got, "宋芬娥 写的是“坳背第一村民小组”") {
@@ -288,9 +288,9 @@ func TestPagesFit(t *testing.T) {
 			width, height int64
 		}{{"wide", 1366, 768}, {"narrow", 360, 740}} {
 			for _, pg := range append(pages, shown{"today-clock", "/"}, shown{"visit-clock", "/record/visit/new?household=" + house.id.String()}) {
-				f.wall = morning.UnixMilli()
+				f.wall.Store(morning.UnixMilli())
 				if strings.HasSuffix(pg.name, "-clock") {
-					f.wall = morning.AddDate(-10, 0, 0).UnixMilli()
+					f.wall.Store(morning.AddDate(-10, 0, 0).UnixMilli())
 				}
 				do(t, ctx, chromedp.EmulateViewport(size.width, size.height), chromedp.Navigate(f.at+pg.path))
 				if over := js[string](t, ctx, `(function () {

@@ -79,7 +79,7 @@ func (f *fakeSync) Now()             { f.mu.Lock(); defer f.mu.Unlock(); f.asked
 type fixture struct {
 	t      *testing.T
 	dir    string
-	wall   int64        // ms since 1970, of both
+	wall   atomic.Int64 // ms since 1970, of both
 	up     atomic.Int64 // ns; how long the agent has been running
 	laptop *store.Store
 	office *store.Store
@@ -99,11 +99,11 @@ func newFixture(t *testing.T, filled bool, villages ...wire.Village) *fixture {
 	if len(villages) == 0 {
 		villages = []wire.Village{firstVillage}
 	}
-	f := &fixture{t: t, dir: t.TempDir(), wall: morning.UnixMilli(), cursor: map[record.Village]uint64{}, sync: &fakeSync{}}
+	f := &fixture{t: t, dir: t.TempDir(), cursor: map[record.Village]uint64{}, sync: &fakeSync{}}
 	f.sync.state = SyncState{Success: morning.Add(-40 * time.Minute), Attempt: morning.Add(-40 * time.Minute), Online: true}
-	wall := func() int64 { return f.wall }
+	f.wall.Store(morning.UnixMilli())
 	var err error
-	if f.office, err = store.Open(t.TempDir(), store.Options{Wall: wall, NoSync: true}); err != nil {
+	if f.office, err = store.Open(t.TempDir(), store.Options{Wall: f.wall.Load, NoSync: true}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.office.Close() })
@@ -141,7 +141,7 @@ func (f *fixture) enrol(s *store.Store, id identity.Device, role identity.Role, 
 // open opens the laptop's store and enrols it for a member of the team.
 func (f *fixture) open(villages []wire.Village) {
 	var err error
-	if f.laptop, err = store.Open(f.dir, store.Options{Wall: func() int64 { return f.wall }, NoSync: true}); err != nil {
+	if f.laptop, err = store.Open(f.dir, store.Options{Wall: f.wall.Load, NoSync: true}); err != nil {
 		f.t.Fatal(err)
 	}
 	f.enrol(f.laptop, "laptop", identity.TeamMember, villages, "杜旺火", "曹彤倩")
@@ -149,7 +149,7 @@ func (f *fixture) open(villages []wire.Village) {
 
 // fill gives the office every record of the villages, each when it happened.
 func (f *fixture) fill(team map[string]string, villages []wire.Village) {
-	now := f.wall
+	now := f.wall.Load()
 	var edits []store.Edit
 	save := func() {
 		if _, err := f.office.Save(f.t.Context(), edits...); err != nil {
@@ -185,14 +185,14 @@ func (f *fixture) fill(team map[string]string, villages []wire.Village) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		if wall := day.Add(15 * time.Hour).UnixMilli(); wall != f.wall {
+		if wall := day.Add(15 * time.Hour).UnixMilli(); wall != f.wall.Load() {
 			save()
-			f.wall = wall
+			f.wall.Store(wall)
 		}
 		edits = append(edits, e)
 	}
 	save()
-	f.wall = now
+	f.wall.Store(now)
 }
 
 // pull brings the laptop what the office has.
@@ -226,7 +226,7 @@ func (f *fixture) pull() {
 
 // serve serves the laptop's pages on a free port of loopback.
 func (f *fixture) serve() {
-	f.site = New(f.laptop, f.sync, Options{Clock: func() time.Time { return time.UnixMilli(f.wall) }, Version: "test"})
+	f.site = New(f.laptop, f.sync, Options{Clock: func() time.Time { return time.UnixMilli(f.wall.Load()) }, Version: "test"})
 	f.site.doors.uptime = func() time.Duration { return time.Duration(f.up.Load()) }
 	f.site.cache.patience = time.Minute // what a test asks for is always of now
 	addr := "127.0.0.1:0"
@@ -373,9 +373,9 @@ func (f *fixture) set(s *store.Store, author string, t record.Type, id record.ID
 // one household, neither having seen the other's.
 func (f *fixture) quarrel(h *house) {
 	f.t.Helper()
-	f.wall += 60_000
+	f.wall.Add(60_000)
 	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"main_cause": "因病", "group_name": "坳背组", "phone": "13800138000"})
-	f.wall += 60_000
+	f.wall.Add(60_000)
 	f.set(f.laptop, "杜旺火", householdType, h.id, map[string]string{"main_cause": "缺技术", "group_name": "坳背村民小组", "phone": "13900139000"})
 	f.pull()
 }
@@ -395,7 +395,7 @@ func (f *fixture) restart() {
 	f.t.Helper()
 	f.stop()
 	var err error
-	if f.laptop, err = store.Open(f.dir, store.Options{Wall: func() int64 { return f.wall }, NoSync: true}); err != nil {
+	if f.laptop, err = store.Open(f.dir, store.Options{Wall: f.wall.Load, NoSync: true}); err != nil {
 		f.t.Fatal(err)
 	}
 	f.serve()

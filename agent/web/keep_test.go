@@ -176,7 +176,7 @@ func TestLineBreakUntouched(t *testing.T) {
 	h := f.house(1)
 	ctx := browser(t)
 	enterBy(t, ctx, f)
-	f.wall += 1000
+	f.wall.Add(1000)
 	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"group_name": "坳背组\n（原三组）", "helper_name": "张三\n李四"})
 	f.pull()
 	do(t, ctx, chromedp.Navigate(f.at+"/record/household/"+h.id.String()+"/edit"))

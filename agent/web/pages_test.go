@@ -229,14 +229,14 @@ func TestEditReplacesWhatWasShown(t *testing.T) {
 	f := newFixture(t, true).enter()
 	h := f.house(0)
 	a := f.get("/record/household/" + h.id.String() + "/edit")
-	f.wall += 60_000
+	f.wall.Add(60_000)
 	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"main_cause": "因学", "house_area": "88"})
 	f.pull()
 	f.restart()
 
 	form := formOf(t, a.body)
 	form.Set("f.main_cause", "skill")
-	f.wall += 60_000
+	f.wall.Add(60_000)
 	got := f.post(a.path+"/save", form)
 	if got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)
@@ -356,7 +356,7 @@ func TestSavedTwice(t *testing.T) {
 			// Meanwhile somebody else wrote another answer: the old screen says nothing of it.
 			_, saved, _ := strings.Cut(once.path, "saved=")
 			kind, id, _ := strings.Cut(saved, "/")
-			f.wall += 60_000
+			f.wall.Add(60_000)
 			if kind == "household" {
 				f.set(f.laptop, "曹彤倩", householdType, f.record(householdType, id).Key.ID, map[string]string{"house_area": "88"})
 			}
@@ -489,7 +489,7 @@ func TestUntouched(t *testing.T) {
 	f.quarrel(f.house(1))
 	h := f.house(1)
 	f.set(f.laptop, "杜旺火", householdType, h.id, map[string]string{"bank_account": "6222020000001234", "fuel": "柴草、电", "location": "116.3,25.8", "photos": "a.jpg、b 2.jpg"})
-	f.wall += 1000
+	f.wall.Add(1000)
 	// A cell of a workbook may have several lines where the form asks for one.
 	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"group_name": "坳背组\n（原三组）", "helper_name": "张三\r\n李四"})
 	f.set(f.office, "宋芬娥", visitType, f.lastVisitOf(h), map[string]string{"findings": "\n一行\r二行\r\n "})
@@ -718,7 +718,7 @@ func TestDecide(t *testing.T) {
 	other.Set("value", "")
 	old := maps.Clone(other)
 	// Something else in the record is no matter; a third value is.
-	f.wall += 60_000
+	f.wall.Add(60_000)
 	f.set(f.laptop, "杜旺火", householdType, h.id, map[string]string{"house_area": "88"})
 	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"main_cause": "因学"})
 	if a := f.post("/decide", other); a.status != http.StatusUnprocessableEntity {
@@ -898,7 +898,7 @@ func TestVisitsThatDoNotCount(t *testing.T) {
 	}
 	id := f.house(n).id
 	visit := func(day string) record.ID {
-		f.wall += 1000
+		f.wall.Add(1000)
 		return f.set(f.laptop, "杜旺火", visitType, record.ID{}, map[string]string{"household": id.String(), "visit_date": day, "visit_mode": "入户", "visit_result": "见到户主"})
 	}
 	visit("2025-01-08")
@@ -932,7 +932,7 @@ func TestVisitsThatDoNotCount(t *testing.T) {
 		t.Error("the household's page counts a void visit")
 	}
 	// The day comes.
-	f.wall += (31 * 24 * time.Hour).Milliseconds()
+	f.wall.Add((31 * 24 * time.Hour).Milliseconds())
 	if h := f.house2(id); h.last != "2025-02-08" {
 		t.Errorf("a month later: %s", h.last)
 	}
@@ -942,7 +942,7 @@ func TestVisitsThatDoNotCount(t *testing.T) {
 func TestWrongClock(t *testing.T) {
 	f := newFixture(t, true).enter()
 	h := f.house(1)
-	wall := f.wall
+	wall := f.wall.Load()
 	for _, tt := range []struct {
 		years  int
 		synced bool
@@ -954,7 +954,7 @@ func TestWrongClock(t *testing.T) {
 		{10, false, "现在是2035年1月9日，可这里最新的内容是2025年"},
 		{0, true, ""},
 	} {
-		f.wall = time.UnixMilli(wall).AddDate(tt.years, 0, 0).UnixMilli()
+		f.wall.Store(time.UnixMilli(wall).AddDate(tt.years, 0, 0).UnixMilli())
 		f.sync.state = SyncState{}
 		if tt.synced {
 			f.sync.state.Success = morning.Add(-time.Hour)
