@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"os"
@@ -172,7 +171,7 @@ func TestStrangerAfterCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(w.procs, "a")
-	l, err := net.Listen("tcp", at.Addr)
+	l, err := listen(at.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}

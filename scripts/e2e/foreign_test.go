@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,7 +21,7 @@ func (w *world) listenAs(t *testing.T, secure bool, h http.HandlerFunc) *httptes
 		}
 		delete(w.procs, "office")
 	}
-	l, err := net.Listen("tcp", w.link.to)
+	l, err := listen(w.link.to)
 	if err != nil {
 		t.Fatal(err)
 	}

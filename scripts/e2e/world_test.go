@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -304,8 +305,9 @@ var ports struct {
 }
 
 // freePort gives a port of the loopback on which nobody listens, and never the
-// same again. It is below those that the system gives to connections: a link
-// that is down keeps its port for when it is mended.
+// same again. It knocks: what is tried by listening is held, for a moment, by
+// whatever program is being started then. The port is below those that the system
+// gives to connections: a link that is down keeps its own for when it is mended.
 func freePort() (string, error) {
 	const first, last = 18000, 32000
 	ports.mu.Lock()
@@ -316,11 +318,25 @@ func freePort() (string, error) {
 		}
 		port := strconv.Itoa(ports.next)
 		ports.next++
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			return port, l.Close()
+		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err != nil {
+			return port, nil
+		} else {
+			c.Close()
 		}
 	}
 	return "", errors.New("all ports are taken")
+}
+
+// listen listens at an address where somebody listened until just now. A program
+// that is being started holds for a moment what was open here when it began.
+func listen(addr string) (l net.Listener, err error) {
+	for range 100 {
+		if l, err = net.Listen("tcp", addr); !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return l, err
 }
 
 // link is the way from the laptops to the server: an address that answers,
@@ -357,7 +373,7 @@ func (l *link) up() error {
 		return nil
 	}
 	var err error
-	if l.listen, err = net.Listen("tcp", l.addr); err != nil {
+	if l.listen, err = listen(l.addr); err != nil {
 		return fmt.Errorf("mend the link: %w", err)
 	}
 	l.work.Go(func() { l.serve(l.listen) })
