@@ -1,7 +1,6 @@
 package syncclient
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -529,19 +528,13 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	return at, nil
 }
 
-// opening begins the messages of every version; the version is the byte behind.
-const opening = "ZC\xB7"
-
 // decode reads an answer. The error is ErrForeign, ErrUnfit or errNoAnswer.
 func decode(body io.Reader, answer any) error {
-	r := bufio.NewReader(body)
-	head, _ := r.Peek(len(opening) + 1)
-	err := wire.Decode(r, wire.MaxAnswer, answer)
+	err := wire.Decode(body, wire.MaxAnswer, answer)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, wire.ErrForeign) && len(head) > len(opening) && string(head[:len(opening)]) == opening && head[len(opening)] != wire.Version,
-		errors.Is(err, wire.ErrDictionary):
+	case errors.Is(err, wire.ErrRelease):
 		return ErrUnfit
 	case errors.Is(err, wire.ErrForeign):
 		return ErrForeign

@@ -243,7 +243,7 @@ func unreadable(err error) error {
 	switch {
 	case errors.Is(err, wire.ErrTooLarge):
 		return refuse(http.StatusRequestEntityTooLarge, wire.FaultMessage, "the message is too large")
-	case errors.Is(err, wire.ErrDictionary):
+	case errors.Is(err, wire.ErrRelease):
 		return refuse(http.StatusBadRequest, wire.FaultVersion, "the message is of another release; bring server and laptop to the same one")
 	case errors.Is(err, wire.ErrForeign), errors.Is(err, wire.ErrMessage), errors.Is(err, io.ErrUnexpectedEOF):
 		return refuse(http.StatusBadRequest, wire.FaultMessage, "the message cannot be read")

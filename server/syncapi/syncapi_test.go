@@ -231,6 +231,7 @@ func TestFaults(t *testing.T) {
 		return b
 	}
 	good := encode(&wire.Sync{Version: wire.Version})
+	later := bytes.Replace(good, []byte{'Z', 'C', 0xB7, wire.Version}, []byte{'Z', 'C', 0xB7, wire.Version + 1}, 1)
 	enrol, err := wire.Encode(&wire.Enrol{Version: wire.Version, Key: make([]byte, 32)}, wire.Thrifty)
 	h.ok(err)
 	for _, tt := range []struct {
@@ -243,6 +244,7 @@ func TestFaults(t *testing.T) {
 		{"an empty body", wire.SyncPath, l.who.Token, nil, wire.FaultMessage},
 		{"a page", wire.SyncPath, l.who.Token, []byte("<html>please sign in</html>"), wire.FaultMessage},
 		{"cut off", wire.SyncPath, l.who.Token, good[:len(good)-1], wire.FaultMessage},
+		{"a later version", wire.SyncPath, l.who.Token, later, wire.FaultVersion},
 		{"a later release", wire.SyncPath, l.who.Token, encode(&wire.Sync{Version: 99}), wire.FaultVersion},
 		{"a village twice", wire.SyncPath, l.who.Token, encode(&wire.Sync{Villages: []wire.Push{{Village: "1"}, {Village: "1"}}}), wire.FaultMessage},
 		{"a village without a name", wire.SyncPath, l.who.Token, encode(&wire.Sync{Villages: []wire.Push{{}}}), wire.FaultMessage},

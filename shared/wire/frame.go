@@ -16,7 +16,7 @@ import (
 	"zhucun/shared/wire/blocksort"
 )
 
-// magic opens every message.
+// magic opens every message; its last byte is the version.
 var magic = [4]byte{'Z', 'C', 0xB7, Version}
 
 // The ways a body is packed: one byte after magic.
@@ -127,8 +127,9 @@ var (
 	ErrForeign = errors.New("not a message of this system")
 	// ErrTooLarge: the message is larger than the reader takes.
 	ErrTooLarge = pack.ErrTooLarge
-	// ErrDictionary: the message is packed with a dictionary of another release.
-	ErrDictionary = pack.ErrDictionary
+	// ErrRelease: the message is of another version, or packed with a dictionary of
+	// another release.
+	ErrRelease = errors.New("message of another release")
 	// ErrMessage: the message is cut off or damaged.
 	ErrMessage = errors.New("message damaged")
 )
@@ -156,16 +157,22 @@ func Unmarshal(packed []byte, limit int, message any) error {
 
 // unmarshal also gives the number of bytes when unpacked.
 func unmarshal(packed []byte, limit int, mode cbor.DecMode, message any) (int, error) {
-	if len(packed) < len(magic)+1 || !bytes.Equal(packed[:len(magic)], magic[:]) {
+	const version = len(magic) - 1
+	switch {
+	case len(packed) < len(magic)+1 || !bytes.Equal(packed[:version], magic[:version]):
 		return 0, ErrForeign
+	case packed[version] != Version:
+		return 0, ErrRelease
 	}
 	body, err := unpack(packed[len(magic)], packed[len(magic)+1:], limit)
 	if err == nil {
 		err = mode.Unmarshal(body, message)
 	}
 	switch {
-	case err == nil, errors.Is(err, ErrTooLarge), errors.Is(err, ErrDictionary):
+	case err == nil, errors.Is(err, ErrTooLarge):
 		return len(body), err
+	case errors.Is(err, pack.ErrDictionary):
+		return len(body), ErrRelease
 	}
 	return len(body), fmt.Errorf("%w: %w", ErrMessage, err)
 }
