@@ -68,7 +68,7 @@ func inspect(dir string) int {
 }
 
 // sound has the store inspected where that is called for. The error is
-// store.ErrDamaged or store.ErrInUse.
+// store.ErrDamaged, store.ErrInUse, or store.ErrClosed where ctx ended.
 func (c *call) sound(ctx context.Context) error {
 	if !c.inspector || !c.inspects && store.Untouched(c.data, leases()) {
 		return nil
@@ -77,9 +77,9 @@ func (c *call) sound(ctx context.Context) error {
 	if err != nil {
 		return nil // then it is opened uninspected, as ever
 	}
-	ctx, cancel := context.WithTimeout(ctx, inspectTime(c.data))
+	limited, cancel := context.WithTimeout(ctx, inspectTime(c.data))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, inspectWord, c.data)
+	cmd := exec.CommandContext(limited, program, inspectWord, c.data)
 	cmd.Args[0] = "zhucun-agent"
 	said, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -87,6 +87,8 @@ func (c *call) sound(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
+		return store.ErrClosed
+	case limited.Err() != nil:
 		return fmt.Errorf("%w: reading it does not end", store.ErrDamaged)
 	case !errors.As(err, &exit):
 		return nil

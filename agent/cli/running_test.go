@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -379,3 +380,13 @@ func TestOutputCutOff(t *testing.T) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// Whoever stops the agent while its store is inspected is told of no damage.
+func TestStoppedWhileInspected(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	c := &call{data: t.TempDir(), inspector: true, inspects: true}
+	if err := c.sound(ctx); !errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrDamaged) {
+		t.Error(err)
+	}
+}
