@@ -3,6 +3,7 @@ package syncclient
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -93,9 +94,7 @@ func (c *Client) Export(ctx context.Context, path string, progress func(done, le
 		return e, err
 	}
 	e.Bytes = len(file)
-	if e.File, err = c.place(path); err != nil {
-		return e, err
-	}
+	e.File = place(path)
 	if err := writeFile(e.File, file); err != nil {
 		return e, err
 	}
@@ -103,12 +102,11 @@ func (c *Client) Export(ctx context.Context, path string, progress func(done, le
 }
 
 // place gives the path of the file to write.
-func (c *Client) place(path string) (string, error) {
+func place(path string) string {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
-		return path, nil
+		return path
 	}
-	name, err := c.name()
-	return filepath.Join(path, name), err
+	return filepath.Join(path, bundle.Name(rand.Text()))
 }
 
 // writeFile writes a file whole or not at all: a stick may be pulled out at any

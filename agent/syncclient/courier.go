@@ -2,7 +2,6 @@ package syncclient
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -55,13 +54,6 @@ func (c *Client) root() (*os.Root, error) {
 		}
 	}
 	return os.OpenRoot(dir)
-}
-
-// name is a new name for a file.
-func (c *Client) name() (string, error) {
-	var random [5]byte
-	_, err := rand.Read(random[:])
-	return bundle.Name(random), err
 }
 
 // carry keeps a file that is somebody else's, and tells where the answer to it

@@ -52,9 +52,7 @@ func (c *call) takeBundle(ctx context.Context, s *server, file, reply string) er
 	} else if err != nil {
 		return err
 	}
-	if reply, err = replyPath(reply); err != nil {
-		return err
-	}
+	reply = replyPath(reply)
 	if dir := filepath.Dir(reply); reply != "" && !isDir(dir) {
 		// Before anything is taken: whoever asks for a reply is to have one.
 		return c.fail("没有文件夹 %s；请先建好，或换一个位置", "There is no folder %s; make it, or choose another place", dir)
@@ -120,13 +118,11 @@ func readBundle(file string) ([]byte, error) {
 
 // replyPath gives the path of the file to write, in a folder under a name of its
 // own.
-func replyPath(path string) (string, error) {
+func replyPath(path string) string {
 	if path == "" || !isDir(path) {
-		return path, nil
+		return path
 	}
-	var random [5]byte
-	_, err := rand.Read(random[:])
-	return filepath.Join(path, bundle.Name(random)), err
+	return filepath.Join(path, bundle.Name(rand.Text()))
 }
 
 func isDir(path string) bool {

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/big"
 	"net"
@@ -19,6 +20,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"zhucun/server/export"
 )
 
 // keys are the server's, in DATA/keys.
@@ -90,24 +93,10 @@ func writeKey(file string, key crypto.Signer) error {
 
 // writeFile writes a file whole or not at all, whatever happens meanwhile.
 func writeFile(file string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*") // 0600
-	if err != nil {
+	return export.File(file, func(w io.Writer) error {
+		_, err := w.Write(b)
 		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", file, err), os.Remove(f.Name()))
-	}
-	// Windows cannot sync a folder; there the file is enough.
-	if d, err := os.Open(filepath.Dir(file)); err == nil {
-		d.Sync()
-		d.Close()
-	}
-	return nil
+	})
 }
 
 // How long certificates are good, and how long before their end they are made

@@ -133,12 +133,10 @@ func (w *Site) bundleReply(p *page) (reply, error) {
 	if b == nil {
 		return reply{}, errReply
 	}
-	var random [5]byte
-	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 	return reply{send: func(rw http.ResponseWriter) error {
 		h := rw.Header()
 		h.Set("Content-Type", "application/octet-stream")
-		h.Set("Content-Disposition", `attachment; filename="`+bundle.Name(random)+`"`)
+		h.Set("Content-Disposition", `attachment; filename="`+bundle.Name(rand.Text())+`"`)
 		h.Set("Content-Length", strconv.Itoa(len(b.Reply)))
 		_, err := rw.Write(b.Reply)
 		return err

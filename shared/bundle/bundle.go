@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -36,10 +35,9 @@ const (
 // nothing opens it, and nothing takes it for a program or an archive.
 const Ext = ".zcb"
 
-// Name is a name for a file that says nothing about it; random is any five bytes.
-func Name(random [5]byte) string {
-	return "zhucun-" + strings.ToLower(base32.StdEncoding.EncodeToString(random[:])) + Ext
-}
+// Name is a name for a file that says nothing about it; random is any text as
+// crypto/rand gives it.
+func Name(random string) string { return "zhucun-" + strings.ToLower(random[:8]) + Ext }
 
 // Bundle is what a file says: a bundle's purpose is identity.BundleOf, a reply's
 // identity.ReplyOf.
