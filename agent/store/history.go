@@ -42,25 +42,24 @@ func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
 			sets[sib.Dot][p] = sib.Value
 		}
 	}
-	for t := tc.Last; t.Seq > 0; {
-		e, err := v.entry(t.Stream, t.Seq)
-		if err != nil {
-			return nil, err
-		}
-		d := record.Dot{Stream: t.Stream, Seq: t.Seq}
+	own, err := v.ownChanges(tc, func(touch) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range own {
+		d := record.Dot{Stream: o.Stream, Seq: o.Seq}
 		sib, live := at[d]
 		if !live {
-			sib = merge.Sibling{Dot: d, Author: e.Author}
-			if sib.At, err = v.at(d, e); err != nil {
+			sib = merge.Sibling{Dot: d, Author: o.entry.Author}
+			if sib.At, err = v.at(d, o.entry); err != nil {
 				return nil, err
 			}
 		}
 		at[d] = sib
 		sets[d] = map[record.Path]record.Value{}
-		for _, w := range e.Body {
+		for _, w := range o.entry.Body {
 			sets[d][w.Path] = w.Value
 		}
-		t = e.Before
 	}
 	events := make([]merge.Event, 0, len(at))
 	for d, sib := range at {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -251,7 +252,10 @@ func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int
 	c := v.log(s).Cursor()
 	k, raw := c.Seek(number(seg.From))
 	for ; k != nil && size < budget && len(seg.Changes) < journal.MaxEntries; k, raw = c.Next() {
-		seq := beUint(k)
+		if len(k) != 8 {
+			return nil, head, 0, fmt.Errorf("%w: journal %s", ErrDamaged, s)
+		}
+		seq := binary.BigEndian.Uint64(k)
 		if seq >= end {
 			break
 		}

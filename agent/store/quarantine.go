@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -56,7 +57,7 @@ func (v *village) quarantineOf(id record.ID, yield func(touch) error) error {
 		if len(k) != 40 {
 			return fmt.Errorf("%w: quarantine", ErrDamaged)
 		}
-		if err := yield(touch{Stream: record.Stream(k[16:32]), Seq: beUint(k[32:])}); err != nil {
+		if err := yield(touch{Stream: record.Stream(k[16:32]), Seq: binary.BigEndian.Uint64(k[32:])}); err != nil {
 			return err
 		}
 	}

@@ -69,19 +69,11 @@ func openRecord(raw []byte) (t touched, state []byte, err error) {
 		if len(raw) < 24 {
 			return t, nil, bad
 		}
-		t.Last = touch{Stream: record.Stream(raw[:16]), Seq: beUint(raw[16:24])}
+		t.Last = touch{Stream: record.Stream(raw[:16]), Seq: binary.BigEndian.Uint64(raw[16:24])}
 		raw = raw[24:]
 	}
 	state, err = unwrap(raw)
 	return t, state, err
-}
-
-func beUint(b []byte) uint64 {
-	var n uint64
-	for _, c := range b {
-		n = n<<8 | uint64(c)
-	}
-	return n
 }
 
 // load gives a record as it is now: with what came in pages that are part of the

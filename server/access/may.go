@@ -28,7 +28,7 @@ const (
 	SeeAudit    Action = "audit"
 )
 
-// permissions is who may do what, by DOMAIN.md section 2. What a role is not
+// permissions is who may do what, as the product promises it. What a role is not
 // given here it may not do. The roles of the field work on laptops, where merge
 // and store hold them to theirs. Were the office allowed to set accounts,
 // everybody in it could make an administrator.

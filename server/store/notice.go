@@ -31,8 +31,9 @@ func (n *notice) raise() {
 	n.next = make(chan struct{})
 }
 
-// Changed gives a channel that is closed at the next change of anything that
-// is stored; while Watch runs also after contacts, some seconds later. Take the channel, look, then wait: nothing is missed.
+// Changed gives a channel that is closed at the next change of anything that is
+// stored; while Watch runs also after contacts, some seconds later. Take the
+// channel, look, then wait: nothing is missed.
 func (s *Store) Changed() <-chan struct{} {
 	s.notice.Lock()
 	defer s.notice.Unlock()

@@ -14,7 +14,8 @@ import (
 	"zhucun/shared/record"
 )
 
-// promise is who may ask for an address, by DOMAIN.md section 2.
+// promise is who may ask for an address: what the product promises, written down
+// apart from the table that the site asks.
 type promise struct {
 	path string
 	who  string // roles; "all" is whoever is signed in, "door" everybody
