@@ -482,7 +482,7 @@ func (c *call) statusCmd() *cobra.Command {
 					c.printf("%s\n", c.sentence(store.ErrNotEnrolled))
 					return nil
 				}
-				c.write(c.say("%s（%s）  服务器 %s\n", "%s (%s)  server %s\n", strings.Join(d.Assigned.Profiles, "、"), c.role(d.Assigned.Role), d.URL))
+				c.write(c.say("%s（%s）  服务器 %s\n", "%s (%s)  server %s\n", strings.Join(d.Assigned.Profiles, "、"), a.forms.RoleLabel(d.Assigned.Role).In(c.lang), d.URL))
 				last := c.say("还没有", "never")
 				if d.LastSync > 0 {
 					last = time.UnixMilli(d.LastSync).In(beijing).Format("2006-01-02 15:04")

@@ -229,17 +229,6 @@ func TestNoData(t *testing.T) {
 	}
 }
 
-// Every role that a laptop is enrolled for has a name in both languages.
-func TestRoles(t *testing.T) {
-	for _, r := range identity.Roles {
-		for _, lang := range []form.Lang{form.Zh, form.En} {
-			if c := (&call{lang: lang}); c.role(r) == string(r) {
-				t.Errorf("%s has no name", r)
-			}
-		}
-	}
-}
-
 // Where the data lies when nobody says is to be read.
 func TestHelpNamesTheFolder(t *testing.T) {
 	if code, out, _ := cmd(t, "", "--help"); code != 0 || !strings.Contains(out, defaultData()) {

@@ -9,24 +9,10 @@ import (
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
 	"zhucun/shared/form"
-	"zhucun/shared/identity"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
-
-// roles names the roles.
-var roles = map[identity.Role]form.Label{
-	identity.TeamMember:     {Zh: "驻村队员", En: "Team member"},
-	identity.FirstSecretary: {Zh: "第一书记", En: "First secretary"},
-	identity.VillageClerk:   {Zh: "村扶贫专干", En: "Village clerk"},
-	identity.TownshipOffice: {Zh: "乡镇扶贫办", En: "Township office"},
-	identity.SponsorUnit:    {Zh: "派出单位", En: "Sponsor unit"},
-	identity.Inspector:      {Zh: "督查", En: "Inspector"},
-	identity.Office:         {Zh: "厅扶贫办", En: "Office"},
-	identity.Leader:         {Zh: "厅领导", En: "Leader"},
-	identity.Admin:          {Zh: "管理员", En: "Administrator"},
-}
 
 // sentence gives an error as one sentence with the next step.
 func sentence(err error, lang form.Lang) string {
@@ -46,14 +32,6 @@ func sentence(err error, lang form.Lang) string {
 func failed(err error) bool {
 	var fault *wire.Fault
 	return errors.As(err, &fault) && fault.Code == wire.FaultServer
-}
-
-// role names a role; one of a later release is shown as it is.
-func (c *call) role(r identity.Role) string {
-	if l, ok := roles[r]; ok {
-		return l.In(c.lang)
-	}
-	return string(r)
 }
 
 // label gives what a register is called: its field, the choice where it is an

@@ -37,16 +37,6 @@ var texts = map[string]said{
 	"weekday.Sat":      {"星期六", "Saturday"},
 	"weekday.Sun":      {"星期日", "Sunday"},
 
-	"role.team_member":     {"驻村队员", "Team member"},
-	"role.first_secretary": {"第一书记", "First secretary"},
-	"role.village_clerk":   {"村扶贫专干", "Village clerk"},
-	"role.township_office": {"乡镇扶贫办", "Township office"},
-	"role.sponsor_unit":    {"派出单位", "Sponsor unit"},
-	"role.inspector":       {"督查", "Inspector"},
-	"role.office":          {"厅扶贫办", "Office"},
-	"role.leader":          {"厅领导", "Leader"},
-	"role.admin":           {"管理员", "Administrator"},
-
 	"way.local":       {"未送出", "Not sent yet"},
 	"way.sent":        {"已送出，等回执", "Sent, no receipt yet"},
 	"way.delivered":   {"已送达", "Delivered"},

@@ -56,13 +56,8 @@ func (p *page) kinds(waiting []undelivered) string {
 	return p.T("delivery.kinds", strings.Join(parts, p.T("list.between")))
 }
 
-// role names what the laptop's person may do.
-func (p *page) role() string {
-	if r := string(p.device.Assigned.Role); r != "" {
-		return p.T("role." + r)
-	}
-	return ""
-}
+// role names what the laptop's person may do; "" before the enrolment.
+func (p *page) role() string { return p.site.forms.RoleLabel(p.device.Assigned.Role).In(p.lang) }
 
 func (l *recordLine) href() string {
 	if l.key.Type == householdType {

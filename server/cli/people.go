@@ -193,16 +193,6 @@ func deviceOf(d *store.Device, contacts []store.Contact) deviceJSON {
 	return j
 }
 
-// role is what a role is called.
-func (c *call) role(s *server, r identity.Role) string {
-	for _, choice := range s.store.Forms().Choices("role") {
-		if choice.Name == string(r) {
-			return choice.Label.In(c.lang)
-		}
-	}
-	return string(r)
-}
-
 func (c *call) listDevices(ctx context.Context, s *server) error {
 	devices, err := s.store.Devices(ctx)
 	if err != nil {
@@ -234,7 +224,7 @@ func (c *call) listDevices(ctx context.Context, s *server) error {
 			villages[i] = string(v)
 		}
 		slices.Sort(villages)
-		t.add(string(j.ID), strings.Join(j.Profiles, c.say("、", ", ")), c.role(s, j.Role), strings.Join(villages, ","), seen, state)
+		t.add(string(j.ID), strings.Join(j.Profiles, c.say("、", ", ")), s.store.Forms().RoleLabel(j.Role).In(c.lang), strings.Join(villages, ","), seen, state)
 	}
 	return c.show(&t, "还没有电脑；用 enrol 发放登记码", "No laptops yet; issue a code with enrol")
 }

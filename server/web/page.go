@@ -221,7 +221,7 @@ func (p *page) month(month string) string {
 }
 
 // role names a role.
-func (p *page) role(r identity.Role) string { return p.T("role." + string(r)) }
+func (p *page) role(r identity.Role) string { return p.site.forms.RoleLabel(r).In(p.lang) }
 
 func (p *page) roles(list []identity.Role) string {
 	var words []string

@@ -71,16 +71,6 @@ var texts = map[string]said{
 	"live.news":        {"有新数据，填完后再刷新。", "There is new data; it waits until you have finished."},
 	"live.look":        {"现在刷新", "Refresh now"},
 
-	"role.team_member":     {"驻村队员", "Team member"},
-	"role.first_secretary": {"第一书记", "First secretary"},
-	"role.village_clerk":   {"村扶贫专干", "Village clerk"},
-	"role.township_office": {"乡镇扶贫办", "Township office"},
-	"role.sponsor_unit":    {"派出单位", "Sponsor unit"},
-	"role.inspector":       {"督查", "Inspector"},
-	"role.office":          {"厅扶贫办", "Office"},
-	"role.leader":          {"厅领导", "Leader"},
-	"role.admin":           {"管理员", "Administrator"},
-
 	"signin.title":    {"登录", "Sign in"},
 	"signin.login":    {"账号", "Account"},
 	"signin.password": {"密码", "Password"},
