@@ -17,6 +17,7 @@ var order = map[string][]line{
 		{"syncclient", "carries what is in the store; knows nothing of who asks it to"},
 		{"inbox", "turns files into saved changes; works the same without any sync"},
 		{"store", "the one file everything is in; must not know who uses it"},
+		{"vault", "keeps the key of the store; knows no store"},
 	},
 	"server": {
 		{"main", "starts cli and nothing else; written as the folder itself"},
@@ -36,6 +37,7 @@ var order = map[string][]line{
 		{"merge", "changes to a record's state; asks the form for the policy"},
 		{"form", "which fields a record has and what may stand in them"},
 		{"record", "what a record and a change are"},
+		{"escrow", "the key of a laptop's data, for its server alone"},
 		{"identity", "keys and signatures; knows no records"},
 		{"clock", "timestamps; knows nothing"},
 	},

@@ -212,7 +212,7 @@ func Seal(b *Bundle, p identity.Purpose, from ed25519.PrivateKey, to ed25519.Pub
 	for _, p := range b.Parts {
 		plain = append(plain, p.Message...)
 	}
-	key, err := receiver(to)
+	key, err := identity.Receiver(to)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func Open(file []byte, p identity.Purpose, to ed25519.PrivateKey, sender func(*B
 	if err := Check(file); err != nil {
 		return nil, err
 	}
-	key, err := opener(to)
+	key, err := identity.Opener(to)
 	if err != nil {
 		return nil, err
 	}

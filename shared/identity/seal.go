@@ -1,4 +1,4 @@
-package bundle
+package identity
 
 import (
 	"crypto/ecdh"
@@ -10,18 +10,18 @@ import (
 	"slices"
 )
 
-// An identity key is also the key that files are encrypted to: the curve of
-// Ed25519 is X25519's in other coordinates, so both sides can work it out from
-// what they have known of each other since the enrolment.
+// An identity key is also the key that what is for its holder is encrypted to: the
+// curve of Ed25519 is X25519's in other coordinates, so both sides can work it out
+// from what they have known of each other since the enrolment.
 
 // prime is 2^255 - 19.
 var prime = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
 
 var errKey = errors.New("this is no identity key")
 
-// receiver gives the key that a file for the holder of id is encrypted to. Nothing
+// Receiver gives the key that what is for the holder of id is encrypted to. Nothing
 // in it is secret, so it may take a time that depends on the key.
-func receiver(id ed25519.PublicKey) (hpke.PublicKey, error) {
+func Receiver(id ed25519.PublicKey) (hpke.PublicKey, error) {
 	if len(id) != ed25519.PublicKeySize {
 		return nil, errKey
 	}
@@ -47,8 +47,8 @@ func receiver(id ed25519.PublicKey) (hpke.PublicKey, error) {
 	return hpke.NewDHKEMPublicKey(k)
 }
 
-// opener gives the key that opens what is encrypted to receiver.
-func opener(id ed25519.PrivateKey) (hpke.PrivateKey, error) {
+// Opener gives the key that opens what is encrypted to Receiver.
+func Opener(id ed25519.PrivateKey) (hpke.PrivateKey, error) {
 	h := sha512.Sum512(id.Seed())
 	k, err := ecdh.X25519().NewPrivateKey(h[:32])
 	if err != nil {
