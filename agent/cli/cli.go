@@ -40,8 +40,9 @@ type call struct {
 	cwd      string
 	args     []string // as given, for the running agent
 	log      *slog.Logger
-	makes    bool // it makes a store where there is none
-	waits    bool // it has said that it waits for another command
+	makes    bool   // it makes a store where there is none
+	waits    bool   // it has said that it waits for another command
+	key      []byte // of the store, once it is known
 	// inspector tells that this program can be started as the inspector of a store,
 	// inspects that it is to be, whatever is known of the store.
 	inspector, inspects bool

@@ -70,7 +70,7 @@ func inspect(dir string) int {
 // sound has the store inspected where that is called for. The error is
 // store.ErrDamaged, store.ErrInUse, or store.ErrClosed where ctx ended.
 func (c *call) sound(ctx context.Context) error {
-	if !c.inspector || !c.inspects && store.Untouched(c.data, leases()) {
+	if !c.inspector || !c.inspects && store.Untouched(c.data, settings()) {
 		return nil
 	}
 	program, err := os.Executable()

@@ -153,16 +153,20 @@ func (c *call) openStore(ctx context.Context) (*store.Store, error) {
 	if err := c.sound(ctx); err != nil {
 		return nil, err
 	}
-	s, err := store.Open(c.data, store.Options{Leases: leases()})
+	key, err := c.dataKey()
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(c.data, store.Options{Key: key, Leases: settings()})
 	if err == nil {
 		os.Remove(filepath.Join(c.data, runFile))
 	}
 	return s, err
 }
 
-// leases is the user's own folder of settings, which an image or a copy of the
+// settings is the user's own folder of settings, which an image or a copy of the
 // data folder does not bring along; none where the system knows of no such folder.
-func leases() string {
+func settings() string {
 	dir, err := os.UserConfigDir()
 	if err != nil {
 		return ""

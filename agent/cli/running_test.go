@@ -116,12 +116,23 @@ func TestStranger(t *testing.T) {
 // bare is an agent on a store of its own, not enrolled.
 func bare(t *testing.T) *agent {
 	t.Helper()
-	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
+	dir := t.TempDir()
+	s, err := store.Open(dir, store.Options{Key: keyOf(t, dir), NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
 	return (&call{log: slog.New(slog.DiscardHandler)}).own(s)
+}
+
+// keyOf gives the data key of a folder, and makes one where there is none.
+func keyOf(t *testing.T, dir string) []byte {
+	t.Helper()
+	key, err := (&call{data: dir}).dataKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // laptop is one that is enrolled.
@@ -293,7 +304,7 @@ func TestWaitsForAnother(t *testing.T) {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			dir := laptopAt(t)
-			other, err := store.Open(dir, store.Options{})
+			other, err := store.Open(dir, store.Options{Key: keyOf(t, dir)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -310,7 +321,7 @@ func TestWaitsForAnother(t *testing.T) {
 func TestRunWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	dir := laptopAt(t)
-	other, err := store.Open(dir, store.Options{})
+	other, err := store.Open(dir, store.Options{Key: keyOf(t, dir)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +347,7 @@ func (f told) Write(b []byte) (int, error) {
 // another folder.
 func TestGivesUpWaiting(t *testing.T) {
 	dir := laptopAt(t)
-	other, err := store.Open(dir, store.Options{})
+	other, err := store.Open(dir, store.Options{Key: keyOf(t, dir)})
 	if err != nil {
 		t.Fatal(err)
 	}

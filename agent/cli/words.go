@@ -3,11 +3,13 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
+	"zhucun/agent/vault"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -19,6 +21,25 @@ func sentence(err error, lang form.Lang) string {
 	switch {
 	case errors.Is(err, store.ErrInUse):
 		return form.Label{Zh: "数据文件夹还在被另一个命令使用。请等它结束再试一次", En: "Another command is still using the data folder. Wait until it has ended and try again"}.In(lang)
+	case errors.Is(err, vault.ErrLocked):
+		return form.Label{
+			Zh: "这里的内容用口令锁着。请在终端里运行并输入口令，或先运行 zhucun-agent run，在网页上解锁",
+			En: "What is here is locked by a passphrase. Run this in a terminal and type it, or start zhucun-agent run and unlock the page",
+		}.In(lang)
+	case errors.Is(err, vault.ErrWrong):
+		return form.Label{Zh: "口令不对，请再试一次。忘了口令，请向办公室要恢复码", En: "That is not the passphrase; try again. If it is forgotten, ask the office for a recovery code"}.In(lang)
+	case errors.Is(err, vault.ErrShort):
+		return fmt.Sprintf(form.Label{Zh: "口令至少要 %d 个字，请换一个长些的", En: "A passphrase has at least %d characters; choose a longer one"}.In(lang), vault.MinPassphrase)
+	case errors.Is(err, vault.ErrLost):
+		return form.Label{
+			Zh: "打开这些内容的钥匙不在这台电脑上，内容都还在。请向办公室要恢复码，然后运行：zhucun-agent passphrase recover 恢复码",
+			En: "The key to what is here is not on this computer; nothing is lost. Ask the office for a recovery code and run: zhucun-agent passphrase recover CODE",
+		}.In(lang)
+	case errors.Is(err, store.ErrKey):
+		return form.Label{
+			Zh: "这里的内容是用另一把钥匙锁的，内容都还在。请向办公室要恢复码，然后运行：zhucun-agent passphrase recover 恢复码",
+			En: "What is here was locked with another key; nothing is lost. Ask the office for a recovery code and run: zhucun-agent passphrase recover CODE",
+		}.In(lang)
 	case failed(err):
 		return form.Label{
 			Zh: "连上了服务器，但它出了故障（例如磁盘已满），没能收下。内容都保存在本机，会自动再送；请告诉办公室",

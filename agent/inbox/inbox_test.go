@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func laptop(t *testing.T) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
+	s, err := store.Open(t.TempDir(), store.Options{Key: make([]byte, store.KeySize), NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestBadTexts(t *testing.T) {
 
 // What is dropped before the laptop is enrolled waits for it.
 func TestWaitsForEnrolment(t *testing.T) {
-	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
+	s, err := store.Open(t.TempDir(), store.Options{Key: make([]byte, store.KeySize), NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

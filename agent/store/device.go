@@ -83,11 +83,13 @@ func newID() (record.ID, error) {
 	return record.ID(id), err
 }
 
+var deviceAt = slotOf("device")
+
 // dev reads the device once a transaction.
 func (t *tx) dev() (*Device, error) {
 	if t.device == nil {
 		d := new(Device)
-		if _, err := get(t.Bucket(bucketMeta), keyDevice, d); err != nil {
+		if _, err := t.s.getSealed(t.Bucket(bucketMeta), deviceAt, keyDevice, d); err != nil {
 			return nil, err
 		}
 		t.device = d
@@ -122,7 +124,7 @@ func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, 
 		}
 		change(p)
 		d = *p
-		return put(t.Bucket(bucketMeta), keyDevice, p)
+		return s.putSealed(t.Bucket(bucketMeta), deviceAt, keyDevice, p)
 	})
 	return d, err
 }
@@ -195,7 +197,7 @@ func (s *Store) Measure(ctx context.Context, server, wall int64) error {
 			return err
 		}
 		d.LastSync = server
-		return put(t.Bucket(bucketMeta), keyDevice, d)
+		return s.putSealed(t.Bucket(bucketMeta), deviceAt, keyDevice, d)
 	})
 }
 

@@ -22,16 +22,17 @@
 //     begins a new one before its next entry, as soon as that can be known (a note
 //     outside the store, the server's heads, a fork), and writes again in it what
 //     the server does not take of the old one.
-//   - Keys in the file carry codes, types, UUIDs and numbers, nothing personal.
 //
 // Without the third, a link that dies between two pages leaves records behind
 // that no later sync would fetch: measured, one run in five lost data.
 //
-// Buckets. All numbers in keys are 8 bytes, big endian. Values marked * hold what
-// people wrote and are wrapped: a byte that says how, then package pack's bytes.
+// Buckets. All numbers in keys are 8 bytes, big endian. Keys in the file carry
+// codes, types, UUIDs and numbers, nothing personal. Values marked * are sealed
+// under the data key, each for its own place (value.go): package vault has the key.
 //
 //	meta                    name -> CBOR
-//	  device                Device: id, keys, server, assignment
+//	  check                 8 bytes that tell the right data key
+//	  device                Device *: id, keys, server, assignment
 //	  clock                 clock.Clock
 //	draft                   id (UUIDv7) -> CBOR Draft *
 //	import                  16 bytes: keyed hash of a row taken -> 1
@@ -39,12 +40,12 @@
 //	  place                 "place" -> CBOR place: epoch, cursor, staged series, epochs left
 //	  frontier              stream (16) -> number of the last change applied
 //	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged, sent, bundled
-//	  seed                  stream (16) number (8) -> 16 bytes; for the entries from there on
+//	  seed                  stream (16) number (8) -> 16 bytes *; for the entries from there on
 //	  log/STREAM            number (8) -> CBOR entry *: a change of this laptop's
 //	  record/TYPE           id (16) -> touched, state *; e.g. record/visit
 //	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record
 //	  review                id (16) -> conflicts, proposals (varints), type: records that wait for a person
-//	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined
-//	  receipt               stream (16) number of the last entry (8) -> CBOR journal.Receipt
+//	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined *
+//	  receipt               stream (16) number of the last entry (8) -> CBOR journal.Receipt *
 //	  stage                 id (16) type -> how far own streams were acknowledged, state *; pages not yet part of the village
 package store

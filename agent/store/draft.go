@@ -38,16 +38,18 @@ func (d *Draft) Shown() (merge.State, error) {
 
 // KeepDraft makes a draft durable; one of the same ID is replaced.
 func (s *Store) KeepDraft(ctx context.Context, d Draft) error {
-	return s.update(ctx, false, func(t *tx) error { return putWrapped(t.Bucket(bucketDraft), []byte(d.ID), d) })
+	return s.update(ctx, false, func(t *tx) error { return s.putDraft(t, d) })
 }
 
-func openDraft(raw []byte) (d Draft, err error) {
-	plain, err := unwrap(raw)
-	if err != nil {
-		return d, err
-	}
-	if err := decMode.Unmarshal(plain, &d); err != nil {
-		return d, fmt.Errorf("%w: a draft: %w", ErrDamaged, err)
+func (s *Store) putDraft(t *tx, d Draft) error {
+	return s.putSealed(t.Bucket(bucketDraft), draftAt(d.ID), []byte(d.ID), d)
+}
+
+func draftAt(id string) slot { return slotOf("draft", []byte(id)) }
+
+func (s *Store) openDraft(id string, raw []byte) (d Draft, err error) {
+	if err := s.openSealed(draftAt(id), raw, &d); err != nil {
+		return d, fmt.Errorf("draft %s: %w", id, err)
 	}
 	return d, nil
 }
@@ -60,7 +62,7 @@ func (s *Store) Draft(id string) (d Draft, err error) {
 		if raw == nil {
 			return fmt.Errorf("%w: draft %s", ErrNotFound, id)
 		}
-		d, err = openDraft(raw)
+		d, err = s.openDraft(id, raw)
 		return err
 	})
 	return d, err
@@ -69,8 +71,8 @@ func (s *Store) Draft(id string) (d Draft, err error) {
 // Drafts gives all drafts, the one typed in last first.
 func (s *Store) Drafts() (ds []Draft, err error) {
 	err = s.view(func(t *tx) error {
-		return t.Bucket(bucketDraft).ForEach(func(_, raw []byte) error {
-			d, err := openDraft(raw)
+		return t.Bucket(bucketDraft).ForEach(func(id, raw []byte) error {
+			d, err := s.openDraft(string(id), raw)
 			ds = append(ds, d)
 			return err
 		})

@@ -83,7 +83,7 @@ func (v *village) at(d record.Dot, e *entry) (clock.Time, error) {
 		return clock.Time(e.Time), nil
 	}
 	var r journal.Receipt
-	if _, err := get(v.b.Bucket(bucketReceipt), k, &r); err != nil || r.From > d.Seq {
+	if _, err := v.t.s.getSealed(v.b.Bucket(bucketReceipt), receiptAt(k), k, &r); err != nil || r.From > d.Seq {
 		return clock.Time(e.Time), err
 	}
 	var times []uint64

@@ -263,7 +263,7 @@ func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int
 			return nil, head, 0, fmt.Errorf("%w: journal %s jumps to entry %d", ErrDamaged, s, seq)
 		}
 		v.t.s.read(v.t.Tx, len(raw))
-		e, n, err := openEntry(raw)
+		e, n, err := v.openEntry(s, seq, raw)
 		if err != nil {
 			return nil, head, 0, fmt.Errorf("journal %s, entry %d: %w", s, seq, err)
 		}

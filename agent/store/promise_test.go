@@ -84,7 +84,7 @@ func TestTwoMakeOneStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The second looked for the file before the first had made it.
-	if err := create(dir, filepath.Join(dir, fileName)); err != nil {
+	if err := create(dir, filepath.Join(dir, fileName), make([]byte, KeySize)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -100,7 +100,7 @@ func TestTwoMakeOneStore(t *testing.T) {
 		var opened []*Store
 		for range 4 {
 			group.Go(func() {
-				s, err := Open(dir, Options{NoSync: true})
+				s, err := Open(dir, Options{Key: make([]byte, KeySize), NoSync: true})
 				if err != nil {
 					if !errors.Is(err, ErrInUse) {
 						t.Error(err)

@@ -207,12 +207,13 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 			return 0, err
 		}
 		key := append(append(append([]byte{}, e.Record[:]...), r.Stream[:]...), number(q.Seq)...)
-		if err := put(v.b.Bucket(bucketQuarantine), key, q); err != nil {
+		if err := v.t.s.putSealed(v.b.Bucket(bucketQuarantine), quarantineAt(key), key, q); err != nil {
 			return 0, err
 		}
 		v.place.Quarantined++
 	}
-	if err := put(v.b.Bucket(bucketReceipt), append(r.Stream[:], number(r.Seq)...), r); err != nil {
+	key := append(r.Stream[:], number(r.Seq)...)
+	if err := v.t.s.putSealed(v.b.Bucket(bucketReceipt), receiptAt(key), key, r); err != nil {
 		return 0, err
 	}
 	n := r.Seq - o.Acked.Seq
@@ -307,7 +308,12 @@ func (v *village) stage(p *wire.Pull) error {
 	had := v.acked()
 	for i := range p.Records {
 		r := &p.Records[i]
-		if err := b.Put(stageKey(r.Type, r.ID), wrap(nil, append(bytes.Clone(had), r.State...))); err != nil {
+		key := stageKey(r.Type, r.ID)
+		raw, err := v.t.s.wrap(v.stageAt(key), append(bytes.Clone(had), r.State...))
+		if err != nil {
+			return err
+		}
+		if err := b.Put(key, raw); err != nil {
 			return err
 		}
 	}
@@ -358,6 +364,10 @@ func (v *village) staged(plain []byte) (merge.State, merge.Frontier, error) {
 	}
 	return theirs, f, nil
 }
+
+func receiptAt(key []byte) slot { return slotOf("receipt", key) }
+
+func (v *village) stageAt(key []byte) slot { return slotOf("stage", []byte(v.code), key) }
 
 func stageKey(t record.Type, id record.ID) []byte { return append(append([]byte{}, id[:]...), t...) }
 
@@ -472,11 +482,12 @@ func (v *village) foldOne(t record.Type, id record.ID) error {
 // joined gives what a live staged record makes of the laptop's own state of it;
 // staged is false, and the state ours, when there is none.
 func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.State) (s merge.State, staged bool, err error) {
-	raw := v.b.Bucket(bucketStage).Get(stageKey(t, id))
+	key := stageKey(t, id)
+	raw := v.b.Bucket(bucketStage).Get(key)
 	if raw == nil {
 		return ours, false, nil
 	}
-	plain, err := unwrap(raw)
+	plain, err := v.t.s.unwrap(v.stageAt(key), raw)
 	if err != nil {
 		return nil, true, err
 	}

@@ -41,7 +41,7 @@ func (s *Store) Quarantined(t record.Type, id record.ID) (reasons []journal.Quar
 		return v.quarantineOf(id, func(own touch) error {
 			var q journal.Quarantined
 			key := append(append(append([]byte{}, id[:]...), own.Stream[:]...), number(own.Seq)...)
-			if _, err := get(v.b.Bucket(bucketQuarantine), key, &q); err != nil {
+			if _, err := x.s.getSealed(v.b.Bucket(bucketQuarantine), quarantineAt(key), key, &q); err != nil {
 				return err
 			}
 			reasons = append(reasons, q)
@@ -50,6 +50,8 @@ func (s *Store) Quarantined(t record.Type, id record.ID) (reasons []journal.Quar
 	})
 	return reasons, err
 }
+
+func quarantineAt(key []byte) slot { return slotOf("quarantine", key) }
 
 func (v *village) quarantineOf(id record.ID, yield func(touch) error) error {
 	c := v.b.Bucket(bucketQuarantine).Cursor()

@@ -24,13 +24,13 @@ type touched struct {
 func recordBucket(t record.Type) []byte { return append([]byte("record/"), t...) }
 
 // A stored record: a byte of flags, the own last change if there is one
-// (stream 16 bytes, number 8), the state, wrapped.
+// (stream 16 bytes, number 8), the state, sealed with the former.
 const (
 	flagTouched     = 1
 	flagQuarantined = 2
 )
 
-func packRecord(t touched, s merge.State) []byte {
+func (v *village) packRecord(k record.Key, t touched, s merge.State) ([]byte, error) {
 	var flags byte
 	if t.Last.Seq > 0 {
 		flags |= flagTouched
@@ -42,11 +42,16 @@ func packRecord(t touched, s merge.State) []byte {
 	if t.Last.Seq > 0 {
 		b = append(append(b, t.Last.Stream[:]...), number(t.Last.Seq)...)
 	}
-	return wrap(b, s.Encode())
+	raw, err := v.t.s.wrap(v.recordAt(k.Type, k.ID, b), s.Encode())
+	return append(b, raw...), err
 }
 
-func unpackRecord(raw []byte) (t touched, s merge.State, err error) {
-	t, plain, err := openRecord(raw)
+func (v *village) recordAt(t record.Type, id record.ID, head []byte) slot {
+	return slotOf("record", []byte(v.code), []byte(t), id[:], head)
+}
+
+func (v *village) unpackRecord(typ record.Type, id record.ID, raw []byte) (t touched, s merge.State, err error) {
+	t, plain, err := v.openRecord(typ, id, raw)
 	if err != nil {
 		return t, nil, err
 	}
@@ -57,22 +62,20 @@ func unpackRecord(raw []byte) (t touched, s merge.State, err error) {
 }
 
 // openRecord gives the state's bytes.
-func openRecord(raw []byte) (t touched, state []byte, err error) {
+func (v *village) openRecord(typ record.Type, id record.ID, raw []byte) (t touched, state []byte, err error) {
 	bad := fmt.Errorf("%w: a record", ErrDamaged)
 	if len(raw) == 0 {
 		return t, nil, bad
 	}
-	flags := raw[0]
-	raw = raw[1:]
+	flags, head := raw[0], 1
 	t.Quarantined = flags&flagQuarantined != 0
 	if flags&flagTouched != 0 {
-		if len(raw) < 24 {
+		if head += 24; len(raw) < head {
 			return t, nil, bad
 		}
-		t.Last = touch{Stream: record.Stream(raw[:16]), Seq: binary.BigEndian.Uint64(raw[16:24])}
-		raw = raw[24:]
+		t.Last = touch{Stream: record.Stream(raw[1:17]), Seq: binary.BigEndian.Uint64(raw[17:25])}
 	}
-	state, err = unwrap(raw)
+	state, err = v.t.s.unwrap(v.recordAt(typ, id, raw[:head]), raw[head:])
 	return t, state, err
 }
 
@@ -97,7 +100,7 @@ func (v *village) stored(t record.Type, id record.ID) (tc touched, s merge.State
 		return tc, merge.State{}, false, nil
 	}
 	v.t.s.read(v.t.Tx, len(raw))
-	tc, s, err = unpackRecord(raw)
+	tc, s, err = v.unpackRecord(t, id, raw)
 	return tc, s, true, err
 }
 
@@ -128,7 +131,11 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 	if err := v.review(k, is); err != nil {
 		return err
 	}
-	return b.Put(k.ID[:], packRecord(tc, s))
+	raw, err := v.packRecord(k, tc, s)
+	if err != nil {
+		return err
+	}
+	return b.Put(k.ID[:], raw)
 }
 
 // waits is what stands under an id in the bucket review: how many registers of

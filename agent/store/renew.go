@@ -117,7 +117,7 @@ func (v *village) renameDrafts(names map[record.Dot]record.Dot) error {
 	b := v.t.Bucket(bucketDraft)
 	changed := map[string]Draft{}
 	err := b.ForEach(func(k, raw []byte) error {
-		d, err := openDraft(raw)
+		d, err := v.t.s.openDraft(string(k), raw)
 		if err != nil || d.Village != v.code {
 			return err
 		}
@@ -133,7 +133,7 @@ func (v *village) renameDrafts(names map[record.Dot]record.Dot) error {
 	})
 	for _, k := range slices.Sorted(maps.Keys(changed)) {
 		if err == nil {
-			err = putWrapped(b, []byte(k), changed[k])
+			err = v.t.s.putDraft(v.t, changed[k])
 		}
 	}
 	return err

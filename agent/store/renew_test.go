@@ -18,7 +18,7 @@ import (
 func noted(t *testing.T, dir, leases string) *Store {
 	t.Helper()
 	wall := t0
-	s, err := Open(dir, Options{Wall: func() int64 { return wall }, NoSync: true, Leases: leases})
+	s, err := Open(dir, Options{Key: make([]byte, KeySize), Wall: func() int64 { return wall }, NoSync: true, Leases: leases})
 	if err != nil {
 		t.Fatal(err)
 	}

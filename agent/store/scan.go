@@ -81,7 +81,7 @@ func (s *Store) scan(code record.Village, open func(*village) *bbolt.Bucket, pre
 func (s *Store) Each(code record.Village, t record.Type, yield func(Record) bool) error {
 	open := func(v *village) *bbolt.Bucket { return v.b.Bucket(recordBucket(t)) }
 	return s.scan(code, open, nil, func(v *village, k, raw []byte) (Record, error) {
-		tc, st, err := unpackRecord(raw)
+		tc, st, err := v.unpackRecord(t, record.ID(k), raw)
 		if err == nil && v.place.Live {
 			st, _, err = v.joined(t, record.ID(k), tc, st)
 		}

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"crypto/cipher"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -35,6 +37,7 @@ var (
 
 	keyDevice = []byte("device")
 	keyClock  = []byte("clock")
+	keyCheck  = []byte("check")
 )
 
 // ErrInUse says that another process has the store open.
@@ -42,6 +45,8 @@ var ErrInUse = errors.New("another agent is using this data folder")
 
 // Options are what a store takes from outside; the zero value is the machine's.
 type Options struct {
+	// Key is the data key, KeySize bytes; there is no store without one.
+	Key   []byte
 	Wall  func() int64 // milliseconds since 1970
 	Rand  io.Reader
 	NewID func() (record.ID, error) // for records without a number
@@ -60,6 +65,7 @@ type Options struct {
 // Store is a laptop's data, open.
 type Store struct {
 	db    *bbolt.DB
+	seal  cipher.AEAD
 	opt   Options
 	dir   string
 	queue chan *job
@@ -99,9 +105,13 @@ func Open(dir string, opt Options) (*Store, error) {
 	if opt.Forms == nil {
 		opt.Forms = form.Builtin()
 	}
+	seal, err := sealer(opt.Key)
+	if err != nil {
+		return nil, fmt.Errorf("open store in %s: %w", dir, err)
+	}
 	path := filepath.Join(dir, fileName)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		if err := create(dir, path); err != nil {
+		if err := create(dir, path, opt.Key); err != nil {
 			return nil, fmt.Errorf("create store in %s: %w", dir, err)
 		}
 	}
@@ -119,10 +129,19 @@ func Open(dir string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	if err := db.View(whole); err != nil {
+	err = db.View(func(tx *bbolt.Tx) error {
+		if err := whole(tx); err != nil {
+			return err
+		}
+		if !bytes.Equal(tx.Bucket(bucketMeta).Get(keyCheck), checkOf(opt.Key)) {
+			return ErrKey
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), db.Close())
 	}
-	s := &Store{db: db, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
+	s := &Store{db: db, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
 	go s.commit()
 	go s.keepLease()
 	err = s.Resume(context.Background())
@@ -166,7 +185,7 @@ func whole(tx *bbolt.Tx) error {
 
 // create makes an empty store at path, unless another process does so first: a
 // store that has its name is never replaced.
-func create(dir, path string) error {
+func create(dir, path string, key []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -189,7 +208,7 @@ func create(dir, path string) error {
 				return err
 			}
 		}
-		return nil
+		return tx.Bucket(bucketMeta).Put(keyCheck, checkOf(key))
 	})
 	if err := errors.Join(err, db.Sync(), db.Close()); err != nil {
 		return err
@@ -445,15 +464,6 @@ func put(b *bbolt.Bucket, key []byte, x any) error {
 		return err
 	}
 	return b.Put(key, raw)
-}
-
-// putWrapped is put for what people wrote.
-func putWrapped(b *bbolt.Bucket, key []byte, x any) error {
-	plain, err := encMode.Marshal(x)
-	if err != nil {
-		return err
-	}
-	return b.Put(key, wrap(nil, plain))
 }
 
 // get reads the value under key into x and tells whether there is one.

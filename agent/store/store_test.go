@@ -38,7 +38,7 @@ func open(t *testing.T, dir string, wall *int64) *Store {
 		now := t0
 		wall = &now
 	}
-	s, err := Open(dir, Options{Wall: func() int64 { return *wall }, NoSync: true})
+	s, err := Open(dir, Options{Key: make([]byte, KeySize), Wall: func() int64 { return *wall }, NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestCreationIsWholeOrNot(t *testing.T) {
 func TestOneAgentAtATime(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, nil)
-	if _, err := Open(dir, Options{}); !errors.Is(err, ErrInUse) {
+	if _, err := Open(dir, Options{Key: make([]byte, KeySize)}); !errors.Is(err, ErrInUse) {
 		t.Errorf("second Open: %v, want ErrInUse", err)
 	}
 }
@@ -546,7 +546,7 @@ func TestVerifyFinds(t *testing.T) {
 				return err
 			}
 			e.Body[0].Value = `"别的"`
-			return put(v.log(v.writing), number(1), e)
+			return v.t.s.putSealed(v.log(v.writing), entryAt(v.writing, 1), number(1), e)
 		}},
 		{"an entry gone", func(v *village, k record.Key) error { return v.log(v.writing).Delete(number(1)) }},
 		{"a record gone", func(v *village, k record.Key) error { return v.b.Bucket(recordBucket(k.Type)).Delete(k.ID[:]) }},
@@ -601,7 +601,7 @@ func TestReferring(t *testing.T) {
 }
 
 func BenchmarkSave(b *testing.B) {
-	s, err := Open(b.TempDir(), Options{})
+	s, err := Open(b.TempDir(), Options{Key: make([]byte, KeySize)})
 	if err != nil {
 		b.Fatal(err)
 	}

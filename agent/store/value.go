@@ -1,13 +1,35 @@
 package store
 
 import (
+	"crypto/cipher"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"zhucun/shared/pack"
 )
 
-// Values that hold what people wrote (records, journal entries, staged pages,
-// drafts) begin with a byte that says how they lie in the file.
+// KeySize is the size of a store's data key, in bytes.
+const KeySize = chacha20poly1305.KeySize
+
+// ErrKey says that the store was sealed with another key.
+var ErrKey = errors.New("the store is sealed with another key")
+
+// What says anything about anybody lies in the file sealed: XChaCha20-Poly1305
+// under the store's data key. A sealed value is
+//
+//	1, nonce (24 random bytes), box
+//
+// and what is in the box begins with a byte that says how it goes on. A value is
+// sealed for its place: who can write to the file but has not the key may take a
+// value away, and cannot put another in its stead.
+const sealed = 1
+
 const (
 	asIs   = 0
 	packed = 1 // package pack
@@ -16,28 +38,102 @@ const (
 // maxValue bounds a value, in bytes: a record is some kilobytes.
 const maxValue = 8 << 20
 
-// wrap appends plain to dst as it lies in the file: packed, unless that gains
-// nothing. A visit takes half, and a list of all visits half of the file's pages.
-func wrap(dst, plain []byte) []byte {
-	at := len(dst)
-	dst = pack.Append(append(dst, packed), plain, pack.Fast)
-	if len(dst) > at+1+len(plain) {
-		dst = append(append(dst[:at], asIs), plain...)
+// slot names where a value lies: its kind, and the names on the way to it.
+type slot []byte
+
+func slotOf(kind string, names ...[]byte) slot {
+	p := slot(kind)
+	for _, n := range names {
+		p = append(binary.AppendUvarint(p, uint64(len(n))), n...)
 	}
-	return dst
+	return p
 }
 
-// unwrap gives what wrap took. It is not to be changed: it may be the file's own.
-func unwrap(raw []byte) ([]byte, error) {
-	if len(raw) > 0 && raw[0] == asIs {
-		return raw[1:], nil
+// wrap gives plain as it lies in the file: packed, unless that gains nothing, and
+// sealed. A visit takes half of itself, and a list of all visits half of the
+// file's pages.
+func (s *Store) wrap(at slot, plain []byte) ([]byte, error) {
+	body := pack.Append([]byte{packed}, plain, pack.Fast)
+	if len(body) > 1+len(plain) {
+		body = append([]byte{asIs}, plain...)
 	}
-	if len(raw) > 0 && raw[0] == packed {
-		plain, err := pack.Open(raw[1:], maxValue)
-		if err == nil {
-			return plain, nil
+	raw := make([]byte, 1+chacha20poly1305.NonceSizeX, 1+chacha20poly1305.NonceSizeX+len(body)+chacha20poly1305.Overhead)
+	raw[0] = sealed
+	if _, err := io.ReadFull(s.opt.Rand, raw[1:]); err != nil {
+		return nil, err
+	}
+	return s.seal.Seal(raw, raw[1:], body, at), nil
+}
+
+// unwrap gives what wrap took.
+func (s *Store) unwrap(at slot, raw []byte) ([]byte, error) {
+	return unwrap(s.seal, at, raw)
+}
+
+func unwrap(seal cipher.AEAD, at slot, raw []byte) ([]byte, error) {
+	if len(raw) < 1+chacha20poly1305.NonceSizeX || raw[0] != sealed {
+		return nil, fmt.Errorf("%w: a value of no known kind", ErrDamaged)
+	}
+	nonce, box := raw[1:1+chacha20poly1305.NonceSizeX], raw[1+chacha20poly1305.NonceSizeX:]
+	body, err := seal.Open(nil, nonce, box, at)
+	if err != nil || len(body) == 0 {
+		return nil, fmt.Errorf("%w: a value is not as it was written", ErrDamaged)
+	}
+	switch body[0] {
+	case asIs:
+		return body[1:], nil
+	case packed:
+		plain, err := pack.Open(body[1:], maxValue)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return plain, nil
 	}
 	return nil, fmt.Errorf("%w: a value of no known kind", ErrDamaged)
+}
+
+// putSealed is put for what says anything about anybody.
+func (s *Store) putSealed(b *bbolt.Bucket, at slot, key []byte, x any) error {
+	plain, err := encMode.Marshal(x)
+	if err != nil {
+		return err
+	}
+	raw, err := s.wrap(at, plain)
+	if err != nil {
+		return err
+	}
+	return b.Put(key, raw)
+}
+
+// getSealed is get for what putSealed wrote.
+func (s *Store) getSealed(b *bbolt.Bucket, at slot, key []byte, x any) (bool, error) {
+	raw := b.Get(key)
+	if raw == nil {
+		return false, nil
+	}
+	return true, s.openSealed(at, raw, x)
+}
+
+func (s *Store) openSealed(at slot, raw []byte, x any) error {
+	plain, err := s.unwrap(at, raw)
+	if err != nil {
+		return err
+	}
+	if err := decMode.Unmarshal(plain, x); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return nil
+}
+
+// checkOf tells the right key from a wrong one, and says nothing about either.
+func checkOf(key []byte) []byte {
+	sum := sha256.Sum256(append([]byte("zhucun data key 1\x00"), key...))
+	return sum[:8]
+}
+
+func sealer(key []byte) (cipher.AEAD, error) {
+	if len(key) != KeySize {
+		return nil, fmt.Errorf("a data key of %d bytes instead of %d", len(key), KeySize)
+	}
+	return chacha20poly1305.NewX(key)
 }

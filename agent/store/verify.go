@@ -85,12 +85,12 @@ func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n 
 			continue
 		}
 		v.t.s.read(v.t.Tx, len(raw))
-		tc, s, err := unpackRecord(raw)
+		tc, s, err := v.unpackRecord(typ, record.ID(k), raw)
 		if err != nil {
 			fault("%s %s: %v", typ, record.ID(k), err)
 			continue
 		}
-		if _, state, _ := openRecord(raw); !bytes.Equal(s.Encode(), state) {
+		if _, state, _ := v.openRecord(typ, record.ID(k), raw); !bytes.Equal(s.Encode(), state) {
 			fault("%s %s: not written as this release writes it", typ, record.ID(k))
 		}
 		if tc.Last.Seq > 0 {

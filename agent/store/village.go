@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -276,16 +277,18 @@ func (v *village) entry(s record.Stream, seq uint64) (*entry, error) {
 	if raw == nil {
 		return nil, fmt.Errorf("%w: journal %s lacks entry %d", ErrDamaged, s, seq)
 	}
-	e, _, err := openEntry(raw)
+	e, _, err := v.openEntry(s, seq, raw)
 	if err != nil {
 		return nil, fmt.Errorf("journal %s, entry %d: %w", s, seq, err)
 	}
 	return e, nil
 }
 
+func entryAt(s record.Stream, seq uint64) slot { return slotOf("log", s[:], number(seq)) }
+
 // openEntry reads an own change as it lies in the file, and gives its size.
-func openEntry(raw []byte) (e *entry, size int, err error) {
-	plain, err := unwrap(raw)
+func (v *village) openEntry(s record.Stream, seq uint64, raw []byte) (e *entry, size int, err error) {
+	plain, err := v.t.s.unwrap(entryAt(s, seq), raw)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -299,6 +302,8 @@ func openEntry(raw []byte) (e *entry, size int, err error) {
 // seedRun is how many entries share one seed.
 const seedRun = 1024
 
+func seedAt(key []byte) slot { return slotOf("seed", key) }
+
 // seed gives the seed of an entry and the first entry behind its run.
 func (v *village) seed(s record.Stream, seq uint64) (seed journal.Seed, first, end uint64, err error) {
 	c := v.b.Bucket(bucketSeed).Cursor()
@@ -307,15 +312,19 @@ func (v *village) seed(s record.Stream, seq uint64) (seed journal.Seed, first, e
 	if k == nil || string(k) != string(key) {
 		k, raw = c.Prev()
 	}
-	if len(k) != 24 || record.Stream(k[:16]) != s || len(raw) != 16 {
+	if len(k) != 24 || record.Stream(k[:16]) != s {
 		return seed, 0, 0, fmt.Errorf("%w: no seed for entry %d", ErrDamaged, seq)
+	}
+	plain, err := v.t.s.unwrap(seedAt(k), raw)
+	if err != nil || len(plain) != len(seed) {
+		return seed, 0, 0, errors.Join(fmt.Errorf("%w: the seed for entry %d", ErrDamaged, seq), err)
 	}
 	first = binary.BigEndian.Uint64(k[16:])
 	end = 1 << 62
 	if k, _ := c.Next(); len(k) == 24 && record.Stream(k[:16]) == s {
 		end = binary.BigEndian.Uint64(k[16:])
 	}
-	return journal.Seed(raw), first, end, nil
+	return journal.Seed(plain), first, end, nil
 }
 
 // append writes a change behind the laptop's stream, beginning one where there is
@@ -331,7 +340,12 @@ func (v *village) append(c *record.Change, before touch) (record.Dot, error) {
 		if _, err := io.ReadFull(v.t.s.opt.Rand, seed[:]); err != nil {
 			return record.Dot{}, err
 		}
-		if err := v.b.Bucket(bucketSeed).Put(append(s[:], number(seq)...), seed[:]); err != nil {
+		key := append(s[:], number(seq)...)
+		raw, err := v.t.s.wrap(seedAt(key), seed[:])
+		if err != nil {
+			return record.Dot{}, err
+		}
+		if err := v.b.Bucket(bucketSeed).Put(key, raw); err != nil {
 			return record.Dot{}, err
 		}
 		o.Seeded = seq
@@ -346,7 +360,7 @@ func (v *village) append(c *record.Change, before touch) (record.Dot, error) {
 		return record.Dot{}, err
 	}
 	log.FillPercent = 0.95
-	if err := putWrapped(log, number(seq), entryOf(c, before)); err != nil {
+	if err := v.t.s.putSealed(log, entryAt(s, seq), number(seq), entryOf(c, before)); err != nil {
 		return record.Dot{}, err
 	}
 	v.advance(s, seq)

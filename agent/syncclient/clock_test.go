@@ -74,7 +74,7 @@ func TestSlowLine(t *testing.T) {
 			}))
 			t.Cleanup(srv.Close)
 			var err error
-			s, err = store.Open(t.TempDir(), store.Options{NoSync: true, Wall: now.Load})
+			s, err = store.Open(t.TempDir(), store.Options{Key: make([]byte, store.KeySize), NoSync: true, Wall: now.Load})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +135,7 @@ func TestMeasure(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, err := store.Open(t.TempDir(), store.Options{NoSync: true, Wall: func() int64 { return 2 * hour }})
+			s, err := store.Open(t.TempDir(), store.Options{Key: make([]byte, store.KeySize), NoSync: true, Wall: func() int64 { return 2 * hour }})
 			if err != nil {
 				t.Fatal(err)
 			}

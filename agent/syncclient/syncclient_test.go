@@ -43,7 +43,7 @@ func enrol(url string) func(*store.Device) {
 // laptop is a client with a store that is enrolled at url.
 func laptop(t *testing.T, url string) (*Client, *store.Store) {
 	t.Helper()
-	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
+	s, err := store.Open(t.TempDir(), store.Options{Key: make([]byte, store.KeySize), NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -228,7 +228,7 @@ func TestPinOfSecondCode(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		w.Write(b)
 	})
-	s, err := store.Open(t.TempDir(), store.Options{NoSync: true})
+	s, err := store.Open(t.TempDir(), store.Options{Key: make([]byte, store.KeySize), NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

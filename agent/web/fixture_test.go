@@ -103,7 +103,7 @@ func newFixture(t *testing.T, filled bool, villages ...wire.Village) *fixture {
 	f.sync.state = SyncState{Success: morning.Add(-40 * time.Minute), Attempt: morning.Add(-40 * time.Minute), Online: true}
 	f.wall.Store(morning.UnixMilli())
 	var err error
-	if f.office, err = store.Open(t.TempDir(), store.Options{Wall: f.wall.Load, NoSync: true}); err != nil {
+	if f.office, err = store.Open(t.TempDir(), store.Options{Key: make([]byte, store.KeySize), Wall: f.wall.Load, NoSync: true}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.office.Close() })
@@ -141,7 +141,7 @@ func (f *fixture) enrol(s *store.Store, id identity.Device, role identity.Role, 
 // open opens the laptop's store and enrols it for a member of the team.
 func (f *fixture) open(villages []wire.Village) {
 	var err error
-	if f.laptop, err = store.Open(f.dir, store.Options{Wall: f.wall.Load, NoSync: true}); err != nil {
+	if f.laptop, err = store.Open(f.dir, store.Options{Key: make([]byte, store.KeySize), Wall: f.wall.Load, NoSync: true}); err != nil {
 		f.t.Fatal(err)
 	}
 	f.enrol(f.laptop, "laptop", identity.TeamMember, villages, "杜旺火", "曹彤倩")
@@ -395,7 +395,7 @@ func (f *fixture) restart() {
 	f.t.Helper()
 	f.stop()
 	var err error
-	if f.laptop, err = store.Open(f.dir, store.Options{Wall: f.wall.Load, NoSync: true}); err != nil {
+	if f.laptop, err = store.Open(f.dir, store.Options{Key: make([]byte, store.KeySize), Wall: f.wall.Load, NoSync: true}); err != nil {
 		f.t.Fatal(err)
 	}
 	f.serve()

@@ -20,7 +20,7 @@ import (
 func big(t testing.TB, dir string) *store.Store {
 	t.Helper()
 	wall := morning.UnixMilli()
-	s, err := store.Open(dir, store.Options{Wall: func() int64 { return wall }, NoSync: true})
+	s, err := store.Open(dir, store.Options{Key: make([]byte, store.KeySize), Wall: func() int64 { return wall }, NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,7 @@ func tell(t *testing.T, files []string, beside bool) {
 	testscript.Run(t, testscript.Params{
 		Files: files,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			w := newWorld(t, env.WorkDir)
 			w.beside = beside
 			env.Values[worldKey{}] = w

@@ -10,19 +10,29 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/agent/vault"
 	"zhucun/shared/wire"
 )
 
 // message is what a laptop would send now, and under which token.
 func (w *world) message(t *testing.T, laptop string) (body []byte, token string) {
 	t.Helper()
-	s, err := store.Open(w.path(laptop), store.Options{})
+	v, err := vault.Open(w.path(laptop), filepath.Join(w.dir, "home", ".config", "zhucun"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := v.Key(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(w.path(laptop), store.Options{Key: key})
 	if err != nil {
 		t.Fatal(err)
 	}

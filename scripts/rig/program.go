@@ -34,7 +34,8 @@ func (p *Program) command(ctx context.Context, args []string) *exec.Cmd {
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = 5 * time.Second
 	// What an agent keeps in its user's folder of settings goes with the rig.
-	c.Env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(filepath.Dir(p.Data), "config"))
+	// Nothing of it goes into the keyring of whoever runs the rig.
+	c.Env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(filepath.Dir(p.Data), "config"), "DBUS_SESSION_BUS_ADDRESS=")
 	if p.Lang != "" {
 		c.Env = append(c.Env, "ZHUCUN_LANG="+p.Lang)
 	}

@@ -217,6 +217,7 @@ func (w *world) addLaptop(i int) error {
 // open opens the laptop's store, after a crash too.
 func (l *laptop) open() (err error) {
 	l.store, err = agentstore.Open(l.dir, agentstore.Options{
+		Key:  make([]byte, agentstore.KeySize),
 		Wall: func() int64 { return l.w.now + l.skew }, Rand: l.w.bytes, NewID: l.w.newID, NoSync: true, Leases: l.leases,
 		Fault: func() error {
 			if l.fuse == 0 {

@@ -1,0 +1,329 @@
+package vault
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// KeySize is the size of a data key, in bytes.
+const KeySize = 32
+
+// Way is what unlocks a key.
+type Way string
+
+// The ways.
+const (
+	Keyring    Way = "keyring"
+	Passphrase Way = "passphrase"
+	File       Way = "file" // whoever is this user, or has his disk, has the key
+)
+
+var (
+	// ErrNone says that the folder has no vault.
+	ErrNone = errors.New("there is no vault")
+	// ErrLocked says that a passphrase is needed.
+	ErrLocked = errors.New("the passphrase is needed")
+	// ErrWrong says that the passphrase, or the recovered key, is another.
+	ErrWrong = errors.New("that is not the right one")
+	// ErrLost says that what unlocks the key is not on this computer, or that the
+	// note is damaged. The office can recover the key.
+	ErrLost = errors.New("the key of the data is not on this computer")
+	// ErrShort says that a passphrase is too short.
+	ErrShort = errors.New("the passphrase is too short")
+)
+
+// MinPassphrase is how many characters a passphrase has at least.
+const MinPassphrase = 8
+
+// Argon2id's cost: what the RFC recommends where memory is short, in one lane, as
+// old laptops have no cores to spare.
+const (
+	passes = 3
+	memory = 64 << 10 // KiB
+	lanes  = 1
+	// What a note may ask for at most: it may be anybody's.
+	maxPasses = 100
+	maxMemory = 1 << 20
+)
+
+const (
+	noteFile  = "vault.json"
+	spareFile = "vault.bak"
+)
+
+// Vault is a data folder's.
+type Vault struct {
+	dir, settings string
+	note          note
+}
+
+type note struct {
+	ID     string `json:"id"`
+	Way    Way    `json:"way"`
+	Salt   []byte `json:"salt,omitempty"`
+	Passes uint32 `json:"passes,omitempty"`
+	Memory uint32 `json:"memory,omitempty"`
+	Lanes  uint8  `json:"lanes,omitempty"`
+	Box    []byte `json:"box,omitempty"`
+	// Check tells the key from others, and says nothing about it.
+	Check []byte `json:"check"`
+	Sum   []byte `json:"sum,omitempty"`
+}
+
+func (n note) sum() []byte {
+	n.Sum = nil
+	raw, err := json.Marshal(n)
+	if err != nil {
+		panic(err) // texts, numbers and bytes
+	}
+	h := sha256.Sum256(raw)
+	return h[:8]
+}
+
+func checkOf(key []byte) []byte {
+	h := sha256.Sum256(append([]byte("zhucun vault check 1\x00"), key...))
+	return h[:8]
+}
+
+// Open reads the vault of the data folder dir; settings is the user's own folder
+// of settings, empty where there is none. The errors are ErrNone and ErrLost.
+func Open(dir, settings string) (*Vault, error) {
+	if settings == "" {
+		settings = dir
+	}
+	var found *note
+	missing, same := 0, 0
+	for _, name := range []string{noteFile, spareFile} {
+		raw, err := os.ReadFile(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			missing++
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		var n note
+		if json.Unmarshal(raw, &n) == nil && bytes.Equal(n.Sum, n.sum()) && fine(&n) {
+			if found == nil {
+				found = &n
+			}
+			if bytes.Equal(n.Sum, found.Sum) {
+				same++
+			}
+		}
+	}
+	switch {
+	case missing == 2:
+		return nil, ErrNone
+	case found == nil:
+		return nil, fmt.Errorf("%w: its note in %s is damaged", ErrLost, dir)
+	}
+	v := &Vault{dir, settings, *found}
+	if same == 2 {
+		return v, nil
+	}
+	// One was damaged, or is as it was before a change that was cut off.
+	return v, v.write(*found)
+}
+
+func fine(n *note) bool {
+	return len(n.ID) == 22 && filepath.Base(n.ID) == n.ID && n.Passes <= maxPasses && n.Memory <= maxMemory &&
+		(n.Way != Passphrase || n.Passes > 0 && n.Lanes > 0 && len(n.Salt) == 16 && len(n.Box) > chacha20poly1305.NonceSizeX)
+}
+
+// Make draws a key and makes a vault for it: with a passphrase where one is given,
+// in the keyring where there is one, and in a file otherwise. ErrShort.
+func Make(dir, settings string, passphrase []byte) (*Vault, []byte, error) {
+	key := make([]byte, KeySize)
+	rand.Read(key) // never fails: crypto/rand ends the program instead
+	v, err := Take(dir, settings, key, passphrase)
+	return v, key, err
+}
+
+// Take is Make with a key that is there already: one that was recovered.
+func Take(dir, settings string, key, passphrase []byte) (*Vault, error) {
+	if settings == "" {
+		settings = dir
+	}
+	id := make([]byte, 16)
+	rand.Read(id)
+	v := &Vault{dir, settings, note{ID: base64.RawURLEncoding.EncodeToString(id), Check: checkOf(key)}}
+	return v, v.SetPassphrase(key, passphrase)
+}
+
+// Way tells what unlocks the key.
+func (v *Vault) Way() Way { return v.note.Way }
+
+// Key gives the data key. The errors are ErrLocked where a passphrase is needed
+// and none given, ErrWrong, and ErrLost.
+func (v *Vault) Key(passphrase []byte) ([]byte, error) {
+	var key []byte
+	var err error
+	switch v.note.Way {
+	case Passphrase:
+		if len(passphrase) == 0 {
+			return nil, ErrLocked
+		}
+		if key, err = v.note.open(passphrase); err != nil {
+			return nil, err
+		}
+	case Keyring:
+		if key, err = keyringGet(v.note.ID); err != nil {
+			return nil, fmt.Errorf("%w: keyring: %w", ErrLost, err)
+		}
+	case File:
+		raw, err := os.ReadFile(v.keyFile())
+		if err == nil {
+			key, err = base64.StdEncoding.DecodeString(string(bytes.TrimSpace(raw)))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrLost, err)
+		}
+	default:
+		return nil, fmt.Errorf("%w: it is kept in a way that this release does not know", ErrLost)
+	}
+	if !v.Fits(key) {
+		return nil, ErrLost
+	}
+	return key, nil
+}
+
+// Fits tells whether key is the vault's.
+func (v *Vault) Fits(key []byte) bool {
+	return len(key) == KeySize && bytes.Equal(checkOf(key), v.note.Check)
+}
+
+// SetPassphrase makes a passphrase the way to key; with none it is the keyring's
+// or, where there is none, a file's again. What led to it before is removed.
+// ErrShort; ErrWrong where key is not the vault's.
+func (v *Vault) SetPassphrase(key, passphrase []byte) error {
+	if !v.Fits(key) {
+		return ErrWrong
+	}
+	old, n := v.note, note{ID: v.note.ID, Check: v.note.Check}
+	var err error
+	switch {
+	case len(passphrase) > 0:
+		n.Way, err = Passphrase, n.wrap(key, passphrase)
+	case keyringSet(n.ID, key) == nil:
+		n.Way = Keyring
+	default:
+		n.Way, err = File, v.writeKey(key)
+	}
+	if err != nil {
+		return err
+	}
+	if got, err := (&Vault{v.dir, v.settings, n}).Key(passphrase); err != nil || !bytes.Equal(got, key) {
+		return errors.Join(errors.New("the new way to the key does not lead to it"), err)
+	}
+	if err := v.write(n); err != nil {
+		return err
+	}
+	if old.Way == File && n.Way != File {
+		// What it held may stay on the disk until something is written over it.
+		if err := os.Remove(v.keyFile()); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if old.Way == Keyring && n.Way != Keyring {
+		keyringDelete(n.ID) // one that stays behind is as well kept as it was
+	}
+	return nil
+}
+
+func (n *note) wrap(key, passphrase []byte) error {
+	if len([]rune(string(passphrase))) < MinPassphrase {
+		return ErrShort
+	}
+	n.Salt, n.Passes, n.Memory, n.Lanes = make([]byte, 16), passes, memory, lanes
+	rand.Read(n.Salt)
+	aead, err := chacha20poly1305.NewX(n.stretch(passphrase))
+	if err != nil {
+		return err
+	}
+	n.Box = make([]byte, chacha20poly1305.NonceSizeX)
+	rand.Read(n.Box)
+	n.Box = aead.Seal(n.Box, n.Box, key, []byte(n.ID))
+	return nil
+}
+
+func (n *note) open(passphrase []byte) ([]byte, error) {
+	aead, err := chacha20poly1305.NewX(n.stretch(passphrase))
+	if err != nil {
+		return nil, err
+	}
+	key, err := aead.Open(nil, n.Box[:chacha20poly1305.NonceSizeX], n.Box[chacha20poly1305.NonceSizeX:], []byte(n.ID))
+	if err != nil {
+		return nil, ErrWrong
+	}
+	return key, nil
+}
+
+func (n *note) stretch(passphrase []byte) []byte {
+	// The memory is the system's again at once: an agent has little.
+	defer debug.FreeOSMemory()
+	return argon2.IDKey(passphrase, n.Salt, n.Passes, n.Memory, n.Lanes, chacha20poly1305.KeySize)
+}
+
+func (v *Vault) keyFile() string { return filepath.Join(v.settings, "keys", v.note.ID+".key") }
+
+func (v *Vault) writeKey(key []byte) error {
+	file := v.keyFile()
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	return writeFile(file, []byte(base64.StdEncoding.EncodeToString(key)+"\n"))
+}
+
+// write writes both copies of the note, one after the other: one is whole always.
+func (v *Vault) write(n note) error {
+	n.Sum = n.sum()
+	raw, err := json.MarshalIndent(n, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(v.dir, 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{noteFile, spareFile} {
+		if err := writeFile(filepath.Join(v.dir, name), append(raw, '\n')); err != nil {
+			return err
+		}
+	}
+	v.note = n
+	return nil
+}
+
+// writeFile writes a file whole or not at all, and returns when it is on disk.
+func writeFile(file string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".new-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), file); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	d.Sync() // where the system can; elsewhere the rename is durable itself
+	return d.Close()
+}
