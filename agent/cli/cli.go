@@ -17,6 +17,7 @@ import (
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
+	"zhucun/agent/vault"
 	"zhucun/shared/form"
 )
 
@@ -43,6 +44,7 @@ type call struct {
 	makes    bool   // it makes a store where there is none
 	waits    bool   // it has said that it waits for another command
 	key      []byte // of the store, once it is known
+	serves   bool   // it is an agent that runs, and run.json is its own
 	// inspector tells that this program can be started as the inspector of a store,
 	// inspects that it is to be, whatever is known of the store.
 	inspector, inspects bool
@@ -52,7 +54,8 @@ type call struct {
 
 // agent is what commands work on.
 type agent struct {
-	store *store.Store
+	store *store.Store // nil while what is there is locked
+	dir   string
 	sync  *syncclient.Client
 	forms *form.Set
 	link  func() string // nil when no page is served
@@ -234,7 +237,7 @@ func (c *call) root() *cobra.Command {
 		return c.usage(c.flagProblem(err) + c.say("。用法：%s", ". Usage: %s", cmd.UseLine()))
 	})
 	root.AddCommand(c.enrolCmd(), c.runCmd(), c.openCmd(), c.putCmd(), c.getCmd(), c.listCmd(), c.syncCmd(), c.statusCmd(),
-		c.conflictsCmd(), c.resolveCmd(), c.importCmd(), c.bundleCmd(), c.verifyCmd())
+		c.conflictsCmd(), c.resolveCmd(), c.importCmd(), c.bundleCmd(), c.passphraseCmd(), c.verifyCmd())
 	c.explain(root)
 	return root
 }
@@ -297,6 +300,9 @@ func (c *call) path(p string) string {
 // with carries out do on the data folder: here, or by the agent that runs on
 // it. stdin says that the command reads standard input.
 func (c *call) with(ctx context.Context, stdin bool, do func(*agent) error) error {
+	if c.live != nil && c.live.store == nil {
+		return vault.ErrLocked
+	}
 	if c.live != nil {
 		return do(c.live)
 	}
@@ -331,7 +337,7 @@ func (c *call) there() error {
 
 // own is an agent of a store that this command opened itself.
 func (c *call) own(s *store.Store) *agent {
-	return &agent{store: s, sync: syncclient.New(s, Version, c.log), forms: form.Builtin()}
+	return &agent{store: s, dir: s.Dir(), sync: syncclient.New(s, Version, c.log), forms: form.Builtin()}
 }
 
 // print writes one JSON object a line.

@@ -14,6 +14,7 @@ import (
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
+	"zhucun/agent/vault"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -407,6 +408,8 @@ type statusJSON struct {
 	// were delivered come back from the office.
 	Missing  uint64 `json:"missing,omitempty"`
 	InBundle uint64 `json:"in_bundle"` // pending changes that went into a bundle and no further
+	// Protection is what unlocks the data: "passphrase", "keyring", or "unprotected".
+	Protection vault.Way `json:"protection"`
 }
 
 // courierJSON is what is carried for others: files that wait for the server, those
@@ -446,7 +449,7 @@ func (c *call) statusCmd() *cobra.Command {
 				}
 				s := statusJSON{
 					Pending: st.Pending, InBundle: st.Bundled, Delivered: st.Delivered, Quarantined: st.Quarantined, Conflicts: st.Conflicts, Proposals: st.Proposals, ClockOffset: skew, Records: st.Records,
-					Device: string(d.ID), Role: string(d.Assigned.Role), Profiles: append([]string{}, d.Assigned.Profiles...), Server: d.URL, Running: c.live != nil, Villages: []statusVillage{},
+					Device: string(d.ID), Role: string(d.Assigned.Role), Profiles: append([]string{}, d.Assigned.Profiles...), Server: d.URL, Running: c.live != nil, Protection: way(a.dir), Villages: []statusVillage{},
 				}
 				if d.LastSync > 0 {
 					t := time.UnixMilli(d.LastSync).UTC().Format(time.RFC3339)
@@ -503,6 +506,9 @@ func (c *call) statusCmd() *cobra.Command {
 				}
 				if s.Problem != "" {
 					c.printf("%s\n", s.Problem)
+				}
+				if s.Protection == vault.Unprotected {
+					c.write(c.protection(s.Protection) + "\n")
 				}
 				if st.Missing > 0 {
 					c.write(c.say("这里少了 %d 次已存上的修改：数据从旧备份恢复过，或磁盘出了错（%s 发现）。已送达的会从办公室回来；没送出的请核对最近的录入，重新填写\n",

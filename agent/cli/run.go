@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
+	"zhucun/agent/vault"
 	"zhucun/agent/web"
 	"zhucun/shared/form"
 )
@@ -62,16 +64,11 @@ func (c *call) serve(ctx context.Context, listen string) error {
 	if ip := net.ParseIP(host); err != nil || perr != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return c.usage(c.say("--listen 只能是本机地址和端口，如 127.0.0.1:8450", "--listen is an address of this machine and a port, such as 127.0.0.1:8450"))
 	}
-	s, r, err := c.obtain(ctx, runHeldUp)
-	if errors.Is(err, errRuns) {
-		return c.runs(r)
+	if err := c.there(); err == nil {
+		if r, ok := findRunning(c.data); ok {
+			return c.runs(r)
+		}
 	}
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	clearWayIn(s.Dir())
-	defer clearWayIn(s.Dir())
 	l, err := net.Listen("tcp", listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return c.fail(c.say("地址 %s 已被占用，请用 --listen 换一个端口", "Address %s is in use; choose another port with --listen", listen))
@@ -80,62 +77,155 @@ func (c *call) serve(ctx context.Context, listen string) error {
 		return c.fail(c.say("不能使用地址 %s（%s），请用 --listen 换一个", "Address %s cannot be used (%s); choose another with --listen", listen, err))
 	}
 	defer l.Close()
+	f := c.front(ctx, l)
+	// What is locked is unlocked on the page, where nobody can be asked here.
+	key, err := c.dataKey()
+	if errors.Is(err, vault.ErrLocked) {
+		key, err = f.wait(ctx)
+	}
+	if err == nil && key != nil {
+		c.key = key
+		err = f.run(ctx, stop)
+	}
+	return errors.Join(err, f.end())
+}
+
+// front is the agent as seen from the browser and from commands: a listener that
+// is there before the data is unlocked, and what answers there.
+type front struct {
+	c     *call
+	gate  *web.Gate
+	lock  *lock
+	addr  string
+	token string
+	srv   *http.Server
+	// pages answers browsers, agent commands: both are other ones once the data is
+	// unlocked.
+	pages  atomic.Pointer[http.Handler]
+	agent  atomic.Pointer[agent]
+	served chan error
+	told   bool
+}
+
+func (c *call) front(ctx context.Context, l net.Listener) *front {
+	f := &front{c: c, addr: l.Addr().String(), token: rand.Text(), lock: newLock(c.data), served: make(chan error, 1)}
+	f.gate = web.NewGate(c.data, f.lock, web.Options{Log: c.log})
+	f.agent.Store(&agent{dir: c.data, link: f.link, addr: f.addr})
+	f.answer(f.gate.Wait(c.lang))
+	mux := http.NewServeMux()
+	mux.HandleFunc(commandPath, func(w http.ResponseWriter, r *http.Request) {
+		f.agent.Load().command(w, r, f.token, func(sub *call) { sub.log = c.log })
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { (*f.pages.Load()).ServeHTTP(w, r) })
+	f.srv = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx }}
+	go func() { f.served <- f.srv.Serve(l) }()
+	return f
+}
+
+func (f *front) answer(h http.Handler) { f.pages.Store(&h) }
+
+func (f *front) link() string { return "http://" + f.addr + f.gate.Link() }
+
+// tell says, once, that the agent runs: in run.json and to whoever started it.
+func (f *front) tell(locked bool) error {
+	if f.told {
+		return nil
+	}
+	f.told, f.c.serves = true, true
+	clearWayIn(f.c.data)
+	if err := writeRunning(f.c.data, running{f.addr, f.token}); err != nil {
+		return err
+	}
+	if f.c.json {
+		return f.c.print(map[string]any{"listening": f.addr, "locked": locked})
+	}
+	if locked {
+		f.c.write(f.c.say("已运行，还锁着：%s（用 zhucun-agent open 打开网页，输入口令；Ctrl-C 退出）\n", "Running at %s, still locked (open the page with zhucun-agent open and give the passphrase; Ctrl-C ends)\n", f.addr))
+	} else {
+		f.c.write(f.c.say("已运行：%s（用 zhucun-agent open 打开网页；Ctrl-C 退出）\n", "Running at %s (open the page with zhucun-agent open; Ctrl-C ends)\n", f.addr))
+	}
+	return nil
+}
+
+// wait gives the key once somebody has given the passphrase on the page; nil when
+// ctx ends before.
+func (f *front) wait(ctx context.Context) ([]byte, error) {
+	if err := f.tell(true); err != nil {
+		return nil, err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, nil
+	case err := <-f.served:
+		return nil, err
+	case key := <-f.lock.key:
+		return key, nil
+	}
+}
+
+// run opens the store and works until ctx ends: pages, commands, sync, drop folder.
+func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
+	c := f.c
+	s, r, err := c.obtain(ctx, runHeldUp)
+	if errors.Is(err, errRuns) {
+		return c.runs(r)
+	}
+	if err != nil {
+		return err
+	}
+	defer s.Close()
 	forms := form.Builtin()
 	client := syncclient.New(s, Version, c.log)
-	addr := l.Addr().String()
-	site := web.New(s, syncer{client, s}, web.Options{Log: c.log})
-	a := &agent{store: s, sync: client, forms: forms, addr: addr, link: func() string { return "http://" + addr + site.Link() }}
+	a := &agent{store: s, dir: s.Dir(), sync: client, forms: forms, addr: f.addr, link: f.link}
 	box, err := inbox.New(s, forms, func() form.Lang { return a.lang() }, c.log)
 	if err != nil {
 		return err
 	}
-
-	token := rand.Text()
-	mux := http.NewServeMux()
-	mux.Handle(commandPath, a.commands(token, func(sub *call) { sub.log = c.log }))
-	mux.Handle("/", site.Handler())
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		BaseContext: func(net.Listener) context.Context { return ctx }}
-
+	f.gate.Open()
+	f.answer(web.New(s, syncer{client, s}, web.Options{Log: c.log, Gate: f.gate}).Handler())
+	f.agent.Store(a)
 	var work sync.WaitGroup
+	defer func() {
+		stop()
+		err = errors.Join(err, f.end())
+		work.Wait()
+	}()
 	work.Go(func() { client.Run(ctx) })
 	work.Go(func() {
 		if err := box.Run(ctx); err != nil {
 			c.log.Error("drop folder", "error", err)
 		}
 	})
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
-	if err := writeRunning(c.data, running{addr, token}); err != nil {
-		stop()
-		srv.Close()
-		work.Wait()
+	if err := f.tell(false); err != nil {
 		return err
 	}
-	if c.json {
-		err = c.print(map[string]string{"listening": addr})
-	} else {
-		c.write(c.say("已运行：%s（用 zhucun-agent open 打开网页；Ctrl-C 退出）\n", "Running at %s (open the page with zhucun-agent open; Ctrl-C ends)\n", addr))
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-f.served:
+		return err
 	}
-	if err == nil {
-		select {
-		case <-ctx.Done():
-		case err = <-served:
+}
+
+// end takes the agent's door away, run.json first: no new command comes to a door
+// that closes. It may be called twice.
+func (f *front) end() error {
+	var err error
+	if f.told {
+		f.told = false
+		err = os.Remove(filepath.Join(f.c.data, runFile))
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil
 		}
-	}
-	stop()
-	// run.json goes first: no new command comes to a door that closes.
-	rerr := os.Remove(filepath.Join(c.data, runFile))
-	if errors.Is(rerr, os.ErrNotExist) {
-		rerr = nil
+		defer clearWayIn(f.c.data)
 	}
 	end, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	if serr := srv.Shutdown(end); serr != nil {
-		srv.Close()
+	if f.srv.Shutdown(end) != nil {
+		f.srv.Close()
 	}
-	work.Wait()
-	return errors.Join(err, rerr)
+	return err
 }
 
 // modest makes the agent collect its garbage early: on an old laptop memory is
@@ -206,7 +296,7 @@ func (c *call) openCmd() *cobra.Command {
 			}
 			c.printf("%s\n", link)
 			if !show {
-				browse(c.live.store.Dir(), link)
+				browse(c.live.dir, link)
 			}
 			return nil
 		},

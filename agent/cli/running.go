@@ -158,7 +158,7 @@ func (c *call) openStore(ctx context.Context) (*store.Store, error) {
 		return nil, err
 	}
 	s, err := store.Open(c.data, store.Options{Key: key, Leases: settings()})
-	if err == nil {
+	if err == nil && !c.serves {
 		os.Remove(filepath.Join(c.data, runFile))
 	}
 	return s, err
@@ -284,51 +284,49 @@ func (f frames) Write(b []byte) (int, error) {
 	return len(b), f.flush()
 }
 
-// commands serves the command door of a running agent.
-func (a *agent) commands(token string, log func(*call)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		theirs, ours := req.Header.Get(challengeHeader), rand.Text()
-		if theirs == "" || req.Host != a.addr {
-			http.Error(w, "not for you", http.StatusForbidden)
-			return
-		}
-		w.Header().Set(proofHeader, proof(token, agentSide, theirs))
-		w.Header().Set(challengeHeader, ours)
-		if req.Method != http.MethodPost {
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		control := http.NewResponseController(w)
-		if err := control.EnableFullDuplex(); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-		if control.Flush() != nil {
-			return
-		}
-		control.SetReadDeadline(time.Now().Add(answers))
-		answer := make([]byte, proofSize)
-		if _, err := io.ReadFull(req.Body, answer); err != nil || !same(string(answer), proof(token, commandSide, ours)) {
-			return
-		}
-		control.SetReadDeadline(time.Time{})
-		in := bufio.NewReader(req.Body)
-		var r request
-		if head, err := in.ReadBytes('\n'); err != nil || json.Unmarshal(head, &r) != nil {
-			return
-		}
-		mu := new(sync.Mutex)
-		out := frames{mu, w, control.Flush, frameOut}
-		errs := frames{mu, w, control.Flush, frameErr}
-		c := &call{in: in, out: out, err: errs, lang: r.Lang, cwd: string(r.Cwd), live: a, data: a.store.Dir()}
-		for _, arg := range r.Args {
-			c.args = append(c.args, string(arg))
-		}
-		log(c)
-		code := c.run(req.Context())
-		mu.Lock()
-		defer mu.Unlock()
-		w.Write(binary.BigEndian.AppendUint32([]byte{frameExit}, uint32(code)))
-	})
+// command carries out a command for another process of this user.
+func (a *agent) command(w http.ResponseWriter, req *http.Request, token string, log func(*call)) {
+	theirs, ours := req.Header.Get(challengeHeader), rand.Text()
+	if theirs == "" || req.Host != a.addr {
+		http.Error(w, "not for you", http.StatusForbidden)
+		return
+	}
+	w.Header().Set(proofHeader, proof(token, agentSide, theirs))
+	w.Header().Set(challengeHeader, ours)
+	if req.Method != http.MethodPost {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	control := http.NewResponseController(w)
+	if err := control.EnableFullDuplex(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+	if control.Flush() != nil {
+		return
+	}
+	control.SetReadDeadline(time.Now().Add(answers))
+	answer := make([]byte, proofSize)
+	if _, err := io.ReadFull(req.Body, answer); err != nil || !same(string(answer), proof(token, commandSide, ours)) {
+		return
+	}
+	control.SetReadDeadline(time.Time{})
+	in := bufio.NewReader(req.Body)
+	var r request
+	if head, err := in.ReadBytes('\n'); err != nil || json.Unmarshal(head, &r) != nil {
+		return
+	}
+	mu := new(sync.Mutex)
+	out := frames{mu, w, control.Flush, frameOut}
+	errs := frames{mu, w, control.Flush, frameErr}
+	c := &call{in: in, out: out, err: errs, lang: r.Lang, cwd: string(r.Cwd), live: a, data: a.dir}
+	for _, arg := range r.Args {
+		c.args = append(c.args, string(arg))
+	}
+	log(c)
+	code := c.run(req.Context())
+	mu.Lock()
+	defer mu.Unlock()
+	w.Write(binary.BigEndian.AppendUint32([]byte{frameExit}, uint32(code)))
 }

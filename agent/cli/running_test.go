@@ -155,7 +155,9 @@ func commandDoor(t *testing.T) running {
 	srv := httptest.NewUnstartedServer(nil)
 	r := running{srv.Listener.Addr().String(), "the-token"}
 	a.addr = r.Addr
-	srv.Config.Handler = a.commands(r.Token, func(c *call) { c.log = slog.New(slog.DiscardHandler) })
+	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		a.command(w, req, r.Token, func(c *call) { c.log = slog.New(slog.DiscardHandler) })
+	})
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return r

@@ -10,6 +10,7 @@ import (
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
 	"zhucun/agent/vault"
+	"zhucun/shared/escrow"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -28,6 +29,10 @@ func sentence(err error, lang form.Lang) string {
 		}.In(lang)
 	case errors.Is(err, vault.ErrWrong):
 		return form.Label{Zh: "口令不对，请再试一次。忘了口令，请向办公室要恢复码", En: "That is not the passphrase; try again. If it is forgotten, ask the office for a recovery code"}.In(lang)
+	case errors.Is(err, escrow.ErrCode):
+		return form.Label{Zh: "恢复码不对，或没有抄全。请办公室再念一遍", En: "This is not a recovery code, or part of it is wrong. Have the office read it out again"}.In(lang)
+	case errors.Is(err, errOther):
+		return form.Label{Zh: "这个恢复码是另一台电脑的。请把本机编号（数据文件夹或网页上有）告诉办公室，再要一个", En: "This recovery code is another laptop's. Tell the office this laptop's id, and ask for its code"}.In(lang)
 	case errors.Is(err, vault.ErrShort):
 		return fmt.Sprintf(form.Label{Zh: "口令至少要 %d 个字，请换一个长些的", En: "A passphrase has at least %d characters; choose a longer one"}.In(lang), vault.MinPassphrase)
 	case errors.Is(err, vault.ErrLost):

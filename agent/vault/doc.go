@@ -19,7 +19,7 @@
 //	id      22 characters, drawn with the key: names it in the keyring and in the
 //	        folder of settings. (Not the device's: the store is sealed before there is
 //	        one, so that nothing ever lies in it plain.)
-//	way     "keyring", "passphrase" or "file"
+//	way     "keyring", "passphrase" or "unprotected", which is a file
 //	salt, passes, memory, lanes, box
 //	        of a passphrase: Argon2id's salt (16 bytes) and parameters (memory in KiB),
 //	        and the key in XChaCha20-Poly1305 under what comes of it: nonce and box

@@ -25,9 +25,9 @@ type Way string
 
 // The ways.
 const (
-	Keyring    Way = "keyring"
-	Passphrase Way = "passphrase"
-	File       Way = "file" // whoever is this user, or has his disk, has the key
+	Keyring     Way = "keyring"
+	Passphrase  Way = "passphrase"
+	Unprotected Way = "unprotected" // a file: whoever is this user, or has his disk, has the key
 )
 
 var (
@@ -183,7 +183,7 @@ func (v *Vault) Key(passphrase []byte) ([]byte, error) {
 		if key, err = keyringGet(v.note.ID); err != nil {
 			return nil, fmt.Errorf("%w: keyring: %w", ErrLost, err)
 		}
-	case File:
+	case Unprotected:
 		raw, err := os.ReadFile(v.keyFile())
 		if err == nil {
 			key, err = base64.StdEncoding.DecodeString(string(bytes.TrimSpace(raw)))
@@ -220,7 +220,7 @@ func (v *Vault) SetPassphrase(key, passphrase []byte) error {
 	case keyringSet(n.ID, key) == nil:
 		n.Way = Keyring
 	default:
-		n.Way, err = File, v.writeKey(key)
+		n.Way, err = Unprotected, v.writeKey(key)
 	}
 	if err != nil {
 		return err
@@ -231,7 +231,7 @@ func (v *Vault) SetPassphrase(key, passphrase []byte) error {
 	if err := v.write(n); err != nil {
 		return err
 	}
-	if old.Way == File && n.Way != File {
+	if old.Way == Unprotected && n.Way != Unprotected {
 		// What it held may stay on the disk until something is written over it.
 		if err := os.Remove(v.keyFile()); !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -35,7 +35,7 @@ func TestWays(t *testing.T) {
 		passphrase []byte
 		want       Way
 	}{
-		{"nothing but a disk", false, nil, File},
+		{"nothing but a disk", false, nil, Unprotected},
 		{"a keyring", true, nil, Keyring},
 		{"a passphrase", false, word, Passphrase},
 		{"a passphrase beside a keyring", true, word, Passphrase},
@@ -56,7 +56,7 @@ func TestWays(t *testing.T) {
 				t.Errorf("key %x, %v; drawn was %x", got, err, key)
 			}
 			within(t, dir, key, false)
-			if tt.want != File {
+			if tt.want != Unprotected {
 				within(t, settings, key, false)
 			}
 		})
@@ -118,7 +118,7 @@ func TestChange(t *testing.T) {
 	if got, err := v.Key(other); err != nil || !bytes.Equal(got, key) {
 		t.Errorf("after two refusals: %x, %v", got, err)
 	}
-	if err := v.SetPassphrase(key, nil); err != nil || v.Way() != File {
+	if err := v.SetPassphrase(key, nil); err != nil || v.Way() != Unprotected {
 		t.Fatalf("back to a file: %s, %v", v.Way(), err)
 	}
 	if got, err := v.Key(nil); err != nil || !bytes.Equal(got, key) {

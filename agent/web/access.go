@@ -18,6 +18,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/a-h/templ"
+
+	"zhucun/shared/form"
 )
 
 // LinkLife is how long a link works once it was made.
@@ -56,6 +60,11 @@ type session struct {
 	Hash string    `json:"hash"` // hex of SHA-256 of the secret
 	Used time.Time `json:"used"` // to within a day
 	used time.Duration
+	// seen is when the last request came, by the wall: the time since the start
+	// stands still while a laptop sleeps. Zero for one of an earlier run.
+	seen time.Time
+	// open tells that whoever has it gave the passphrase, and was not away since.
+	open bool
 }
 
 // doorsFile is what lies in the data folder.
@@ -128,7 +137,7 @@ func (d *doors) enter(k string) (string, error) {
 	l.used = true
 	d.links[hashOf(k)] = l
 	s := secret()
-	d.sessions = append(d.sessions, session{Hash: hashOf(s), Used: d.wall(), used: now})
+	d.sessions = append(d.sessions, session{Hash: hashOf(s), Used: d.wall(), used: now, seen: d.wall()})
 	slices.SortStableFunc(d.sessions, func(a, b session) int { return cmp.Compare(a.used, b.used) })
 	if n := len(d.sessions) - maxSessions; n > 0 {
 		d.sessions = d.sessions[n:]
@@ -151,22 +160,32 @@ func (d *doors) write() error {
 	return os.Rename(tmp, d.file)
 }
 
+// find gives the session of that secret, nil when there is none.
+func (d *doors) find(secret string) *session {
+	if secret == "" {
+		return nil
+	}
+	h := []byte(hashOf(secret))
+	i := slices.IndexFunc(d.sessions, func(s session) bool { return hmac.Equal([]byte(s.Hash), h) })
+	if i < 0 || d.uptime()-d.sessions[i].used > sessionLife {
+		return nil
+	}
+	return &d.sessions[i]
+}
+
 // in tells whether secret is that of an open session, and notes that it was
 // used.
 func (d *doors) in(secret string) bool {
-	if secret == "" {
-		return false
-	}
-	h := []byte(hashOf(secret))
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i := slices.IndexFunc(d.sessions, func(s session) bool { return hmac.Equal([]byte(s.Hash), h) })
-	now := d.uptime()
-	if i < 0 || now-d.sessions[i].used > sessionLife {
+	s, now := d.find(secret), d.uptime()
+	if s == nil {
 		return false
 	}
-	s := &d.sessions[i]
-	s.used = now
+	if away := max(now-s.used, d.wall().Sub(s.seen)); away > idleLock {
+		s.open = false
+	}
+	s.used, s.seen = now, d.wall()
 	if since := d.wall().Sub(s.Used); since > 24*time.Hour || since < -24*time.Hour {
 		s.Used = d.wall()
 		d.write() // one that fails costs a link after the next restart, no more
@@ -220,9 +239,9 @@ func here(r *http.Request) bool {
 
 // inside tells the paths of the pages. It takes the same time for every path:
 // nobody is to find out this one by trying.
-func (w *Site) inside(path string) bool {
-	n := len(w.root) + 1
-	return len(path) >= n && hmac.Equal([]byte(path[:n]), []byte(w.root+"/"))
+func (g *Gate) inside(path string) bool {
+	n := len(g.root) + 1
+	return len(path) >= n && hmac.Equal([]byte(path[:n]), []byte(g.root+"/"))
 }
 
 func cookieName(r *http.Request) string {
@@ -241,8 +260,9 @@ func sessionOf(r *http.Request) string {
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // guard lets a request through to next that comes to this address, from a
-// session, and, where it changes something, from one of the session's pages.
-func (w *Site) guard(next http.Handler) http.Handler {
+// session that is not locked, and, where it changes something, from one of the
+// session's pages. lang is the language of what it says itself.
+func (g *Gate) guard(next http.Handler, lang func() form.Lang) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		h := rw.Header()
@@ -257,33 +277,37 @@ func (w *Site) guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		switch {
 		case !here(r):
-			w.door(rw, r, http.StatusMisdirectedRequest, "door.host", "door.host.next")
+			g.door(rw, r, lang, http.StatusMisdirectedRequest, "door.host", "door.host.next")
 		case r.URL.Path == "/open":
-			w.open(rw, r)
-		case w.inside(r.URL.Path) && !w.doors.in(sessionOf(r)) && r.Method == http.MethodPost && cross.Check(r) == nil:
+			g.open(rw, r, lang)
+		case g.inside(r.URL.Path) && !g.doors.in(sessionOf(r)) && r.Method == http.MethodPost && cross.Check(r) == nil:
 			// What somebody filled in is on its way: it stays on the page that is shown
 			// instead, to be sent again.
 			r.Body = http.MaxBytesReader(rw, r.Body, maxBody)
 			if err := r.ParseForm(); err != nil {
-				w.door(rw, r, http.StatusBadRequest, "door.body", "door.body.next")
+				g.door(rw, r, lang, http.StatusBadRequest, "door.body", "door.body.next")
 				return
 			}
-			w.door(rw, r, http.StatusForbidden, "door.closed", "door.again")
-		case !w.inside(r.URL.Path), !w.doors.in(sessionOf(r)):
-			w.door(rw, r, http.StatusForbidden, "door.closed", "door.closed.next")
+			g.door(rw, r, lang, http.StatusForbidden, "door.closed", "door.again")
+		case !g.inside(r.URL.Path), !g.doors.in(sessionOf(r)):
+			g.door(rw, r, lang, http.StatusForbidden, "door.closed", "door.closed.next")
 		case cross.Check(r) != nil:
-			w.door(rw, r, http.StatusForbidden, "door.cross", "door.cross.next")
+			g.door(rw, r, lang, http.StatusForbidden, "door.cross", "door.cross.next")
 		default:
 			if r.Method != http.MethodGet && r.Method != http.MethodHead {
 				r.Body = http.MaxBytesReader(rw, r.Body, maxBody)
 				if err := r.ParseForm(); err != nil {
-					w.door(rw, r, http.StatusBadRequest, "door.body", "door.body.next")
+					g.door(rw, r, lang, http.StatusBadRequest, "door.body", "door.body.next")
 					return
 				}
-				if !hmac.Equal([]byte(r.PostForm.Get("_token")), []byte(w.doors.token())) {
-					w.door(rw, r, http.StatusForbidden, "door.cross", "door.cross.next")
+				if !hmac.Equal([]byte(r.PostForm.Get("_token")), []byte(g.doors.token())) {
+					g.door(rw, r, lang, http.StatusForbidden, "door.cross", "door.cross.next")
 					return
 				}
+			}
+			if g.locked(r) {
+				g.atLock(rw, r, lang)
+				return
 			}
 			next.ServeHTTP(rw, r)
 		}
@@ -293,45 +317,47 @@ func (w *Site) guard(next http.Handler) http.Handler {
 // open uses up a link. It answers with a page that leads on, not with a
 // redirect: where the link was clicked in another program's page the browser
 // would not send the new cookie along.
-func (w *Site) open(rw http.ResponseWriter, r *http.Request) {
+func (g *Gate) open(rw http.ResponseWriter, r *http.Request, lang func() form.Lang) {
 	if r.Method != http.MethodGet {
-		w.door(rw, r, http.StatusMethodNotAllowed, "door.link", "door.link.next")
+		g.door(rw, r, lang, http.StatusMethodNotAllowed, "door.link", "door.link.next")
 		return
 	}
-	s, err := w.doors.enter(r.URL.Query().Get("k"))
+	s, err := g.doors.enter(r.URL.Query().Get("k"))
 	switch {
 	case errors.Is(err, errUsed):
-		w.opt.Log.Warn("a link to the pages was used twice")
-		w.door(rw, r, http.StatusForbidden, "door.used", "door.used.next")
+		g.log.Warn("a link to the pages was used twice")
+		g.door(rw, r, lang, http.StatusForbidden, "door.used", "door.used.next")
 	case errors.Is(err, errLink):
-		w.door(rw, r, http.StatusForbidden, "door.link", "door.link.next")
+		g.door(rw, r, lang, http.StatusForbidden, "door.link", "door.link.next")
 	case err != nil:
-		w.opt.Log.Error("session not kept", "error", err)
-		w.door(rw, r, http.StatusInternalServerError, "error.failed", "error.failed.next")
+		g.log.Error("session not kept", "error", err)
+		g.door(rw, r, lang, http.StatusInternalServerError, "error.failed", "error.failed.next")
 	default:
 		// Without an age: a browser counts that by a clock that may be set right
 		// meanwhile. How long the session lives is for the doors to say.
-		http.SetCookie(rw, &http.Cookie{Name: cookieName(r), Value: s, Path: w.root + "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-		rw.Header().Set("Refresh", "0; url="+w.root+"/")
-		w.door(rw, r, http.StatusOK, "door.open", "")
+		http.SetCookie(rw, &http.Cookie{Name: cookieName(r), Value: s, Path: g.root + "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		rw.Header().Set("Refresh", "0; url="+g.root+"/")
+		g.door(rw, r, lang, http.StatusOK, "door.open", "")
 	}
 }
 
 // door writes a page for somebody who is not in: nothing of the store is on it
 // but the language.
-func (w *Site) door(rw http.ResponseWriter, r *http.Request, status int, what, next string) {
-	p := &page{site: w, r: r}
-	if d, err := w.store.Device(); err == nil {
-		p.lang = language(d.Language)
-	}
+func (g *Gate) door(rw http.ResponseWriter, r *http.Request, lang func() form.Lang, status int, what, next string) {
+	p := &page{site: &Site{Gate: g}, r: r, lang: lang()}
+	g.write(rw, r, status, doorPage(p, what, next))
+}
+
+// write writes a page that stands alone.
+func (g *Gate) write(rw http.ResponseWriter, r *http.Request, status int, body templ.Component) {
 	h := sha256.Sum256([]byte(doorStyle))
 	rw.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(h[:])+"'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.WriteHeader(status)
-	if err := doorPage(p, what, next).Render(r.Context(), rw); err != nil && r.Context().Err() == nil {
-		w.opt.Log.Error("page not written", "path", r.URL.Path, "error", err)
+	if err := body.Render(r.Context(), rw); err != nil && r.Context().Err() == nil {
+		g.log.Error("page not written", "path", r.URL.Path, "error", err)
 	}
 }
 
 // doorStyle is the style of the page at the door, which may not load any.
-const doorStyle = `body{margin:12vh auto;max-width:34rem;padding:0 1.25rem;font:1.125rem/1.8 "PingFang SC","Microsoft YaHei","Noto Sans CJK SC","Noto Sans SC",sans-serif;color:#1f1d18;background:#fbfaf6}h1{font-size:1.5rem;border-top:4px solid #1d5b4b;padding-top:1.5rem}a{color:#1d5b4b}`
+const doorStyle = `body{margin:12vh auto;max-width:34rem;padding:0 1.25rem;font:1.125rem/1.8 "PingFang SC","Microsoft YaHei","Noto Sans CJK SC","Noto Sans SC",sans-serif;color:#1f1d18;background:#fbfaf6}h1{font-size:1.5rem;border-top:4px solid #1d5b4b;padding-top:1.5rem}a{color:#1d5b4b}form{margin:1.5rem 0}label{display:block;margin-top:.75rem}input:not([type=hidden]){display:block;box-sizing:border-box;width:100%;max-width:24rem;padding:.6rem .75rem;font:inherit;border:1px solid #8b8676;border-radius:4px;background:#fff}button{margin-top:1rem;padding:.5rem 1.5rem;font:inherit;border:0;border-radius:4px;color:#fff;background:#1d5b4b;cursor:pointer}summary{margin-top:3rem;color:#1d5b4b;cursor:pointer}.bad{color:#a1260d}`

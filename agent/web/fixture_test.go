@@ -243,12 +243,17 @@ func (f *fixture) serve() {
 	go f.server.Serve(l)
 	f.t.Cleanup(f.stop)
 	if f.client == nil {
-		jar, err := cookiejar.New(nil)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		f.client = &http.Client{Jar: jar}
+		f.client = &http.Client{Jar: newJar(f.t)}
 	}
+}
+
+func newJar(t testing.TB) http.CookieJar {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jar
 }
 
 // stop is the end of the agent, without warning for its pages.

@@ -42,6 +42,8 @@ type Options struct {
 	// people read goes by the store's corrected one.
 	Clock   func() time.Time
 	Version string
+	// Gate is who may come in; nil makes one of the store's folder, without a lock.
+	Gate *Gate
 }
 
 // Site serves the pages over one store.
@@ -50,8 +52,7 @@ type Site struct {
 	sync  Syncer
 	opt   Options
 	forms *form.Set
-	doors *doors
-	root  string // the path under which all pages but /open are
+	*Gate
 	cache *cache
 	mux   *http.ServeMux
 	// saving lets one save of a form pass at a time, so that a second click finds
@@ -71,8 +72,10 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
-	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, doors: newDoors(s.Dir(), opt.Clock), mux: http.NewServeMux(), ended: map[string]ended{}}
-	w.root = w.doors.root()
+	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, Gate: opt.Gate, mux: http.NewServeMux(), ended: map[string]ended{}}
+	if w.Gate == nil {
+		w.Gate = NewGate(s.Dir(), nil, opt)
+	}
 	w.cache = newCache(s, opt.Forms)
 	w.routes()
 	return w
@@ -80,11 +83,16 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 
 // Handler serves everything. It must be served by an http.Server, which tells
 // it the address that listens.
-func (w *Site) Handler() http.Handler { return w.guard(http.StripPrefix(w.root, w.mux)) }
+func (w *Site) Handler() http.Handler { return w.guard(http.StripPrefix(w.root, w.mux), w.spoken) }
 
-// Link gives the path and query of a link that opens the pages once, within
-// ten minutes.
-func (w *Site) Link() string { return "/open?k=" + w.doors.mint() }
+// spoken is the language that was chosen on the pages.
+func (w *Site) spoken() form.Lang {
+	d, err := w.store.Device()
+	if err != nil {
+		return form.Zh
+	}
+	return language(d.Language)
+}
 
 func (w *Site) routes() {
 	for pattern, h := range map[string]handler{
@@ -107,6 +115,8 @@ func (w *Site) routes() {
 		"POST /sync":                   w.syncNow,
 		"GET /me":                      w.me,
 		"POST /me":                     w.setMe,
+		"GET /lock":                    w.lockPage,
+		"POST /lock":                   w.setLock,
 		"/":                            w.nowhere,
 	} {
 		w.mux.HandleFunc(pattern, w.serve(h))

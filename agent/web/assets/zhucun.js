@@ -56,7 +56,7 @@
         if (k) took(k);
         return true;
       }).catch(function (err) {
-        say("bad", (saving ? kept.dataset.unsaved : "") + (err.message === "403" ? kept.dataset.closed : kept.dataset.failed));
+        say("bad", (saving ? kept.dataset.unsaved : "") + (err.message === "423" ? kept.dataset.locked : err.message === "403" ? kept.dataset.closed : kept.dataset.failed));
         timer = setTimeout(keep, 5 * pause);
         return false;
       }).then(function (ok) {

@@ -1,0 +1,196 @@
+package web
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"zhucun/agent/vault"
+	"zhucun/shared/escrow"
+	"zhucun/shared/form"
+)
+
+// idleLock is how long a page may lie unused before it asks for the passphrase,
+// where there is one.
+const idleLock = 15 * time.Minute
+
+// Lock is what the data is locked by. Way tells what unlocks it. Unlock checks a
+// passphrase: vault.ErrWrong when it is another. Set makes fresh the passphrase,
+// none where it is empty; old is the one until then, where there is one:
+// vault.ErrWrong, vault.ErrShort. Recover does so by the office's recovery code:
+// escrow.ErrCode, vault.ErrWrong where the code is another laptop's,
+// vault.ErrShort.
+type Lock interface {
+	Way() vault.Way
+	Unlock(passphrase []byte) error
+	Set(old, fresh []byte) error
+	Recover(code string, fresh []byte) error
+}
+
+// Gate is who may come in: sessions, and the lock.
+type Gate struct {
+	doors *doors
+	root  string // the path under which all pages but /open are
+	lock  Lock   // nil where there is none
+	log   *slog.Logger
+	// waiting tells that the data is still locked, for everybody.
+	waiting atomic.Bool
+}
+
+// NewGate makes the gate of a data folder. lock may be nil.
+func NewGate(dir string, lock Lock, opt Options) *Gate {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Clock == nil {
+		opt.Clock = time.Now
+	}
+	d := newDoors(dir, opt.Clock)
+	return &Gate{doors: d, root: d.root(), lock: lock, log: opt.Log}
+}
+
+// Link gives the path and query of a link that opens the pages once, within ten
+// minutes.
+func (g *Gate) Link() string { return "/open?k=" + g.doors.mint() }
+
+// Wait serves what there is before the data is unlocked: the door, and the lock.
+// Open ends that.
+func (g *Gate) Wait(lang form.Lang) http.Handler {
+	g.waiting.Store(true)
+	spoken := func() form.Lang { return lang }
+	return g.guard(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Refresh", "1")
+		g.door(rw, r, spoken, http.StatusOK, "lock.opening", "lock.opening.next")
+	}), spoken)
+}
+
+// Open lets in those who gave the passphrase.
+func (g *Gate) Open() { g.waiting.Store(false) }
+
+// locked tells whether whoever asks must give the passphrase first.
+func (g *Gate) locked(r *http.Request) bool {
+	if g.lock == nil || g.doors.isOpen(sessionOf(r)) {
+		return false
+	}
+	if g.waiting.Load() || g.lock.Way() == vault.Passphrase {
+		return true
+	}
+	g.doors.unlock(sessionOf(r))
+	return false
+}
+
+// isOpen tells whether a session needs no passphrase now.
+func (d *doors) isOpen(secret string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.find(secret)
+	return s != nil && s.open
+}
+
+// unlock opens a session.
+func (d *doors) unlock(secret string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.find(secret); s != nil {
+		s.open = true
+	}
+}
+
+// atLock answers whoever must give the passphrase first. What somebody filled in
+// is on its way stays on the page that is shown instead.
+func (g *Gate) atLock(rw http.ResponseWriter, r *http.Request, lang func() form.Lang) {
+	p := &page{site: &Site{Gate: g}, r: r, lang: lang(), token: g.doors.token()}
+	back := backTo(cmp.Or(r.PostForm.Get("back"), strings.TrimPrefix(r.URL.RequestURI(), g.root)))
+	var err error
+	switch {
+	case r.Method != http.MethodPost:
+	case r.URL.Path == g.root+"/unlock":
+		err = g.lock.Unlock([]byte(r.PostForm.Get("passphrase")))
+	case r.URL.Path == g.root+"/recover":
+		if fresh := r.PostForm.Get("fresh"); fresh == "" || fresh != r.PostForm.Get("again") {
+			err = errTwice
+		} else {
+			err = g.lock.Recover(r.PostForm.Get("code"), []byte(fresh))
+		}
+	default:
+		g.write(rw, r, http.StatusLocked, doorPage(p, "lock.title", "lock.resend"))
+		return
+	}
+	if r.Method == http.MethodPost && err == nil {
+		g.doors.unlock(sessionOf(r))
+		if strings.HasPrefix(back, "/unlock") || strings.HasPrefix(back, "/recover") {
+			back = "/"
+		}
+		http.Redirect(rw, r, g.root+back, http.StatusSeeOther)
+		return
+	}
+	if err != nil {
+		g.log.Warn("not unlocked", "error", err)
+	}
+	g.write(rw, r, http.StatusLocked, unlockPage(p, back, lockFault(err)))
+}
+
+// errTwice says that a new passphrase was not given twice alike.
+var errTwice = errors.New("the new passphrase was not typed twice alike")
+
+// lockFault gives the text that says what was wrong; "" for nothing.
+func lockFault(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, errTwice):
+		return "lock.twice"
+	case errors.Is(err, vault.ErrShort):
+		return "lock.short"
+	case errors.Is(err, escrow.ErrCode):
+		return "lock.code"
+	case errors.Is(err, vault.ErrWrong), errors.Is(err, vault.ErrLocked):
+		return "lock.wrong"
+	}
+	return "lock.failed"
+}
+
+// bare tells that nothing but the system's own rights keeps the data from others.
+func (p *page) bare() bool { return p.site.lock != nil && p.site.lock.Way() == vault.Unprotected }
+
+// lockView is the page of the lock.
+type lockView struct {
+	way   vault.Way
+	done  bool
+	wrong string // what was wrong, an id of texts
+}
+
+func (w *Site) lockPage(p *page) (reply, error) {
+	p.title, p.at = p.T("lock.page"), "me"
+	if w.lock == nil {
+		return reply{}, errNowhere
+	}
+	return show(lockPage(p, &lockView{way: w.lock.Way(), done: p.r.URL.Query().Get("done") != ""}))
+}
+
+// setLock sets the passphrase, or does without one.
+func (w *Site) setLock(p *page) (reply, error) {
+	if w.lock == nil {
+		return reply{}, errNowhere
+	}
+	body := p.r.PostForm
+	fresh, err := body.Get("fresh"), error(nil)
+	switch {
+	case body.Get("do") == "remove":
+		err = w.lock.Set([]byte(body.Get("old")), nil)
+	case fresh == "" || fresh != body.Get("again"):
+		err = errTwice
+	default:
+		err = w.lock.Set([]byte(body.Get("old")), []byte(fresh))
+	}
+	if err == nil {
+		w.doors.unlock(sessionOf(p.r))
+		return goTo("/lock?done=1")
+	}
+	p.title, p.at = p.T("lock.page"), "me"
+	return reply{status: http.StatusUnprocessableEntity, body: lockPage(p, &lockView{way: w.lock.Way(), wrong: lockFault(err)})}, nil
+}
