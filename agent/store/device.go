@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"zhucun/shared/clock"
+	"zhucun/shared/escrow"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -31,6 +32,8 @@ type Device struct {
 	LastSync int64           `cbor:"9,keyasint"` // ms since 1970, the server's time
 	Language string          `cbor:"10,keyasint"`
 	Bundles  uint64          `cbor:"11,keyasint,omitempty"` // how many it has made
+	// Escrowed is the life of the server's data in which it keeps the data key.
+	Escrowed wire.Epoch `cbor:"12,keyasint,omitempty"`
 }
 
 // Enrolled tells whether the laptop belongs to a server.
@@ -127,6 +130,36 @@ func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, 
 		return s.putSealed(t.Bucket(bucketMeta), deviceAt, keyDevice, p)
 	})
 	return d, err
+}
+
+// EscrowDue tells whether the server has yet to be handed the data key: it never
+// was, or has begun anew from a backup since.
+func (s *Store) EscrowDue() (due bool, err error) {
+	err = s.view(func(t *tx) error {
+		d, err := t.dev()
+		if err != nil || !d.Enrolled() {
+			return err
+		}
+		due = d.Escrowed == wire.Epoch{}
+		for _, code := range t.villageCodes() {
+			v, err := t.village(code)
+			if err != nil {
+				return err
+			}
+			due = due || v.place.Epoch != wire.Epoch{} && v.place.Epoch != d.Escrowed
+		}
+		return nil
+	})
+	return due, err
+}
+
+// Escrow gives the data key as the server alone can open it.
+func (s *Store) Escrow() (sealed []byte, err error) {
+	d, err := s.Device()
+	if err != nil {
+		return nil, err
+	}
+	return escrow.Seal(s.opt.Key, d.ID, d.Server)
 }
 
 // Clock gives the clock's reading and its runs for a sync that leaves now.

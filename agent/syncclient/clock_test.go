@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestSlowLine(t *testing.T) {
 				return slow{conn, &now}, err
 			}
 			// Asked behind the client's own.
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotFirstResponseByte: func() { close(began) }})
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotFirstResponseByte: sync.OnceFunc(func() { close(began) })})
 			if path == wire.EnrolPath {
 				code := identity.Code{URL: srv.URL, Pin: identity.PinOf(serverKey.Public().(ed25519.PublicKey))}
 				_, err = c.Enrol(ctx, code.String())

@@ -65,5 +65,38 @@ func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
 	if err != nil {
 		return d, err
 	}
-	return d, c.measure(ctx, answer.Time, at)
+	if err := c.measure(ctx, answer.Time, at); err != nil {
+		return d, err
+	}
+	// One that does not come through goes with a later sync.
+	c.handIn(ctx, &r)
+	return d, nil
+}
+
+// handIn gives the server the key of the data, sealed to it, where it has yet to
+// have it.
+func (c *Client) handIn(ctx context.Context, r *Report) {
+	err := func() error {
+		due, err := c.store.EscrowDue()
+		if err != nil || !due {
+			return err
+		}
+		sealed, err := c.store.Escrow()
+		if err != nil {
+			return err
+		}
+		d, err := c.store.Device()
+		if err != nil {
+			return err
+		}
+		answer := new(wire.Escrowed)
+		if _, err := c.post(ctx, d, wire.EscrowPath, &wire.Escrow{Version: wire.Version, Sealed: sealed}, answer, r); err != nil {
+			return err
+		}
+		_, err = c.store.SetDevice(ctx, func(d *store.Device) { d.Escrowed = answer.Epoch })
+		return err
+	}()
+	if err != nil {
+		c.log.Warn("the key of the data was not handed in", "error", err)
+	}
 }

@@ -228,6 +228,9 @@ func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 		// Other people's work does not wait until one's own is in order.
 		err = errors.Join(err, c.deliver(ctx, &r))
 	}
+	if err == nil {
+		c.handIn(ctx, &r)
+	}
 	r.BytesUp, r.BytesDown = c.count.read()
 	if st, serr := c.store.Status(); serr == nil {
 		r.Pending = st.Pending

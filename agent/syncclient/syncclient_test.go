@@ -37,8 +37,12 @@ func enrol(url string) func(*store.Device) {
 	return func(d *store.Device) {
 		d.ID, d.Token, d.URL, d.Server = "device", "token", url, serverKey.Public().(ed25519.PublicKey)
 		d.Assigned = wire.Assignment{Serial: 1, Villages: []wire.Village{{Code: village}}, Role: identity.TeamMember, Profiles: []string{"王"}}
+		d.Escrowed = epoch
 	}
 }
+
+// epoch is that of the servers of these tests.
+var epoch = wire.Epoch{1}
 
 // laptop is a client with a store that is enrolled at url.
 func laptop(t *testing.T, url string) (*Client, *store.Store) {
@@ -75,7 +79,7 @@ func acknowledge(t *testing.T, s *store.Store, m *wire.Sync) *wire.Synced {
 	}
 	a := &wire.Synced{Version: wire.Version, Time: time.Now().UnixMilli()}
 	for _, p := range m.Villages {
-		pull := wire.Pull{Village: p.Village, Epoch: wire.Epoch{1}, Cursor: p.Cursor + 1, From: p.Cursor}
+		pull := wire.Pull{Village: p.Village, Epoch: epoch, Cursor: p.Cursor + 1, From: p.Cursor}
 		if p.Epoch != pull.Epoch {
 			pull.From = 0
 		}

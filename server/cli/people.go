@@ -151,7 +151,35 @@ func (c *call) deviceCommand() *cobra.Command {
 				d, err := s.access.Assign(ctx, identity.Device(args[0]), villages)
 				return c.changed(d, err, "已改派 %s（%s）", "Assigned %s (%s)")
 			})
-		}))
+		}),
+		c.recoverCommand())
+	return cmd
+}
+
+func (c *call) recoverCommand() *cobra.Command {
+	var reason string
+	cmd := c.command("recover ID --reason R", "口令忘了时，给出一台电脑的恢复码", "give the recovery code of a laptop whose passphrase was forgotten", 1, 1, func(ctx context.Context, args []string) error {
+		if strings.TrimSpace(reason) == "" {
+			return c.usage("要用 --reason 写明理由", "The reason is needed, as --reason")
+		}
+		return c.with(ctx, func(s *server) error {
+			code, err := s.access.Recover(ctx, firstLogin, identity.Device(args[0]), strings.TrimSpace(reason))
+			switch {
+			case errors.Is(err, access.ErrNoEscrow):
+				return c.fail("这台电脑还没有交来它的钥匙；它下次同步时会自己交来", "This laptop has not handed in its key yet; it does so by itself with its next sync")
+			case errors.Is(err, store.ErrNotFound):
+				return c.fail("没有这个编号的电脑；用 device list 查看", "There is no laptop of that id; device list shows them")
+			case err != nil:
+				return err
+			case c.json:
+				return c.print(map[string]string{"id": args[0], "code": code})
+			}
+			c.tell("恢复码：%s", "Recovery code: %s", code)
+			c.tell("先确认对方是谁，再念给他听；他在锁定的网页上点“忘了口令”，或运行 zhucun-agent passphrase recover 恢复码。谁有这个码，谁就能打开那台电脑里的内容", "Make sure of who asks before you read it out. It goes into the locked page under \"Forgotten?\", or after zhucun-agent passphrase recover. Whoever has it can open what is on that laptop")
+			return nil
+		})
+	})
+	cmd.Flags().StringVar(&reason, "reason", "", c.say("理由，会留下记录", "the reason; it is noted in the audit"))
 	return cmd
 }
 

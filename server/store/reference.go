@@ -183,6 +183,26 @@ func found(err error) error {
 	return err
 }
 
+// SetEscrow keeps the key of a device's data, sealed. ErrNotFound.
+func (s *Store) SetEscrow(ctx context.Context, id identity.Device, sealed []byte) error {
+	return s.change(ctx, func(t *tx) error {
+		n, err := t.affect(`UPDATE device SET escrow = $2 WHERE device_id = $1`, id, sealed)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
+}
+
+// Escrow gives what SetEscrow kept. ErrNotFound where that is nothing.
+func (s *Store) Escrow(ctx context.Context, id identity.Device) ([]byte, error) {
+	var sealed []byte
+	err := s.look(ctx, func(t *tx) error {
+		return t.row(`SELECT escrow FROM device WHERE device_id = $1 AND escrow IS NOT NULL`, id).Scan(&sealed)
+	})
+	return sealed, found(err)
+}
+
 // Devices lists all devices in the order in which they were enrolled.
 func (s *Store) Devices(ctx context.Context) ([]Device, error) {
 	var list []Device

@@ -18,6 +18,7 @@ import (
 	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/shared/clock"
+	"zhucun/shared/escrow"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -58,7 +59,8 @@ const (
 	idle = 3 * time.Minute
 )
 
-// Handler answers wire.EnrolPath, wire.SyncPath and wire.BundlePath.
+// Handler answers wire.EnrolPath, wire.SyncPath, wire.BundlePath and
+// wire.EscrowPath.
 type Handler struct {
 	store    *store.Store
 	access   *access.Access
@@ -99,7 +101,7 @@ func single(h http.Handler) http.Handler {
 			w.Header().Set("Connection", "close")
 		}
 		// The agents' door says it in a way that agents understand.
-		if len(r.TransferEncoding) > 0 && r.URL.Path != wire.EnrolPath && r.URL.Path != wire.SyncPath {
+		if len(r.TransferEncoding) > 0 && r.URL.Path != wire.EnrolPath && r.URL.Path != wire.SyncPath && r.URL.Path != wire.EscrowPath {
 			http.Error(w, lengthNeeded, http.StatusLengthRequired)
 			return
 		}
@@ -180,6 +182,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 		return h.sync(w, r, arrived)
 	case wire.BundlePath:
 		return h.carried(w, r, arrived)
+	case wire.EscrowPath:
+		return h.escrow(w, r)
 	}
 	return nil, refuse(http.StatusNotFound, wire.FaultMessage, "nothing is here")
 }
@@ -280,6 +284,44 @@ func (h *Handler) enrol(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, refuse(http.StatusForbidden, wire.FaultCode, err.Error())
 	}
 	return &answer, err
+}
+
+// escrow keeps the key of a laptop's data.
+func (h *Handler) escrow(w http.ResponseWriter, r *http.Request) (any, error) {
+	device, err := h.device(r)
+	if err != nil {
+		return nil, err
+	}
+	if device.Revoked() {
+		return nil, refuse(http.StatusForbidden, wire.FaultRevoked, "the office has revoked this laptop")
+	}
+	call, err := h.door.enter(device.ID, http.NewResponseController(w))
+	if err != nil {
+		return nil, err
+	}
+	defer h.door.leave(call)
+	body, done, err := h.body(w, r, maxEnrol, call)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if err := room(r.Context(), h.unpacked, sorter); err != nil {
+		return nil, err
+	}
+	defer h.unpacked.Release(sorter)
+	m := new(wire.Escrow)
+	if err := wire.Unmarshal(body, maxEnrolled, m); err != nil {
+		return nil, unreadable(err)
+	}
+	if err := version(m.Version); err != nil {
+		return nil, err
+	}
+	if err := h.access.KeepEscrow(r.Context(), device.ID, m.Sealed); errors.Is(err, escrow.ErrSealed) {
+		return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the key is not sealed to this server")
+	} else if err != nil {
+		return nil, err
+	}
+	return &wire.Escrowed{Epoch: h.store.Epoch()}, nil
 }
 
 // device gives the device that asks.

@@ -204,3 +204,28 @@ func (w *Site) addProfile(p *page) (reply, error) {
 	}
 	return goTo("/devices")
 }
+
+type recoverView struct {
+	people string
+	code   string
+}
+
+// recover shows a laptop's recovery code, this once.
+func (w *Site) recover(p *page) (reply, error) {
+	id := identity.Device(p.r.PathValue("id"))
+	code, err := w.access.Recover(p.ctx, p.account.Login, id, strings.TrimSpace(p.r.PostForm.Get("reason")))
+	switch {
+	case errors.Is(err, access.ErrReason):
+		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: p.T("recover.why"), about: id})
+	case errors.Is(err, access.ErrNoEscrow):
+		return w.showDevices(p, http.StatusConflict, &devicesView{said: p.T("recover.none"), about: id})
+	case err != nil:
+		return reply{}, err
+	}
+	d, err := w.store.Device(p.ctx, id)
+	if err != nil {
+		return reply{}, err
+	}
+	p.title, p.at, p.still = p.T("recover.title"), devices, true
+	return show(recoverPage(p, &recoverView{people: p.list(d.Profiles), code: code}))
+}

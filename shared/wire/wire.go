@@ -14,6 +14,8 @@ const (
 	// BundlePath takes a file of package bundle as it is, from whoever brings it,
 	// and answers with the reply, as it is.
 	BundlePath = "/v1/bundle"
+	// EscrowPath takes the key of a laptop's data, sealed to the server.
+	EscrowPath = "/v1/escrow"
 )
 
 // Version is the version of the messages: raised when a reader of the old ones
@@ -45,6 +47,18 @@ type Enrolled struct {
 	Numbers  []byte          `cbor:"3,keyasint"` // the key of record.NumberedID
 	Assigned Assignment      `cbor:"4,keyasint"`
 	Time     int64           `cbor:"5,keyasint"` // the server's clock, ms since 1970
+}
+
+// Escrow hands in the key of a laptop's data for the day on which its passphrase
+// is forgotten. It may be repeated.
+type Escrow struct {
+	Version uint64 `cbor:"0,keyasint"`
+	Sealed  []byte `cbor:"1,keyasint"` // escrow.Seal
+}
+
+// Escrowed says that the server keeps it, in this life of its data.
+type Escrowed struct {
+	Epoch Epoch `cbor:"0,keyasint"`
 }
 
 // Assignment is what a device may do: for which villages, in which role, and
