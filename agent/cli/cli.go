@@ -77,6 +77,7 @@ var errFailed = errors.New("failed")
 
 // Main carries out a command line and gives the exit status.
 func Main(ctx context.Context, args []string) int {
+	noDumps()
 	if len(args) == 2 && args[0] == inspectWord {
 		return inspect(args[1])
 	}
@@ -321,6 +322,22 @@ func (c *call) with(ctx context.Context, stdin bool, do func(*agent) error) erro
 	}
 	defer s.Close()
 	return do(c.own(s))
+}
+
+// reads is with for commands that show what is there, which a laptop that was out
+// of contact for too long does to nobody who has no passphrase.
+func (c *call) reads(ctx context.Context, do func(*agent) error) error {
+	return c.with(ctx, false, func(a *agent) error {
+		days, lapsed, err := a.store.Lapsed()
+		if err != nil {
+			return err
+		}
+		if lapsed && way(a.dir) != vault.Passphrase {
+			return c.fail(c.say("这台电脑已有 %d 天没有和办公室联系，先锁上了；内容都还在，仍可录入。请同步一次（zhucun-agent sync），或向办公室要恢复码，运行 zhucun-agent passphrase recover 恢复码",
+				"This laptop has been out of contact with the office for %d days and is locked; nothing is lost, and entries go on. Sync once (zhucun-agent sync), or ask the office for a recovery code and run zhucun-agent passphrase recover CODE", days))
+		}
+		return do(a)
+	})
 }
 
 // storeFile is the store's file in the data folder.

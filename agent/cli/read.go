@@ -61,7 +61,7 @@ func (c *call) getCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.with(cmd.Context(), false, func(a *agent) error {
+			return c.reads(cmd.Context(), func(a *agent) error {
 				f, err := inbox.Form(a.forms, record.Type(args[0]))
 				if err != nil {
 					return err
@@ -202,7 +202,7 @@ func (c *call) listCmd() *cobra.Command {
 			if err := c.pairs("--where ", where); err != nil {
 				return err
 			}
-			return c.with(cmd.Context(), false, func(a *agent) error {
+			return c.reads(cmd.Context(), func(a *agent) error {
 				f, err := inbox.Form(a.forms, record.Type(args[0]))
 				if err != nil {
 					return err
@@ -532,7 +532,7 @@ func (c *call) conflictsCmd() *cobra.Command {
 		Short: c.say("列出待决定的不一致", "List the conflicts that wait to be decided"),
 		Args:  c.words(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.with(cmd.Context(), false, func(a *agent) error {
+			return c.reads(cmd.Context(), func(a *agent) error {
 				d, err := a.store.Device()
 				if err != nil {
 					return err

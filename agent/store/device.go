@@ -132,6 +132,35 @@ func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, 
 	return d, err
 }
 
+// believed is how far ahead of the last contact a clock is believed, in ms: one
+// that says more was set wrong, or its battery has died.
+const believed = 365 * 24 * 3600 * 1000
+
+// Lapsed tells whether the laptop was out of contact for longer than the office
+// allows, and for how many days. A clock that is set back does not help: what was
+// written since counts as well.
+func (s *Store) Lapsed() (days int, lapsed bool, err error) {
+	err = s.view(func(t *tx) error {
+		d, err := t.dev()
+		if err != nil || !d.Enrolled() || d.Assigned.OfflineDays == 0 || d.LastSync == 0 {
+			return err
+		}
+		c, err := t.time()
+		if err != nil {
+			return err
+		}
+		now := s.opt.Wall() + c.Skew
+		if now-d.LastSync > believed {
+			now = d.LastSync
+		}
+		since := max(now, c.Last.Milli()) - d.LastSync
+		days = int(since / (24 * 3600 * 1000))
+		lapsed = since <= believed && since > int64(d.Assigned.OfflineDays)*24*3600*1000
+		return nil
+	})
+	return days, lapsed, err
+}
+
 // EscrowDue tells whether the server has yet to be handed the data key: it never
 // was, or has begun anew from a backup since.
 func (s *Store) EscrowDue() (due bool, err error) {

@@ -305,7 +305,7 @@ func (g *Gate) guard(next http.Handler, lang func() form.Lang) http.Handler {
 					return
 				}
 			}
-			if g.locked(r) {
+			if g.locked(r) && !g.contacts(r) {
 				g.atLock(rw, r, lang)
 				return
 			}

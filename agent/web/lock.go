@@ -39,6 +39,9 @@ type Gate struct {
 	log   *slog.Logger
 	// waiting tells that the data is still locked, for everybody.
 	waiting atomic.Bool
+	// lapsed tells for how many days the laptop was out of contact, where that is
+	// longer than the office allows; nil while the data is locked.
+	lapsed atomic.Pointer[func() (int, bool)]
 }
 
 // NewGate makes the gate of a data folder. lock may be nil.
@@ -73,14 +76,37 @@ func (g *Gate) Open() { g.waiting.Store(false) }
 
 // locked tells whether whoever asks must give the passphrase first.
 func (g *Gate) locked(r *http.Request) bool {
-	if g.lock == nil || g.doors.isOpen(sessionOf(r)) {
+	if g.lock == nil {
+		return false
+	}
+	// Without a passphrase the pages stay open for as long as there is contact.
+	if g.doors.isOpen(sessionOf(r)) && (g.lock.Way() == vault.Passphrase || g.waiting.Load()) {
 		return false
 	}
 	if g.waiting.Load() || g.lock.Way() == vault.Passphrase {
 		return true
 	}
+	if _, lapsed := g.outOfContact(); lapsed {
+		return true
+	}
 	g.doors.unlock(sessionOf(r))
 	return false
+}
+
+// outOfContact tells whether the laptop was out of contact for longer than the
+// office allows, and for how many days.
+func (g *Gate) outOfContact() (days int, lapsed bool) {
+	if f := g.lapsed.Load(); f != nil {
+		return (*f)()
+	}
+	return 0, false
+}
+
+// contacts tells the one thing that is done on a page that is locked for want of
+// contact.
+func (g *Gate) contacts(r *http.Request) bool {
+	_, lapsed := g.outOfContact()
+	return lapsed && g.lock.Way() != vault.Passphrase && r.Method == http.MethodPost && r.URL.Path == g.root+"/sync"
 }
 
 // isOpen tells whether a session needs no passphrase now.
@@ -131,7 +157,31 @@ func (g *Gate) atLock(rw http.ResponseWriter, r *http.Request, lang func() form.
 	if err != nil {
 		g.log.Warn("not unlocked", "error", err)
 	}
-	g.write(rw, r, http.StatusLocked, unlockPage(p, back, lockFault(err)))
+	v := g.unlockView(p, err)
+	if !v.passphrase && r.URL.Query().Get("asked") != "" {
+		rw.Header().Set("Refresh", "4; url="+g.root+"/sync?asked=1") // a sync is under way
+	}
+	g.write(rw, r, http.StatusLocked, unlockPage(p, back, v))
+}
+
+// unlockView is the page that asks for a passphrase, or says that the laptop was
+// out of contact for too long.
+type unlockView struct {
+	passphrase bool   // there is one
+	how, wrong string // what to do, and what was wrong, "" for nothing
+	recover    bool   // the part for a recovery code is open
+}
+
+func (g *Gate) unlockView(p *page, err error) unlockView {
+	v := unlockView{passphrase: true, how: p.T("lock.how")}
+	if fault := lockFault(err); fault != "" {
+		v.wrong = p.T(fault)
+		v.recover = fault == "lock.code" || fault == "lock.twice" || fault == "lock.short"
+	}
+	if days, lapsed := g.outOfContact(); lapsed && g.lock.Way() != vault.Passphrase {
+		v.passphrase, v.recover, v.how = false, true, p.T("lock.lapsed", days)
+	}
+	return v
 }
 
 // errTwice says that a new passphrase was not given twice alike.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"zhucun/agent/store"
 	"zhucun/agent/vault"
 	"zhucun/shared/escrow"
 	"zhucun/shared/form"
@@ -192,5 +193,43 @@ func TestWaiting(t *testing.T) {
 	a := f.post("/unlock", url.Values{"passphrase": {word}})
 	if a.status != http.StatusOK || !strings.Contains(a.body, texts["lock.opening"].en) || a.header.Get("Refresh") != "1" {
 		t.Errorf("unlocked: status %d, %s", a.status, a.body)
+	}
+}
+
+// A laptop that was out of contact for too long shows nothing, and opens with the
+// next contact or with the office's code.
+func TestOutOfContact(t *testing.T) {
+	f := newFixture(t, true).enter()
+	l := &fakeLock{way: vault.Unprotected, code: "ZR1-OFFICE"}
+	f.site.lock = l
+	limit := func(days uint64) {
+		t.Helper()
+		if _, err := f.laptop.SetDevice(t.Context(), func(d *store.Device) { d.Assigned.OfflineDays, d.LastSync = days, f.wall.Load() }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(30)
+	name := f.house(0).name
+	if a := f.get("/find?q=" + url.QueryEscape(name)); a.status != http.StatusOK {
+		t.Fatalf("within the days: status %d", a.status)
+	}
+	f.wall.Add((31 * 24 * time.Hour).Milliseconds())
+	a := f.get("/find?q=" + url.QueryEscape(name))
+	if a.status != http.StatusLocked || strings.Contains(a.body, name) || strings.Contains(a.body, `name="passphrase"`) || !strings.Contains(a.body, "31") {
+		t.Errorf("after too many: status %d, %s", a.status, a.body)
+	}
+	if a := f.post("/sync", nil); a.status != http.StatusLocked || a.path != "/sync?asked=1" || a.header.Get("Refresh") == "" {
+		t.Errorf("a sync asked for: status %d at %s", a.status, a.path)
+	}
+	limit(30) // there was contact
+	if a := f.get("/sync"); a.status != http.StatusOK {
+		t.Errorf("after contact: status %d", a.status)
+	}
+	f.wall.Add((31 * 24 * time.Hour).Milliseconds())
+	if a := f.post("/recover", url.Values{"code": {l.code}, "fresh": {word}, "again": {word}}); a.status != http.StatusOK {
+		t.Errorf("the office's code: status %d", a.status)
+	}
+	if a := f.get("/sync"); a.status != http.StatusOK {
+		t.Errorf("after it: status %d", a.status)
 	}
 }

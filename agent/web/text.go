@@ -79,6 +79,7 @@ var texts = map[string]said{
 	"lock.opening":         {"正在打开……", "Opening…"},
 	"lock.opening.next":    {"正在检查和打开数据，请稍等。", "The data is being checked and opened; one moment."},
 	"lock.resend":          {"您刚才填的还在这一页上，没有丢，也还没有保存。请点下面的“解锁”，在另一个标签页里输入口令，再回到这一页按“再送一次”。", "What you filled in is still on this page, neither lost nor saved. Unlock in another tab by the link below, then come back to this page and send it again."},
+	"lock.lapsed":          {"这台电脑已有 %d 天没有和办公室联系，按办公室的规定先锁上，内容都还在。联上网同步一次就会打开；没有网，请向办公室要恢复码。", "This laptop has been out of contact with the office for %d days and is locked, as the office has it; nothing is lost. It opens with one sync; without a connection, ask the office for a recovery code."},
 	"lock.page":            {"口令", "Passphrase"},
 	"lock.done":            {"已改好。", "Done."},
 	"lock.way.passphrase":  {"本机的内容用口令锁着：别人拿到这台电脑，也看不到。请记住口令；忘了，办公室可以帮您恢复。", "What is here is locked by a passphrase: nobody else who has this computer can read it. Remember it; if it is forgotten, the office can help."},

@@ -76,6 +76,10 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 	if w.Gate == nil {
 		w.Gate = NewGate(s.Dir(), nil, opt)
 	}
+	w.lapsed.Store(new(func() (int, bool) {
+		days, lapsed, err := s.Lapsed()
+		return days, lapsed && err == nil
+	}))
 	w.cache = newCache(s, opt.Forms)
 	w.routes()
 	return w

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -152,8 +153,35 @@ func (c *call) deviceCommand() *cobra.Command {
 				return c.changed(d, err, "已改派 %s（%s）", "Assigned %s (%s)")
 			})
 		}),
-		c.recoverCommand())
+		c.recoverCommand(),
+		c.command("offline-days [N]", "多少天没有联系就自动锁上电脑（0 为不锁）", "after how many days without contact laptops lock themselves (0 is never)", 0, 1, func(ctx context.Context, args []string) error {
+			return c.with(ctx, func(s *server) error { return c.offlineDays(ctx, s, args) })
+		}))
 	return cmd
+}
+
+func (c *call) offlineDays(ctx context.Context, s *server, args []string) error {
+	if len(args) > 0 {
+		n, err := strconv.Atoi(args[0])
+		if err != nil {
+			n = -1
+		}
+		if err := s.access.SetOfflineDays(ctx, firstLogin, n); err != nil {
+			return err
+		}
+	}
+	n, err := s.access.OfflineDays(ctx)
+	switch {
+	case err != nil:
+		return err
+	case c.json:
+		return c.print(map[string]int{"days": n})
+	case n == 0:
+		c.tell("电脑不因长时间没有联系而锁上", "Laptops do not lock for want of contact")
+	default:
+		c.tell("电脑 %d 天没有联系就自动锁上，再联系上就打开；也可凭恢复码打开", "Laptops lock after %d days without contact, and open with the next one or a recovery code", n)
+	}
+	return nil
 }
 
 func (c *call) recoverCommand() *cobra.Command {

@@ -183,6 +183,21 @@ func found(err error) error {
 	return err
 }
 
+// SetForLaptops sets a value of the table meta that goes to laptops with their
+// assignment, and has each be told anew.
+func (s *Store) SetForLaptops(ctx context.Context, key string, value []byte) error {
+	err := s.change(ctx, func(t *tx) error {
+		if err := t.setMeta(key, value); err != nil {
+			return err
+		}
+		return t.exec(`UPDATE device SET serial = serial + 1 WHERE revoked_at IS NULL`)
+	})
+	if err == nil {
+		s.notice.raise()
+	}
+	return err
+}
+
 // SetEscrow keeps the key of a device's data, sealed. ErrNotFound.
 func (s *Store) SetEscrow(ctx context.Context, id identity.Device, sealed []byte) error {
 	return s.change(ctx, func(t *tx) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type devicesView struct {
 	name    string
 	role    identity.Role
 	chosen  []record.Village
+	offline int // days without contact that lock a laptop
 }
 
 // deviceLine is a laptop with its last contact over all its villages.
@@ -74,6 +76,9 @@ func (w *Site) showDevices(p *page, status int, v *devicesView) (reply, error) {
 		return 1
 	}
 	slices.SortStableFunc(v.devices, func(a, b deviceLine) int { return rank(a) - rank(b) })
+	if v.offline, err = w.access.OfflineDays(p.ctx); err != nil {
+		return reply{}, err
+	}
 	codes, err := w.store.Codes(p.ctx)
 	if err != nil {
 		return reply{}, err
@@ -199,6 +204,20 @@ func (w *Site) addProfile(p *page) (reply, error) {
 	_, err := w.access.AddProfile(p.ctx, id, strings.TrimSpace(p.r.PostForm.Get("name")))
 	if said := p.sentence(err); said != "" {
 		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: said, about: id})
+	} else if err != nil {
+		return reply{}, err
+	}
+	return goTo("/devices")
+}
+
+func (w *Site) setOffline(p *page) (reply, error) {
+	n, err := strconv.Atoi(strings.TrimSpace(p.r.PostForm.Get("days")))
+	if err != nil {
+		n = -1
+	}
+	err = w.access.SetOfflineDays(p.ctx, p.account.Login, n)
+	if said := p.sentence(err); said != "" {
+		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: said})
 	} else if err != nil {
 		return reply{}, err
 	}

@@ -290,6 +290,10 @@ var texts = map[string]said{
 	"device.change":     {"更改", "Change"},
 	"device.addperson":  {"再登记一个使用人", "Another person on this laptop"},
 	"device.add":        {"登记", "Register"},
+	"offline.title":     {"久未联系的电脑", "Laptops out of contact"},
+	"offline.days":      {"多少天没有联系就锁上（0 为不锁）", "Days without contact that lock a laptop (0 is never)"},
+	"offline.how":       {"锁上以后看不到内容，仍可录入和同步；再联系上就自动打开，也可凭口令或恢复码打开。", "Locked, it shows nothing; entries and sync go on. It opens with the next contact, the passphrase or a recovery code."},
+	"offline.do":        {"保存", "Save"},
 	"recover.reason":    {"忘了口令，要恢复码的理由", "Passphrase forgotten: why its recovery code is needed"},
 	"recover.why":       {"请写明理由。", "Give a reason."},
 	"recover.do":        {"显示恢复码", "Show the recovery code"},
@@ -397,6 +401,7 @@ var texts = map[string]said{
 	"audit.recovery": {"用恢复码登录", "used a recovery code"},
 	"audit.require":  {"规定哪些角色必须有第二重验证", "said which roles must have a second factor"},
 	"audit.password": {"重设密码", "set a new password"},
+	"audit.offline":  {"规定久未联系的电脑何时锁上", "said when laptops out of contact lock"},
 	"audit.recover":  {"给出恢复码", "gave a recovery code"},
 	"audit.bundle":   {"收取数据包", "took a bundle"},
 }

@@ -58,7 +58,7 @@ func (p *page) asideReason(code string) string {
 // act says what a note of the audit is about.
 func (p *page) act(act string) string {
 	switch act {
-	case "view", "export", "account", "password", "bundle", "factor", "nofactor", "recovery", "recover", "require":
+	case "view", "export", "account", "password", "bundle", "factor", "nofactor", "recovery", "recover", "offline", "require":
 		return p.T("audit." + act)
 	}
 	return act

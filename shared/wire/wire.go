@@ -68,6 +68,8 @@ type Assignment struct {
 	Villages []Village     `cbor:"1,keyasint"`
 	Role     identity.Role `cbor:"2,keyasint"`
 	Profiles []string      `cbor:"3,keyasint"` // the first is whom the device was enrolled for
+	// OfflineDays is how many days without contact lock the laptop; 0 is never.
+	OfflineDays uint64 `cbor:"4,keyasint,omitempty"`
 }
 
 // Village is a village's code and names.
