@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +23,8 @@ type Program struct {
 	Binary string
 	Data   string
 	Lang   string // zh or en: the language of its messages; "" is the user's
+	// Through is a command line that starts the program's, such as a tracer's.
+	Through []string
 
 	running *exec.Cmd
 	waited  chan error // closed once running has ended
@@ -30,7 +33,8 @@ type Program struct {
 
 // command makes a command line for the data folder.
 func (p *Program) command(ctx context.Context, args []string) *exec.Cmd {
-	c := exec.CommandContext(ctx, p.Binary, append(args, "--data", p.Data)...)
+	line := slices.Concat(p.Through, []string{p.Binary}, args, []string{"--data", p.Data})
+	c := exec.CommandContext(ctx, line[0], line[1:]...)
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = 5 * time.Second
 	// What an agent keeps in its user's folder of settings goes with the rig.
@@ -192,6 +196,14 @@ func (p *Program) Start(ctx context.Context, v any, args ...string) error {
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), p.Stop())
 	}
+}
+
+// PID is the number of the process that was started; 0 where none was.
+func (p *Program) PID() int {
+	if p.running == nil {
+		return 0
+	}
+	return p.running.Process.Pid
 }
 
 // Running tells whether what was started still runs.

@@ -46,6 +46,11 @@ func TestCommands(t *testing.T) {
 	if out, err := p.DoWith(ctx, strings.NewReader("hello"), "echo"); err != nil || string(out) != "hello" {
 		t.Errorf("DoWith gave %q, %v", out, err)
 	}
+	p.Through = []string{"env", "ZHUCUN_LANG=zh"}
+	if err := p.JSON(ctx, &one, "one"); err != nil || one != (line{"a", "zh"}) {
+		t.Errorf("through another program JSON gave %v, %v", one, err)
+	}
+	p.Through = nil
 	stop := errors.New("enough")
 	n := 0
 	if err := Each(ctx, p, func(line) error { n++; return stop }, "say"); !errors.Is(err, stop) || n != 1 {
