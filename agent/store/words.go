@@ -67,6 +67,8 @@ func Sentence(err error, lang form.Lang) string {
 	if errors.As(err, &own) {
 		return own.text.In(lang)
 	}
+	// Several errors that came together are told in one line too.
+	chain := strings.ReplaceAll(err.Error(), "\n", "; ")
 	for _, s := range sentences {
 		if !errors.Is(err, s.err) && (s.err != syscall.ENOSPC || !full(err)) {
 			continue
@@ -74,7 +76,7 @@ func Sentence(err error, lang form.Lang) string {
 		text := form.Label{Zh: s.zh, En: s.en}.In(lang)
 		if s.tail {
 			var path *fs.PathError
-			detail := strings.TrimPrefix(err.Error(), s.err.Error()+": ")
+			detail := strings.TrimPrefix(chain, s.err.Error()+": ")
 			if errors.As(err, &path) {
 				detail = path.Path
 			}
@@ -85,7 +87,7 @@ func Sentence(err error, lang form.Lang) string {
 		return text
 	}
 	return form.Label{Zh: "没有成功，请再试一次；还不行请联系办公室（", En: "It failed; try again, or ask the office ("}.In(lang) +
-		err.Error() + form.Label{Zh: "）", En: ")"}.In(lang)
+		chain + form.Label{Zh: "）", En: ")"}.In(lang)
 }
 
 func refusalLabel(r *merge.Refusal) form.Label {
