@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -92,7 +93,9 @@ type Store struct {
 // the first pages of a bbolt file would otherwise leave a file that no longer
 // opens. The error is ErrInUse when another process has it, ErrDamaged when the
 // file is not a store.
-func Open(dir string, opt Options) (*Store, error) {
+func Open(dir string, opt Options) (_ *Store, err error) {
+	defer damaged(&err)
+	defer faulting()()
 	if opt.Wall == nil {
 		opt.Wall = func() int64 { return time.Now().UnixMilli() }
 	}
@@ -388,6 +391,7 @@ func (s *Store) attempt(do func(*bbolt.Tx) error) (err error) {
 			err = s.broken
 		}
 	}()
+	defer faulting()()
 	return s.db.Update(do)
 }
 
@@ -432,7 +436,15 @@ func (s *Store) update(ctx context.Context, tell bool, do func(*tx) error) error
 // view runs read on one moment's data.
 func (s *Store) view(read func(*tx) error) (err error) {
 	defer damaged(&err)
+	defer faulting()()
 	return s.db.View(func(btx *bbolt.Tx) error { return read(&tx{Tx: btx, s: s}) })
+}
+
+// faulting has a page that is not where a damaged file says panic, which can be
+// recovered from, and not end the process; done puts it back.
+func faulting() (done func()) {
+	before := debug.SetPanicOnFault(true)
+	return func() { debug.SetPanicOnFault(before) }
 }
 
 // damaged makes an error of what bbolt panics with when its file is not as it

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -106,6 +107,9 @@ func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n 
 				if sib.Dot.Seq > v.frontier[sib.Dot.Stream] {
 					fault("%s %s: %s holds change %s from beyond the frontier", typ, record.ID(k), p, sib.Dot)
 				}
+				if !v.wrote(sib.Dot, record.Key{Type: typ, ID: record.ID(k)}, p, sib.Value) {
+					fault("%s %s: %s is not as change %s wrote it", typ, record.ID(k), p, sib.Dot)
+				}
 			}
 		}
 		view := merge.Read(v.t.s.opt.Forms.Form(typ), s)
@@ -117,4 +121,17 @@ func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n 
 		fault("village %s: %d records of type %s, counted as %d", v.code, n, typ, v.place.Records[typ])
 	}
 	return n
+}
+
+// wrote tells whether what a record has of an own change is what the journal has,
+// which is chained as the record is not. A stream that went on elsewhere may have
+// another change of the same name there.
+func (v *village) wrote(d record.Dot, k record.Key, p record.Path, value record.Value) bool {
+	o := v.owns[d.Stream]
+	if o == nil || d.Seq > o.Head.Seq || !o.Writing && d.Seq > o.Acked.Seq {
+		return true
+	}
+	e, err := v.entry(d.Stream, d.Seq)
+	return err == nil && e.Type == k.Type && e.Record == k.ID &&
+		slices.ContainsFunc(e.Body, func(w write) bool { return w.Path == p && w.Value == value })
 }
