@@ -37,7 +37,7 @@ func TestPagePointsOutside(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, fileName), bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(dir, Options{NoSync: true})
+		s, err := Open(dir, Options{Key: make([]byte, KeySize), NoSync: true})
 		if err == nil {
 			_, err = s.Verify(true)
 			_ = s.Close()

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,74 +40,6 @@ func (t *trickle) Read(b []byte) (int, error) {
 		}
 	}
 	return n, nil
-}
-
-// ledger is what a laptop was promised: text by id, and texts of rows whose ids
-// nobody was told.
-type ledger struct {
-	ids   map[string]string
-	texts map[string]bool
-}
-
-func newLedger() *ledger { return &ledger{map[string]string{}, map[string]bool{}} }
-
-// visit is one as get and list print it.
-type visit struct {
-	ID     string
-	State  string
-	Fields struct{ Findings string }
-}
-
-// visits gives what list says by id.
-func visits(t *testing.T, p *rig.Program) map[string]visit {
-	t.Helper()
-	all, err := rig.All[visit](t.Context(), p, "list", "visit")
-	if err != nil {
-		t.Fatal(err)
-	}
-	by := map[string]visit{}
-	for _, v := range all {
-		by[v.ID] = v
-	}
-	return by
-}
-
-// kept wants all that was promised, and each text once.
-func (l *ledger) kept(t *testing.T, where string, have map[string]visit) {
-	t.Helper()
-	for id, text := range l.ids {
-		if got := have[id].Fields.Findings; got != text {
-			t.Errorf("%s: %s was printed for %q, and reads %q", where, id, text, got)
-		}
-	}
-	often := map[string]int{}
-	for _, v := range have {
-		often[v.Fields.Findings]++
-	}
-	for text := range l.texts {
-		if often[text] == 0 {
-			t.Errorf("%s: %q was taken and is not there", where, text)
-		}
-	}
-	for text, n := range often {
-		if n > 1 {
-			t.Errorf("%s: %q is there %d times", where, text, n)
-		}
-	}
-}
-
-// sound wants a verify without a fault.
-func sound(t *testing.T, p *rig.Program) {
-	t.Helper()
-	if out, err := p.Do(t.Context(), "verify"); err != nil {
-		t.Fatalf("%s: %v %s", filepath.Base(p.Data), err, out)
-	}
-}
-
-// stopped tells an error that came of the program's being ended from one of its own.
-func stopped(err error) bool {
-	var f *rig.Failure
-	return errors.As(err, &f) && f.Status == -1
 }
 
 // One store lives through it all: its agent is killed at any system call, as it
@@ -365,4 +298,38 @@ func serverDeath(r *rand.Rand) fault {
 		return fault{"fsync", 1 + r.IntN(3), "signal=KILL"}
 	}
 	return fault{"write", 1 + r.IntN(2), "signal=KILL"}
+}
+
+// An id is printed once its change is on the disk: before it, whatever was written
+// to the store has been synced.
+func TestPutIsSynced(t *testing.T) {
+	t.Parallel()
+	rg, s := office(t)
+	l := laptop(t, rg, s, "a")
+	trace := filepath.Join(rg.Dir, "trace")
+	p := l.Program
+	p.Through = []string{"strace", "-f", "-q", "-o", trace, "-e", "signal=none", "-e", "trace=write,pwrite64,fdatasync,fsync"}
+	if _, err := p.DoWith(t.Context(), strings.NewReader("{\"findings\":\"第一条走访\"}\n{\"findings\":\"第二条走访\"}\n"), "put", "visit"); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsynced, printed := 0, 0
+	for line := range strings.Lines(string(raw)) {
+		switch {
+		case strings.Contains(line, " pwrite64("):
+			unsynced++
+		case strings.Contains(line, "sync(") && strings.HasSuffix(line, "= 0\n"), strings.Contains(line, "sync resumed>") && strings.HasSuffix(line, "= 0\n"):
+			unsynced = 0
+		case strings.Contains(line, " write(1, "):
+			if printed++; unsynced > 0 {
+				t.Errorf("printed when %d writes were not on the disk yet: %s", unsynced, line)
+			}
+		}
+	}
+	if printed == 0 {
+		t.Fatalf("nothing was printed: %s", raw)
+	}
 }
