@@ -23,6 +23,10 @@ var long = os.Getenv("ZHUCUN_LONG") != ""
 var programs string
 
 func TestMain(m *testing.M) {
+	// They wait more than they compute.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	flag.Parse()
 	os.Exit(run(m))
 }

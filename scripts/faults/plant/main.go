@@ -59,11 +59,14 @@ func run(ctx context.Context, names []string) (ok bool, err error) {
 		}
 		fmt.Fprintf(os.Stderr, "%s\n", b.Name)
 		r, err := tree.Try(ctx, b)
-		if err != nil {
-			return false, fmt.Errorf("%s: %w", b.Name, err)
-		}
 		by := b.Package + " " + r.Test
-		if r.Test == "" {
+		switch {
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case err != nil:
+			ok, by = false, "NOT TRIED"
+			fmt.Fprintln(os.Stderr, err)
+		case r.Test == "":
 			ok, by = false, "NOT CAUGHT"
 			fmt.Fprintf(os.Stderr, "%s\n", r.Said)
 		}
