@@ -45,8 +45,11 @@ func TestPlanted(t *testing.T) {
 // an error.
 func TestUncaught(t *testing.T) {
 	dir := t.TempDir()
-	const head = "What: nothing is wrong\nCaught-by: ./shared/clock TestObserve\n\n--- a/shared/clock/doc.go\n+++ b/shared/clock/doc.go\n"
-	for name, patch := range map[string]string{"01-harmless": "@@ -0,0 +1 @@\n+// A line more.\n", "02-foreign": "@@ -1 +1 @@\n-what is not there\n+at all\n"} {
+	const head = "What: nothing is wrong\nCaught-by: ./shared/clock TestObserve\n\n"
+	for name, patch := range map[string]string{
+		"01-harmless": "--- /dev/null\n+++ b/shared/clock/more.go\n@@ -0,0 +1 @@\n+package clock\n",
+		"02-foreign":  "--- a/shared/clock/doc.go\n+++ b/shared/clock/doc.go\n@@ -1 +1 @@\n-what is not there\n+at all\n",
+	} {
 		if err := os.WriteFile(dir+"/"+name+".patch", []byte(head+patch), 0o600); err != nil {
 			t.Fatal(err)
 		}
