@@ -156,7 +156,7 @@ func TestServerFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		promised.ids[id] = text
-		tr := attach(t, &s.Program, f)
+		tr := attach(t, &s.Program, f.flags()...)
 		_, err = l.Sync(t.Context(), time.Second)
 		plain(t, f.String(), err)
 		hit, terr := tr.end()

@@ -223,7 +223,7 @@ func TestServerKilled(t *testing.T) {
 			}
 		}
 		f := serverDeath(r)
-		tr := attach(t, &s.Program, f)
+		tr := attach(t, &s.Program, f.flags()...)
 		ctx, cancel := context.WithCancel(t.Context())
 		synced := make(chan error, 2)
 		for _, l := range []*rig.Laptop{a, b} {
@@ -300,36 +300,65 @@ func serverDeath(r *rand.Rand) fault {
 	return fault{"write", 1 + r.IntN(2), "signal=KILL"}
 }
 
+// synced goes through what a tracer saw and wants that what was written to the
+// store is on the disk whenever somebody is told: which calls tell says what they
+// begin with.
+func synced(t *testing.T, file, tells string) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsynced, written, told := 0, 0, 0
+	for line := range strings.Lines(string(raw)) {
+		switch {
+		case strings.Contains(line, " pwrite64("):
+			unsynced++
+			written++
+		case (strings.Contains(line, "sync(") || strings.Contains(line, "sync resumed>")) && strings.HasSuffix(line, "= 0\n"):
+			unsynced = 0
+		case strings.Contains(line, tells):
+			if told++; unsynced > 0 {
+				t.Errorf("told when %d writes were not on the disk yet: %s", unsynced, line)
+			}
+		}
+	}
+	if told == 0 || written == 0 {
+		t.Fatalf("%d writes, and told %d times: %s", written, told, raw)
+	}
+}
+
+const order = "trace=write,pwrite64,fdatasync,fsync"
+
 // An id is printed once its change is on the disk: before it, whatever was written
 // to the store has been synced.
 func TestPutIsSynced(t *testing.T) {
 	t.Parallel()
 	rg, s := office(t)
 	l := laptop(t, rg, s, "a")
-	trace := filepath.Join(rg.Dir, "trace")
+	file := filepath.Join(rg.Dir, "trace")
 	p := l.Program
-	p.Through = []string{"strace", "-f", "-q", "-o", trace, "-e", "signal=none", "-e", "trace=write,pwrite64,fdatasync,fsync"}
+	p.Through = trace(file, "-e", order)
 	if _, err := p.DoWith(t.Context(), strings.NewReader("{\"findings\":\"第一条走访\"}\n{\"findings\":\"第二条走访\"}\n"), "put", "visit"); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(trace)
-	if err != nil {
+	synced(t, file, " write(1, ")
+}
+
+// The server answers once what it took is on the disk.
+func TestPushIsSynced(t *testing.T) {
+	t.Parallel()
+	rg, s := office(t)
+	l := laptop(t, rg, s, "a")
+	if _, err := l.Put(t.Context(), "visit", "", "findings=屋顶漏雨"); err != nil {
 		t.Fatal(err)
 	}
-	unsynced, printed := 0, 0
-	for line := range strings.Lines(string(raw)) {
-		switch {
-		case strings.Contains(line, " pwrite64("):
-			unsynced++
-		case strings.Contains(line, "sync(") && strings.HasSuffix(line, "= 0\n"), strings.Contains(line, "sync resumed>") && strings.HasSuffix(line, "= 0\n"):
-			unsynced = 0
-		case strings.Contains(line, " write(1, "):
-			if printed++; unsynced > 0 {
-				t.Errorf("printed when %d writes were not on the disk yet: %s", unsynced, line)
-			}
-		}
+	tr := attach(t, &s.Program, "-e", order)
+	if sy, err := l.Sync(t.Context(), time.Minute); err != nil || sy.Pending > 0 {
+		t.Errorf("a sync leaves %d: %v", sy.Pending, err)
 	}
-	if printed == 0 {
-		t.Fatalf("nothing was printed: %s", raw)
+	if _, err := tr.end(); err != nil {
+		t.Fatal(err)
 	}
+	synced(t, tr.file, "\"HTTP/1.1 200")
 }

@@ -27,17 +27,21 @@ type fault struct {
 
 func (f fault) String() string { return fmt.Sprintf("%s %d: %s", f.call, f.when, f.what) }
 
-// flags are the tracer's. It writes to the file what it did.
-func (f fault) flags(file string) []string {
-	return []string{"strace", "-f", "-q", "-o", file, "-e", "signal=KILL", "-e", "trace=" + f.call,
-		"-e", fmt.Sprintf("inject=%s:%s:when=%d", f.call, f.what, f.when)}
+// flags are the tracer's.
+func (f fault) flags() []string {
+	return []string{"-e", "trace=" + f.call, "-e", fmt.Sprintf("inject=%s:%s:when=%d", f.call, f.what, f.when)}
+}
+
+// trace is a tracer's command line, which writes to the file what it saw.
+func trace(file string, flags ...string) []string {
+	return append([]string{"strace", "-f", "-q", "-o", file, "-e", "signal=KILL"}, flags...)
 }
 
 // strike has a copy of the program meet the fault: whatever it does from now on
 // is traced. struck tells afterwards whether it met it.
 func strike(p rig.Program, f fault) (_ *rig.Program, struck func() (bool, error)) {
 	file := filepath.Join(filepath.Dir(p.Data), "trace-"+filepath.Base(p.Data))
-	p.Through = append(f.flags(file), "-E", "GODEBUG=asyncpreemptoff=1")
+	p.Through = append(trace(file, f.flags()...), "-E", "GODEBUG=asyncpreemptoff=1")
 	return &p, func() (bool, error) { return met(file) }
 }
 
@@ -54,10 +58,10 @@ type tracer struct {
 }
 
 // attach begins to trace the running program.
-func attach(t *testing.T, p *rig.Program, f fault) *tracer {
+func attach(t *testing.T, p *rig.Program, flags ...string) *tracer {
 	t.Helper()
 	tr := &tracer{file: filepath.Join(filepath.Dir(p.Data), "trace-"+filepath.Base(p.Data))}
-	args := append(f.flags(tr.file), "-p", fmt.Sprint(p.PID()))
+	args := append(trace(tr.file, flags...), "-p", fmt.Sprint(p.PID()))
 	tr.cmd = exec.Command(args[0], args[1:]...)
 	tr.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var said bytes.Buffer
