@@ -553,6 +553,14 @@ func TestVerifyFinds(t *testing.T) {
 		{"a record that cannot be read", func(v *village, k record.Key) error {
 			return v.b.Bucket(recordBucket(k.Type)).Put(k.ID[:], []byte{1, 2, 3})
 		}},
+		{"a record that says something else than the journal", func(v *village, k record.Key) error {
+			tc, state, _, err := v.stored(k.Type, k.ID)
+			if err != nil {
+				return err
+			}
+			state["findings"].Siblings[0].Value = `"别的"`
+			return v.store(k, tc, state)
+		}},
 		{"a value from beyond the frontier", func(v *village, k record.Key) error {
 			v.frontier[v.writing], v.moved[v.writing], v.dirty = 0, true, true
 			return nil

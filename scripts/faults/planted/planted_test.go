@@ -1,6 +1,7 @@
 package planted
 
 import (
+	"bytes"
 	"os"
 	"testing"
 )
@@ -13,6 +14,15 @@ func TestPlanted(t *testing.T) {
 	}
 	if len(bugs) < 20 {
 		t.Errorf("%d bugs, want 20 at least", len(bugs))
+	}
+	table, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range bugs {
+		if !bytes.Contains(table, []byte(b.Name)) || !bytes.Contains(table, []byte(b.What)) {
+			t.Errorf("%s is not in the table of doc.go", b.Name)
+		}
 	}
 	tree, err := Copy("../../..", t.TempDir())
 	if err != nil {
