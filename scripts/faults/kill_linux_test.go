@@ -207,7 +207,7 @@ func TestServerKilled(t *testing.T) {
 	addr := s.URL[len("http://"):]
 	a, b := laptop(t, rg, s, "a"), laptop(t, rg, s, "b")
 	promised := newLedger()
-	rounds, tries, killed := of(40, 400), 0, 0
+	rounds, tries, killed, twice := of(40, 400), 0, 0, 0
 	for killed < rounds {
 		if tries++; tries > 6*rounds {
 			t.Fatalf("only %d of %d were killed", killed, tries)
@@ -258,6 +258,17 @@ func TestServerKilled(t *testing.T) {
 		if err := s.Kill(); err != nil {
 			t.Fatal(err)
 		}
+		// Whoever comes next finds its journal, and is killed over it at times.
+		again := death(r)
+		next, struck := strike(s.Program, again)
+		_, err = next.Do(t.Context(), "device", "list")
+		if hit, terr := struck(); terr != nil {
+			t.Fatal(terr)
+		} else if hit {
+			twice++
+		} else if err != nil {
+			t.Errorf("after %s: %v", f, err)
+		}
 		if err := rg.Serve(t.Context(), s, addr); err != nil {
 			t.Fatalf("%s: the server does not start again: %v", f, err)
 		}
@@ -285,7 +296,7 @@ func TestServerKilled(t *testing.T) {
 	promised.kept(t, "the office, at the end", visits(t, &s.Program))
 	promised.kept(t, "a laptop, at the end", visits(t, &a.Program))
 	sound(t, &s.Program)
-	t.Logf("the server was killed in %d of %d rounds; %d ids", killed, tries, len(promised.ids))
+	t.Logf("the server was killed in %d of %d rounds, whoever came next in %d; %d ids", killed, tries, twice, len(promised.ids))
 }
 
 // serverDeath draws where a server dies that runs already: by then it has opened
