@@ -204,9 +204,14 @@ func TestCutShort(t *testing.T) {
 	rg, s := office(t)
 	l := laptop(t, rg, s, "a")
 	promised := newLedger()
+	r := chance(t)
 	var lines []string
 	for i := range 40 {
-		lines = append(lines, fmt.Sprintf("第%d条走访：%s", i, strings.Repeat(fmt.Sprintf("%x", i*i*7919), 300)))
+		var text strings.Builder // that cannot be made small
+		for range 1000 {
+			text.WriteRune(0x4E00 + r.Int32N(0x5000))
+		}
+		lines = append(lines, fmt.Sprintf("第%d条走访：%s", i, &text))
 	}
 	refused := 0
 	for round, more := range []int64{0, 1000, 4096, 9000, 16384, 20001, 50000} {
