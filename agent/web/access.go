@@ -249,11 +249,24 @@ func cookieName(r *http.Request) string {
 	return "zhucun-" + port
 }
 
-func sessionOf(r *http.Request) string {
-	if c, err := r.Cookie(cookieName(r)); err == nil {
-		return c.Value
+// sessionOf gives the secret of an open session that the request has, or "". There
+// may be other cookies of its name: whatever listens on another port of this host
+// may set some, which must not throw anybody out.
+func (g *Gate) sessionOf(r *http.Request) string {
+	for _, c := range r.CookiesNamed(cookieName(r)) {
+		if g.doors.in(c.Value) {
+			return c.Value
+		}
 	}
 	return ""
+}
+
+// foreign tells a request that a page of somebody else's brings about, a reading
+// one too: to a browser the pages on other ports of this host are of the same
+// site, so that it sends the cookie along, and opening a form makes a draft.
+func foreign(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
 }
 
 // policy is the Content-Security-Policy of every page but the one at the door.
@@ -280,7 +293,12 @@ func (g *Gate) guard(next http.Handler, lang func() form.Lang) http.Handler {
 			g.door(rw, r, lang, http.StatusMisdirectedRequest, "door.host", "door.host.next")
 		case r.URL.Path == "/open":
 			g.open(rw, r, lang)
-		case g.inside(r.URL.Path) && !g.doors.in(sessionOf(r)) && r.Method == http.MethodPost && cross.Check(r) == nil:
+		// Before the session is looked for: that would count as use of it.
+		case !g.inside(r.URL.Path), foreign(r) && r.Method != http.MethodPost:
+			g.door(rw, r, lang, http.StatusForbidden, "door.closed", "door.closed.next")
+		case cross.Check(r) != nil:
+			g.door(rw, r, lang, http.StatusForbidden, "door.cross", "door.cross.next")
+		case g.sessionOf(r) == "" && r.Method == http.MethodPost:
 			// What somebody filled in is on its way: it stays on the page that is shown
 			// instead, to be sent again.
 			r.Body = http.MaxBytesReader(rw, r.Body, maxBody)
@@ -289,10 +307,8 @@ func (g *Gate) guard(next http.Handler, lang func() form.Lang) http.Handler {
 				return
 			}
 			g.door(rw, r, lang, http.StatusForbidden, "door.closed", "door.again")
-		case !g.inside(r.URL.Path), !g.doors.in(sessionOf(r)):
+		case g.sessionOf(r) == "":
 			g.door(rw, r, lang, http.StatusForbidden, "door.closed", "door.closed.next")
-		case cross.Check(r) != nil:
-			g.door(rw, r, lang, http.StatusForbidden, "door.cross", "door.cross.next")
 		default:
 			if r.Method != http.MethodGet && r.Method != http.MethodHead {
 				r.Body = http.MaxBytesReader(rw, r.Body, maxBody)
@@ -320,6 +336,12 @@ func (g *Gate) guard(next http.Handler, lang func() form.Lang) http.Handler {
 func (g *Gate) open(rw http.ResponseWriter, r *http.Request, lang func() form.Lang) {
 	if r.Method != http.MethodGet {
 		g.door(rw, r, lang, http.StatusMethodNotAllowed, "door.link", "door.link.next")
+		return
+	}
+	// Only whoever sees the answer uses a link up: not a browser that fetches ahead,
+	// nor a page that has it for an image. Old browsers do not tell.
+	if to := r.Header.Get("Sec-Fetch-Dest"); to != "" && to != "document" || strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch") {
+		g.door(rw, r, lang, http.StatusForbidden, "door.link", "door.link.next")
 		return
 	}
 	s, err := g.doors.enter(r.URL.Query().Get("k"))

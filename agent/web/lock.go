@@ -80,7 +80,7 @@ func (g *Gate) locked(r *http.Request) bool {
 		return false
 	}
 	// Without a passphrase the pages stay open for as long as there is contact.
-	if g.doors.isOpen(sessionOf(r)) && (g.lock.Way() == vault.Passphrase || g.waiting.Load()) {
+	if g.doors.isOpen(g.sessionOf(r)) && (g.lock.Way() == vault.Passphrase || g.waiting.Load()) {
 		return false
 	}
 	if g.waiting.Load() || g.lock.Way() == vault.Passphrase {
@@ -89,7 +89,7 @@ func (g *Gate) locked(r *http.Request) bool {
 	if _, lapsed := g.outOfContact(); lapsed {
 		return true
 	}
-	g.doors.unlock(sessionOf(r))
+	g.doors.unlock(g.sessionOf(r))
 	return false
 }
 
@@ -147,7 +147,7 @@ func (g *Gate) atLock(rw http.ResponseWriter, r *http.Request, lang func() form.
 		return
 	}
 	if r.Method == http.MethodPost && err == nil {
-		g.doors.unlock(sessionOf(r))
+		g.doors.unlock(g.sessionOf(r))
 		if strings.HasPrefix(back, "/unlock") || strings.HasPrefix(back, "/recover") {
 			back = "/"
 		}
@@ -238,7 +238,7 @@ func (w *Site) setLock(p *page) (reply, error) {
 		err = w.lock.Set([]byte(body.Get("old")), []byte(fresh))
 	}
 	if err == nil {
-		w.doors.unlock(sessionOf(p.r))
+		w.doors.unlock(w.sessionOf(p.r))
 		return goTo("/lock?done=1")
 	}
 	p.title, p.at = p.T("lock.page"), "me"
