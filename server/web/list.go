@@ -257,6 +257,11 @@ func (w *Site) download(p *page) (reply, error) {
 	if f == nil {
 		return reply{}, errNowhere
 	}
+	// A page elsewhere that leads here would have a file put on the disk, and could
+	// tell by its window, which a download leaves empty, that somebody is signed in.
+	if site := p.r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		return goTo("/records/" + string(f.Type))
+	}
 	q := p.r.URL.Query()
 	format, err := export.ParseFormat(q.Get("format"))
 	if err != nil {
