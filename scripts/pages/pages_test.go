@@ -109,14 +109,14 @@ func (w *world) sync(ls ...*rig.Laptop) {
 
 // chromium starts a browser. The office's certificate is its own: a person
 // would be asked once whether to trust it.
-func (w *world) chromium() context.Context {
+func (w *world) chromium(more ...chromedp.ExecAllocatorOption) context.Context {
 	w.t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.UserDataDir(w.t.TempDir()), chromedp.NoSandbox, chromedp.WindowSize(1366, 768),
 		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "zh-CN"), chromedp.Flag("ignore-certificate-errors", true))
-	ctx, cancel := chromedp.NewExecAllocator(w.ctx, opts...)
+	ctx, cancel := chromedp.NewExecAllocator(w.ctx, append(opts, more...)...)
 	w.t.Cleanup(cancel)
 	// The first tab is the browser; the others are opened beside it.
 	ctx, cancel = chromedp.NewContext(ctx)
