@@ -96,6 +96,11 @@ func Server(h http.Handler, log *slog.Logger) *http.Server {
 // its body to whoever passed it on, so nothing may come after one.
 func single(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Whoever serves it gives a body more time while it moves. One that nobody
+		// reads, as that of a laptop which is not enrolled, is still waited for.
+		if r.ContentLength != 0 {
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(stall))
+		}
 		// What follows on this connection may be anybody's idea of a request.
 		if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
 			w.Header().Set("Connection", "close")
