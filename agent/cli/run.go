@@ -117,7 +117,7 @@ func (c *call) front(ctx context.Context, l net.Listener) *front {
 		f.agent.Load().command(w, r, f.token, func(sub *call) { sub.log = c.log })
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { (*f.pages.Load()).ServeHTTP(w, r) })
-	f.srv = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	f.srv = &http.Server{Handler: single(mux), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
 	go func() { f.served <- f.srv.Serve(l) }()
 	return f
@@ -226,6 +226,35 @@ func (f *front) end() error {
 		f.srv.Close()
 	}
 	return err
+}
+
+// moment is how long a request of a page may take to arrive, and its answer to be
+// read: both are on this machine.
+const moment = time.Minute
+
+// single lets requests through to h that end in one place only, and in time. Of
+// one with Transfer-Encoding net/http does not tell whether it had a Content-Length
+// too: browsers send none, commands do, and nothing may come after either. What
+// comes after a request in HTTP/1.0 may have been its body to whoever sent it.
+func single(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		chunked := len(r.TransferEncoding) > 0
+		if chunked || !r.ProtoAtLeast(1, 1) {
+			w.Header().Set("Connection", "close")
+		}
+		control, until := http.NewResponseController(w), time.Now().Add(moment)
+		if r.ContentLength != 0 {
+			control.SetReadDeadline(until) // net/http lifts it when the body is here
+		}
+		if r.URL.Path != commandPath {
+			control.SetWriteDeadline(until)
+			if chunked {
+				http.Error(w, "a body needs its Content-Length and no Transfer-Encoding", http.StatusLengthRequired)
+				return
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // modest makes the agent collect its garbage early: on an old laptop memory is
