@@ -2,13 +2,9 @@ package pages
 
 import (
 	"context"
-	"crypto/sha256"
-	"database/sql"
 	_ "embed"
 	"encoding/json"
-	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -28,9 +24,9 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
-	_ "modernc.org/sqlite" // the office's file is read as it is
 
 	"zhucun/scripts/badlink"
+	"zhucun/scripts/rig"
 )
 
 // hostileScript is what every hostile page begins with.
@@ -321,67 +317,21 @@ func (h *hostile) tidy() {
 // stored is all that the laptop has stored: every file of its folder.
 func (h *hostile) stored() string {
 	h.t.Helper()
-	var all strings.Builder
-	err := filepath.WalkDir(h.a.Data, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		fmt.Fprintf(&all, "%s %x\n", filepath.Base(path), sha256.Sum256(b))
-		return err
-	})
+	files, err := h.a.Files()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return all.String()
+	return files
 }
 
-// kept is all that the office has: every row of its tables. Of its sessions only
-// how many there are: they note when they were last used.
+// kept is all that the office has.
 func (h *hostile) kept() string {
 	h.t.Helper()
-	file, err := filepath.Glob(filepath.Join(h.server.Data, "*.db"))
-	if err != nil || len(file) != 1 {
-		h.t.Fatal(file, err)
-	}
-	db, err := sql.Open("sqlite", "file:"+file[0]+"?mode=ro&_pragma=busy_timeout(5000)")
+	rows, err := h.server.Rows()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	defer db.Close()
-	column := func(query string) (all []string) {
-		rows, err := db.Query(query)
-		if err != nil {
-			h.t.Fatal(query, err)
-		}
-		defer rows.Close()
-		names, _ := rows.Columns()
-		for rows.Next() {
-			values := make([]any, len(names))
-			for i := range values {
-				values[i] = new(any)
-			}
-			if err := rows.Scan(values...); err != nil {
-				h.t.Fatal(err)
-			}
-			line := ""
-			for _, v := range values {
-				line += fmt.Sprint(*v.(*any), "|")
-			}
-			all = append(all, line)
-		}
-		return all
-	}
-	var all strings.Builder
-	for _, line := range column("SELECT name FROM sqlite_master WHERE type='table' ORDER BY name") {
-		table := strings.TrimSuffix(line, "|")
-		rows := column(`SELECT * FROM "` + table + `"`)
-		if strings.Contains(table, "session") {
-			rows = []string{fmt.Sprint(len(rows))}
-		}
-		fmt.Fprintln(&all, table, rows)
-	}
-	return all.String()
+	return rows
 }
 
 // learns tells the pages that look at what comes back. The others only do.
@@ -446,12 +396,12 @@ func TestHostilePages(t *testing.T) {
 			h.mu.Unlock()
 			h.tidy()
 			if got := h.stored(); got != stored {
-				t.Errorf("the laptop stored something:\n%s\nwas\n%s", got, stored)
+				t.Errorf("the laptop stored something:\n%s", rig.Changed(stored, got))
 				stored = got
 			}
 			if strings.Contains(c.script, "K.office") {
 				if got := h.kept(); got != kept {
-					t.Errorf("the office stored something:\n%s", difference(kept, got))
+					t.Errorf("the office stored something:\n%s", rig.Changed(kept, got))
 					kept = got
 				}
 			}
@@ -472,10 +422,4 @@ func TestHostilePages(t *testing.T) {
 	}
 	h.user.open("/household/" + h.knows["household"])
 	h.user.shows(secretName)
-}
-
-// difference gives the lines of b that are not in a.
-func difference(a, b string) string {
-	known := strings.Split(a, "\n")
-	return strings.Join(slices.DeleteFunc(strings.Split(b, "\n"), func(l string) bool { return slices.Contains(known, l) }), "\n")
 }

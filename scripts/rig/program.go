@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +24,9 @@ import (
 type Program struct {
 	Binary string
 	Data   string
-	Lang   string // zh or en: the language of its messages; "" is the user's
+	Lang   string    // zh or en: the language of its messages; "" is the user's
+	Env    []string  // beside the machine's
+	Log    io.Writer // nil, or where standard error goes as well
 	// Through is a command line that starts the program's, such as a tracer's.
 	Through []string
 
@@ -40,6 +44,7 @@ func (p *Program) command(ctx context.Context, args []string) *exec.Cmd {
 	// What an agent keeps in its user's folder of settings goes with the rig.
 	// Nothing of it goes into the keyring of whoever runs the rig.
 	c.Env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(filepath.Dir(p.Data), "config"), "DBUS_SESSION_BUS_ADDRESS=")
+	c.Env = append(c.Env, p.Env...)
 	if p.Lang != "" {
 		c.Env = append(c.Env, "ZHUCUN_LANG="+p.Lang)
 	}
@@ -77,8 +82,16 @@ func (p *Program) DoWith(ctx context.Context, in io.Reader, args ...string) ([]b
 func (p *Program) DoThrough(ctx context.Context, in io.Reader, out io.Writer, args ...string) error {
 	c := p.command(ctx, args)
 	var said bytes.Buffer
-	c.Stdin, c.Stdout, c.Stderr = in, out, &said
+	c.Stdin, c.Stdout, c.Stderr = in, out, p.heard(&said)
 	return p.failure(args, c.Run(), said.String())
+}
+
+// heard is where standard error goes: to keep, and to the log.
+func (p *Program) heard(keep io.Writer) io.Writer {
+	if p.Log == nil {
+		return keep
+	}
+	return io.MultiWriter(keep, p.Log)
 }
 
 func (p *Program) failure(args []string, err error, said string) error {
@@ -159,7 +172,7 @@ func (p *Program) Start(ctx context.Context, v any, args ...string) error {
 	}
 	c := p.command(context.WithoutCancel(ctx), append(args, "--json"))
 	said := new(tail)
-	c.Stderr = said
+	c.Stderr = p.heard(said)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		return err
@@ -204,6 +217,21 @@ func (p *Program) PID() int {
 		return 0
 	}
 	return p.running.Process.Pid
+}
+
+// Files tells apart two states of the data folder: each file's name and a hash of
+// what is in it.
+func (p *Program) Files() (string, error) {
+	var all strings.Builder
+	err := filepath.WalkDir(p.Data, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		fmt.Fprintf(&all, "%s %x\n", filepath.Base(path), sha256.Sum256(b))
+		return err
+	})
+	return all.String(), err
 }
 
 // Running tells whether what was started still runs.

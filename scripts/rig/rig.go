@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,8 @@ type Rig struct {
 	Bin   string // where zhucun-server and zhucun-agent are
 	Lang  string
 	Plain bool // HTTP without TLS, so that links see what is sent
+	Env   []string
+	Log   io.Writer
 }
 
 // Server is an office's server.
@@ -30,7 +33,7 @@ type Server struct {
 
 // Server makes a server's data in DIR/name.
 func (r *Rig) Server(ctx context.Context, name string) (*Server, error) {
-	s := &Server{Program: Program{Binary: filepath.Join(r.Bin, "zhucun-server"), Data: filepath.Join(r.Dir, name), Lang: r.Lang}}
+	s := &Server{Program: Program{Binary: filepath.Join(r.Bin, "zhucun-server"), Data: filepath.Join(r.Dir, name), Lang: r.Lang, Env: r.Env, Log: r.Log}}
 	var made struct{ Login, Password string }
 	if err := s.JSON(ctx, &made, "init"); err != nil {
 		return nil, err
@@ -95,7 +98,7 @@ func (r *Rig) Laptop(ctx context.Context, s *Server, name, person string, role i
 	}
 	code.URL = scheme + "://" + link.Addr()
 	l := &Laptop{
-		Program: Program{Binary: filepath.Join(r.Bin, "zhucun-agent"), Data: filepath.Join(r.Dir, name), Lang: r.Lang},
+		Program: Program{Binary: filepath.Join(r.Bin, "zhucun-agent"), Data: filepath.Join(r.Dir, name), Lang: r.Lang, Env: r.Env, Log: r.Log},
 		Name:    person, Link: link,
 	}
 	if _, err := l.Do(ctx, "enrol", code.String()); err != nil {
