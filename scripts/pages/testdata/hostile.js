@@ -71,7 +71,12 @@ const look = async (address, name) => {
 	try { say(w.history.length); } catch (e) { say(e.name); }
 	return w;
 };
-const sized = () => { for (const e of performance.getEntriesByType("resource")) if (!e.name.includes(":" + K.here + "/")) say(e.initiatorType, e.transferSize, e.encodedBodySize, e.decodedBodySize, e.responseStatus, e.redirectStart); };
+// sized tells what the browser lets on of sizes and times of what was loaded.
+const sized = async () => {
+	const theirs = () => performance.getEntriesByType("resource").filter(e => !e.name.includes(":" + K.here + "/"));
+	for (let i = 0; i < 50 && !theirs().length; i++) await wait(20);
+	for (const line of new Set(theirs().map(e => [e.initiatorType, e.transferSize, e.encodedBodySize, e.decodedBodySize, e.responseStatus, e.redirectStart].join(" ")))) say(line);
+};
 // inside runs a script in a sandboxed frame, which tells what it learned.
 const inside = async (attribute, script) => {
 	const frame = put("iframe", { sandbox: "allow-scripts allow-forms allow-popups" });
