@@ -168,7 +168,7 @@ func (c *call) run(ctx context.Context) int {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	err := root.ExecuteContext(ctx)
-	if err != nil && c.log != nil {
+	if err != nil && c.log != nil && !mistyped(err) {
 		c.log.Debug("the command failed", "error", err)
 	}
 	var usage *usageError
@@ -195,6 +195,18 @@ func (c *call) run(ctx context.Context) int {
 type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// mistyped tells an error that says to whoever typed the command what is wrong with the
+// words: all of it is in the sentence, and they may be people's names, which must not
+// stand in the log of the agent that carries the command out.
+func mistyped(err error) bool {
+	var usage *usageError
+	var plain *plainError
+	var row *inbox.RowError
+	var value *form.ValueError
+	return errors.As(err, &usage) || errors.As(err, &plain) || errors.As(err, &row) || errors.As(err, &value) ||
+		errors.Is(err, store.ErrAuthor) || errors.Is(err, store.ErrType) || errors.Is(err, store.ErrVillage) || errors.Is(err, fs.ErrNotExist)
+}
 
 func (c *call) sentence(err error) string {
 	var plain *plainError

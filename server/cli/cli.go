@@ -125,7 +125,9 @@ func (c *call) run(ctx context.Context, args []string) int {
 		return 0
 	}
 	fmt.Fprintln(c.err, c.sentence(err))
-	c.log.Debug("the command failed", "error", err)
+	if !mistyped(err) {
+		c.log.Debug("the command failed", "error", err)
+	}
 	// A name is one of the command's own words as well.
 	var usage *usageError
 	var name *access.NameError
@@ -133,6 +135,19 @@ func (c *call) run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// mistyped tells an error that says to whoever typed the command what is wrong with the
+// words: all of it is in the sentence, and they may be people's names, which must not
+// stand in a log.
+func mistyped(err error) bool {
+	var plain *plainError
+	var usage *usageError
+	var name *access.NameError
+	var condition *store.ConditionError
+	var value *form.ValueError
+	return errors.As(err, &plain) || errors.As(err, &usage) || errors.As(err, &name) || errors.As(err, &condition) || errors.As(err, &value) ||
+		errors.Is(err, fs.ErrNotExist)
 }
 
 // sentence says an error in one sentence and the next step.
