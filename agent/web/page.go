@@ -33,7 +33,9 @@ type page struct {
 	lowers map[told]string      // see lower
 	labels map[record.ID]string // titles of records that others name
 	title  string
-	at     string // the entry of the menu that this page is under
+	// refused tells a page that says that what was asked for cannot be had.
+	refused bool
+	at      string // the entry of the menu that this page is under
 }
 
 func language(s string) form.Lang {
@@ -226,6 +228,7 @@ func (p *page) moment(ms int64) string {
 func (p *page) back() string {
 	path := p.r.URL.Path
 	switch {
+	case p.refused: // what was asked for may be anything, and is not to stand on the page
 	case p.r.Method == http.MethodGet:
 		return p.r.URL.RequestURI()
 	case strings.HasPrefix(path, "/draft/"):

@@ -215,7 +215,7 @@ func (w *Site) failed(p *page, r *http.Request, err error) reply {
 			f.say = say
 		}
 	}
-	p.title = p.T(f.what)
+	p.title, p.refused = p.T(f.what), f.status < http.StatusInternalServerError
 	return reply{status: f.status, body: faultPage(p, f)}
 }
 

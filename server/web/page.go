@@ -32,10 +32,11 @@ type page struct {
 	now        time.Time    // Beijing
 	title      string
 	at         string // the area that this page is in
-	// still tells a page that does not look again by itself.
-	still   bool
-	drift   int    // how many steps the code of this sign-in was off
-	version string // what the data was when the page was made
+	// still tells a page that does not look again by itself, refused one that
+	// says that what was asked for cannot be had.
+	still, refused bool
+	drift          int    // how many steps the code of this sign-in was off
+	version        string // what the data was when the page was made
 	// known are the villages by code, waiting what waits in them.
 	known   []store.Village
 	waiting map[record.Village]store.Waiting

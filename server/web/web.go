@@ -320,7 +320,7 @@ func (w *Site) failed(p *page, err error) reply {
 			f = errBusy
 		}
 	}
-	p.title = p.T(f.what)
+	p.title, p.refused = p.T(f.what), f.status < http.StatusInternalServerError
 	p.still = true
 	return reply{status: f.status, body: faultPage(p, f)}
 }

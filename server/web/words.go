@@ -13,7 +13,9 @@ import (
 
 // here is where the page can be asked for again.
 func (p *page) here() string {
-	if p.r.Method == http.MethodGet {
+	// What was asked for and cannot be had may be anything, and is not to stand on the
+	// page that says so.
+	if p.r.Method == http.MethodGet && !p.refused {
 		return p.r.URL.RequestURI()
 	}
 	return "/"
