@@ -82,7 +82,7 @@ const inside = async (attribute, script) => {
 	const frame = put("iframe", { sandbox: "allow-scripts allow-forms allow-popups" });
 	const head = "<script>const K = " + JSON.stringify(K) + ", A = K.agent + K.root; const say = (...w) => parent.postMessage(w.map(String).join(' '), '*');<\/script>";
 	const html = head + "<body><script>(async () => {" + script + "})().catch(e => say(e.name)).then(() => say('end'))<\/script>";
-	const end = new Promise(done => { addEventListener("message", m => { if (m.data === "end") done(); else say(m.data); }); setTimeout(done, 900); });
+	const end = new Promise(done => { addEventListener("message", m => { if (m.data === "end") done(); else say(m.data); }); setTimeout(done, 5000); });
 	frame.setAttribute(attribute, attribute === "src" ? "data:text/html;charset=utf-8," + encodeURIComponent(html) : html);
 	await end;
 };
