@@ -11,7 +11,7 @@ const put = (tag, fields) => {
 // event is the first of the element's events, or "silence".
 const event = (e, ...names) => new Promise(done => {
 	for (const n of names) e.addEventListener(n, () => done(n));
-	setTimeout(() => done("silence"), 1500);
+	setTimeout(() => done("silence"), 6000);
 });
 // read tries to read an address.
 const read = async (address, how) => {
