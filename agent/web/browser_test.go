@@ -119,7 +119,7 @@ func TestVisitByKeyboard(t *testing.T) {
 
 	// The list follows as one types.
 	do(t, ctx, chromedp.KeyEvent(h.phone[6:]))
-	until(t, ctx, "document.querySelectorAll('#results .line').length === 1 && location.search.includes('q=')")
+	until(t, ctx, "document.querySelectorAll('#results .line').length === 1 && location.search.includes('s=')")
 	tabTo(t, ctx, "e.matches('#results .line')")
 	keys(t, ctx, kb.Enter)
 	until(t, ctx, "!!document.getElementById('entry')")
@@ -273,7 +273,7 @@ func TestPagesFit(t *testing.T) {
 
 	type shown struct{ name, path string }
 	pages := []shown{
-		{"today", "/"}, {"find", "/find"}, {"find-visit", "/find?for=visit&q=何"}, {"due", "/find?show=due"},
+		{"today", "/"}, {"find", "/find"}, {"find-visit", "/find?for=visit&s=" + f.site.searches.keep("何")}, {"due", "/find?show=due"},
 		{"household", "/household/" + house.id.String()}, {"household-quarrel", "/household/" + quarrelled.id.String()},
 		{"visit", draft}, {"both", draft + "?why=both"}, {"edit", edit}, {"record", visit}, {"record-household", "/record/household/" + quarrelled.id.String()},
 		{"saved", "/household/" + house.id.String() + "?saved=household/" + quarrelled.id.String()},

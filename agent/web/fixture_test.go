@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -325,6 +326,17 @@ func (f *fixture) post(path string, values url.Values) answer {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Origin", f.base)
 	return f.do(r)
+}
+
+// sought searches on a page and gives the address of what was found, in which
+// nothing stands of what was searched for.
+func (f *fixture) sought(page, words string) string {
+	f.t.Helper()
+	a := f.post(page, url.Values{"q": {words}})
+	if a.status != http.StatusOK || !strings.HasPrefix(a.path, page+"?s=") || strings.Contains(a.path, url.QueryEscape(words)) && len(words) > 1 || !strings.Contains(a.body, `value="`+html.EscapeString(words)+`"`) {
+		f.t.Errorf("%q sought on %s leads to %s, %d", words, page, a.path, a.status)
+	}
+	return a.path
 }
 
 // house gives the n-th household of the laptop.

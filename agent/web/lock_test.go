@@ -60,10 +60,10 @@ const word = "a horse and a cart"
 func TestIdleLock(t *testing.T) {
 	f := newFixture(t, true).enter()
 	f.site.lock = &fakeLock{way: vault.Passphrase, passphrase: word}
-	name := f.house(0).name
+	name, page := f.house(0).name, "/household/"+f.house(0).id.String()
 	shows := func(what string, want bool) {
 		t.Helper()
-		a := f.get("/find?q=" + url.QueryEscape(name))
+		a := f.get(page)
 		locked := a.status == http.StatusLocked && strings.Contains(a.body, `action="`+f.site.root+`/unlock"`)
 		if shown := a.status == http.StatusOK && strings.Contains(a.body, name); shown != want || locked == want || !want && strings.Contains(a.body, name) {
 			t.Fatalf("%s: status %d, shown %v; want %v", what, a.status, shown, want)
@@ -185,7 +185,7 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("without a link: %d", a.status)
 	}
 	f.get(g.Link())
-	for _, path := range []string{"/", "/find?q=x", "/sync", "/assets/x/y"} {
+	for _, path := range []string{"/", "/find", "/sync", "/assets/x/y"} {
 		if a := f.get(path); a.status != http.StatusLocked || !strings.Contains(a.body, texts["lock.how"].en) {
 			t.Errorf("%s: status %d", path, a.status)
 		}
@@ -209,12 +209,12 @@ func TestOutOfContact(t *testing.T) {
 		}
 	}
 	limit(30)
-	name := f.house(0).name
-	if a := f.get("/find?q=" + url.QueryEscape(name)); a.status != http.StatusOK {
+	name, page := f.house(0).name, "/household/"+f.house(0).id.String()
+	if a := f.get(page); a.status != http.StatusOK {
 		t.Fatalf("within the days: status %d", a.status)
 	}
 	f.wall.Add((31 * 24 * time.Hour).Milliseconds())
-	a := f.get("/find?q=" + url.QueryEscape(name))
+	a := f.get(page)
 	if a.status != http.StatusLocked || strings.Contains(a.body, name) || strings.Contains(a.body, `name="passphrase"`) || !strings.Contains(a.body, "31") {
 		t.Errorf("after too many: status %d, %s", a.status, a.body)
 	}

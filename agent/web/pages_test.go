@@ -37,12 +37,12 @@ func TestEveryPage(t *testing.T) {
 	}
 	h := f.house(0).id.String()
 	paths := []string{
-		"/", "/find", "/find?q=%E7%8E%8B", "/find?q=nobody", "/find?for=visit", "/find?show=due", "/find?village=" + string(secondVillage.Code),
-		"/find?q=1&part=1", "/household/" + h, "/household/" + h + "?visits=all&moved=1&done=1", "/conflicts", "/conflicts?moved=1", "/sync", "/sync?asked=1", "/records", "/me",
+		"/", "/find", f.sought("/find", "王"), f.sought("/find", "nobody"), "/find?for=visit", "/find?show=due", "/find?village=" + string(secondVillage.Code),
+		"/find?s=unknown", "/household/" + h, "/household/" + h + "?visits=all&moved=1&done=1", "/conflicts", "/conflicts?moved=1", "/sync", "/sync?asked=1", "/records", "/me",
 		"/household/" + f.house(2).id.String() + "?saved=household/" + f.house(2).id.String(),
 	}
 	for _, ft := range form.Builtin().Forms() {
-		paths = append(paths, "/records/"+string(ft.Type), "/records/"+string(ft.Type)+"?q=x", "/record/"+string(ft.Type)+"/new",
+		paths = append(paths, "/records/"+string(ft.Type), f.sought("/records/"+string(ft.Type), "x"), "/record/"+string(ft.Type)+"/new",
 			"/record/"+string(ft.Type)+"/new?household="+h+"&village="+string(firstVillage.Code))
 		n := 0
 		err := f.laptop.Each("", ft.Type, func(r store.Record) bool {
@@ -85,8 +85,8 @@ func TestMarkupInRecords(t *testing.T) {
 	a := f.get("/record/visit/new?household=" + h.id.String())
 	f.post(a.path+"/keep", url.Values{"_end": {"1"}, "_serial": {"1"}, "f.household": {h.id.String()}, "f.findings": {evil}, "f.follow_up": {evil}})
 	for _, path := range []string{
-		"/", "/find", "/find?q=" + url.QueryEscape(evil), "/household/" + h.id.String(), "/record/household/" + h.id.String(), "/record/visit/" + visit.String(),
-		"/records/visit", "/records/household?q=" + url.QueryEscape(evil), "/conflicts", a.path, "/record/household/" + h.id.String() + "/edit", "/sync",
+		"/", "/find", f.sought("/find", evil), "/household/" + h.id.String(), "/record/household/" + h.id.String(), "/record/visit/" + visit.String(),
+		"/records/visit", f.sought("/records/household", evil), "/conflicts", a.path, "/record/household/" + h.id.String() + "/edit", "/sync",
 		"/household/" + h.id.String() + "?saved=visit/" + visit.String(), "/household/" + h.id.String() + "?saved=" + url.QueryEscape(evil),
 	} {
 		got := f.get(path)
@@ -821,7 +821,7 @@ func TestRolesSeeWhatTheyMayDo(t *testing.T) {
 
 func TestWhoAndLanguage(t *testing.T) {
 	f := newFixture(t, true).enter()
-	if a := f.post("/me", url.Values{"language": {"en"}, "back": {"/find?q=x"}}); a.path != "/find?q=x" || !strings.Contains(a.body, "Households") {
+	if a := f.post("/me", url.Values{"language": {"en"}, "back": {"/find?s=x"}}); a.path != "/find?s=x" || !strings.Contains(a.body, "Households") {
 		t.Errorf("%s", a.path)
 	}
 	if d, err := f.laptop.Device(); err != nil || d.Language != "en" {

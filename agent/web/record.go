@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -433,7 +432,7 @@ func (w *Site) act(p *page) (reply, error) {
 	reason := strings.TrimSpace(body.Get("reason"))
 	moved := here + "?moved=1"
 	if reason != "" {
-		moved += "&reason=" + url.QueryEscape(clip(reason, 500)) + "#void"
+		moved += "&s=" + w.searches.keep(clip(reason, 500)) + "#void"
 	}
 	if body.Get("_seen") != seenOf(r.State) {
 		return goTo(moved)

@@ -131,15 +131,23 @@ type houseGroup struct {
 const maxFound = 60
 
 func (w *Site) find(p *page) (reply, error) {
+	v, err := w.found(p, p.r.URL.Query())
+	if err != nil {
+		return reply{}, err
+	}
+	return show(findPage(p, v))
+}
+
+// found gives the households that an address of this page asks for.
+func (w *Site) found(p *page, query url.Values) (*findView, error) {
 	p.title, p.at = p.T("nav.find"), "find"
-	query := p.r.URL.Query()
-	v := &findView{q: strings.TrimSpace(query.Get("q")), visit: query.Get("for") == "visit", onlyDue: query.Get("show") == "due", village: record.Village(query.Get("village"))}
+	v := &findView{q: w.searches.words(query.Get("s")), visit: query.Get("for") == "visit", onlyDue: query.Get("show") == "due", village: record.Village(query.Get("village"))}
 	if v.visit {
 		p.title = p.T("find.visit")
 	}
 	snap, err := p.snapshot()
 	if err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	var found []due
 	switch {
@@ -172,10 +180,7 @@ func (w *Site) find(p *page) (reply, error) {
 			g.houses = append(g.houses, d)
 		}
 	}
-	if query.Get("part") != "" {
-		return show(findResults(p, v))
-	}
-	return show(findPage(p, v))
+	return v, nil
 }
 
 // link is the address of the same list with another village.
@@ -259,7 +264,7 @@ func (w *Site) list(p *page) (reply, error) {
 		return reply{}, errNowhere
 	}
 	p.title, p.at = f.Title.In(p.lang), "records"
-	v := &listView{form: f, q: strings.TrimSpace(p.r.URL.Query().Get("q")), write: p.may(f)}
+	v := &listView{form: f, q: w.searches.words(p.r.URL.Query().Get("s")), write: p.may(f)}
 	words := strings.Fields(strings.ToLower(v.q))
 	var kept []store.Record
 	older := func(a, b store.Record) int { return cmp.Compare(b.View.Updated, a.View.Updated) }

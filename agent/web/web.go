@@ -57,8 +57,9 @@ type Site struct {
 	mux   *http.ServeMux
 	// saving lets one save of a form pass at a time, so that a second click finds
 	// that the first one did it. It guards ended: drafts that are no more, by id.
-	saving sync.Mutex
-	ended  map[string]ended
+	saving   sync.Mutex
+	searches searches
+	ended    map[string]ended
 }
 
 // New makes the pages of a store.
@@ -102,9 +103,11 @@ func (w *Site) routes() {
 	for pattern, h := range map[string]handler{
 		"GET /{$}":                     w.today,
 		"GET /find":                    w.find,
+		"POST /find":                   w.look,
 		"GET /household/{id}":          w.household,
 		"GET /records":                 w.kinds,
 		"GET /records/{type}":          w.list,
+		"POST /records/{type}":         w.lookList,
 		"GET /record/{type}/{id}":      w.record,
 		"GET /record/{type}/{id}/edit": w.edit,
 		"GET /record/{type}/new":       w.begin,
@@ -140,6 +143,7 @@ type reply struct {
 	data   any
 	cookie *http.Cookie
 	again  string // the page to go on to in a few seconds
+	here   string // the address of what the script asked for
 }
 
 func show(c templ.Component) (reply, error) { return reply{body: c}, nil }
@@ -188,6 +192,9 @@ func (w *Site) serve(h handler) http.HandlerFunc {
 			rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 			if a.again != "" {
 				rw.Header().Set("Refresh", "4; url="+w.root+a.again)
+			}
+			if a.here != "" {
+				rw.Header().Set("Zhucun-Here", w.root+a.here)
 			}
 			if a.status != 0 {
 				rw.WriteHeader(a.status)

@@ -383,13 +383,17 @@ func TestCanaries(t *testing.T) {
 			p.ask("POST", draft+"/save", v)
 		}
 	}
-	// Searched for on the page, whose address has what one searches.
+	// Searched for on the page: the address of what was found is in the browser's
+	// history.
+	body, _ := p.ask("GET", "/find", nil)
 	for _, c := range all[:5] {
-		p.ask("GET", "/find?q="+url.QueryEscape(c.name), nil)
+		v := hiddenOf(body)
+		v.Set("q", c.name)
+		p.ask("POST", "/find", v)
 	}
 	// Wrong ids, paths and words, on either side.
 	office := f.pages(f.server.URL)
-	body, _ := office.ask("GET", "/signin", nil)
+	body, _ = office.ask("GET", "/signin", nil)
 	v := hiddenOf(body)
 	v.Set("login", f.server.Login)
 	v.Set("password", f.server.Password)

@@ -35,7 +35,7 @@ var hostilePages = []hostilePage{
 	{name: "EventSource", script: `const s = new EventSource(A + "/sync", {withCredentials: true}); say(await event(s, "open", "message", "error")); s.close();`, says: "error"},
 	{name: "WebSocket", script: `const s = new WebSocket(A.replace("http", "ws") + "/"); say(await event(s, "open", "error"));`, says: "error"},
 	{name: "image, whether it loads", script: `const i = put("img", {src: K.agent + K.icon}); say(await event(i, "load", "error"), i.naturalWidth); await sized();`, says: "error"},
-	{name: "page as image", script: `const i = put("img", {src: A + "/find?q=1"}); say(await event(i, "load", "error"), i.naturalWidth); await sized();`, says: "error"},
+	{name: "page as image", script: `const i = put("img", {src: A + "/find"}); say(await event(i, "load", "error"), i.naturalWidth); await sized();`, says: "error"},
 	{name: "script, whether it loads", script: `const s = put("script", {src: K.agent + K.js}); say(await event(s, "load", "error")); await sized();`, says: "error"},
 	{name: "page as script", script: `window.onerror = m => say(m); const s = put("script", {src: A + "/"}); say(await event(s, "load", "error"));`, says: "error"},
 	{name: "module", script: `try { await import(K.agent + K.js); say("imported"); } catch (e) { say(e.name); }`, says: "TypeError"},

@@ -249,10 +249,11 @@
   all("form[data-live]").forEach(function (f) {
     var out = document.getElementById(f.dataset.live), input = f.querySelector("[type=search]"), timer = 0, round = 0;
     function look() {
-      var mine = ++round, q = new URLSearchParams(new FormData(f)), here = location.pathname + "?" + q;
+      var mine = ++round, q = new URLSearchParams(new FormData(f)), here;
       q.set("part", "1");
-      fetch(location.pathname + "?" + q, { credentials: "same-origin" }).then(function (r) {
+      fetch(f.action, { method: "POST", body: q, credentials: "same-origin" }).then(function (r) {
         if (!r.ok) throw new Error(r.status);
+        here = r.headers.get("Zhucun-Here");
         return r.text();
       }).then(function (html) {
         if (mine !== round) return;

@@ -1,0 +1,91 @@
+package web
+
+import (
+	"crypto/rand"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"zhucun/shared/record"
+)
+
+// What somebody looks for is a name as a rule, and an address stays in the
+// browser's history, which lies on the disk as it is. So an address carries a
+// number instead, of what was typed, which is kept in memory.
+
+// maxSearches is how many searches are remembered, the newest: enough for every
+// page that somebody goes back to.
+const maxSearches = 256
+
+type searches struct {
+	mu   sync.Mutex
+	made []search
+}
+
+type search struct{ id, words string }
+
+// keep gives the number under which words are found again; "" for none.
+func (s *searches) keep(words string) string {
+	if words == "" {
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.IndexFunc(s.made, func(x search) bool { return x.words == words }); i >= 0 {
+		return s.made[i].id
+	}
+	if len(s.made) == maxSearches {
+		s.made = s.made[1:]
+	}
+	s.made = append(s.made, search{rand.Text(), words})
+	return s.made[len(s.made)-1].id
+}
+
+// words gives what was looked for; "" for a number of an earlier run, or of none.
+func (s *searches) words(id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.made {
+		if x.id == id {
+			return x.words
+		}
+	}
+	return ""
+}
+
+// lookList takes a search in a list, and leads to what it found.
+func (w *Site) lookList(p *page) (reply, error) {
+	f := w.forms.Form(record.Type(p.r.PathValue("type")))
+	if f == nil {
+		return reply{}, errNowhere
+	}
+	to := "/records/" + string(f.Type)
+	if id := w.searches.keep(strings.TrimSpace(p.r.PostForm.Get("q"))); id != "" {
+		to += "?s=" + id
+	}
+	return goTo(to)
+}
+
+// look takes a search, and leads to what it found, or gives it to the script.
+func (w *Site) look(p *page) (reply, error) {
+	body := p.r.PostForm
+	q := url.Values{}
+	if id := w.searches.keep(strings.TrimSpace(body.Get("q"))); id != "" {
+		q.Set("s", id)
+	}
+	for _, name := range []string{"for", "village"} {
+		if v := body.Get(name); v != "" {
+			q.Set(name, v)
+		}
+	}
+	to := "/find"
+	if len(q) > 0 {
+		to += "?" + q.Encode()
+	}
+	if body.Get("part") == "" {
+		return goTo(to)
+	}
+	v, err := w.found(p, q)
+	return reply{body: findResults(p, v), here: to}, err
+}
