@@ -27,6 +27,7 @@ var order = map[string][]line{
 		{"export", "tables and files; offered by web and cli, reads what review has settled"},
 		{"review", "decisions on conflicts; asks access who may decide"},
 		{"access", "users, roles, devices: everything above asks it, it asks the store"},
+		{"backup", "the file that a server is restored from; knows bytes and their names"},
 		{"store", "one Store over SQL; must not know who uses it"},
 	},
 	"shared": {

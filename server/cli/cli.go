@@ -247,7 +247,7 @@ func (c *call) root() *cobra.Command {
 	f.BoolP("help", "h", false, c.say("显示用法", "show how it is used"))
 	f.Lookup("help").Hidden = true
 	root.AddCommand(c.initCommand(), c.serveCommand(), c.villageCommand(), c.enrolCommand(), c.deviceCommand(), c.accountCommand(),
-		c.getCommand(), c.listCommand(), c.conflictsCommand(), c.resolveCommand(), c.quarantineCommand(), c.exportCommand(), c.bundleCommand(), c.verifyCommand())
+		c.getCommand(), c.listCommand(), c.conflictsCommand(), c.resolveCommand(), c.quarantineCommand(), c.exportCommand(), c.bundleCommand(), c.backupCommand(), c.restoreCommand(), c.verifyCommand())
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.SetUsageFunc(c.usageOf)
 	c.groups(root)
@@ -339,7 +339,11 @@ func (c *call) open(ctx context.Context) (*server, error) {
 }
 
 func (c *call) openWith(ctx context.Context, k *keys) (*server, error) {
-	s, err := sqlite.Open(ctx, filepath.Join(c.data, "zhucun.db"), store.Options{Key: k.identity, Now: c.now, Random: rand.Reader, Log: c.log})
+	return c.openIn(ctx, c.data, k)
+}
+
+func (c *call) openIn(ctx context.Context, folder string, k *keys) (*server, error) {
+	s, err := sqlite.Open(ctx, filepath.Join(folder, databaseFile), store.Options{Key: k.identity, Now: c.now, Random: rand.Reader, Log: c.log})
 	if err != nil {
 		return nil, err
 	}

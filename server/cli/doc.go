@@ -14,7 +14,9 @@
 //     what they read, and whoever runs a command here can read the database and
 //     its keys as well. People are shown the last four characters; what leaves
 //     the house goes by export, which masks, or notes a reason in the audit.
-//   - One server runs on a data folder; other commands work beside it.
+//   - One server runs on a data folder; other commands work beside it, but for
+//     restore, which no server may run beside.
+//   - restore deletes nothing: what was there is in before-restore-DATE.
 //   - Keys are made once and written whole or not at all.
 //
 // The data folder: zhucun.db; serve.lock, empty and held while serve runs (left

@@ -34,7 +34,7 @@ const identityFile = "identity.key"
 
 // readKeys reads the keys that makeKeys made.
 func readKeys(data string) (*keys, error) {
-	folder := filepath.Join(data, "keys")
+	folder := filepath.Join(data, keysFolder)
 	key, err := readKey(filepath.Join(folder, identityFile))
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func readKeys(data string) (*keys, error) {
 
 // makeKeys makes the identity key, or reads it where it is there.
 func makeKeys(data string) (*keys, error) {
-	folder := filepath.Join(data, "keys")
+	folder := filepath.Join(data, keysFolder)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (s *Store) streams(t *tx, v record.Village, each func(*stream)) error {
 	return t.rows(func(r *sql.Rows) error {
 		var st stream
 		var id, incarnation, hash []byte
-		if err := r.Scan(&id, &st.device, &st.key, &st.number, &incarnation, &st.head.Seq, &hash, &st.at, &st.feed); err != nil {
+		if err := r.Scan(&id, &st.device, &st.key, &st.number, &incarnation, &st.head.Seq, &hash, &st.at, &st.feed, &st.rewound); err != nil {
 			return err
 		}
 		copy(st.id[:], id)
@@ -79,7 +79,7 @@ func (s *Store) streams(t *tx, v record.Village, each func(*stream)) error {
 		copy(st.head.Hash[:], hash)
 		each(&st)
 		return nil
-	}, `SELECT stream_id, device_id, pubkey, number, incarnation, head_seq, head_hash, at, feed FROM stream WHERE village_id = $1`, v)
+	}, `SELECT stream_id, device_id, pubkey, number, incarnation, head_seq, head_hash, at, feed, rewound FROM stream WHERE village_id = $1`, v)
 }
 
 // load reads those of the records that the batch does not have yet.
@@ -167,10 +167,14 @@ func (b *batch) flush() error {
 		b.feed++
 	}
 	for _, st := range moved {
-		if err := b.t.exec(`INSERT INTO stream(village_id, stream_id, device_id, pubkey, number, incarnation, head_seq, head_hash, at, feed)
-			VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT(village_id, stream_id) DO UPDATE
-			SET head_seq = excluded.head_seq, head_hash = excluded.head_hash, at = excluded.at, feed = excluded.feed`,
-			b.village, st.id[:], st.device, st.key, st.number, st.incarnation[:], st.head.Seq, st.head.Hash[:], int64(st.at), b.feed); err != nil {
+		rewound := 0
+		if st.rewound {
+			rewound = 1
+		}
+		if err := b.t.exec(`INSERT INTO stream(village_id, stream_id, device_id, pubkey, number, incarnation, head_seq, head_hash, at, feed, rewound)
+			VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT(village_id, stream_id) DO UPDATE
+			SET head_seq = excluded.head_seq, head_hash = excluded.head_hash, at = excluded.at, feed = excluded.feed, rewound = excluded.rewound`,
+			b.village, st.id[:], st.device, st.key, st.number, st.incarnation[:], st.head.Seq, st.head.Hash[:], int64(st.at), b.feed, rewound); err != nil {
 			return err
 		}
 	}

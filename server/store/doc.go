@@ -37,7 +37,9 @@
 //	              last change by another stream than that one. trail names every
 //	              change ever applied: pairs of varints, the stream's number
 //	              within the village and the entry.
-//	stream        (village, stream) → whose it is and its last entry
+//	stream        (village, stream) → whose it is and its last entry; backed, the
+//	              last that is in a backup; rewound, that the data was restored
+//	              and may lack entries that others have seen
 //	segment       (village, stream, last entry) → a run of entries as the device
 //	              signed them (zstd), the hash before and the hash of the last,
 //	              the receipt. One row a run, not one an entry: a third of the CPU.

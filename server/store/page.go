@@ -48,6 +48,8 @@ type Request struct {
 	Role identity.Role
 	// Denied asks for receipts alone.
 	Denied bool
+	// Backed asks how far the device's streams are in a backup.
+	Backed bool
 }
 
 // Page gives what a device lacks of a village, all of it as of one moment; ok
@@ -56,10 +58,22 @@ type Request struct {
 func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, err error) {
 	pull = wire.Pull{Village: q.Village, Epoch: s.epoch, Denied: q.Denied}
 	err = s.look(ctx, func(t *tx) error {
+		if q.Backed {
+			if pull.Backed, err = t.ownStreams(`backed`, q); err != nil {
+				return err
+			}
+		}
+		if q.Epoch != s.epoch {
+			// What the device has receipts for beyond that was lost.
+			if pull.Heads, err = t.ownStreams(`head_seq`, q); err != nil {
+				return err
+			}
+		}
 		if ok, err = s.receipts(t, &pull, q); err != nil || q.Denied {
 			ok = ok || q.Denied
 			return err
 		}
+		ok = ok || len(pull.Backed) > 0
 		var feed uint64
 		if err := t.row(`SELECT coalesce(max(feed), 0) FROM village_head WHERE village_id = $1`, q.Village).Scan(&feed); err != nil {
 			return err
@@ -80,7 +94,7 @@ func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, e
 		if err := s.standing(t, &pull, q); err != nil || pull.More {
 			return err
 		}
-		pull.Cursor = feed
+		pull.Cursor, pull.Heads = feed, nil
 		return t.rows(func(r *sql.Rows) error {
 			var id []byte
 			var h wire.StreamHead
@@ -95,6 +109,22 @@ func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, e
 	return pull, ok, err
 }
 
+// ownStreams gives a number of each of the device's own streams, where it is not
+// zero.
+func (t *tx) ownStreams(column string, q Request) (list []wire.StreamHead, err error) {
+	err = t.rows(func(r *sql.Rows) error {
+		var id []byte
+		var h wire.StreamHead
+		if err := r.Scan(&id, &h.Seq); err != nil {
+			return err
+		}
+		copy(h.Stream[:], id)
+		list = append(list, h)
+		return nil
+	}, `SELECT stream_id, `+column+` FROM stream WHERE village_id = $1 AND device_id = $2 AND `+column+` > 0 ORDER BY stream_id`, q.Village, q.Device)
+	return list, err
+}
+
 // feed reads the page's records.
 func (s *Store) feed(t *tx, pull *wire.Pull, q Request) error {
 	text := `SELECT record_id, type, feed, state FROM record WHERE village_id = $1 AND feed > $3`
@@ -105,6 +135,14 @@ func (s *Store) feed(t *tx, pull *wire.Pull, q Request) error {
 		// That it holds as many more does not mean that they are these: they may be
 		// of two lives of the laptop.
 		n, upTo := len(args), max(o.Acked, q.Agreed[o.Stream])
+		if q.Epoch != s.epoch {
+			// It may have receipts for what was lost since.
+			i := slices.IndexFunc(pull.Heads, func(h wire.StreamHead) bool { return h.Stream == o.Stream })
+			if i < 0 {
+				continue
+			}
+			upTo = min(upTo, pull.Heads[i].Seq)
+		}
 		text += fmt.Sprintf(` AND NOT (feed_stream = $%d AND feed_seq <= $%d AND feed_other <= $2)`, n+1, n+2)
 		args = append(args, o.Stream[:], upTo)
 		if upTo > 0 {

@@ -38,6 +38,9 @@ type Engine struct {
 	Columns func(ctx context.Context, tx *sql.Tx, table string) ([]string, error)
 	// Again tells an error that a repetition of the transaction may mend.
 	Again func(error) bool
+	// Copy writes the database as of one moment into a new file, beside running
+	// writers, and lets look read what is in it.
+	Copy func(ctx context.Context, file string, look func(*sql.DB) error) error
 }
 
 // Options are what a Store is given from outside.

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"slices"
@@ -29,6 +30,8 @@ type Delivery struct {
 	// tells them, and in milliseconds what the server found just now.
 	Runs  []clock.Run
 	Found int64
+	// Proofs are the server's own receipts, of an earlier life of its data.
+	Proofs []journal.Receipt
 	// Received is the server's time when the delivery began to arrive.
 	Received clock.Time
 }
@@ -76,7 +79,7 @@ func (s *Store) Take(ctx context.Context, d Delivery) (Taken, error) {
 		segments[i].raw = raw
 		segments[i].seg, segments[i].err = journal.Decode(raw)
 	}
-	p := &sender{Device: d.From, runs: d.Runs, found: d.Found}
+	p := &sender{Device: d.From, runs: d.Runs, found: d.Found, proofs: d.Proofs}
 	var all Taken
 	for len(segments) > 0 {
 		var taken Taken
@@ -144,6 +147,8 @@ type sender struct {
 	Device
 	runs  []clock.Run
 	found int64
+	// proofs are receipts for what is sent, from before the data was restored.
+	proofs []journal.Receipt
 	// office is the server itself, which writes in other people's names and
 	// everywhere.
 	office bool
@@ -160,6 +165,8 @@ type stream struct {
 	at          clock.Time
 	feed        uint64
 	moved       bool
+	// rewound tells that the server had more of it in an earlier life.
+	rewound bool
 }
 
 // take puts one segment into the log and applies its entries.
@@ -342,11 +349,17 @@ func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal
 		return err
 	}
 	receipt := journal.Receipt{Stream: st.id, From: seg.From, Seq: seg.Last(), Received: b.received, Floor: st.at, Runs: corrections(times, p.runs, p.found)}
+	proof := b.proof(p, seg, last)
+	if proof != nil {
+		receipt.Received, receipt.Runs = proof.Received, proof.Runs
+	}
+	// Whoever names as replaced what is still to come of it may have had it from here.
+	st.rewound = proof != nil
 	ats := receipt.Ats(times)
 	for i := range seg.Changes {
 		c, dot := &seg.Changes[i], record.Dot{Stream: st.id, Seq: seg.From + uint64(i)}
 		w := b.records[c.Record]
-		reason, detail := b.judge(p, w, c)
+		reason, detail := b.judged(proof, p, w, c, dot.Seq)
 		if reason == "" && !p.office && overfull(w.state, c.Body) {
 			reason = ReasonFull
 		}
@@ -363,7 +376,7 @@ func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal
 	b.taken.Entries += len(seg.Changes)
 	b.taken.Quarantined += len(receipt.Quarantined)
 	receipt.Seal(b.s.Key, last)
-	proof, err := cbor.Marshal(receipt)
+	kept, err := cbor.Marshal(receipt)
 	if err != nil {
 		return err
 	}
@@ -372,7 +385,36 @@ func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal
 	st.head, st.at, st.moved = journal.Head{Seq: seg.Last(), Hash: last}, ats[len(ats)-1], true
 	return b.t.exec(`INSERT INTO segment(village_id, stream_id, last_seq, first_seq, log, received, before_hash, last_hash, receipt, body)
 		VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		b.village, st.id[:], receipt.Seq, receipt.From, b.log, b.received.Milli(), before[:], last[:], proof, b.s.pack(raw))
+		b.village, st.id[:], receipt.Seq, receipt.From, b.log, receipt.Received.Milli(), before[:], last[:], kept, b.s.pack(raw))
+}
+
+// proof gives the receipt by which the server in an earlier life took this very
+// segment; nil where there is none.
+func (b *batch) proof(p *sender, seg *journal.Segment, last journal.Hash) *journal.Receipt {
+	for i := range p.proofs {
+		r := &p.proofs[i]
+		if r.Stream == seg.Stream && r.From == seg.From && r.Seq == seg.Last() && r.Proves(b.s.Key.Public().(ed25519.PublicKey), last) {
+			return r
+		}
+	}
+	return nil
+}
+
+// judged is judge for an entry that may have been judged in an earlier life: what
+// was right then stands, for others have seen it.
+func (b *batch) judged(proof *journal.Receipt, p *sender, w *working, c *record.Change, seq uint64) (reason, detail string) {
+	if proof == nil {
+		return b.judge(p, w, c)
+	}
+	for _, q := range proof.Quarantined {
+		if q.Seq == seq {
+			return q.Reason, q.Detail
+		}
+	}
+	if w.typ != "" && w.typ != c.Type {
+		return ReasonType, string(w.typ)
+	}
+	return "", ""
 }
 
 // corrections gives the runs that a receipt tells, so that the device makes the
@@ -414,11 +456,12 @@ func (b *batch) judge(p *sender, w *working, c *record.Change) (reason, detail s
 // unseen tells whether a body names as replaced what another device has yet to
 // send. What a laptop has of others it has from here, so that it cannot have seen
 // it: to let it pass would make the other's words vanish as they come. A stream
-// that is not known here yet may be the laptop's own next one.
+// that is not known here yet may be the laptop's own next one, and of one of which
+// a restored server has lost the end it may have seen that.
 func (b *batch) unseen(p *sender, body []record.Write) (record.Path, bool) {
 	for _, w := range body {
 		for _, d := range w.Observed {
-			if st := b.streams[d.Stream]; st != nil && d.Seq > b.frontier[d.Stream] && !bytes.Equal(st.key, p.Key) {
+			if st := b.streams[d.Stream]; st != nil && d.Seq > b.frontier[d.Stream] && !st.rewound && !bytes.Equal(st.key, p.Key) {
 				return w.Path, true
 			}
 		}

@@ -104,6 +104,8 @@ type taking struct {
 	places  map[record.Village]*place
 	// assigned is the serial of the assignment that the device has.
 	assigned uint64
+	// backed tells that it asks what is in a backup.
+	backed bool
 	Bundle
 }
 
@@ -133,7 +135,7 @@ func (t *taking) message(ctx context.Context, part bundle.Part) error {
 	if err != nil {
 		return err
 	}
-	t.assigned = m.Assigned
+	t.assigned, t.backed = m.Assigned, t.backed || m.Backed
 	// How long it was on its way nobody knows, so its arrival says nothing of the
 	// clock: what the device knew of it when it read it does.
 	offset := t.made - m.Clock
@@ -150,7 +152,7 @@ func (t *taking) message(ctx context.Context, part bundle.Part) error {
 		if at == nil {
 			at = &place{push: *p}
 			// A copy: what is unpacked goes when this message is done.
-			at.push.Segments, at.push.Streams = nil, slices.Clone(p.Streams)
+			at.push.Segments, at.push.Proofs, at.push.Streams = nil, nil, slices.Clone(p.Streams)
 			t.places[p.Village] = at
 		}
 		at.taken.Refused = append(at.taken.Refused, taken.Refused...)
@@ -241,7 +243,7 @@ func (t *taking) answer(ctx context.Context, villages []*place, first bool) (*wi
 		if at.done {
 			continue
 		}
-		pull, ok, err := t.h.page(ctx, t.d, &at.push, at.taken, budget)
+		pull, ok, err := t.h.page(ctx, t.d, &at.push, at.taken, budget, first && t.backed)
 		if err != nil {
 			return nil, fmt.Errorf("device %s, village %s: %w", t.d.ID, at.push.Village, err)
 		}

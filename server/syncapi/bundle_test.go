@@ -112,7 +112,7 @@ func TestReplyHasAllPages(t *testing.T) {
 	at := &place{push: wire.Push{Village: village}}
 	records, pages := 0, 0
 	for cursor := uint64(0); !at.done; pages++ {
-		pull, _, err := h.door.page(context.Background(), &d, &at.push, at.taken, 4000)
+		pull, _, err := h.door.page(context.Background(), &d, &at.push, at.taken, 4000, false)
 		h.ok(err)
 		if pull.From != cursor || pull.More == (len(pull.Heads) > 0) {
 			t.Errorf("page %d from %d, want %d; more %v, %d heads", pages, pull.From, cursor, pull.More, len(pull.Heads))

@@ -438,7 +438,7 @@ func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, a
 		if !denied(d, p.Village) {
 			h.heard(d, m, p.Village, arrived, offset)
 		}
-		pull, ok, err := h.page(ctx, d, p, taken, budget)
+		pull, ok, err := h.page(ctx, d, p, taken, budget, m.Backed)
 		if err != nil {
 			return nil, fmt.Errorf("device %s, village %s: %w", d.ID, p.Village, err)
 		}
@@ -475,20 +475,20 @@ func (h *Handler) take(ctx context.Context, d *store.Device, m *wire.Sync, p *wi
 		return store.Taken{}, nil
 	}
 	return h.store.Take(ctx, store.Delivery{
-		Village: p.Village, From: *d, Segments: p.Segments, Runs: m.Runs, Found: offset, Received: clock.At0(arrived.UnixMilli()),
+		Village: p.Village, From: *d, Segments: p.Segments, Runs: m.Runs, Found: offset, Proofs: p.Proofs, Received: clock.At0(arrived.UnixMilli()),
 	})
 }
 
 // page gives what there is to say of one village; ok is false when that is
 // nothing.
-func (h *Handler) page(ctx context.Context, d *store.Device, p *wire.Push, taken store.Taken, budget int) (pull wire.Pull, ok bool, err error) {
+func (h *Handler) page(ctx context.Context, d *store.Device, p *wire.Push, taken store.Taken, budget int, backed bool) (pull wire.Pull, ok bool, err error) {
 	// Only here: whoever waits to write must not keep others from reading.
 	if err := h.work.Acquire(ctx, 1); err != nil {
 		return pull, false, err
 	}
 	defer h.work.Release(1)
 	pull, ok, err = h.store.Page(ctx, store.Request{
-		Village: p.Village, Epoch: p.Epoch, Cursor: p.Cursor, After: p.After, Device: d.ID, Own: p.Streams, Agreed: taken.Agreed, Role: d.Role, Budget: budget, Denied: denied(d, p.Village),
+		Village: p.Village, Epoch: p.Epoch, Cursor: p.Cursor, After: p.After, Device: d.ID, Own: p.Streams, Agreed: taken.Agreed, Role: d.Role, Budget: budget, Denied: denied(d, p.Village), Backed: backed,
 	})
 	pull.Refused = taken.Refused
 	return pull, ok || len(taken.Refused) > 0, err

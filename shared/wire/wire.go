@@ -96,6 +96,8 @@ type Sync struct {
 	// Pending counts the changes that are still to come after this request.
 	Pending uint64 `cbor:"6,keyasint,omitempty"`
 	Agent   string `cbor:"7,keyasint,omitempty"`
+	// Backed asks how far the device's own streams are in a backup of the server's.
+	Backed bool `cbor:"8,keyasint,omitempty"`
 }
 
 // Push is what a device has for one village, and from where on it wants the
@@ -119,6 +121,9 @@ type Push struct {
 	// page and the rule of what the device need not be sent, still counts from
 	// Cursor. 0 when none are set aside.
 	After uint64 `cbor:"5,keyasint,omitempty"`
+	// Proofs are receipts of an earlier life of the server's data for segments of
+	// this request: it judges and dates these as it did then.
+	Proofs []journal.Receipt `cbor:"6,keyasint,omitempty"`
 }
 
 // Epoch is drawn when the server's data begins or begins anew from a backup.
@@ -162,7 +167,10 @@ type Pull struct {
 	More bool `cbor:"6,keyasint,omitempty"`
 	// Heads are the stream heads that changed after the request's Cursor (not its
 	// After), on the page without More: with what the device had, the frontier of
-	// the village as of Cursor.
+	// the village as of Cursor. An answer to a request of another epoch has those of
+	// the device's own streams in any case, as of this answer: what the device has
+	// receipts for beyond them, or beyond 0 of a stream that is not among them, the
+	// server has lost.
 	Heads []StreamHead `cbor:"7,keyasint,omitempty"`
 	// Without says which of the device's own changes were left out of Records: those
 	// of each stream up to an entry. The device checks that it has the server's
@@ -171,6 +179,9 @@ type Pull struct {
 	Without []StreamHead `cbor:"10,keyasint,omitempty"`
 	// Denied says that the device may no longer have the village.
 	Denied bool `cbor:"8,keyasint,omitempty"`
+	// Backed are the device's own streams with the last entry that is in a backup;
+	// asked for by Sync.Backed.
+	Backed []StreamHead `cbor:"11,keyasint,omitempty"`
 }
 
 // State is one record of a page.

@@ -17,6 +17,9 @@ import (
 	"zhucun/server/store"
 )
 
+// Name is this engine's in a backup.
+const Name = "sqlite"
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 
@@ -62,7 +65,7 @@ func engine(file string) (store.Engine, error) {
 	// and six of them at once would wait for each other for ever.
 	read.SetMaxIdleConns(4 + runtime.NumCPU())
 	folder, err := fs.Sub(migrations, "migrations")
-	return store.Engine{Write: write, Read: read, Migrations: folder, Among: among, Columns: columns, Again: again}, err
+	return store.Engine{Write: write, Read: read, Migrations: folder, Among: among, Columns: columns, Again: again, Copy: copier(file)}, err
 }
 
 func connect(file string, cacheKiB int, key, value string) (*sql.DB, error) {
@@ -115,10 +118,69 @@ func columns(ctx context.Context, tx *sql.Tx, table string) ([]string, error) {
 	return names, rows.Err()
 }
 
+// copier gives what copies the database. VACUUM INTO reads within one transaction,
+// which in WAL mode keeps nobody from writing.
+func copier(database string) func(context.Context, string, func(*sql.DB) error) error {
+	return func(ctx context.Context, file string, look func(*sql.DB) error) error {
+		// The file is made first, for its permissions: SQLite writes into an empty one.
+		f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		// On a connection of its own: the readers' may write nothing, not even this,
+		// and the writer's is wanted.
+		from, err := connect(database, 8<<10, "_txlock", "deferred")
+		if err != nil {
+			return err
+		}
+		_, err = from.ExecContext(ctx, `VACUUM INTO $1`, file)
+		if err = errors.Join(err, from.Close()); err != nil {
+			return fmt.Errorf("copy the database: %w", err)
+		}
+		where, err := location(file, url.Values{"mode": {"ro"}, "_pragma": {"query_only(1)"}})
+		if err != nil {
+			return err
+		}
+		db, err := sql.Open("sqlite", where)
+		if err != nil {
+			return err
+		}
+		return errors.Join(look(db), db.Close())
+	}
+}
+
+// Sound tells whether the file is a database of which every page reads well.
+func Sound(ctx context.Context, file string) (bool, error) {
+	where, err := location(file, url.Values{"mode": {"ro"}})
+	if err != nil {
+		return false, err
+	}
+	db, err := sql.Open("sqlite", where)
+	if err != nil {
+		return false, err
+	}
+	var said string
+	err = db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&said)
+	var e *sqlite.Error
+	if errors.As(err, &e) && (e.Code()&0xff == corrupt || e.Code()&0xff == notDatabase) {
+		err = nil
+	}
+	return said == "ok", errors.Join(err, db.Close())
+}
+
 // The primary result codes that a repetition may mend.
 const (
 	busy   = 5
 	locked = 6
+)
+
+// Those of a file that is no sound database.
+const (
+	corrupt     = 11
+	notDatabase = 26
 )
 
 func again(err error) bool {
