@@ -426,6 +426,8 @@ type statusVillage struct {
 	Records   uint64 `json:"records"`
 	Pending   uint64 `json:"pending"`
 	Conflicts uint64 `json:"conflicts"`
+	// Backed counts this laptop's own changes that are in a backup at the office.
+	Backed uint64 `json:"backed"`
 }
 
 func (c *call) statusCmd() *cobra.Command {
@@ -463,7 +465,7 @@ func (c *call) statusCmd() *cobra.Command {
 					sv := statusVillage{Code: string(v.Code), Name: v.Name}
 					for _, vs := range st.Villages {
 						if vs.Code == v.Code {
-							sv.Records, sv.Pending, sv.Conflicts = vs.Records, vs.Pending, vs.Conflicts
+							sv.Records, sv.Pending, sv.Conflicts, sv.Backed = vs.Records, vs.Pending, vs.Conflicts, vs.Backed
 						}
 					}
 					s.Villages = append(s.Villages, sv)

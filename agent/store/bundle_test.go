@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -117,9 +118,11 @@ func TestAnswersOfAnyAge(t *testing.T) {
 			save(t, s, Edit{Type: "visit", Fields: fields("findings", "乙")})
 			second := answer(t, s, tt.quarantined...)
 			tt.change(second)
-			for _, p := range []*wire.Pull{first, second, first, second} {
-				if _, err := s.Take(ctx, p); err != nil {
-					t.Fatal(err)
+			for _, take := range []func(context.Context, *wire.Pull) (Taken, error){s.Take, s.TakeLate} {
+				for _, p := range []*wire.Pull{first, second} {
+					if _, err := take(ctx, p); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			st, err := s.Status()
@@ -131,18 +134,29 @@ func TestAnswersOfAnyAge(t *testing.T) {
 }
 
 // An epoch that was left is over: what still comes of it does not bring it back,
-// however far it goes.
+// however far it goes, and acknowledges nothing; nor does what comes of one that
+// the laptop never knew.
 func TestEpochThatIsOver(t *testing.T) {
 	s := enrolled(t, identity.TeamMember)
-	for _, p := range []*wire.Pull{
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", "甲")})
+	receipt := answer(t, s).Receipts
+	for i, p := range []*wire.Pull{
 		{Village: code, Epoch: wire.Epoch{1}, Cursor: 4},
 		{Village: code, Epoch: wire.Epoch{2}, Cursor: 2},
-		{Village: code, Epoch: wire.Epoch{1}, Cursor: 9},
+		{Village: code, Epoch: wire.Epoch{1}, Cursor: 9, Receipts: receipt},
 		{Village: code, Epoch: wire.Epoch{1}, From: 4, Cursor: 9, More: true},
+		{Village: code, Epoch: wire.Epoch{3}, Cursor: 9, Receipts: receipt},
 	} {
-		if _, err := s.Take(ctx, p); err != nil {
+		take := s.Take
+		if i > 1 {
+			take = s.TakeLate
+		}
+		if _, err := take(ctx, p); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if st, err := s.Status(); err != nil || st.Pending != 1 {
+		t.Errorf("%d pending, %v", st.Pending, err)
 	}
 	if pl := s.place(t); pl.Epoch != (wire.Epoch{2}) || pl.Cursor != 2 || pl.Staging {
 		t.Errorf("the village is at %+v", pl)

@@ -170,11 +170,117 @@ func (t *tx) syncedVillages(d *Device) ([]record.Village, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v.pending() > 0 {
+		asked, err := t.stillAsked(v, d)
+		if err != nil {
+			return nil, err
+		}
+		if asked {
 			codes = append(codes, code)
 		}
 	}
 	return codes, nil
+}
+
+// stillAsked tells whether the server is asked about a village of an earlier
+// assignment: while it lacks something, when it may have lost something, as the
+// other villages have learned, and about its backups.
+func (t *tx) stillAsked(v *village, d *Device) (bool, error) {
+	if v.pending() > 0 {
+		return true, nil
+	}
+	if v.safe() {
+		return false, nil
+	}
+	for _, a := range d.Assigned.Villages {
+		w, err := t.village(a.Code)
+		if err != nil {
+			return false, err
+		}
+		if w != nil && w.place.Epoch != v.place.Epoch && w.place.Epoch != (wire.Epoch{}) {
+			return true, nil
+		}
+	}
+	return t.asksBacked()
+}
+
+// keyAsked is when the server was last asked about its backups, ms since 1970,
+// corrected.
+var keyAsked = []byte("asked")
+
+// askPause is how long the laptop waits before it asks again, in milliseconds.
+const askPause = 24 * 3600 * 1000
+
+// asksBacked tells whether it is time to ask the server what is in a backup.
+func (t *tx) asksBacked() (bool, error) {
+	var last int64
+	if _, err := get(t.Bucket(bucketMeta), keyAsked, &last); err != nil {
+		return false, err
+	}
+	clk, err := t.time()
+	if err != nil {
+		return false, err
+	}
+	if now := t.s.opt.Wall() + clk.Skew; last <= now && now < last+askPause {
+		return false, nil
+	}
+	for _, code := range t.villageCodes() {
+		v, err := t.village(code)
+		if err != nil {
+			return false, err
+		}
+		for _, o := range v.owns {
+			if o.Acked.Seq > o.Backed {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// AsksBacked tells whether a sync that leaves now asks what is in a backup of the
+// server's: at most once a day, after the server was restored at once, and only
+// where there is something to learn.
+func (s *Store) AsksBacked() (asks bool, err error) {
+	err = s.view(func(t *tx) error {
+		asks, err = t.asksBacked()
+		return err
+	})
+	return asks, err
+}
+
+// AskedBacked notes that the server has answered that.
+func (s *Store) AskedBacked(ctx context.Context) error {
+	return s.update(ctx, false, func(t *tx) error {
+		clk, err := t.time()
+		if err != nil {
+			return err
+		}
+		return put(t.Bucket(bucketMeta), keyAsked, t.s.opt.Wall()+clk.Skew)
+	})
+}
+
+// Backed tells whether everything that the laptop wrote in a village is in a
+// backup of the server's: until then nothing of it may be removed here.
+func (s *Store) Backed(code record.Village) (all bool, err error) {
+	err = s.view(func(t *tx) error {
+		v, err := t.village(code)
+		all = v.safe()
+		return err
+	})
+	return all, err
+}
+
+// safe tells whether all own entries are in a backup.
+func (v *village) safe() bool {
+	if v == nil {
+		return true
+	}
+	for _, o := range v.owns {
+		if o.Head.Seq > o.Backed {
+			return false
+		}
+	}
+	return true
 }
 
 // pending counts the own changes without a receipt.
@@ -211,11 +317,22 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 		}
 		begin := head.Seq
 		for head.Seq < o.Head.Seq && *left > 0 && (s != v.writing || !v.unsure()) {
-			seg, last, size, err := v.segment(s, o, head, *left)
+			upTo, room := uint64(1<<62), *left
+			proof, err := v.proof(s, head.Seq+1)
+			if err != nil {
+				return out, err
+			}
+			if proof != nil {
+				upTo, room = proof.Seq, max(room, provedRun)
+			}
+			seg, last, size, err := v.segment(s, o, head, room, upTo)
 			if err != nil {
 				return out, err
 			}
 			seg.Seal(d.Private(), last.Hash)
+			if proof != nil && proof.Proves(d.Server, last.Hash) {
+				out.Push.Proofs = append(out.Push.Proofs, *proof)
+			}
 			out.Push.Segments = append(out.Push.Segments, seg.Encode())
 			*left -= size
 			head = last
@@ -240,9 +357,32 @@ func (v *village) streams() []record.Stream {
 	return ss
 }
 
+// provedRun is how many bytes of entries go together, whatever the budget, where
+// the server had them before it lost them: their receipt is good for all of them
+// only.
+const provedRun = 128 << 10
+
+// proof gives the receipt that the server gave for entries from seq on in an earlier
+// life of its data; nil where it never had them.
+func (v *village) proof(s record.Stream, seq uint64) (*journal.Receipt, error) {
+	c := v.b.Bucket(bucketReceipt).Cursor()
+	k, raw := c.Seek(append(s[:], number(seq)...))
+	if len(k) != 24 || record.Stream(k[:16]) != s {
+		return nil, nil
+	}
+	r := new(journal.Receipt)
+	if err := decMode.Unmarshal(raw, r); err != nil {
+		return nil, fmt.Errorf("%w: a receipt of %s", ErrDamaged, s)
+	}
+	if r.From != seq {
+		return nil, nil
+	}
+	return r, nil
+}
+
 // segment makes an unsigned segment of the entries behind head: those under one
-// seed, at most about budget bytes, at least one.
-func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int) (*journal.Segment, journal.Head, int, error) {
+// seed, none behind upTo, at most about budget bytes, at least one.
+func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int, upTo uint64) (*journal.Segment, journal.Head, int, error) {
 	seed, _, end, err := v.seed(s, head.Seq+1)
 	if err != nil {
 		return nil, head, 0, err
@@ -256,7 +396,7 @@ func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int
 			return nil, head, 0, fmt.Errorf("%w: journal %s", ErrDamaged, s)
 		}
 		seq := binary.BigEndian.Uint64(k)
-		if seq >= end {
+		if seq >= end || seq > upTo {
 			break
 		}
 		if seq != seg.From+uint64(len(seg.Changes)) {
@@ -284,14 +424,9 @@ func (v *village) hashAt(s record.Stream, o *own, seq uint64) (journal.Hash, err
 		head = o.Acked
 	}
 	for head.Seq < seq {
-		seg, last, _, err := v.segment(s, o, head, 1<<20)
+		_, last, _, err := v.segment(s, o, head, 1<<20, seq)
 		if err != nil {
 			return journal.Hash{}, err
-		}
-		if last.Seq > seq {
-			seg.Changes = seg.Changes[:seq-head.Seq]
-			hashes := seg.Hashes(head.Hash)
-			return hashes[len(hashes)-1], nil
 		}
 		head = last
 	}
@@ -326,6 +461,7 @@ type VillageStatus struct {
 	Conflicts   uint64
 	Proposals   uint64
 	Records     uint64
+	Backed      uint64 // own changes that are in a backup of the server's
 	Streams     []OwnStatus
 }
 
@@ -353,6 +489,7 @@ func (s *Store) Status() (st Status, err error) {
 					vs.Bundled += o.Bundled - from
 				}
 				vs.Delivered += o.Acked.Seq
+				vs.Backed += o.Backed
 				vs.Streams = append(vs.Streams, OwnStatus{s, o.Head.Seq, o.Acked.Seq, o.Writing})
 			}
 			vs.Quarantined = v.place.Quarantined

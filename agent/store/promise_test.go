@@ -207,7 +207,7 @@ func TestUnreadablePage(t *testing.T) {
 	if st, err := s.Status(); err != nil || st.Pending != 0 || st.Delivered != 1 {
 		t.Errorf("%+v, %v", st, err)
 	}
-	if after := s.place(t); after.Cursor != before.Cursor || after.Staging {
+	if after := s.place(t); after.Cursor != before.Cursor || after.Staged != 0 {
 		t.Errorf("the village has moved to %d", after.Cursor)
 	}
 }

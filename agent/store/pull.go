@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 
 	"zhucun/shared/clock"
 	"zhucun/shared/journal"
@@ -38,7 +37,20 @@ const foldBatch = 400
 // Take takes a village's part of an answer: receipts, and the next page of its
 // feed. Pages before the last are set aside; with the last one they all become
 // part of the village together with its frontier and cursor.
-func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error) {
+func (s *Store) Take(ctx context.Context, p *wire.Pull) (Taken, error) {
+	return s.take(ctx, p, false)
+}
+
+// TakeLate is Take for an answer that was long on its way, while newer ones may
+// have come: what it refuses is not so any more, and of another epoch it may be
+// older than the laptop's.
+func (s *Store) TakeLate(ctx context.Context, p *wire.Pull) (Taken, error) {
+	q := *p
+	q.Refused = nil
+	return s.take(ctx, &q, true)
+}
+
+func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, err error) {
 	// What an earlier series left to join comes first.
 	if err := s.Fold(ctx, p.Village); err != nil {
 		return taken, err
@@ -53,6 +65,11 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 		if err != nil {
 			return err
 		}
+		if old && v.over(p) {
+			// The server may have lost since what this acknowledges.
+			taken = Taken{}
+			return nil
+		}
 		if p.Denied {
 			// No page comes with it, so nothing to expect: receipts alone.
 			taken = Taken{Denied: true}
@@ -62,7 +79,10 @@ func (s *Store) Take(ctx context.Context, p *wire.Pull) (taken Taken, err error)
 			// To an older question. What it acknowledges is proved all the same; what
 			// it says beside that comes again with the answer to the question of now.
 			taken = Taken{}
+		} else if err := v.begin(p, &taken); err != nil {
+			return err
 		}
+		v.backed(p.Backed)
 		for i := range p.Receipts {
 			r := &p.Receipts[i]
 			if late && len(r.Quarantined) > 0 {
@@ -207,10 +227,12 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 			return 0, err
 		}
 		key := append(append(append([]byte{}, e.Record[:]...), r.Stream[:]...), number(q.Seq)...)
+		if v.b.Bucket(bucketQuarantine).Get(key) == nil { // else the server had said so before it lost it
+			v.place.Quarantined++
+		}
 		if err := v.t.s.putSealed(v.b.Bucket(bucketQuarantine), quarantineAt(key), key, q); err != nil {
 			return 0, err
 		}
-		v.place.Quarantined++
 	}
 	key := append(r.Stream[:], number(r.Seq)...)
 	if err := v.t.s.putSealed(v.b.Bucket(bucketReceipt), receiptAt(key), key, r); err != nil {
@@ -264,16 +286,75 @@ func (v *village) refused(r wire.Refused, taken *Taken) error {
 		}
 		return v.renew()
 	case r.Code == wire.RefusedGap && r.Head < o.Acked.Seq:
-		head := journal.Head{Seq: r.Head}
-		o.Acked = journal.Head{}
-		if hash, err := v.hashAt(r.Stream, o, r.Head); err == nil {
-			head.Hash = hash
-		} else {
-			head.Seq = 0
-		}
-		o.Acked, v.dirty, taken.Rewound = head, true, true
+		taken.Rewound = true
+		return v.setBack(r.Stream, o, r.Head)
 	}
 	return nil
+}
+
+// setBack makes an own stream pending again behind an entry.
+func (v *village) setBack(s record.Stream, o *own, seq uint64) error {
+	o.Acked = journal.Head{}
+	hash, err := v.hashAt(s, o, seq)
+	if err != nil {
+		return err
+	}
+	o.Acked, o.Backed, v.dirty = journal.Head{Seq: seq, Hash: hash}, min(o.Backed, seq), true
+	return nil
+}
+
+// over tells an old answer of a life of the server's data that is over, or may be:
+// of any other than the one that the laptop last heard of.
+func (v *village) over(p *wire.Pull) bool {
+	pl := &v.place
+	last := pl.Epoch
+	if pl.Staging {
+		last = pl.StagedEpoch
+	}
+	return p.Epoch != last && last != (wire.Epoch{})
+}
+
+// begin takes notice of the first answer of another epoch: what the server now
+// has of the laptop's own streams is all that it has, and everything behind that
+// goes again. It begins the series of pages that will replace the old epoch's.
+func (v *village) begin(p *wire.Pull, taken *Taken) error {
+	pl := &v.place
+	if p.Epoch == pl.Epoch || pl.Staging && p.Epoch == pl.StagedEpoch {
+		return nil
+	}
+	has := map[record.Stream]uint64{}
+	for _, h := range p.Heads {
+		has[h.Stream] = h.Seq
+	}
+	for s, o := range v.owns {
+		if has[s] >= o.Acked.Seq {
+			continue
+		}
+		taken.Rewound = true
+		if err := v.setBack(s, o, has[s]); err != nil {
+			return err
+		}
+	}
+	if err := v.clearStage(); err != nil {
+		return err
+	}
+	pl.Staging, pl.Staged, pl.StagedEpoch, v.dirty = true, 0, p.Epoch, true
+	if p.Denied {
+		// No page will come, and the epoch is left all the same.
+		pl.Epoch, pl.Cursor, pl.Staging = p.Epoch, 0, false
+	}
+	return v.t.Bucket(bucketMeta).Delete(keyAsked)
+}
+
+// backed notes how far own streams are in a backup of the server's.
+func (v *village) backed(heads []wire.StreamHead) {
+	for _, h := range heads {
+		if o := v.owns[h.Stream]; o != nil {
+			if n := min(h.Seq, o.Acked.Seq); n > o.Backed {
+				o.Backed, v.dirty = n, true
+			}
+		}
+	}
 }
 
 // expects tells whether the page follows what the laptop has: it begins there, or
@@ -283,8 +364,6 @@ func (v *village) expects(p *wire.Pull) bool {
 	pl := &v.place
 	at := pl.Cursor
 	switch {
-	case slices.Contains(pl.Left, p.Epoch):
-		return false
 	case pl.Staging && p.Epoch == pl.StagedEpoch:
 		at = pl.Staged
 	case p.Epoch == pl.Epoch && !pl.Staging:
@@ -294,11 +373,10 @@ func (v *village) expects(p *wire.Pull) bool {
 	return p.From == at || p.From < at && at < p.Cursor
 }
 
-// stage sets a page aside. A page of another series than the one under way
-// begins a new one.
+// stage sets a page aside. A page behind the series under way begins a new one.
 func (v *village) stage(p *wire.Pull) error {
 	pl := &v.place
-	if !pl.Staging || pl.StagedEpoch != p.Epoch {
+	if !pl.Staging {
 		if err := v.clearStage(); err != nil {
 			return err
 		}
@@ -388,8 +466,9 @@ func (v *village) flip(p *wire.Pull) error {
 	pl := &v.place
 	pl.Before = maps.Clone(v.frontier)
 	pl.Behind = map[record.Stream]uint64{}
-	if p.Epoch == pl.Epoch {
+	if p.Epoch == pl.Epoch && pl.Cursor > 0 {
 		pl.Behind = maps.Clone(v.frontier)
+		maps.Copy(pl.Behind, pl.Ahead)
 		for s, o := range v.owns {
 			if v.frontier[s] <= o.Head.Seq { // else it went on elsewhere
 				pl.Behind[s] = o.Acked.Seq
@@ -407,8 +486,14 @@ func (v *village) flip(p *wire.Pull) error {
 	for s, n := range pl.Behind {
 		v.advance(s, n)
 	}
-	if p.Epoch != pl.Epoch && pl.Epoch != (wire.Epoch{}) {
-		pl.Left = append(pl.Left, pl.Epoch)
+	pl.Ahead = nil
+	for s, n := range v.frontier {
+		if o := v.owns[s]; pl.Behind[s] < n && (o == nil || n > o.Head.Seq) {
+			if pl.Ahead == nil {
+				pl.Ahead = map[record.Stream]uint64{}
+			}
+			pl.Ahead[s] = pl.Behind[s]
+		}
 	}
 	pl.Epoch, pl.Cursor = p.Epoch, p.Cursor
 	pl.Staging, pl.Live, v.dirty = false, true, true
@@ -499,7 +584,7 @@ func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.Sta
 		s, err = v.rebuild(tc, theirs, behind)
 		return s, true, err
 	}
-	return merge.Join(ours, merge.Frontier(v.place.Before), theirs, behind), true, nil
+	return merge.Join(ours.Dated(theirs), merge.Frontier(v.place.Before), theirs, behind), true, nil
 }
 
 // rebuild gives a record of which own changes were quarantined: the server's

@@ -268,7 +268,7 @@ func TestDisputedPage(t *testing.T) {
 	if taken, err := s.Take(ctx, p); err != nil || taken.More {
 		t.Errorf("%+v, %v", taken, err)
 	}
-	if pl := s.place(t); pl.Cursor != 0 || pl.Staging || pl.Live {
+	if pl := s.place(t); pl.Cursor != 0 || pl.Staged != 0 || pl.Live {
 		t.Errorf("the page is taken: %+v", pl)
 	}
 }

@@ -54,9 +54,10 @@ type place struct {
 	// Missing counts entries that the laptop had written, by its own note, and that
 	// are not in the store.
 	Missing uint64 `cbor:"14,keyasint,omitempty"`
-	// Left are the epochs that the village was in before: what still comes of one
-	// of them, in a file that was long on its way, is of a life that is over.
-	Left []wire.Epoch `cbor:"15,keyasint,omitempty"`
+	// Ahead has the streams of others of which the laptop had more, from an epoch
+	// that was left, than the server has now, with what the server has: its records
+	// know that much, and the laptop's the frontier.
+	Ahead map[record.Stream]uint64 `cbor:"16,keyasint,omitempty"`
 }
 
 // own is what the laptop knows of a stream of its own.
@@ -73,6 +74,8 @@ type own struct {
 	Seeded uint64 `cbor:"5,keyasint"`
 	// Writing tells the stream that new entries go to.
 	Writing bool `cbor:"6,keyasint"`
+	// Backed is the last entry that is in a backup of the server's.
+	Backed uint64 `cbor:"8,keyasint,omitempty"`
 }
 
 // village is one village's data within a transaction; what changed of the small

@@ -208,11 +208,12 @@ func (c *Client) reply(ctx context.Context, b *bundle.Bundle, t *Collected, prog
 			return fmt.Errorf("%w: %w", ErrUnfit, err)
 		}
 		for j := range answer.Villages {
-			p := &answer.Villages[j]
-			if !fresh {
-				p.Refused = nil
+			take := c.store.TakeLate
+			if fresh {
+				take = c.store.Take
 			}
-			taken, err := c.store.Take(ctx, p)
+			p := &answer.Villages[j]
+			taken, err := take(ctx, p)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("village %s: %w", p.Village, err))
 				continue

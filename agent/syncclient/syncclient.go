@@ -349,6 +349,9 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		return false, err
 	}
 	m := c.request(&d, runs, out)
+	if m.Backed, err = c.store.AsksBacked(); err != nil {
+		return false, err
+	}
 	if budget < maxBudget {
 		// A link that broke under our requests breaks under large answers too.
 		m.Budget = uint64(budget)
@@ -401,6 +404,11 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		} else {
 			// A village that was just assigned is fetched at once.
 			more = true
+		}
+	}
+	if m.Backed && len(errs) == 0 {
+		if err := c.store.AskedBacked(ctx); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	if err := c.measure(ctx, answer.Time, at); err != nil {

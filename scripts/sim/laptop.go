@@ -213,7 +213,7 @@ func (l *laptop) sync(whole bool) error {
 	if len(l.late) > 0 && w.rnd.IntN(4) == 0 {
 		p := l.late[w.rnd.IntN(len(l.late))]
 		w.say("%s gets a late answer from %d", l.name, p.From)
-		if _, err := l.store.Take(ctx, p); err != nil {
+		if _, err := l.store.TakeLate(ctx, p); err != nil {
 			return fmt.Errorf("late answer: %w", err)
 		}
 	}
@@ -282,11 +282,15 @@ func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
 		if len(push.Segments) == 0 {
 			break
 		}
-		taken, err := w.server.Take(ctx, serverstore.Delivery{Village: village, From: l.device, Segments: push.Segments, Runs: runs, Found: w.now - read.Milli(), Received: received})
+		taken, err := w.server.Take(ctx, serverstore.Delivery{Village: village, From: l.device, Segments: push.Segments, Runs: runs, Found: w.now - read.Milli(), Proofs: push.Proofs, Received: received})
 		if err != nil {
 			return nil, false, fmt.Errorf("server: %w", err)
 		}
 		for _, r := range taken.Refused {
+			if w.rewinds && r.Code == wire.RefusedGap {
+				w.say("%s: the server lacks what comes before", l.name)
+				continue
+			}
 			if r.Code != wire.RefusedFork || !l.doubtful {
 				return nil, false, fmt.Errorf("server refused %+v of %s", taken.Refused, l.name)
 			}
@@ -297,7 +301,7 @@ func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
 			return nil, false, err
 		}
 	}
-	pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Agreed: known.Agreed, Budget: pages, Role: l.device.Role})
+	pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Agreed: known.Agreed, Budget: pages, Role: l.device.Role, Backed: w.rewinds})
 	if err != nil {
 		return nil, false, fmt.Errorf("server: %w", err)
 	}
@@ -309,6 +313,9 @@ func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
 func (l *laptop) checkDelivered() error {
 	st, err := l.store.Status()
 	if err != nil || len(st.Villages) == 0 {
+		return err
+	}
+	if knows, err := l.knows(); err != nil || !knows {
 		return err
 	}
 	pull, _, err := l.w.server.Page(context.Background(), serverstore.Request{Village: village, Budget: 1 << 30, Role: l.device.Role})

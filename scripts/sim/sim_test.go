@@ -48,7 +48,7 @@ func play(dir string, seed uint64, steps int, template string, l leg) (err error
 	if err != nil {
 		return err
 	}
-	w.bundles = l.bundles
+	w.bundles, w.rewinds = l.bundles, l.rewinds
 	defer func() {
 		if cerr := w.close(); err == nil {
 			err = cerr
@@ -93,10 +93,19 @@ func TestImagesInBundles(t *testing.T) {
 	playAll(t, *schedules/8, leg{name: "ImagesInBundles", images: true, bundles: true})
 }
 
+// The server is lost and restored from older backups meanwhile, one after the
+// other, and from some of lives that were lost themselves.
+func TestRewinds(t *testing.T) { playAll(t, *schedules/2, leg{name: "Rewinds", rewinds: true}) }
+
+// Both at once: files and replies of a life that is over arrive in the next.
+func TestRewindsInBundles(t *testing.T) {
+	playAll(t, *schedules/4, leg{name: "RewindsInBundles", rewinds: true, bundles: true})
+}
+
 // leg is a kind of schedule.
 type leg struct {
-	name            string
-	images, bundles bool
+	name                     string
+	images, bundles, rewinds bool
 }
 
 func playAll(t *testing.T, schedules int, l leg) {

@@ -18,7 +18,6 @@ import (
 	"zhucun/agent/syncclient"
 	"zhucun/server/access"
 	serverstore "zhucun/server/store"
-	"zhucun/server/store/sqlite"
 	"zhucun/server/syncapi"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
@@ -56,7 +55,14 @@ type world struct {
 	births  map[written]birth
 	taken   map[written]bool // by the server
 	images  bool             // disks are set back and copied
-	bundles bool             // files are carried as well
+	rewinds bool             // the server is restored from older copies
+	backups []copied
+	life    int    // how often it was
+	wrote   []deed // what the office wrote that the server has
+	deeds   int
+	// orphans are the records of which the office's own word was lost.
+	orphans map[record.ID]bool
+	bundles bool // files are carried as well
 	door    *syncapi.Handler
 	parcels []parcel
 	trace   []string
@@ -155,21 +161,19 @@ func newWorld(dir string, seed uint64, template string, images bool) (*world, er
 	for i := range 8 {
 		s[i] = byte(seed >> (8 * i))
 	}
-	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[written]birth{}, taken: map[written]bool{}, images: images}
+	w := &world{orphans: map[record.ID]bool{}, rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[written]birth{}, taken: map[written]bool{}, images: images}
 	keySeed := make([]byte, ed25519.SeedSize)
 	if _, err := w.bytes.Read(keySeed); err != nil {
 		return nil, err
 	}
 	w.key = ed25519.NewKeyFromSeed(keySeed)
-	file := filepath.Join(dir, "server.db")
 	if raw, err := os.ReadFile(template); err == nil {
-		if err := os.WriteFile(file, raw, 0o600); err != nil {
+		if err := os.WriteFile(w.serverFile(), raw, 0o600); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	w.server, err = sqlite.Open(context.Background(), file, serverstore.Options{Key: w.key, Now: func() time.Time { return time.UnixMilli(w.now) }, Random: w.bytes})
-	if err != nil {
+	if w.server, err = w.openServer(); err != nil {
 		return nil, err
 	}
 	if err := w.server.AddVillage(context.Background(), serverstore.Village{Code: village, Name: "试验村", Created: time.UnixMilli(w.now)}); err != nil {
@@ -335,6 +339,9 @@ func (w *world) step() error {
 	if w.images && w.rnd.IntN(20) == 0 {
 		return l.disk()
 	}
+	if w.rewinds && w.rnd.IntN(12) == 0 {
+		return w.disaster()
+	}
 	if w.rnd.IntN(12) == 0 {
 		l.fuse = w.rnd.IntN(4)
 	}
@@ -386,6 +393,8 @@ func (w *world) office() error {
 		for _, wr := range body {
 			w.promise = append(w.promise, promise{author: "admin", key: k, path: wr.Path, value: wr.Value})
 		}
+		w.deeds++
+		w.wrote = append(w.wrote, deed{w.deeds, k.ID})
 		w.say("office wrote %s %v", k.ID, body)
 		return nil
 	})

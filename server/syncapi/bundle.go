@@ -276,6 +276,7 @@ func (at *place) follow(p *wire.Pull) {
 	at.done = !p.More && len(p.Receipts) == 0
 	switch {
 	case p.Denied:
+		at.push.Epoch = p.Epoch
 	case p.More:
 		if at.push.Epoch != p.Epoch {
 			at.push.Epoch, at.push.Cursor = p.Epoch, 0

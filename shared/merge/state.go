@@ -173,6 +173,26 @@ func (s State) Measure(d record.Dot, at clock.Time) State {
 	return next
 }
 
+// Dated gives the state with the times that by, which is the server's, has measured
+// for the same changes: a server restored from a backup may have measured one anew,
+// and what it says now everybody reads.
+func (s State) Dated(by State) State {
+	next := maps.Clone(s)
+	for p, r := range s {
+		measured := by[p].Siblings
+		for i, sib := range r.Siblings {
+			j, found := slices.BinarySearchFunc(measured, sib.Dot, func(m Sibling, d record.Dot) int { return m.Dot.Compare(d) })
+			if !found || measured[j].Unmeasured || measured[j].At == sib.At && !sib.Unmeasured {
+				continue
+			}
+			r.Siblings = slices.Clone(r.Siblings)
+			r.Siblings[i].At, r.Siblings[i].Unmeasured = measured[j].At, false
+			next[p] = r
+		}
+	}
+	return next
+}
+
 // Rename gives the state with other names for some changes: as it would be if
 // those had been written under them.
 func (s State) Rename(names map[record.Dot]record.Dot) State {

@@ -1,0 +1,119 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"zhucun/server/access"
+	serverstore "zhucun/server/store"
+	"zhucun/server/store/sqlite"
+	"zhucun/server/syncapi"
+	"zhucun/shared/record"
+)
+
+// copied is a backup of the server.
+type copied struct {
+	file string
+	made time.Time
+	// wrote is what the office had written by then.
+	wrote []deed
+}
+
+// deed is one thing that the office wrote.
+type deed struct {
+	n      int
+	record record.ID
+}
+
+// openServer opens the server's data, of which it has another file in each life.
+func (w *world) openServer() (*serverstore.Store, error) {
+	return sqlite.Open(context.Background(), w.serverFile(), serverstore.Options{Key: w.key, Now: func() time.Time { return time.UnixMilli(w.now) }, Random: w.bytes})
+}
+
+func (w *world) serverFile() string { return filepath.Join(w.dir, fmt.Sprintf("server%d.db", w.life)) }
+
+// disaster backs the server up, or loses it and restores one of its backups:
+// not always the last, and not always of the life that was lost.
+func (w *world) disaster() error {
+	ctx := context.Background()
+	if w.rnd.IntN(3) < 2 && len(w.backups) < 4 || len(w.backups) == 0 {
+		b := copied{file: filepath.Join(w.dir, fmt.Sprintf("backup%d.db", len(w.backups))), made: time.UnixMilli(w.now), wrote: slices.Clone(w.wrote)}
+		c, err := w.server.Copy(ctx, b.file)
+		if err != nil {
+			return err
+		}
+		w.backups = append(w.backups, b)
+		w.say("the server is backed up (%d)", len(w.backups)-1)
+		return w.server.Backed(ctx, c)
+	}
+	n := w.rnd.IntN(len(w.backups))
+	b := w.backups[n]
+	if err := w.server.Close(); err != nil {
+		return err
+	}
+	w.life++
+	raw, err := os.ReadFile(b.file)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(w.serverFile(), raw, 0o600); err != nil {
+		return err
+	}
+	if w.server, err = w.openServer(); err != nil {
+		return err
+	}
+	if _, err := w.server.Restore(ctx, b.made); err != nil {
+		return err
+	}
+	w.door = syncapi.New(w.server, access.New(w.server))
+	w.say("the server is restored from backup %d, epoch %x", n, w.server.Epoch())
+	// What the office wrote since was nowhere else: its records are as laptops saw
+	// them on some laptops, and not on others.
+	for _, d := range w.wrote {
+		if !slices.Contains(b.wrote, d) {
+			w.orphans[d.record] = true
+		}
+	}
+	w.wrote = slices.Clone(b.wrote)
+	w.promise = slices.DeleteFunc(w.promise, func(p promise) bool { return p.by == nil && w.orphans[p.key.ID] })
+	return w.untaken()
+}
+
+// untaken forgets of what laptops have no receipt for that the server ever took
+// it: it is dated when it comes again.
+func (w *world) untaken() error {
+	for _, l := range w.laptops {
+		st, err := l.store.Status()
+		if err != nil {
+			return err
+		}
+		acked := map[record.Stream]uint64{}
+		for _, v := range st.Villages {
+			for _, s := range v.Streams {
+				acked[s.Stream] = s.Acked
+			}
+		}
+		for c, b := range w.births {
+			if b.by == l && c.dot.Seq > acked[c.dot.Stream] {
+				delete(w.taken, c)
+				b.dated = false
+				w.births[c] = b
+			}
+		}
+	}
+	return nil
+}
+
+// knows tells whether the laptop has heard of the server's present life.
+func (l *laptop) knows() (bool, error) {
+	out, err := l.store.Outgoing(context.Background(), 1)
+	if err != nil || len(out) == 0 {
+		return false, errors.Join(err, errors.New("nothing goes out"))
+	}
+	return out[0].Push.Epoch == l.w.server.Epoch(), nil
+}
