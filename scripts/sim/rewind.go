@@ -99,8 +99,15 @@ func (w *world) untaken() error {
 			}
 		}
 		for c, b := range w.births {
-			if b.by == l && c.dot.Seq > acked[c.dot.Stream] {
+			switch {
+			case b.by != l:
+			case c.dot.Seq > acked[c.dot.Stream]:
 				delete(w.taken, c)
+				b.dated = false
+				w.births[c] = b
+			case w.bundles:
+				// A file that was written before its receipt came may bring it first,
+				// and knows less of the clock.
 				b.dated = false
 				w.births[c] = b
 			}

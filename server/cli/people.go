@@ -282,5 +282,13 @@ func (c *call) listDevices(ctx context.Context, s *server) error {
 		slices.Sort(villages)
 		t.add(string(j.ID), strings.Join(j.Profiles, c.say("、", ", ")), s.store.Forms().RoleLabel(j.Role).In(c.lang), strings.Join(villages, ","), seen, state)
 	}
-	return c.show(&t, "还没有电脑；用 enrol 发放登记码", "No laptops yet; issue a code with enrol")
+	if err := c.show(&t, "还没有电脑；用 enrol 发放登记码", "No laptops yet; issue a code with enrol"); err != nil {
+		return err
+	}
+	r, err := s.store.Restored(ctx)
+	if err == nil && r != nil {
+		fmt.Fprintf(c.err, c.say("服务器在 %[2]s 从 %[1]s 的备份恢复过：这之间停用过的电脑要再停用一次，登记码都已作废；核对后在办公室页面“电脑”里确认\n",
+			"This server was restored on %[2]s from a backup of %[1]s: laptops revoked in between must be revoked again, and codes are void; confirm it on the office's page of laptops\n"), c.time(r.Made), c.time(r.At))
+	}
+	return err
 }

@@ -31,6 +31,8 @@ type devicesView struct {
 	role    identity.Role
 	chosen  []record.Village
 	offline int // days without contact that lock a laptop
+	// restored waits to be confirmed.
+	restored *store.Restored
 }
 
 // deviceLine is a laptop with its last contact over all its villages.
@@ -77,6 +79,9 @@ func (w *Site) showDevices(p *page, status int, v *devicesView) (reply, error) {
 	}
 	slices.SortStableFunc(v.devices, func(a, b deviceLine) int { return rank(a) - rank(b) })
 	if v.offline, err = w.access.OfflineDays(p.ctx); err != nil {
+		return reply{}, err
+	}
+	if v.restored, err = w.store.Restored(p.ctx); err != nil {
 		return reply{}, err
 	}
 	codes, err := w.store.Codes(p.ctx)

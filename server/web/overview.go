@@ -137,6 +137,7 @@ type overviewView struct {
 	sum      store.Stand
 	report   store.Report
 	contacts []contact
+	restored *store.Restored // waits to be confirmed
 }
 
 func (w *Site) overview(p *page) (reply, error) {
@@ -157,6 +158,9 @@ func (w *Site) overview(p *page) (reply, error) {
 		v.sum.Waiting.SetAside += s.Waiting.SetAside
 	}
 	if v.contacts, err = w.contacts(p); err != nil {
+		return reply{}, err
+	}
+	if v.restored, err = w.store.Restored(p.ctx); err != nil {
 		return reply{}, err
 	}
 	return show(overviewPage(p, v))

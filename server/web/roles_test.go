@@ -58,6 +58,7 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"POST /devices/{id}/recover": {path: "/devices/" + string(device) + "/recover", who: "office admin", form: url.Values{"reason": {"口令忘了"}}},
 		"POST /devices/{id}/revoke":  {path: "/devices/" + string(device) + "/revoke", who: "office admin", form: url.Values{"sure": {"1"}}},
 		"POST /devices/{id}/profile": {path: "/devices/" + string(device) + "/profile", who: "office admin", form: url.Values{"name": {"又一人"}}},
+		"POST /restored":             {path: "/restored", who: "office admin", form: url.Values{"back": {"/devices"}}},
 		"GET /bundles":               {path: "/bundles", who: "office admin"},
 		"POST /bundles":              {path: "/bundles", who: "office admin"},
 		"GET /bundles/{id}":          {path: "/bundles/1", who: "office admin"},

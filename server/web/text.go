@@ -310,6 +310,9 @@ var texts = map[string]said{
 	"device.for":        {"使用人姓名", "Name of the person"},
 	"device.ttl":        {"有效期", "Works for"},
 	"device.ttl.days":   {"%d 天", "%d days"},
+	"restored.how": {"服务器在 %[2]s 从 %[1]s 的备份恢复过：这之间停用过的电脑要再停用一次，登记码都已作废、需要时请重新发放；各台电脑会自动把这之间的内容重新送来。",
+		"This server was restored on %[2]s from a backup of %[1]s: laptops revoked in between must be revoked again, and enrolment codes are void, so issue new ones where needed; laptops send again by themselves what they had sent in between."},
+	"restored.done":     {"已核对，不再显示", "Seen to; do not show again"},
 	"device.codes":      {"还没有用的登记码", "Codes not used yet"},
 	"device.until.code": {"%s 前有效", "until %s"},
 	"code.title":        {"登记码", "Enrolment code"},
@@ -403,5 +406,7 @@ var texts = map[string]said{
 	"audit.password": {"重设密码", "set a new password"},
 	"audit.offline":  {"规定久未联系的电脑何时锁上", "said when laptops out of contact lock"},
 	"audit.recover":  {"给出恢复码", "gave a recovery code"},
+	"audit.restore":  {"从备份恢复服务器", "restored the server from a backup"},
+	"audit.restored": {"核对了恢复后的停用和登记码", "saw to revocations and codes after a restore"},
 	"audit.bundle":   {"收取数据包", "took a bundle"},
 }

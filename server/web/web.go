@@ -164,6 +164,7 @@ func (w *Site) all() []route {
 		{"POST /devices/{id}/profile", access.Devices, w.addProfile},
 		{"POST /devices/{id}/recover", access.Devices, w.recover},
 		{"POST /devices/offline", access.Devices, w.setOffline},
+		{"POST /restored", access.Devices, w.confirmRestored},
 		{"GET /bundles", access.Bundles, w.bundles},
 		{"POST /bundles", access.Bundles, w.takeBundle},
 		{"GET /bundles/{id}", access.Bundles, w.bundle},
