@@ -114,6 +114,8 @@ func TestCommands(t *testing.T) {
 		{"quarantine accept " + dot, 1, "quarantine list"},
 		{"quarantine accept 1", 2, "quarantine list"},
 		{"quarantine reject " + dot, 2, "--reason"},
+		{"backup", 2, "backup FILE"},
+		{"restore", 2, "restore FILE"},
 		{"verify", 0, "0 处不符"},
 		{"verify --json", 0, `"faults":0`},
 		{"serve --listen nowhere", 2, "--listen"},

@@ -25,6 +25,17 @@ func open(tb testing.TB, o store.Options) *store.Store {
 
 func TestStore(t *testing.T) { storetest.Run(t, open) }
 
+func TestRestores(t *testing.T) {
+	storetest.Restores(storetest.NewWorld(t, open), func(w *storetest.World, file string) *store.Store {
+		s, err := Open(context.Background(), file, w.Options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	})
+}
+
 // Whatever is changed in the file behind the store's back Verify finds.
 func TestVerifyFinds(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "zhucun.db")
