@@ -82,7 +82,6 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 		} else if err := v.begin(p, &taken); err != nil {
 			return err
 		}
-		v.backed(p.Backed)
 		for i := range p.Receipts {
 			r := &p.Receipts[i]
 			if late && len(r.Quarantined) > 0 {
@@ -97,6 +96,7 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 			}
 			taken.Acknowledged += n
 		}
+		v.backed(p.Backed)
 		if late {
 			return nil
 		}

@@ -1,0 +1,228 @@
+package store
+
+import (
+	"slices"
+	"testing"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/identity"
+	"zhucun/shared/journal"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// receipt is the server's for entries of the stream that is written to.
+func receipt(t *testing.T, s *Store, in record.Village, from, seq uint64, quarantined ...uint64) journal.Receipt {
+	t.Helper()
+	var r journal.Receipt
+	if err := s.view(func(x *tx) error {
+		v, err := x.village(in)
+		if err != nil {
+			return err
+		}
+		whole := *v.owns[v.writing]
+		whole.Acked = journal.Head{}
+		hash, err := v.hashAt(v.writing, &whole, seq)
+		r = journal.Receipt{Stream: v.writing, From: from, Seq: seq, Received: clock.At0(t0 + 1000)}
+		for _, q := range quarantined {
+			r.Quarantined = append(r.Quarantined, journal.Quarantined{Seq: q, Reason: "role"})
+		}
+		r.Seal(serverKey, hash)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (s *Store) must(t *testing.T, p *wire.Pull) Taken {
+	t.Helper()
+	taken, err := s.Take(ctx, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return taken
+}
+
+func status(t *testing.T, s *Store) Status {
+	t.Helper()
+	st, err := s.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// The first answer of another epoch says how much the server has: from then on,
+// long before the last page has come, the rest is pending and goes again as it
+// was receipted, whatever the budget; an old answer changes nothing of that.
+func TestServerRewound(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	var keys []record.Key
+	for _, text := range []string{"甲", "乙", "丙"} {
+		keys = append(keys, save(t, s, Edit{Type: "visit", Fields: fields("findings", text)}).Key)
+	}
+	stream := writing(t, s)
+	one, rest := receipt(t, s, code, 1, 1), receipt(t, s, code, 2, 3, 3)
+	first := &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 3, Receipts: []journal.Receipt{one, rest},
+		Heads: []wire.StreamHead{{Stream: stream, Seq: 3}}, Backed: []wire.StreamHead{{Stream: stream, Seq: 3}}}
+	s.must(t, first)
+	if st := status(t, s); st.Pending != 0 || st.Delivered != 2 || st.Quarantined != 1 || st.Villages[0].Backed != 3 {
+		t.Fatalf("%+v", st)
+	}
+	if all, err := s.Backed(code); !all || err != nil {
+		t.Errorf("backed: %v, %v", all, err)
+	}
+	if err := s.AskedBacked(ctx); err != nil {
+		t.Fatal(err)
+	}
+	page := &wire.Pull{Village: code, Epoch: wire.Epoch{2}, Cursor: 1, More: true, Heads: []wire.StreamHead{{Stream: stream, Seq: 1}}}
+	if taken := s.must(t, page); !taken.Rewound || !taken.More {
+		t.Errorf("%+v", taken)
+	}
+	lost := func(when string) {
+		t.Helper()
+		st := status(t, s)
+		if st.Pending != 2 || st.Villages[0].Backed != 1 || read(t, s, keys[0]).Way != merge.Delivered || read(t, s, keys[1]).Way == merge.Delivered {
+			t.Errorf("%s: %+v, %s", when, st, read(t, s, keys[1]).Way)
+		}
+		if all, err := s.Backed(code); all || err != nil {
+			t.Errorf("%s: backed %v, %v", when, all, err)
+		}
+	}
+	lost("after the first page")
+	if asks, err := s.AsksBacked(); asks || err != nil {
+		t.Errorf("asks what is in a backup: %v, %v; nothing more can be", asks, err)
+	}
+	for _, old := range []*wire.Pull{first, {Village: code, Epoch: wire.Epoch{3}, Receipts: first.Receipts}} {
+		if _, err := s.TakeLate(ctx, old); err != nil {
+			t.Fatal(err)
+		}
+		lost("after an old answer")
+	}
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, From: 1, Cursor: 2, Heads: []wire.StreamHead{{Stream: stream, Seq: 1}}})
+	lost("after the last page")
+	for _, budget := range []int{1, 1 << 20} {
+		out, err := s.Outgoing(ctx, budget)
+		if err != nil {
+			t.Fatal(err)
+		}
+		push := out[0].Push
+		if len(push.Segments) != 1 || len(push.Proofs) != 1 || push.Proofs[0].Seq != 3 || push.Epoch != (wire.Epoch{2}) || push.Streams[0].Acked != 1 {
+			t.Fatalf("with %d bytes goes %+v", budget, push)
+		}
+		if seg, err := journal.Decode(push.Segments[0]); err != nil || seg.From != 2 || seg.Last() != 3 {
+			t.Errorf("%+v, %v", seg, err)
+		}
+	}
+	// A save meanwhile goes behind it, without a receipt of course.
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", "丁")})
+	if out, err := s.Outgoing(ctx, 1<<20); err != nil || len(out[0].Push.Segments) != 2 || len(out[0].Push.Proofs) != 1 {
+		t.Errorf("%d segments, %v", len(out[0].Push.Segments), err)
+	}
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, From: 2, Cursor: 4, Receipts: []journal.Receipt{rest, receipt(t, s, code, 4, 4)}, Heads: []wire.StreamHead{{Stream: stream, Seq: 4}}})
+	if st := status(t, s); st.Pending != 0 || st.Quarantined != 1 || st.Delivered != 3 {
+		t.Errorf("at the end %+v", st)
+	}
+	if r, err := s.Verify(false); err != nil || len(r.Faults) > 0 {
+		t.Errorf("%v, %v", r.Faults, err)
+	}
+}
+
+// What others wrote that the server has lost stays, with the page that replaces
+// the old epoch's and with all that come after it.
+func TestOthersWordsOutliveTheServer(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	theirs, third := record.Stream{9}, record.Stream{8}
+	id := record.ID{1}
+	sib := func(of record.Stream, seq uint64, v string) merge.Sibling {
+		return merge.Sibling{Dot: record.Dot{Stream: of, Seq: seq}, Value: record.Text(v), At: clock.At0(t0), Author: "李"}
+	}
+	page := func(epoch byte, from, cursor uint64, heads []wire.StreamHead, sibs ...merge.Sibling) *wire.Pull {
+		slices.SortFunc(sibs, func(a, b merge.Sibling) int { return a.Dot.Compare(b.Dot) })
+		return &wire.Pull{Village: code, Epoch: wire.Epoch{epoch}, From: from, Cursor: cursor, Heads: heads,
+			Records: []wire.State{{ID: id, Type: "household", State: merge.State{"head_name": {Siblings: sibs}}.Encode()}}}
+	}
+	want := func(when string, values ...string) {
+		t.Helper()
+		var got []string
+		for _, x := range read(t, s, record.Key{Village: code, Type: "household", ID: id}).State["head_name"].Siblings {
+			v, _ := x.Value.Text()
+			got = append(got, v)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, values) {
+			t.Errorf("%s: %v, want %v", when, got, values)
+		}
+	}
+	s.must(t, page(1, 0, 2, []wire.StreamHead{{Stream: theirs, Seq: 2}}, sib(theirs, 2, "b")))
+	want("before", "b")
+	s.must(t, page(2, 0, 1, []wire.StreamHead{{Stream: theirs, Seq: 1}}, sib(theirs, 1, "a")))
+	want("after the swap", "b")
+	s.must(t, page(2, 1, 2, []wire.StreamHead{{Stream: third, Seq: 1}}, sib(theirs, 1, "a"), sib(third, 1, "c")))
+	want("after somebody else's change", "b", "c")
+	s.must(t, page(2, 2, 3, []wire.StreamHead{{Stream: theirs, Seq: 2}}, sib(theirs, 2, "b"), sib(third, 1, "c")))
+	want("when it is there again", "b", "c")
+	if pl := s.place(t); len(pl.Ahead) > 0 {
+		t.Errorf("still ahead: %v", pl.Ahead)
+	}
+	s.must(t, page(2, 3, 4, []wire.StreamHead{{Stream: third, Seq: 2}}, sib(third, 2, "d")))
+	want("when it was replaced", "d")
+}
+
+// A village that was taken from the laptop is asked about again, once the others
+// have shown that the server was restored.
+func TestOldVillageAfterRewind(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	const other = "369999000002"
+	assign := func(codes ...record.Village) {
+		if _, err := s.SetDevice(ctx, func(d *Device) {
+			d.Assigned.Villages = nil
+			for _, c := range codes {
+				d.Assigned.Villages = append(d.Assigned.Villages, wire.Village{Code: c, Name: string(c)})
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := func() (villages []record.Village) {
+		t.Helper()
+		out, err := s.Outgoing(ctx, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range out {
+			villages = append(villages, o.Push.Village)
+		}
+		return villages
+	}
+	assign(code, other)
+	save(t, s, Edit{Village: other, Type: "visit", Fields: fields("findings", "旧村的走访")})
+	s.must(t, &wire.Pull{Village: other, Epoch: wire.Epoch{1}, Cursor: 1, Receipts: []journal.Receipt{receipt(t, s, other, 1, 1)}})
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 1})
+	assign(code)
+	if err := s.AskedBacked(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := asked(); len(got) != 1 {
+		t.Errorf("before the restore %v", got)
+	}
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, Cursor: 1})
+	if got := asked(); len(got) != 2 {
+		t.Fatalf("after it %v", got)
+	}
+	if taken := s.must(t, &wire.Pull{Village: other, Epoch: wire.Epoch{2}, Denied: true}); !taken.Rewound || !taken.Denied {
+		t.Errorf("%+v", taken)
+	}
+	if st := status(t, s); st.Pending != 1 {
+		t.Errorf("%+v", st)
+	}
+	s.must(t, &wire.Pull{Village: other, Epoch: wire.Epoch{2}, Denied: true, Receipts: []journal.Receipt{receipt(t, s, other, 1, 1)}})
+	if err := s.AskedBacked(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := asked(); len(got) != 1 || status(t, s).Pending != 0 {
+		t.Errorf("at the end %v, %d pending", got, status(t, s).Pending)
+	}
+}
