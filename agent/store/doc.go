@@ -17,7 +17,11 @@
 //   - An answer may be of any age: what it proves it proves, a page of it is taken
 //     only where it goes beyond what the laptop has, and an epoch that was left
 //     does not come back.
-//   - Own entries stay after they were acknowledged.
+//   - Own entries stay after they were acknowledged: the server may be restored from
+//     a backup, and gets again what it then lacks. Nothing of a village may be removed
+//     before the server has said that all of it is in a backup (Backed).
+//   - What others wrote stays too where a restored server lacks it, though later
+//     pages are without it: the village's frontier is then ahead of the server's.
 //   - A stream goes on in one place only. A store that is an older image or a copy
 //     begins a new one before its next entry, as soon as that can be known (a note
 //     outside the store, the server's heads, a fork), and writes again in it what
@@ -34,12 +38,13 @@
 //	  check                 8 bytes that tell the right data key
 //	  device                Device *: id, keys, server, assignment
 //	  clock                 clock.Clock
+//	  asked                 when the server was last asked what is in a backup
 //	draft                   id (UUIDv7) -> CBOR Draft *
 //	import                  16 bytes: keyed hash of a row taken -> 1
 //	village/CODE            one bucket a village, in it:
-//	  place                 "place" -> CBOR place: epoch, cursor, staged series, epochs left
+//	  place                 "place" -> CBOR place: epoch, cursor, staged series, where it is ahead of the server
 //	  frontier              stream (16) -> number of the last change applied
-//	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged, sent, bundled
+//	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged, sent, bundled, backed up
 //	  seed                  stream (16) number (8) -> 16 bytes *; for the entries from there on
 //	  log/STREAM            number (8) -> CBOR entry *: a change of this laptop's
 //	  record/TYPE           id (16) -> touched, state *; e.g. record/visit

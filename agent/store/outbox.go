@@ -371,8 +371,8 @@ func (v *village) proof(s record.Stream, seq uint64) (*journal.Receipt, error) {
 		return nil, nil
 	}
 	r := new(journal.Receipt)
-	if err := decMode.Unmarshal(raw, r); err != nil {
-		return nil, fmt.Errorf("%w: a receipt of %s", ErrDamaged, s)
+	if err := v.t.s.openSealed(receiptAt(k), raw, r); err != nil {
+		return nil, fmt.Errorf("receipt of %s: %w", s, err)
 	}
 	if r.From != seq {
 		return nil, nil

@@ -7,7 +7,10 @@
 // answers that are lost, repeated or come late, small budgets, and crashes
 // before any commit of a laptop. In TestBundles most of the traffic goes in files
 // instead, by the real packing and opening on both sides: they are lost, come late,
-// in any order and again.
+// in any order and again. In TestRewinds the server is lost and restored from older
+// backups, one after the other; a record of which the office's own word went with
+// it is left out of the comparison, for laptops that had seen it keep it and nobody
+// sends it back.
 //
 // What is checked:
 //   - on the way: what a laptop acknowledged it shows; what it calls delivered

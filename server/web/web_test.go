@@ -351,3 +351,42 @@ func ExampleSite() {
 	fmt.Println(address("/records/visit", "village", "369999000001", "q", "", "life", "void"))
 	// Output: /records/visit?village=369999000001&life=void
 }
+
+// A restored server says so where laptops are looked after, until somebody confirms;
+// the note of it names them.
+func TestRestoredNotice(t *testing.T) {
+	f := filled(t)
+	v := f.as("office")
+	if a := v.get("/"); strings.Contains(a.body, "备份恢复过") {
+		t.Error("nothing was restored")
+	}
+	made := f.now().Add(-time.Hour)
+	if _, err := f.store.Restore(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	if a := v.get("/"); !strings.HasPrefix(a.path, "/signin") {
+		t.Errorf("a session of before goes on at %s", a.path)
+	}
+	v = f.as("office")
+	for _, path := range []string{"/", "/devices"} {
+		a := v.get(path)
+		if !strings.Contains(a.body, "备份恢复过") || !strings.Contains(a.body, "登记码都已作废") {
+			t.Errorf("%s says nothing of it", path)
+		}
+		if en := f.as("office").english().get(path); !strings.Contains(en.body, "must be revoked again") {
+			t.Errorf("%s says nothing of it in English", path)
+		}
+	}
+	a := v.post("/restored", v.get("/devices"), url.Values{"back": {"//elsewhere.example"}})
+	if a.path != "/devices" || strings.Contains(a.body, "备份恢复过") {
+		t.Errorf("confirmed, and at %s", a.path)
+	}
+	notes, err := f.store.Audits(t.Context(), 1)
+	if err != nil || len(notes) != 1 || notes[0].Who != "office" || notes[0].Act != "restored" {
+		t.Errorf("noted %+v, %v", notes, err)
+	}
+	v.post("/restored", v.get("/devices"), nil)
+	if again, err := f.store.Audits(t.Context(), 1); err != nil || again[0].ID != notes[0].ID {
+		t.Errorf("nothing was there to confirm, and is noted: %+v, %v", again, err)
+	}
+}

@@ -252,3 +252,22 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// The server's measure of a change replaces another one, or the author's own; what
+// it has not measured, and what it has not, stays.
+func TestDated(t *testing.T) {
+	at := func(seq uint64, ms int64, unmeasured bool) Sibling {
+		return Sibling{Dot: record.Dot{Stream: record.Stream{1}, Seq: seq}, At: clock.At0(ms), Unmeasured: unmeasured}
+	}
+	ours := State{"a": {Siblings: []Sibling{at(1, 10, false), at(2, 10, true), at(3, 10, false), at(4, 10, false)}}, "b": {Siblings: []Sibling{at(1, 10, false)}}}
+	theirs := State{"a": {Siblings: []Sibling{at(1, 20, false), at(2, 20, false), at(3, 20, true)}}}
+	before := ours.Encode()
+	got := ours.Dated(theirs)
+	want := State{"a": {Siblings: []Sibling{at(1, 20, false), at(2, 20, false), at(3, 10, false), at(4, 10, false)}}, "b": {Siblings: []Sibling{at(1, 10, false)}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if !bytes.Equal(ours.Encode(), before) {
+		t.Error("the state was changed")
+	}
+}

@@ -25,6 +25,7 @@ func open(tb testing.TB, o store.Options) *store.Store {
 
 func TestStore(t *testing.T) { storetest.Run(t, open) }
 
+// What holds of backups and of what is restored from them.
 func TestRestores(t *testing.T) {
 	storetest.Restores(storetest.NewWorld(t, open), func(w *storetest.World, file string) *store.Store {
 		s, err := Open(context.Background(), file, w.Options())

@@ -76,6 +76,10 @@ func copies(w *World, again Copying) {
 	if _, err := w.Copy(w.ctx(), file); err == nil {
 		w.Error("a copy is written over another")
 	}
+	// A copy of another life says nothing of this one.
+	other := c
+	other.Epoch[0]++
+	w.ok(w.Backed(w.ctx(), other))
 	for _, l := range laptops {
 		if pull, _ := l.Ask(store.Request{Epoch: w.Epoch(), Cursor: 1 << 40, Backed: true}); len(pull.Backed) > 0 {
 			w.Errorf("before it is noted: %+v", pull.Backed)
@@ -107,9 +111,6 @@ func copies(w *World, again Copying) {
 	if sum.Entries != total {
 		w.Errorf("the copy has %d entries, the streams in it %d", sum.Entries, total)
 	}
-	// A copy of another life says nothing of this one.
-	c.Epoch[0]++
-	w.ok(w.Backed(w.ctx(), c))
 }
 
 // restored is the world on a copy as of now, with all that happens after it lost.
