@@ -19,22 +19,28 @@ var (
 )
 
 // Enrol brings the laptop in with a code. Code and key are stored before the
-// server is asked, so that the same code works again after a lost answer.
+// server is asked, so that the same code works again after a lost answer. A laptop
+// that is enrolled may come with a code of its own server: restored from a backup
+// of before, that does not know it any more, and takes it in anew with all its work.
 func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
 	d, err := c.store.Device()
 	if err != nil {
 		return d, err
 	}
-	if d.Enrolled() {
-		return d, ErrEnrolled
-	}
 	code, err := identity.ParseCode(text)
-	if err != nil {
+	again := d.Enrolled()
+	switch {
+	case again && (err != nil || code.Pin != d.Pin):
+		return d, ErrEnrolled
+	case again:
+		// Who it is stays as it is until the server says otherwise.
+		d.URL = code.URL
+	case err != nil:
 		return d, err
-	}
-	d, err = c.store.SetDevice(ctx, func(d *store.Device) { d.Code, d.URL, d.Pin = text, code.URL, code.Pin })
-	if err != nil {
-		return d, err
+	default:
+		if d, err = c.store.SetDevice(ctx, func(d *store.Device) { d.Code, d.URL, d.Pin = text, code.URL, code.Pin }); err != nil {
+			return d, err
+		}
 	}
 	// A connection that is left from another code was looked at for that one's key.
 	c.http.HTTPClient.CloseIdleConnections()
@@ -44,6 +50,9 @@ func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
 	at, err := c.post(ctx, d, wire.EnrolPath, m, answer, &r)
 	var f *wire.Fault
 	if errors.As(err, &f) && f.Code == wire.FaultCode {
+		if again {
+			return d, ErrEnrolled
+		}
 		return d, ErrBadCode
 	}
 	if errors.Is(err, errNoAnswer) {
@@ -58,8 +67,11 @@ func (c *Client) Enrol(ctx context.Context, text string) (store.Device, error) {
 	if answer.Device == "" || answer.Token == "" || len(answer.Assigned.Villages) == 0 || len(answer.Assigned.Profiles) == 0 {
 		return d, fmt.Errorf("%w: its answer is incomplete", ErrUnfit)
 	}
+	if again && answer.Device == d.ID {
+		return d, ErrEnrolled // the code that it came in with
+	}
 	d, err = c.store.SetDevice(ctx, func(d *store.Device) {
-		d.Code = ""
+		d.Code, d.URL = "", code.URL
 		d.ID, d.Token, d.Server, d.Numbers, d.Assigned = answer.Device, answer.Token, answer.Server, answer.Numbers, answer.Assigned
 	})
 	if err != nil {
