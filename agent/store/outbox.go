@@ -183,13 +183,11 @@ func (t *tx) syncedVillages(d *Device) ([]record.Village, error) {
 
 // stillAsked tells whether the server is asked about a village of an earlier
 // assignment: while it lacks something, when it may have lost something, as the
-// other villages have learned, and about its backups.
+// other villages have learned (of a backup older than the last, what was in that
+// too), and about its backups.
 func (t *tx) stillAsked(v *village, d *Device) (bool, error) {
 	if v.pending() > 0 {
 		return true, nil
-	}
-	if v.safe() {
-		return false, nil
 	}
 	for _, a := range d.Assigned.Villages {
 		w, err := t.village(a.Code)
@@ -199,6 +197,9 @@ func (t *tx) stillAsked(v *village, d *Device) (bool, error) {
 		if w != nil && w.place.Epoch != v.place.Epoch && w.place.Epoch != (wire.Epoch{}) {
 			return true, nil
 		}
+	}
+	if v.safe() {
+		return false, nil
 	}
 	return t.asksBacked()
 }
