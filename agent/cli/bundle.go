@@ -32,7 +32,7 @@ func (c *call) bundleCmd() *cobra.Command {
 func (c *call) bundleExportCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export FILE",
-		Short: c.say("把服务器还没有确认的内容写成一个文件（只有服务器能读）；FILE 是文件夹时自动取名", "Write what the server has not acknowledged into a file that only the server can read; in a folder it gets a name of its own"),
+		Short: c.say("把服务器还没有确认的内容写成一个文件（只有服务器能读），装不下时写成编了号的几个；FILE 是文件夹时自动取名", "Write what the server has not acknowledged into a file that only the server can read, or numbered files where one is not enough; in a folder it gets a name of its own"),
 		Args:  c.words(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), false, func(a *agent) error {
@@ -40,30 +40,48 @@ func (c *call) bundleExportCmd() *cobra.Command {
 				if dir := filepath.Dir(path); !isDir(dir) {
 					return c.fail(c.say("没有文件夹 %s。请先插好 U 盘，或换一个位置", "There is no folder %s. Put in the stick, or choose another place", dir))
 				}
-				e, err := a.sync.Export(cmd.Context(), path, func(done, left uint64) {
+				made, err := a.sync.Export(cmd.Context(), path, func(done, left uint64) {
 					if left > 0 { // a long one
 						fmt.Fprint(c.err, c.say("已打包 %d 条修改，还有 %d 条……\n", "%d changes packed, %d to go…\n", done, left))
 					}
 				})
-				if err != nil {
-					return err
+				// What was written before a failure is there, and good.
+				if perr := c.exported(made, err == nil); err == nil {
+					err = perr
 				}
-				if c.json {
-					return c.print(e)
-				}
-				c.write(c.say("已写入 %s：%d 条修改，%s\n", "Wrote %s: %d changes, %s\n", e.File, e.Changes, size(e.Bytes)))
-				if e.Left > 0 {
-					c.write(c.say("还有 %d 条没有装下，收到答复后再导出一次\n", "%d more did not go in; export again once the reply is here\n", e.Left))
-				}
-				c.write(c.say("请用 U 盘、邮件或微信交给办公室，或交给有网络的电脑用 bundle take 带去；收到答复文件后，在本机运行 bundle take。确认以前，内容仍算未送达\n",
-					"Give it to the office by stick, mail or messenger, or to a laptop with a network (bundle take); when the reply file is here, run bundle take. Until then nothing counts as delivered\n"))
-				if name := filepath.Base(e.File); !plainName(name) {
-					c.write(c.say("提示：文件名 %s 在邮件或微信里可能被改动；用英文字母加 %s 最稳妥\n", "Note: mail or messengers may change the name %s; letters and %s are safest\n", name, bundle.Ext))
-				}
-				return nil
+				return err
 			})
 		},
 	}
+}
+
+// exported tells which files were written and, where that is all of them, what to do
+// with them.
+func (c *call) exported(made []syncclient.Exported, all bool) error {
+	for _, e := range made {
+		if c.json {
+			if err := c.print(e); err != nil {
+				return err
+			}
+			continue
+		}
+		c.write(c.say("已写入 %s：%d 条修改，%s\n", "Wrote %s: %d changes, %s\n", e.File, e.Changes, size(e.Bytes)))
+	}
+	if !all || c.json {
+		return nil
+	}
+	if len(made) > 1 {
+		c.write(c.say("一个文件装不下，共 %d 个。每个都可以单独带去，先后不限，丢了哪个都不要紧：没确认的下次还会导出\n",
+			"It did not fit into one file; there are %d. Each can travel alone, in any order, and none must arrive: what is not acknowledged is exported again\n", len(made)))
+	}
+	c.write(c.say("请用 U 盘、邮件或微信交给办公室，或交给有网络的电脑用 bundle take 带去；收到答复文件后，在本机运行 bundle take。确认以前，内容仍算未送达\n",
+		"Give it to the office by stick, mail or messenger, or to a laptop with a network (bundle take); when the reply file is here, run bundle take. Until then nothing counts as delivered\n"))
+	for _, e := range made {
+		if name := filepath.Base(e.File); !plainName(name) {
+			c.write(c.say("提示：文件名 %s 在邮件或微信里可能被改动；用英文字母加 %s 最稳妥\n", "Note: mail or messengers may change the name %s; letters and %s are safest\n", name, bundle.Ext))
+		}
+	}
+	return nil
 }
 
 // plainName tells a name that mail and messengers leave alone: ASCII and one
@@ -130,6 +148,9 @@ func (c *call) bundleTakeCmd() *cobra.Command {
 						"The file is not for this laptop. It is kept and goes to the server with the next sync; the answer will be at\n  %s\nto be carried back. If it is a reply to another laptop, take it there\n", t.Reply))
 				default:
 					c.write(c.say("已收取：确认送达 %d 条，收到 %d 条记录；还有 %d 条未送达\n", "Taken: %d changes acknowledged, %d records came; %d still pending\n", t.Acknowledged, t.Records, t.Pending))
+					if t.More {
+						c.write(c.say("办公室还有内容没装下：请再导出一个数据包送去，或联网同步一次，就能接着收到\n", "The office has more than one reply can carry: send it another bundle, or sync once, and it goes on from here\n"))
+					}
 				}
 				return err
 			})

@@ -470,12 +470,15 @@ func (c *call) statusCmd() *cobra.Command {
 					}
 					s.Villages = append(s.Villages, sv)
 				}
-				waiting, refused, replies, err := a.sync.Courier()
+				burden, err := a.sync.Courier()
 				if err != nil {
 					return err
 				}
-				if waiting+refused+len(replies) > 0 {
-					s.Courier = &courierJSON{waiting, refused, append([]string{}, replies...)}
+				if len(burden.Waiting)+len(burden.Refused)+len(burden.Replies) > 0 {
+					s.Courier = &courierJSON{Waiting: len(burden.Waiting), Refused: len(burden.Refused), Replies: []string{}}
+					for _, r := range burden.Replies {
+						s.Courier.Replies = append(s.Courier.Replies, r.Path)
+					}
 				}
 				if p := a.sync.State().Problem; p != nil {
 					s.Problem = sentence(p, c.lang)

@@ -45,7 +45,7 @@ func TestParts(t *testing.T) {
 	if r := read(t, s, last.Key); r.Way != merge.Local || r.Bundled {
 		t.Errorf("before there is a file: %s, %v", r.Way, r.Bundled)
 	}
-	if err := s.Bundled(ctx, all); err != nil {
+	if err := s.Bundled(ctx, Bundle{Serial: 1, Changes: 40}, all); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := s.Status(); err != nil || st.Bundled != 40 || st.Pending != 40 || st.Delivered != 0 {
@@ -66,6 +66,92 @@ func TestParts(t *testing.T) {
 	}
 	if r := read(t, s, last.Key); r.Way != merge.Delivered || r.Bundled {
 		t.Errorf("with its receipt: %s, %v", r.Way, r.Bundled)
+	}
+}
+
+// What became of a bundle follows from receipts, and from nothing else: each row is
+// what happened since, and what is then said of five changes in a bundle.
+func TestFate(t *testing.T) {
+	made := Bundle{Serial: 3, Name: "zhucun-abcdefgh.zcb", Made: 7, Bytes: 900, Changes: 5}
+	tests := []struct {
+		name    string
+		happens func(*Store)
+		want    Fate
+		waits   uint64
+	}{
+		{"nothing", func(*Store) {}, Fate{}, 5},
+		{"it left with a sync too, without an answer", func(s *Store) {
+			out, err := s.Outgoing(ctx, 1<<20)
+			if err == nil {
+				err = s.Sent(ctx, out)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}, Fate{}, 5},
+		{"a reply without receipts", func(s *Store) {
+			if err := s.Answered(ctx, 3, 9); err != nil {
+				t.Error(err)
+			}
+		}, Fate{}, 5},
+		{"receipts for all, one of them set aside", func(s *Store) {
+			if _, err := s.Take(ctx, answer(t, s, 2)); err != nil {
+				t.Error(err)
+			}
+		}, Fate{Delivered: 4, Quarantined: 1}, 0},
+		{"written again in a new stream", func(s *Store) {
+			fork := &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Refused: []wire.Refused{{Stream: writing(t, s), From: 1, Code: wire.RefusedFork}}}
+			if got, err := s.Take(ctx, fork); err != nil || !got.Renewed {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}, Fate{Renewed: 5}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := enrolled(t, identity.TeamMember)
+			for i := range 5 {
+				save(t, s, Edit{Type: "visit", Fields: fields("findings", fmt.Sprint("第", i, "次走访"))})
+			}
+			var all []Outgoing
+			if err := s.Parts(ctx, 200, func(part []Outgoing) (bool, error) { all = append(all, part...); return true, nil }); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Bundled(ctx, made, all); err != nil {
+				t.Fatal(err)
+			}
+			save(t, s, Edit{Type: "visit", Fields: fields("findings", "后来的")})
+			tt.happens(s)
+			bs, err := s.Bundles()
+			if err != nil || len(bs) != 1 || len(bs[0].Has) != 1 {
+				t.Fatalf("%+v, %v", bs, err)
+			}
+			if b := bs[0]; b.Fate != tt.want || b.Waiting() != tt.waits || b.Name != made.Name || b.Bytes != 900 || b.Made != 7 {
+				t.Errorf("%+v, %d wait; want %+v, %d", b, b.Waiting(), tt.want, tt.waits)
+			}
+		})
+	}
+}
+
+// The newest bundles are remembered, the last one first, and an old reply does not
+// undo what a newer one said.
+func TestBundlesRemembered(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	for i := range maxBundles + 3 {
+		if err := s.Bundled(ctx, Bundle{Serial: uint64(i + 1)}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, made := range []int64{5, 9, 7} {
+		if err := s.Answered(ctx, maxBundles, made); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Answered(ctx, 1, 5); err != nil {
+		t.Errorf("a reply to a bundle of long ago: %v", err)
+	}
+	bs, err := s.Bundles()
+	if err != nil || len(bs) != maxBundles || bs[0].Serial != maxBundles+3 || bs[3].Answered != 9 {
+		t.Errorf("%d of them, %+v, %v", len(bs), bs[0], err)
 	}
 }
 

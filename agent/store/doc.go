@@ -40,6 +40,7 @@
 //	  clock                 clock.Clock
 //	  asked                 when the server was last asked what is in a backup
 //	draft                   id (UUIDv7) -> CBOR Draft *
+//	bundle                  serial -> CBOR Bundle *: a file that was made
 //	import                  16 bytes: keyed hash of a row taken -> 1
 //	village/CODE            one bucket a village, in it:
 //	  place                 "place" -> CBOR place: epoch, cursor, staged series, where it is ahead of the server

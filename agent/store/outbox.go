@@ -16,9 +16,10 @@ type Outgoing struct {
 	Push wire.Push
 	// Left counts the own changes that are to follow in later requests.
 	Left uint64
-	// sent is how far each stream goes with it, fresh that one of them never went
-	// so far.
+	// sent is how far each stream goes with it, after behind what, fresh that one of
+	// them never went so far.
 	sent    map[record.Stream]journal.Head
+	after   map[record.Stream]uint64
 	fresh   bool
 	entries uint64
 }
@@ -126,28 +127,6 @@ func (s *Store) Sent(ctx context.Context, out []Outgoing) error {
 			for s, head := range o.sent {
 				if own := v.owns[s]; own != nil && head.Seq > own.Sent {
 					own.Sent, v.dirty = head.Seq, true
-				}
-			}
-		}
-		return nil
-	})
-}
-
-// Bundled notes that a file has all of out. It is on the road, and no more is
-// known of it: everything in it waits for its receipts as before.
-func (s *Store) Bundled(ctx context.Context, out []Outgoing) error {
-	return s.update(ctx, true, func(t *tx) error {
-		for _, o := range out {
-			if len(o.sent) == 0 {
-				continue
-			}
-			v, err := t.village(o.Push.Village)
-			if err != nil {
-				return err
-			}
-			for s, head := range o.sent {
-				if own := v.owns[s]; own != nil && head.Seq <= own.Head.Seq && head.Seq > own.Bundled {
-					own.Bundled, v.dirty = head.Seq, true
 				}
 			}
 		}
@@ -303,7 +282,7 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 			p.Epoch, p.Cursor = v.place.StagedEpoch, 0
 		}
 	}
-	out := Outgoing{Push: p, sent: map[record.Stream]journal.Head{}}
+	out := Outgoing{Push: p, sent: map[record.Stream]journal.Head{}, after: map[record.Stream]uint64{}}
 	for _, s := range v.streams() {
 		o := v.owns[s]
 		if o.Head.Seq == o.Acked.Seq && !v.place.Staging {
@@ -339,7 +318,7 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 			head = last
 		}
 		if head.Seq > begin {
-			out.sent[s] = head
+			out.sent[s], out.after[s] = head, begin
 			out.entries += head.Seq - begin
 			out.fresh = out.fresh || head.Seq > o.Sent
 		}
@@ -437,6 +416,7 @@ func (v *village) hashAt(s record.Stream, o *own, seq uint64) (journal.Hash, err
 // Status counts what is on its way.
 type Status struct {
 	Pending     uint64 // own changes without a receipt
+	Sent        uint64 // those of them that went into a request
 	Bundled     uint64 // those of them that are in a bundle, and in no request yet
 	Delivered   uint64 // own changes with one
 	Quarantined uint64 // own changes that the server set aside
@@ -486,6 +466,7 @@ func (s *Store) Status() (st Status, err error) {
 			for _, s := range v.streams() {
 				o := v.owns[s]
 				vs.Pending += o.Head.Seq - o.Acked.Seq
+				st.Sent += max(o.Sent, o.Acked.Seq) - o.Acked.Seq
 				if from := max(o.Acked.Seq, o.Sent); o.Bundled > from {
 					vs.Bundled += o.Bundled - from
 				}

@@ -34,6 +34,7 @@ var (
 	bucketMeta    = []byte("meta")
 	bucketDraft   = []byte("draft")
 	bucketImport  = []byte("import")
+	bucketBundle  = []byte("bundle") // made with the first one
 	bucketVillage = []byte("village")
 
 	keyDevice = []byte("device")

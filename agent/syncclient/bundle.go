@@ -13,56 +13,53 @@ import (
 	"zhucun/agent/store"
 	"zhucun/shared/bundle"
 	"zhucun/shared/identity"
+	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
-
-// partBudget is how many bytes of entries one message of a bundle has: what a
-// request has on a good link.
-const partBudget = maxBudget
 
 // Exported is what a bundle that was written has.
 type Exported struct {
 	File    string `json:"file"`
 	Serial  uint64 `json:"serial"`
 	Changes uint64 `json:"changes"`
-	// Left counts the changes that did not go in; the next bundle has them, once
-	// the reply to this one has come.
+	// Left counts the changes that did not go in. The next of the files that were
+	// made at once has them, and the last one leaves none.
 	Left  uint64 `json:"left"`
 	Bytes int    `json:"bytes"`
 }
 
-// Export writes everything that the server has not acknowledged into the file, or
-// under a name of its own into the folder, of that path. progress is told after
-// each message how many changes are packed and how many are not.
-func (c *Client) Export(ctx context.Context, path string, progress func(done, left uint64)) (e Exported, err error) {
+// Export writes everything that the server has not acknowledged into the file of
+// that path, or under a name of its own into that folder; where one file is not
+// enough into several, whose names are numbered. progress is told after each
+// message how many changes are packed and how many are not. With an error, what it
+// gives was written before.
+func (c *Client) Export(ctx context.Context, path string, progress func(done, left uint64)) ([]Exported, error) {
 	release, err := c.hold(ctx)
 	if err != nil {
-		return e, err
+		return nil, err
 	}
 	defer release()
 	d, err := c.store.Device()
 	if err != nil {
-		return e, err
+		return nil, err
 	}
 	if !d.Enrolled() {
-		return e, store.ErrNotEnrolled
+		return nil, store.ErrNotEnrolled
 	}
 	// What an answer that was given up had brought is joined first, as for a sync.
 	if err := c.store.Resume(ctx); err != nil {
-		return e, err
-	}
-	// A serial that is lost with a failure is no loss; one used twice would be.
-	if d, err = c.store.SetDevice(ctx, func(d *store.Device) { d.Bundles++ }); err != nil {
-		return e, err
+		return nil, err
 	}
 	read, now, runs, err := c.store.Dated()
 	if err != nil {
-		return e, err
+		return nil, err
 	}
-	b := &bundle.Bundle{Device: d.ID, Server: d.Server, Serial: d.Bundles, Made: now}
-	e.Serial = d.Bundles
-	var out []store.Outgoing
-	err = c.store.Parts(ctx, partBudget, func(part []store.Outgoing) (bool, error) {
+	x := &export{c: c, d: &d, path: place(path), now: now}
+	if err := x.begin(ctx); err != nil {
+		return nil, err
+	}
+	packedChanges := uint64(0)
+	err = c.store.Parts(ctx, c.part, func(part []store.Outgoing) (bool, error) {
 		m := c.request(&d, runs, part)
 		packed, err := wire.EncodeSync(m, wire.Thrifty)
 		if err != nil {
@@ -73,32 +70,91 @@ func (c *Client) Export(ctx context.Context, path string, progress func(done, le
 		if err != nil {
 			return false, err
 		}
-		if !b.Add(bundle.Part{Message: packed, Size: size}) {
-			return false, nil
+		if err := x.add(ctx, bundle.Part{Message: packed, Size: size}, part, m.Pending); err != nil {
+			return false, err
 		}
-		out = append(out, part...)
-		e.Left = m.Pending
 		for i := range part {
-			e.Changes += part[i].Entries()
+			packedChanges += part[i].Entries()
 		}
 		if progress != nil {
-			progress(e.Changes, e.Left)
+			progress(packedChanges, m.Pending)
 		}
 		return true, nil
 	})
 	if err != nil {
-		return e, err
+		return x.done, err
 	}
-	file, err := bundle.Seal(b, identity.BundleOf, d.Private(), d.Server)
+	return x.done, x.end(ctx, len(x.done) > 0)
+}
+
+// export is the files of one export being made.
+type export struct {
+	c    *Client
+	d    *store.Device
+	path string
+	now  int64
+	done []Exported
+
+	// The file that is being filled:
+	b    *bundle.Bundle
+	size int
+	e    Exported
+	out  []store.Outgoing
+}
+
+func (x *export) begin(ctx context.Context) error {
+	// A serial that is lost with a failure is no loss; one used twice would be.
+	d, err := x.c.store.SetDevice(ctx, func(d *store.Device) { d.Bundles++ })
 	if err != nil {
-		return e, err
+		return err
 	}
-	e.Bytes = len(file)
-	e.File = place(path)
-	if err := writeFile(e.File, file); err != nil {
-		return e, err
+	x.b = &bundle.Bundle{Device: d.ID, Server: d.Server, Serial: d.Bundles, Made: x.now}
+	x.size, x.e, x.out = 0, Exported{Serial: d.Bundles}, nil
+	return nil
+}
+
+// add adds a message with what it has of own changes; left are those behind it. A
+// file that is full is written, and another begun.
+func (x *export) add(ctx context.Context, p bundle.Part, has []store.Outgoing, left uint64) error {
+	if len(x.b.Parts) > 0 && x.size+len(p.Message) > x.c.fill || !x.b.Add(p) {
+		if len(x.b.Parts) == 0 {
+			return bundle.ErrTooLarge
+		}
+		if err := x.end(ctx, true); err != nil {
+			return err
+		}
+		if err := x.begin(ctx); err != nil {
+			return err
+		}
+		return x.add(ctx, p, has, left)
 	}
-	return e, c.store.Bundled(ctx, out)
+	x.size += len(p.Message)
+	x.out = append(x.out, has...)
+	x.e.Left = left
+	for i := range has {
+		x.e.Changes += has[i].Entries()
+	}
+	return nil
+}
+
+// end writes the file, as one of several or alone.
+func (x *export) end(ctx context.Context, several bool) error {
+	file, err := bundle.Seal(x.b, identity.BundleOf, x.d.Private(), x.d.Server)
+	if err != nil {
+		return err
+	}
+	x.e.Bytes, x.e.File = len(file), x.path
+	if several {
+		dir, name := filepath.Split(x.path)
+		x.e.File = filepath.Join(dir, bundle.Numbered(name, len(x.done)+1))
+	}
+	if err := writeFile(x.e.File, file); err != nil {
+		return err
+	}
+	x.done = append(x.done, x.e)
+	return x.c.store.Bundled(ctx, store.Bundle{
+		Serial: x.e.Serial, Name: filepath.Base(x.e.File), Made: x.now, Bytes: x.e.Bytes, Changes: x.e.Changes,
+	}, x.out)
 }
 
 // place gives the path of the file to write.
@@ -109,10 +165,13 @@ func place(path string) string {
 	return filepath.Join(path, bundle.Name(rand.Text()))
 }
 
+// halfWritten are the names of files that are being written.
+const halfWritten = ".zhucun-*"
+
 // writeFile writes a file whole or not at all: a stick may be pulled out at any
 // time.
 func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".zhucun-*") // 0600
+	f, err := os.CreateTemp(filepath.Dir(path), halfWritten) // 0600
 	if err != nil {
 		return err
 	}
@@ -132,21 +191,22 @@ type Collected struct {
 	// Reply is where the answer to it will be.
 	Carried bool   `json:"carried"`
 	Reply   string `json:"reply,omitempty"`
+	Bytes   int    `json:"bytes,omitempty"`
 	// Of a reply to this laptop:
 	Acknowledged uint64 `json:"acknowledged"` // own changes that now have a receipt
 	Records      uint64 `json:"records"`      // records that came
 	Pending      uint64 `json:"pending"`
 	Serial       uint64 `json:"serial,omitempty"` // of the bundle that it answers
+	// More tells that the server has more for this laptop than the reply: it comes
+	// with the reply to the next bundle, or with the next sync.
+	More bool `json:"more,omitempty"`
 }
 
 // Collect takes in a file: a reply to this laptop as a sync's answer, anything
 // else as a courier does. ErrRevoked and the errors of package bundle.
 func (c *Client) Collect(ctx context.Context, r io.Reader, progress func(done, all int)) (t Collected, err error) {
-	file, err := io.ReadAll(io.LimitReader(r, bundle.MaxFile+1))
+	file, err := bundle.Read(r)
 	if err != nil {
-		return t, err
-	}
-	if err := bundle.Check(file); err != nil {
 		return t, err
 	}
 	d, err := c.store.Device()
@@ -163,7 +223,7 @@ func (c *Client) Collect(ctx context.Context, r io.Reader, progress func(done, a
 		return d.Server, nil
 	})
 	if errors.Is(err, bundle.ErrOther) {
-		t.Carried = true
+		t.Carried, t.Bytes = true, len(file)
 		t.Reply, err = c.carry(file)
 		return t, err
 	}
@@ -176,7 +236,9 @@ func (c *Client) Collect(ctx context.Context, r io.Reader, progress func(done, a
 	}
 	defer release()
 	t.Serial = b.Serial
-	err = c.reply(ctx, b, &t, progress)
+	if err = c.reply(ctx, b, &t, progress); err == nil {
+		err = c.store.Answered(ctx, b.Serial, b.Made)
+	}
 	if st, serr := c.store.Status(); serr == nil {
 		t.Pending = st.Pending
 	} else if err == nil {
@@ -198,6 +260,7 @@ func (c *Client) reply(ctx context.Context, b *bundle.Bundle, t *Collected, prog
 	// What a refusal says of the server was so when it was made.
 	fresh := b.Made >= d.LastSync
 	var errs []error
+	more := map[record.Village]bool{}
 	for i, part := range b.Parts {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -220,6 +283,7 @@ func (c *Client) reply(ctx context.Context, b *bundle.Bundle, t *Collected, prog
 			}
 			t.Acknowledged += taken.Acknowledged
 			t.Records += taken.Records
+			more[p.Village] = taken.More
 		}
 		if a := answer.Assigned; a != nil && a.Serial > d.Assigned.Serial {
 			if err := c.store.Assign(ctx, *a); err != nil {
@@ -229,6 +293,9 @@ func (c *Client) reply(ctx context.Context, b *bundle.Bundle, t *Collected, prog
 		if progress != nil {
 			progress(i+1, len(b.Parts))
 		}
+	}
+	for _, m := range more {
+		t.More = t.More || m
 	}
 	if fresh && len(errs) == 0 {
 		// It says nothing of the clock: nobody knows how long it was on its way.

@@ -3,6 +3,7 @@ package syncclient
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"zhucun/agent/store"
 	"zhucun/shared/bundle"
 	"zhucun/shared/identity"
+	"zhucun/shared/journal"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -86,10 +88,11 @@ func TestExport(t *testing.T) {
 	visit(t, s)
 	dir := t.TempDir()
 	for serial := uint64(1); serial <= 2; serial++ {
-		e, err := c.Export(t.Context(), dir, nil)
-		if err != nil {
-			t.Fatal(err)
+		made, err := c.Export(t.Context(), dir, nil)
+		if err != nil || len(made) != 1 {
+			t.Fatal(made, err)
 		}
+		e := made[0]
 		if filepath.Dir(e.File) != dir || !strings.HasSuffix(e.File, bundle.Ext) || e.Changes != serial || e.Left != 0 {
 			t.Errorf("%+v", e)
 		}
@@ -114,6 +117,194 @@ func TestExport(t *testing.T) {
 	}
 	if st, err := s.Status(); err != nil || st.Bundled != 2 || st.Pending != 3 {
 		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// What is more than one file has goes into several: each is a bundle by itself,
+// whose changes go on where those of the one before end, and together they have
+// everything once. One file that is enough has the very name that was asked for.
+func TestExportSeveral(t *testing.T) {
+	c, s := laptop(t, "http://127.0.0.1:1")
+	for i := range 40 {
+		if _, err := s.Save(t.Context(), store.Edit{Type: "visit", Fields: map[string]record.Value{"findings": record.Value(fmt.Sprintf("%q", rand.Text()+fmt.Sprint(i)))}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.zcb")
+	one, err := c.Export(t.Context(), path, nil)
+	if err != nil || len(one) != 1 || one[0].File != path || one[0].Changes != 40 {
+		t.Fatalf("%+v, %v", one, err)
+	}
+	c.part, c.fill = 300, 1500
+	var told []uint64
+	made, err := c.Export(t.Context(), path, func(done, left uint64) {
+		if done+left != 40 {
+			t.Errorf("%d packed and %d left", done, left)
+		}
+		told = append(told, done)
+	})
+	if err != nil || len(made) < 3 || told[len(told)-1] != 40 {
+		t.Fatalf("%d files, told %v, %v", len(made), told, err)
+	}
+	next, left := uint64(1), uint64(40)
+	for i, e := range made {
+		b, messages := readExported(t, s, e.File)
+		if e.File != filepath.Join(dir, fmt.Sprintf("a-%d.zcb", i+1)) || b.Serial != uint64(i+2) || e.Serial != b.Serial {
+			t.Errorf("file %d is %+v, its serial %d", i+1, e, b.Serial)
+		}
+		for _, m := range messages {
+			for _, raw := range m.Villages[0].Segments {
+				seg, err := journal.Decode(raw)
+				if err != nil || seg.From != next {
+					t.Fatalf("a segment from %d, want %d, %v", seg.From, next, err)
+				}
+				next = seg.Last() + 1
+			}
+		}
+		if left -= e.Changes; e.Left != left {
+			t.Errorf("file %d leaves %d, want %d", i+1, e.Left, left)
+		}
+		if info, err := os.Stat(e.File); err != nil || info.Size() > 1500+4096 || info.Size() != int64(e.Bytes) {
+			t.Errorf("file %d: %v, %v", i+1, info, err)
+		}
+	}
+	if next != 41 || left != 0 {
+		t.Errorf("the files have entries up to %d, %d are left", next-1, left)
+	}
+	bs, err := s.Bundles()
+	if err != nil || len(bs) != 1+len(made) || bs[0].Name != filepath.Base(made[len(made)-1].File) || bs[0].Waiting() != bs[0].Changes {
+		t.Errorf("remembered: %+v, %v", bs, err)
+	}
+	for _, b := range bs {
+		n := uint64(0)
+		for _, r := range b.Has {
+			n += r.Last - r.After
+		}
+		if n != b.Changes {
+			t.Errorf("bundle %d of %d changes is remembered to have %d", b.Serial, b.Changes, n)
+		}
+	}
+
+	// Where the second cannot be written, the first is there, and good.
+	stick := t.TempDir()
+	if err := os.Mkdir(filepath.Join(stick, "b-2.zcb"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	made, err = c.Export(t.Context(), filepath.Join(stick, "b.zcb"), nil)
+	if err == nil || len(made) != 1 {
+		t.Fatalf("%+v, %v", made, err)
+	}
+	if _, messages := readExported(t, s, made[0].File); len(messages) == 0 {
+		t.Error("the first has nothing")
+	}
+	if left, err := os.ReadDir(stick); err != nil || len(left) != 2 {
+		t.Errorf("half a file was left: %v, %v", left, err)
+	}
+}
+
+// The page's bundles lie in the data folder until the server has everything that is
+// in them, or there are too many; nothing else can be opened by a name.
+func TestMake(t *testing.T) {
+	c, s := laptop(t, "http://127.0.0.1:1")
+	visit(t, s)
+	first, err := c.Make(t.Context(), nil)
+	if err != nil || len(first) != 1 {
+		t.Fatal(first, err)
+	}
+	made, err := c.Bundles()
+	if err != nil || len(made) != 1 || !made[0].Here || made[0].Name != filepath.Base(first[0].File) {
+		t.Fatalf("%+v, %v", made, err)
+	}
+	f, err := c.OpenMade(made[0].Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := bundle.Read(f)
+	f.Close()
+	if want, rerr := os.ReadFile(first[0].File); err != nil || rerr != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, %v, %v", len(got), err, rerr)
+	}
+	inside := filepath.Join(s.Dir(), madeDir)
+	if err := os.Symlink(filepath.Join(s.Dir(), "records.db"), filepath.Join(inside, "link.zcb")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", ".", "..", "../records.db", "/etc/passwd", "link.zcb", "x.zcb", `..\records.db`, "./" + made[0].Name} {
+		for where, open := range map[string]func(string) (*os.File, error){"made": c.OpenMade, "a reply": c.OpenReply} {
+			if f, err := open(name); err == nil {
+				f.Close()
+				t.Errorf("%s was opened as %s", name, where)
+			}
+		}
+	}
+	// Receipts come; the next one takes the room.
+	out, err := s.Outgoing(t.Context(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Take(t.Context(), &acknowledge(t, s, &wire.Sync{Villages: []wire.Push{out[0].Push}}).Villages[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(inside, ".zhucun-123"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, s)
+	if _, err := c.Make(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := c.OpenMade(filepath.Base(first[0].File)); err == nil {
+		f.Close()
+		t.Error("a file of which the server has everything takes room")
+	}
+	for range maxMade + 1 {
+		if _, err := c.Make(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err = c.Bundles()
+	here := 0
+	for _, m := range made {
+		if m.Here {
+			here++
+		}
+	}
+	if last := made[len(made)-1]; err != nil || len(made) != maxMade+3 || here != maxMade || !made[0].Here || last.Here || last.Fate.Delivered != 1 {
+		t.Errorf("%d made, %d of them here, the first is %+v, %v", len(made), here, last, err)
+	}
+	if _, err := os.Stat(filepath.Join(inside, ".zhucun-123")); err == nil {
+		t.Error("half a file of an earlier try was left")
+	}
+}
+
+// A reply that did not have room for all says so, until the rest has come.
+func TestReplyWithMore(t *testing.T) {
+	c, s := laptop(t, "http://127.0.0.1:1")
+	page := func(from, cursor uint64, more bool) []byte {
+		return sealedReply(t, s, time.Now().UnixMilli(), &wire.Synced{Version: wire.Version, Villages: []wire.Pull{{Village: village, Epoch: wire.Epoch{1}, From: from, Cursor: cursor, More: more}}})
+	}
+	first, rest := page(0, 5, true), page(5, 9, false)
+	for i, tt := range []struct {
+		file []byte
+		more bool
+	}{{first, true}, {rest, false}, {first, false}, {rest, false}} {
+		got, err := c.Collect(t.Context(), bytes.NewReader(tt.file), nil)
+		if err != nil || got.More != tt.more {
+			t.Errorf("file %d: %+v, %v", i, got, err)
+		}
+		if i > 0 {
+			continue
+		}
+		// The next bundle asks from where it ends.
+		made, err := c.Export(t.Context(), t.TempDir(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, messages := readExported(t, s, made[0].File); messages[0].Villages[0].After != 5 {
+			t.Errorf("the next bundle asks for what comes after %d", messages[0].Villages[0].After)
+		}
+	}
+	if bs, err := s.Bundles(); err != nil || bs[0].Answered == 0 {
+		t.Errorf("the bundle is not answered: %+v, %v", bs, err)
 	}
 }
 
@@ -202,11 +393,11 @@ func TestCarry(t *testing.T) {
 	c, s := laptop(t, "http://127.0.0.1:1")
 	other, so := laptop(t, "http://127.0.0.1:1")
 	visit(t, so)
-	e, err := other.Export(t.Context(), t.TempDir(), nil)
+	made, err := other.Export(t.Context(), t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.ReadFile(e.File)
+	file, err := os.ReadFile(made[0].File)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,8 +406,8 @@ func TestCarry(t *testing.T) {
 			t.Fatalf("%d of %d bytes were taken", n, len(file))
 		}
 	}
-	if waiting, _, _, err := c.Courier(); err != nil || waiting != 0 {
-		t.Errorf("%d files kept of what was refused, %v", waiting, err)
+	if b, err := c.Courier(); err != nil || len(b.Waiting) != 0 {
+		t.Errorf("%v kept of what was refused, %v", b, err)
 	}
 	for range 3 {
 		got, err := c.Collect(t.Context(), bytes.NewReader(file), nil)
@@ -224,8 +415,8 @@ func TestCarry(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}
-	if waiting, _, _, err := c.Courier(); err != nil || waiting != 1 {
-		t.Errorf("%d files wait, %v", waiting, err)
+	if b, err := c.Courier(); err != nil || len(b.Waiting) != 1 || b.Waiting[0].Size != int64(len(file)) {
+		t.Errorf("%v wait, %v", b, err)
 	}
 	for i := 0; ; i++ {
 		_, err := c.Collect(t.Context(), bytes.NewReader(sealedReply(t, so, int64(i), &wire.Synced{Time: 1})), nil)
@@ -238,8 +429,8 @@ func TestCarry(t *testing.T) {
 	}
 	// A link that was put there leads nowhere.
 	if err := os.Symlink(t.TempDir(), filepath.Join(s.Dir(), courierDir, "x.zcb")); err == nil {
-		if waiting, _, _, err := c.Courier(); err != nil || waiting != maxCarried {
-			t.Errorf("%d files wait, %v", waiting, err)
+		if b, err := c.Courier(); err != nil || len(b.Waiting) != maxCarried {
+			t.Errorf("%d files wait, %v", len(b.Waiting), err)
 		}
 	}
 }
@@ -286,9 +477,9 @@ func TestDeliver(t *testing.T) {
 				t.Fatal(err)
 			}
 			r, err := c.Once(t.Context())
-			waiting, refused, replies, cerr := c.Courier()
-			if cerr != nil || waiting != tt.waiting || refused != tt.refused || len(replies) != tt.replies || r.Carried != tt.replies {
-				t.Errorf("%d wait, %d refused, %d replies, %v; report %+v", waiting, refused, len(replies), cerr, r)
+			b, cerr := c.Courier()
+			if cerr != nil || len(b.Waiting) != tt.waiting || len(b.Refused) != tt.refused || len(b.Replies) != tt.replies || r.Carried != tt.replies {
+				t.Errorf("%+v, %v; report %+v", b, cerr, r)
 			}
 			if (err == nil) != (tt.waiting == 0) {
 				t.Errorf("the sync says %v", err)
@@ -297,7 +488,7 @@ func TestDeliver(t *testing.T) {
 				t.Error("what was brought is not what was carried")
 			}
 			if tt.replies == 1 {
-				if got, err := os.ReadFile(replies[0]); err != nil || !bytes.Equal(got, good) {
+				if got, err := os.ReadFile(b.Replies[0].Path); err != nil || !bytes.Equal(got, good) {
 					t.Errorf("the reply is not as the server wrote it: %v", err)
 				}
 			}

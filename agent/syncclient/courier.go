@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 
@@ -44,17 +45,8 @@ const (
 // ErrBurdened says that so much waits to be handed on that no more is taken.
 var ErrBurdened = errors.New("this laptop carries as much for others as it can; sync first")
 
-// root opens the folder of what is carried; whatever is in there, nothing leads
-// out of it.
-func (c *Client) root() (*os.Root, error) {
-	dir := filepath.Join(c.store.Dir(), courierDir)
-	for _, d := range []string{dir, filepath.Join(dir, repliesDir), filepath.Join(dir, refusedDir)} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, err
-		}
-	}
-	return os.OpenRoot(dir)
-}
+// root opens the folder of what is carried.
+func (c *Client) root() (*os.Root, error) { return c.folder(courierDir, repliesDir, refusedDir) }
 
 // carry keeps a file that is somebody else's, and tells where the answer to it
 // will be.
@@ -117,36 +109,47 @@ func list(root *os.Root, dir string) ([]fs.FileInfo, error) {
 	return files, nil
 }
 
-// Courier tells what is carried for others: how many files wait for the server,
-// how many it refused, and the paths of its replies.
-func (c *Client) Courier() (waiting, refused int, replies []string, err error) {
+// Burden is what is carried for others, the oldest first: files that wait for the
+// server, those that it refused, and its replies, to be carried back.
+type Burden struct{ Waiting, Refused, Replies []Carried }
+
+// Carried is one file of it. More than its size nobody can tell.
+type Carried struct {
+	Name string
+	Path string
+	Size int64
+	At   time.Time // when it came, by this laptop's own clock
+}
+
+// Courier tells what is carried for others.
+func (c *Client) Courier() (b Burden, err error) {
 	if _, err := os.Stat(filepath.Join(c.store.Dir(), courierDir)); errors.Is(err, fs.ErrNotExist) {
-		return 0, 0, nil, nil // most laptops carry nothing, and need no folders
+		return b, nil // most laptops carry nothing, and need no folders
 	}
 	root, err := c.root()
 	if err != nil {
-		return 0, 0, nil, err
+		return b, err
 	}
 	defer root.Close()
-	w, err := list(root, ".")
-	if err != nil {
-		return 0, 0, nil, err
+	for _, part := range []struct {
+		to  *[]Carried
+		dir string
+	}{{&b.Waiting, "."}, {&b.Refused, refusedDir}, {&b.Replies, repliesDir}} {
+		files, err := list(root, part.dir)
+		if err != nil {
+			return b, err
+		}
+		for _, f := range files {
+			*part.to = append(*part.to, Carried{f.Name(), filepath.Join(c.store.Dir(), courierDir, part.dir, f.Name()), f.Size(), f.ModTime()})
+		}
 	}
-	r, err := list(root, refusedDir)
-	if err != nil {
-		return 0, 0, nil, err
-	}
-	answers, err := list(root, repliesDir)
-	for _, f := range answers {
-		replies = append(replies, filepath.Join(c.store.Dir(), courierDir, repliesDir, f.Name()))
-	}
-	return len(w), len(r), replies, err
+	return b, nil
 }
 
 // deliver brings what waits to the server and keeps its replies. Where the link
 // breaks the rest goes with the next sync.
 func (c *Client) deliver(ctx context.Context, r *Report) error {
-	if waiting, _, _, err := c.Courier(); err != nil || waiting == 0 {
+	if b, err := c.Courier(); err != nil || len(b.Waiting) == 0 {
 		return err
 	}
 	root, err := c.root()

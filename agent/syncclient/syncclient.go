@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"zhucun/agent/store"
+	"zhucun/shared/bundle"
 	"zhucun/shared/clock"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -50,6 +51,9 @@ type Client struct {
 	count   *counter
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 	proxy   func(*http.Request) (*url.URL, error)
+	// part is how many bytes of entries one message of a bundle has, and fill how
+	// many bytes of messages one file: on a good link a request, and what is taken.
+	part, fill int
 
 	running chan struct{} // holds one token: one sync at a time
 
@@ -75,7 +79,7 @@ type State struct {
 
 // New makes a client; version is the agent's, told to the server.
 func New(s *store.Store, version string, log *slog.Logger) *Client {
-	c := &Client{store: s, version: version, log: log, budget: maxBudget, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1)}
+	c := &Client{store: s, version: version, log: log, budget: maxBudget, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1)}
 	c.dial = (&net.Dialer{Timeout: 20 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 	c.proxy = http.ProxyFromEnvironment
 	c.http = &retryablehttp.Client{

@@ -96,11 +96,11 @@ func TestSpoiltBundles(t *testing.T) {
 	}
 	door := syncapi.New(server, access.New(server))
 	client := syncclient.New(laptop, "faults", slog.New(slog.DiscardHandler))
-	e, err := client.Export(ctx, filepath.Join(t.TempDir(), "stick.zcb"), nil)
+	made, err := client.Export(ctx, filepath.Join(t.TempDir(), "stick.zcb"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.ReadFile(e.File)
+	file, err := os.ReadFile(made[0].File)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,10 +76,14 @@ func (l *laptop) export() error {
 	}); err != nil {
 		return err
 	}
-	e, err := l.client.Export(ctx, filepath.Join(l.w.dir, "stick.zcb"), nil)
+	made, err := l.client.Export(ctx, filepath.Join(l.w.dir, "stick.zcb"), nil)
 	if err != nil {
 		return err
 	}
+	if len(made) != 1 {
+		return fmt.Errorf("%s made %d files of a few changes", l.name, len(made))
+	}
+	e := made[0]
 	if p.file, err = os.ReadFile(e.File); err != nil {
 		return err
 	}

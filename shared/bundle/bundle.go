@@ -8,6 +8,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"path"
+	"strconv"
 	"strings"
 
 	"github.com/fxamacker/cbor/v2"
@@ -38,6 +41,12 @@ const Ext = ".zcb"
 // Name is a name for a file that says nothing about it; random is any text as
 // crypto/rand gives it.
 func Name(random string) string { return "zhucun-" + strings.ToLower(random[:8]) + Ext }
+
+// Numbered is the name of the n-th of several files that were made at once.
+func Numbered(name string, n int) string {
+	ext := path.Ext(name)
+	return strings.TrimSuffix(name, ext) + "-" + strconv.Itoa(n) + ext
+}
 
 // Bundle is what a file says: a bundle's purpose is identity.BundleOf, a reply's
 // identity.ReplyOf.
@@ -174,6 +183,34 @@ func Check(file []byte) error {
 		return ErrDamaged
 	}
 	return nil
+}
+
+// Read gives a file that is whole and as it was written; the errors are Check's.
+// It takes what its beginning says that it has, and not the memory for more: what is
+// not a file of this kind, or says to be too large, is not read any further.
+func Read(r io.Reader) ([]byte, error) {
+	file := make([]byte, atSealed)
+	n, err := io.ReadFull(r, file)
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		return nil, Check(file[:n])
+	case err != nil:
+		return nil, err
+	}
+	if err := Check(file); errors.Is(err, ErrForeign) || errors.Is(err, ErrRelease) {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint64(file[atSize:])
+	if size > MaxFile {
+		return nil, ErrTooLarge
+	}
+	// One byte more tells a file that goes on.
+	whole := make([]byte, max(size, atSealed)+1)
+	n, err = io.ReadFull(io.MultiReader(bytes.NewReader(file), r), whole)
+	if err != nil && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	return whole[:n], Check(whole[:n])
 }
 
 // checksum is over all of a file but itself.

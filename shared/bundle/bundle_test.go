@@ -287,6 +287,9 @@ func FuzzOpen(f *testing.F) {
 			sum := checksum(file)
 			copy(file[atSum:], sum[:])
 		}
+		if got, err := Read(bytes.NewReader(file)); err == nil && !bytes.Equal(got, file) || (err == nil) != (Check(file) == nil) {
+			t.Errorf("read: %v; checked: %v", err, Check(file))
+		}
 		b, err := Open(file, identity.BundleOf, office, knows(laptop))
 		if err == nil && !reflect.DeepEqual(b, small()) {
 			t.Errorf("a file that nobody wrote was taken: %+v", b)
@@ -318,4 +321,52 @@ func FuzzLetter(f *testing.F) {
 			t.Errorf("%+v became %+v, %v", b, again, err)
 		}
 	})
+}
+
+// Each row is what is read, and what it is called; nothing behind the beginning is
+// read of what cannot be a file that is taken.
+func TestRead(t *testing.T) {
+	good := sealed(t, small())
+	change := func(at int, b ...byte) []byte {
+		file := bytes.Clone(good)
+		copy(file[at:], b)
+		return file
+	}
+	tests := []struct {
+		name  string
+		file  []byte
+		want  error
+		whole bool // it was read to its end to know
+	}{
+		{"a file", good, nil, true},
+		{"one byte less", good[:len(good)-1], ErrPartial, true},
+		{"one byte more", append(bytes.Clone(good), 0), ErrDamaged, true},
+		{"its beginning", good[:20], ErrPartial, true},
+		{"nothing", nil, ErrForeign, true},
+		{"a damaged one", change(len(good)-1, good[len(good)-1]+1), ErrDamaged, true},
+		{"a picture", change(0, 0xff, 0xd8), ErrForeign, false},
+		{"of a later release", change(3, 2), ErrRelease, false},
+		{"says to be too large", change(atSize, 0, 0, 0, 0, 2, 0, 0, 1), ErrTooLarge, false},
+		{"says to be shorter than it can be", change(atSize, 0, 0, 0, 0, 0, 0, 0, 1), ErrDamaged, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := bytes.NewReader(tt.file)
+			got, err := Read(r)
+			if !errors.Is(err, tt.want) || err == nil && !bytes.Equal(got, tt.file) {
+				t.Errorf("%d bytes, %v; want %v", len(got), err, tt.want)
+			}
+			if (r.Len() == 0) != tt.whole {
+				t.Errorf("%d of %d bytes were not read", r.Len(), len(tt.file))
+			}
+		})
+	}
+}
+
+func TestNumbered(t *testing.T) {
+	for name, want := range map[string]string{Name("ABCDEFGHIJ"): "zhucun-abcdefgh-2.zcb", "a.b.zcb": "a.b-2.zcb", "数据": "数据-2"} {
+		if got := Numbered(name, 2); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
 }
