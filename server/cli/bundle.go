@@ -80,7 +80,7 @@ func (c *call) takeBundle(ctx context.Context, s *server, file, reply string) er
 	}
 	c.tell("已收取 %s 的第 %d 个数据包（写于 %s）：新收 %d 条修改，其中进隔离区 %d 条", "Took bundle %[2]d of %[1]s (made %[3]s): %[4]d new changes, %[5]d of them in quarantine", j.Name, j.Serial, c.time(j.MadeAt), j.Entries, j.Quarantined)
 	if j.Refused > 0 {
-		c.tell("有 %d 段没有收下，内容仍在那台电脑上；它收到答复后会自动补送", "%d segments were not taken; they are kept on the laptop, which sends them anew once it has the reply", j.Refused)
+		c.tell("有 %d 段没有收下，内容仍在那台电脑上：可能它更早的文件还没收，收了再收一次这个；不收也会在它收到答复后补送", "%d segments were not taken; they are kept on the laptop. An earlier file of it may be missing: take that, then this one again; if not, the laptop sends them anew once it has the reply", j.Refused)
 	}
 	if j.Revoked {
 		c.tell("这台电脑已被停用，它的内容都在隔离区；用 quarantine list 查看", "This laptop is revoked, and its work is in quarantine; quarantine list shows it")

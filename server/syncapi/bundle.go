@@ -204,7 +204,7 @@ func (t *taking) reply(ctx context.Context, b *bundle.Bundle) error {
 		villages = append(villages, at)
 	}
 	slices.SortFunc(villages, func(a, b *place) int { return strings.Compare(string(a.push.Village), string(b.push.Village)) })
-	receipts := 0
+	receipts, filled := 0, 0
 	for first := true; !t.Cut; first = false {
 		m, err := t.answer(ctx, villages, first)
 		if err != nil {
@@ -224,6 +224,10 @@ func (t *taking) reply(ctx context.Context, b *bundle.Bundle) error {
 		if err != nil {
 			return err
 		}
+		if filled += len(packed); filled > t.h.fill && !first {
+			t.Cut = true
+			break
+		}
 		t.Cut = !answer.Add(bundle.Part{Message: packed, Size: size})
 	}
 	if t.d.Revoked() && receipts == 0 && t.Refused == 0 {
@@ -238,7 +242,7 @@ func (t *taking) reply(ctx context.Context, b *bundle.Bundle) error {
 // answer is what the device is owed next.
 func (t *taking) answer(ctx context.Context, villages []*place, first bool) (*wire.Synced, error) {
 	m := &wire.Synced{Version: wire.Version}
-	budget := defaultBudget
+	budget := t.h.part
 	for _, at := range villages {
 		if at.done {
 			continue

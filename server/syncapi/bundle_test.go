@@ -136,6 +136,73 @@ func TestReplyHasAllPages(t *testing.T) {
 	}
 }
 
+// What is more than one reply can have comes with the replies to the next bundles,
+// each record once; the last page of a reply that was cut says that there is more.
+func TestReplyGoesOn(t *testing.T) {
+	h := newHouse(t)
+	h.door.part, h.door.fill = 2000, 1500
+	a, b := h.laptop("王队员"), h.laptop("李队员")
+	var seg []byte
+	for i := range 200 {
+		seg = a.write(i)
+	}
+	if _, f := a.sync(wire.Push{Village: village, Streams: a.own(0), Segments: [][]byte{seg}}); f != nil {
+		t.Fatal(f)
+	}
+	push, seen := wire.Push{Village: village}, map[record.ID]bool{}
+	rounds := 0
+	for cut := true; cut; rounds++ {
+		taken := h.take(b.bundle(push))
+		cut = taken.Cut
+		if len(taken.Reply) > h.door.fill+4<<10 {
+			t.Errorf("round %d: a reply of %d bytes", rounds, len(taken.Reply))
+		}
+		for _, answer := range b.open(taken.Reply) {
+			for _, p := range answer.Villages {
+				for _, r := range p.Records {
+					if seen[r.ID] {
+						t.Errorf("round %d: %s comes again", rounds, r.ID)
+					}
+					seen[r.ID] = true
+				}
+				push.Epoch, push.Cursor, push.After = p.Epoch, p.Cursor, 0
+				if p.More {
+					push.Cursor, push.After = 0, p.Cursor
+				}
+			}
+		}
+		if cut != (push.After > 0) {
+			t.Fatalf("round %d: cut %v, and the last page ends at %+v", rounds, cut, push)
+		}
+	}
+	if len(seen) != 200 || rounds < 3 {
+		t.Errorf("%d records in %d rounds", len(seen), rounds)
+	}
+}
+
+// Of several bundles made at once each is taken whenever it comes: one that goes on
+// from another that is not here is answered and not taken, and taken once that is.
+func TestBundlesInAnyOrder(t *testing.T) {
+	h := newHouse(t)
+	l := h.laptop("王队员")
+	var files [][]byte
+	for n := range 3 {
+		l.write(n)
+	}
+	for n := range 3 {
+		one := *l.seg
+		one.From, one.Changes = uint64(n+1), l.seg.Changes[n:n+1]
+		one.Seal(l.key, l.hashes[n])
+		files = append(files, l.bundle(wire.Push{Village: village, Streams: l.own(0), Segments: [][]byte{one.Encode()}}))
+	}
+	for i, step := range []struct{ file, entries, refused int }{{2, 0, 1}, {1, 0, 1}, {0, 1, 0}, {2, 0, 1}, {1, 1, 0}, {2, 1, 0}, {0, 0, 0}} {
+		taken := h.take(files[step.file])
+		if taken.Entries != step.entries || taken.Refused != step.refused || len(taken.Reply) == 0 {
+			t.Errorf("step %d, file %d: %d entries, %d refused, a reply of %d bytes", i, step.file, taken.Entries, taken.Refused, len(taken.Reply))
+		}
+	}
+}
+
 // What was assigned since the bundle was made comes with its reply.
 func TestReplyHasNewVillages(t *testing.T) {
 	h := newHouse(t)

@@ -17,6 +17,7 @@ import (
 
 	"zhucun/server/access"
 	"zhucun/server/store"
+	"zhucun/shared/bundle"
 	"zhucun/shared/clock"
 	"zhucun/shared/escrow"
 	"zhucun/shared/record"
@@ -69,6 +70,9 @@ type Handler struct {
 	unpacked *semaphore.Weighted // bytes that requests came to
 	work     *semaphore.Weighted // pages being made
 	door     door
+	// part is how many bytes of records one message of a reply has, and fill how many
+	// bytes of messages one reply.
+	part, fill int
 }
 
 // New gives the handler over a store.
@@ -76,6 +80,7 @@ func New(s *store.Store, a *access.Access) *Handler {
 	return &Handler{
 		store: s, access: a, log: s.Log,
 		bodies: semaphore.NewWeighted(maxBodies), unpacked: semaphore.NewWeighted(maxUnpacked), work: semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0))),
+		part: defaultBudget, fill: bundle.MaxFile,
 	}
 }
 

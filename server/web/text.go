@@ -44,7 +44,7 @@ var texts = map[string]said{
 	"bundle.done":        {"已收取数据包", "The bundle is taken"},
 	"bundle.taken":       {"%[1]s 的第 %[2]s 个数据包，写于 %[3]s。", "Bundle %[2]s of %[1]s, made %[3]s."},
 	"bundle.entries":     {"新收 %s 条修改，其中进隔离区 %s 条。", "%s new changes, %s of them in quarantine."},
-	"bundle.refused":     {"有 %s 段没有收下，内容仍在那台电脑上；它收到答复后会自动补送。", "%s segments were not taken; they are kept on the laptop, which sends them anew once it has the reply."},
+	"bundle.refused":     {"有 %s 段没有收下，内容仍在那台电脑上：可能它更早的文件还没收，收了再收一次这个；不收也会在它收到答复后补送。", "%s segments were not taken; they are kept on the laptop. An earlier file of it may be missing: take that, then this one again; if not, the laptop sends them anew once it has the reply."},
 	"bundle.revoked":     {"这台电脑已被停用，它的内容都在隔离区。", "This laptop is revoked; its work is in quarantine."},
 	"bundle.reply":       {"给那台电脑的答复", "The reply for the laptop"},
 	"bundle.reply.how":   {"请把答复文件送回%s的电脑，在那里用 bundle take 收取：收到后才显示“已送达”。只有那台电脑能打开它。", "Carry the file back to %s's laptop and take it there with bundle take; only then does it show as delivered. No other laptop can open it."},
