@@ -298,7 +298,7 @@ func (g *Gate) guard(next http.Handler, lang func() form.Lang) http.Handler {
 			g.door(rw, r, lang, http.StatusForbidden, "door.closed", "door.closed.next")
 		case cross.Check(r) != nil:
 			g.door(rw, r, lang, http.StatusForbidden, "door.cross", "door.cross.next")
-		case g.sessionOf(r) == "" && r.Method == http.MethodPost:
+		case g.sessionOf(r) == "" && r.Method == http.MethodPost && !g.uploads(r):
 			// What somebody filled in is on its way: it stays on the page that is shown
 			// instead, to be sent again.
 			r.Body = http.MaxBytesReader(rw, r.Body, maxBody)
@@ -309,6 +309,13 @@ func (g *Gate) guard(next http.Handler, lang func() form.Lang) http.Handler {
 			g.door(rw, r, lang, http.StatusForbidden, "door.closed", "door.again")
 		case g.sessionOf(r) == "":
 			g.door(rw, r, lang, http.StatusForbidden, "door.closed", "door.closed.next")
+		case g.uploads(r) && g.locked(r):
+			// The file is still where it was: only the page that asks for it is shown.
+			http.Redirect(rw, r, g.root+"/bundles", http.StatusSeeOther)
+		case g.uploads(r):
+			if g.receive(rw, r, lang) {
+				next.ServeHTTP(rw, r)
+			}
 		default:
 			if r.Method != http.MethodGet && r.Method != http.MethodHead {
 				r.Body = http.MaxBytesReader(rw, r.Body, maxBody)

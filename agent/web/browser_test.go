@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"zhucun/agent/store"
+	"zhucun/agent/syncclient"
 )
 
 // browser starts Chromium with a profile of its own; its tabs share cookies.
@@ -268,8 +270,43 @@ func TestPagesFit(t *testing.T) {
 	edit := js[string](t, ctx, "location.pathname.slice(25)")
 	visit := "/record/visit/" + f.lastVisitOf(house).String()
 	// Another window wrote in the same place.
-	_, other := f.enter().opened(draft)
-	f.post(draft+"/keep", with(other, "_serial", "1", "_stood", strings.ReplaceAll(other.Get("_stood"), "findings:", "findings:x"), "f.findings", "灶间已改好，屋顶还差几片瓦"))
+	_, window := f.enter().opened(draft)
+	f.post(draft+"/keep", with(window, "_serial", "1", "_stood", strings.ReplaceAll(window.Get("_stood"), "findings:", "findings:x"), "f.findings", "灶间已改好，屋顶还差几片瓦"))
+
+	// A bundle that was answered, one that was not, and a colleague's.
+	bundles := func(f *fixture) *outcome {
+		made, err := f.sync.Make(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &outcome{made: made}
+	}
+	collect := func(path string, change func([]byte) []byte) string {
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.sync.Collect(t.Context(), bytes.NewReader(change(file)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.site.work.keep(&outcome{taken: &got})
+	}
+	server := office{}
+	answered := bundles(f).made[0]
+	f.set(f.laptop, "杜旺火", householdType, f.house(4).id, map[string]string{"phone": "13900139004"})
+	taken := collect(answered.File, func(b []byte) []byte { return server.answer(t, f.laptop, b) })
+	waiting := bundles(f)
+	made := f.site.work.keep(waiting)
+	several := f.site.work.keep(&outcome{made: []syncclient.Exported{waiting.made[0], waiting.made[0]}})
+	f.set(f.laptop, "杜旺火", householdType, f.house(5).id, map[string]string{"phone": "13900139005"})
+	other := newFixture(t, false)
+	carried := collect(bundles(other).made[0].File, func(b []byte) []byte { return b })
+	for _, dir := range []string{"replies", "refused"} {
+		if err := os.WriteFile(filepath.Join(f.dir, "courier", dir, "0123456789abcdef.zcb"), make([]byte, 90<<10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 
 	type shown struct{ name, path string }
 	pages := []shown{
@@ -277,7 +314,7 @@ func TestPagesFit(t *testing.T) {
 		{"household", "/household/" + house.id.String()}, {"household-quarrel", "/household/" + quarrelled.id.String()},
 		{"visit", draft}, {"both", draft + "?why=both"}, {"edit", edit}, {"record", visit}, {"record-household", "/record/household/" + quarrelled.id.String()},
 		{"saved", "/household/" + house.id.String() + "?saved=household/" + quarrelled.id.String()},
-		{"conflicts", "/conflicts"}, {"sync", "/sync"}, {"records", "/records"}, {"list", "/records/person"}, {"me", "/me"}, {"nowhere", "/nowhere"},
+		{"conflicts", "/conflicts"}, {"sync", "/sync"}, {"bundles", "/bundles"}, {"bundles-made", "/bundles?done=" + made}, {"bundles-several", "/bundles?done=" + several}, {"bundles-carried", "/bundles?done=" + carried}, {"bundles-taken", "/bundles?done=" + taken}, {"records", "/records"}, {"list", "/records/person"}, {"me", "/me"}, {"nowhere", "/nowhere"},
 	}
 	for _, lang := range []string{"zh", "en"} {
 		if _, err := f.laptop.SetDevice(t.Context(), func(d *store.Device) { d.Language = lang }); err != nil {

@@ -27,6 +27,8 @@ type house struct {
 	since   string // the day it was registered
 	last    string // the day of the last counted visit, up to the snapshot's day
 	visits  int    // without void ones
+	way     string // of its own record, as wayOf tells it
+	review  bool   // somebody has to decide on it
 }
 
 // title is the line by which people know the household.
@@ -273,6 +275,7 @@ func (s *snapshot) take(r *store.Record) {
 		h := &house{
 			id: r.Key.ID, village: r.Key.Village, name: text("head_name"), group: text("group_name"),
 			phone: text("phone"), no: text("household_no"), active: owedVisits(r.View.Fields), since: text("registered_date"),
+			way: wayOf(r), review: reviewed(r),
 		}
 		s.houses = append(s.houses, h)
 		s.byID[h.id] = h

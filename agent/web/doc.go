@@ -7,6 +7,11 @@
 // What holds:
 //   - A page says "saved" when the save is on disk, and "delivered" when there
 //     is a receipt; nothing else makes it say so.
+//   - What is in a bundle is "in a bundle, not delivered", until a receipt says
+//     otherwise; a bundle is told delivered when there is one for all that is in it.
+//   - An upload is read as it comes: the pages' token first, then as much of the
+//     file as it says it has and a file may have, in memory and nowhere else. Of
+//     somebody else's file the page knows the size.
 //   - A save replaces what was on the screen when the form was opened: the
 //     draft keeps the record's state of that moment, and only fields that were
 //     touched are written.

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"html"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/agent/syncclient"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
@@ -66,8 +69,9 @@ var givens = sync.OnceValue(func() []given {
 	}
 })
 
-// fakeSync is a syncer that never syncs.
+// fakeSync is a syncer that never syncs; the files it makes and takes are real.
 type fakeSync struct {
+	Bundler
 	mu    sync.Mutex
 	state SyncState
 	asked int
@@ -131,7 +135,7 @@ func newFixture(t *testing.T, filled bool, villages ...wire.Village) *fixture {
 // enrol makes a store that of an enrolled device.
 func (f *fixture) enrol(s *store.Store, id identity.Device, role identity.Role, villages []wire.Village, profiles ...string) {
 	_, err := s.SetDevice(f.t.Context(), func(d *store.Device) {
-		d.ID, d.Token, d.Numbers = id, "token", make([]byte, 32)
+		d.ID, d.Token, d.Numbers, d.Server = id, "token", make([]byte, 32), serverKey.Public().(ed25519.PublicKey)
 		d.Assigned = wire.Assignment{Villages: villages, Role: role, Profiles: profiles}
 	})
 	if err != nil {
@@ -227,6 +231,7 @@ func (f *fixture) pull() {
 
 // serve serves the laptop's pages on a free port of loopback.
 func (f *fixture) serve() {
+	f.sync.Bundler = syncclient.New(f.laptop, "test", slog.New(slog.DiscardHandler))
 	f.site = New(f.laptop, f.sync, Options{Clock: func() time.Time { return time.UnixMilli(f.wall.Load()) }, Version: "test"})
 	f.site.doors.uptime = func() time.Duration { return time.Duration(f.up.Load()) }
 	f.site.cache.patience = time.Minute // what a test asks for is always of now

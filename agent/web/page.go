@@ -235,6 +235,8 @@ func (p *page) back() string {
 		return strings.TrimSuffix(path, "/save")
 	case path == "/decide":
 		return "/conflicts"
+	case strings.HasPrefix(path, "/bundles"):
+		return "/bundles"
 	}
 	return "/"
 }
@@ -244,6 +246,18 @@ func (p *page) weekday() string { return p.T("weekday." + p.now.Format("Mon")) }
 
 // way says how far a record's changes have come.
 func (p *page) way(way string) string { return p.T("way." + way) }
+
+// wayOf is how far a record's changes have come, as the pages tell it: merge.Local,
+// Sent, Delivered or Quarantined, or bundled.
+func wayOf(r *store.Record) string {
+	if r.Bundled {
+		return bundled
+	}
+	return r.Way
+}
+
+// bundled is of what is in a bundle and on no other way: not delivered.
+const bundled = "bundled"
 
 func writeData(rw http.ResponseWriter, a reply) {
 	raw, err := json.Marshal(a.data)

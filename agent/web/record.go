@@ -275,7 +275,7 @@ func (w *Site) bannerOf(p *page) (*banner, error) {
 		return nil, err
 	}
 	v := w.view(p, r)
-	return &banner{title: v.title, way: r.Way, marks: v.marks, edit: "/record/" + t + "/" + text + "/edit", same: q.Get("same") != "", visited: r.Key.Type}, nil
+	return &banner{title: v.title, way: wayOf(&r), marks: v.marks, edit: "/record/" + t + "/" + text + "/edit", same: q.Get("same") != "", visited: r.Key.Type}, nil
 }
 
 // householdView is a household with what belongs to it.

@@ -297,10 +297,13 @@ func (w *Site) list(p *page) (reply, error) {
 
 func (w *Site) line(p *page, r *store.Record) recordLine {
 	return recordLine{
-		key: r.Key, title: w.titleOf(p, r), updated: r.View.Updated.Milli(), way: r.Way, void: r.View.Void,
-		review: len(r.View.Conflicts)+len(r.View.Proposals) > 0,
+		key: r.Key, title: w.titleOf(p, r), updated: r.View.Updated.Milli(), way: wayOf(r), void: r.View.Void,
+		review: reviewed(r),
 	}
 }
+
+// reviewed tells whether a record waits for somebody's decision.
+func reviewed(r *store.Record) bool { return len(r.View.Conflicts)+len(r.View.Proposals) > 0 }
 
 // told is a value of a field.
 type told struct {

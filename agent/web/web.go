@@ -20,6 +20,7 @@ import (
 type Syncer interface {
 	State() SyncState
 	Now()
+	Bundler
 }
 
 // SyncState is how the sync stands.
@@ -60,6 +61,7 @@ type Site struct {
 	saving   sync.Mutex
 	searches searches
 	ended    map[string]ended
+	work     work
 }
 
 // New makes the pages of a store.
@@ -120,6 +122,12 @@ func (w *Site) routes() {
 		"POST /decide":                 w.decide,
 		"GET /sync":                    w.syncPage,
 		"POST /sync":                   w.syncNow,
+		"GET /bundles":                 w.bundles,
+		"POST /bundles":                w.makeBundle,
+		"POST " + takePath:             w.takeBundle,
+		"GET /bundles/progress":        w.progress,
+		"GET /bundles/file/{name}":     w.madeFile,
+		"GET /bundles/reply/{name}":    w.replyFile,
 		"GET /me":                      w.me,
 		"POST /me":                     w.setMe,
 		"GET /lock":                    w.lockPage,
@@ -134,8 +142,8 @@ func (w *Site) routes() {
 // handler answers one request; what it returns is written by Site.serve.
 type handler func(*page) (reply, error)
 
-// reply is what a handler wants written: a page, a way to another one, or data
-// for the script.
+// reply is what a handler wants written: a page, a way to another one, data for
+// the script, or a file.
 type reply struct {
 	body   templ.Component
 	status int // 0 is 200
@@ -144,6 +152,7 @@ type reply struct {
 	cookie *http.Cookie
 	again  string // the page to go on to in a few seconds
 	here   string // the address of what the script asked for
+	send   func(http.ResponseWriter)
 }
 
 func show(c templ.Component) (reply, error) { return reply{body: c}, nil }
@@ -160,10 +169,12 @@ type fault struct {
 func (f *fault) Error() string { return f.what }
 
 var (
-	errNowhere = &fault{status: http.StatusNotFound, what: "error.nowhere", next: "error.nowhere.next"}
-	errGone    = &fault{status: http.StatusNotFound, what: "error.gone", next: "error.gone.next"}
-	errRole    = &fault{status: http.StatusForbidden, what: "error.role", next: "error.role.next"}
-	errAsked   = &fault{status: http.StatusBadRequest, what: "error.asked", next: "error.asked.next"}
+	errNowhere    = &fault{status: http.StatusNotFound, what: "error.nowhere", next: "error.nowhere.next"}
+	errGone       = &fault{status: http.StatusNotFound, what: "error.gone", next: "error.gone.next"}
+	errRole       = &fault{status: http.StatusForbidden, what: "error.role", next: "error.role.next"}
+	errNoBundle   = &fault{status: http.StatusNotFound, what: "error.bundle", next: "error.bundle.next"}
+	errUnenrolled = &fault{status: http.StatusConflict, what: "error.unenrolled", next: "error.unenrolled.next"}
+	errAsked      = &fault{status: http.StatusBadRequest, what: "error.asked", next: "error.asked.next"}
 )
 
 func (w *Site) nowhere(*page) (reply, error) { return reply{}, errNowhere }
@@ -186,6 +197,8 @@ func (w *Site) serve(h handler) http.HandlerFunc {
 		switch {
 		case a.to != "":
 			http.Redirect(rw, r, w.root+a.to, http.StatusSeeOther)
+		case a.send != nil:
+			a.send(rw)
 		case a.data != nil:
 			writeData(rw, a)
 		default:
@@ -214,7 +227,7 @@ func (w *Site) failed(p *page, r *http.Request, err error) reply {
 	case errors.Is(err, store.ErrNotFound):
 		f = errGone
 	case errors.Is(err, store.ErrNotEnrolled):
-		f = &fault{status: http.StatusConflict, what: "error.unenrolled", next: "error.unenrolled.next"}
+		f = errUnenrolled
 	default:
 		w.opt.Log.Error("request failed", "path", r.URL.Path, "error", err)
 		f = &fault{status: http.StatusInternalServerError, what: "error.failed", next: "error.failed.next"}

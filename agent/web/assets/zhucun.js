@@ -1,5 +1,6 @@
 // What the pages do beyond plain HTML: keep drafts while somebody types, say
-// what applies and what looks wrong, filter long lists, search as one types.
+// what applies and what looks wrong, filter long lists, search as one types, say
+// how far a long work is.
 // Every page works without it.
 "use strict";
 (function () {
@@ -268,6 +269,58 @@
     });
     input.addEventListener("compositionend", function () { clearTimeout(timer); timer = setTimeout(look, 150); });
   });
+
+  // A long work shows how far it is. Its answer takes this page's place.
+  var replaced = false;
+  document.addEventListener("submit", function (e) {
+    var form = e.target;
+    if (e.defaultPrevented || !form.dataset || !form.dataset.work || !window.FormData || !window.DOMParser || !window.fetch) return;
+    e.preventDefault();
+    var line = form.querySelector("[role=status]"), bar = line.querySelector("progress"), text = line.querySelector("span");
+    var file = form.querySelector("[type=file]"), button = form.querySelector("button"), request = new XMLHttpRequest(), timer = 0, over = false;
+    line.hidden = false;
+    function fail(why) {
+      over = true;
+      clearTimeout(timer);
+      button.disabled = false;
+      bar.hidden = true;
+      text.textContent = why;
+    }
+    if (file && file.files[0] && file.files[0].size > +form.dataset.max) { fail(form.dataset.large); return; }
+    button.disabled = true;
+    bar.hidden = false;
+    bar.removeAttribute("value");
+    text.textContent = "";
+    function look() {
+      fetch(form.dataset.work, { credentials: "same-origin" }).then(function (r) { return r.json(); }).then(function (at) {
+        if (over) return;
+        if (at.text) text.textContent = at.text;
+        if (at.percent) bar.value = at.percent;
+      }).catch(function () {}).then(function () { if (!over) timer = setTimeout(look, 700); });
+    }
+    timer = setTimeout(look, 300);
+    request.onerror = function () { fail(form.dataset.broken); };
+    request.onload = function () {
+      var next = new DOMParser().parseFromString(request.responseText, "text/html"), fresh = next.getElementById("main");
+      // Somebody has to come in, or to unlock, first.
+      if (!fresh && (request.status === 403 || request.status === 423)) { location.reload(); return; }
+      if (!fresh) { fail(form.dataset.broken); return; }
+      over = true;
+      clearTimeout(timer);
+      document.title = next.title;
+      ["main", "head"].forEach(function (id) {
+        var old = document.getElementById(id), now = next.getElementById(id);
+        if (old && now) old.innerHTML = now.innerHTML;
+      });
+      history.pushState(null, "", request.responseURL);
+      replaced = true;
+      document.getElementById("main").focus();
+      window.scrollTo(0, 0);
+    };
+    request.open("POST", form.action);
+    request.send(file ? new FormData(form) : new URLSearchParams(new FormData(form)));
+  });
+  window.addEventListener("popstate", function () { if (replaced) location.reload(); });
 
   // What was just saved is said first.
   var banner = document.querySelector(".banner");
