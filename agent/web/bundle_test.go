@@ -512,8 +512,8 @@ func TestStatesOfARecord(t *testing.T) {
 			for i, lang := range []string{"zh", "en"} {
 				f.language(lang)
 				for name, path := range map[string]string{
-					"record": "/record/household/" + h.id.String(), "household": "/household/" + h.id.String(), "list": "/records/household?q=" + url.QueryEscape(h.name),
-					"names": "/find", "found": "/find?q=" + url.QueryEscape(h.name), "first": "/",
+					"record": "/record/household/" + h.id.String(), "household": "/household/" + h.id.String(), "list": f.sought("/records/household", h.name),
+					"names": "/find", "found": f.sought("/find", h.name), "first": "/",
 				} {
 					line := f.lineOf(path, h)
 					for way, said := range ways {
