@@ -333,7 +333,15 @@ func (c *call) with(ctx context.Context, stdin bool, do func(*agent) error) erro
 		return err
 	}
 	defer s.Close()
-	return do(c.own(s))
+	a := c.own(s)
+	if d, err := s.Device(); err == nil && d.Wiped { // cut off before it was done
+		return errors.Join(syncclient.ErrWiped, c.dispose(s))
+	}
+	if err := do(a); !errors.Is(err, syncclient.ErrWiped) {
+		return err
+	} else {
+		return errors.Join(err, c.dispose(s))
+	}
 }
 
 // reads is with for commands that show what is there, which a laptop that was out

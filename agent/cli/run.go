@@ -175,6 +175,9 @@ func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
 		return err
 	}
 	defer s.Close()
+	if d, err := s.Device(); err == nil && d.Wiped { // cut off before it was done
+		return errors.Join(syncclient.ErrWiped, c.dispose(s))
+	}
 	forms := form.Builtin()
 	client := syncclient.New(s, Version, c.log)
 	a := &agent{store: s, dir: s.Dir(), sync: client, forms: forms, addr: f.addr, link: f.link}
@@ -190,6 +193,9 @@ func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
 		stop()
 		err = errors.Join(err, f.end())
 		work.Wait()
+		if errors.Is(err, syncclient.ErrWiped) {
+			err = errors.Join(err, c.dispose(s))
+		}
 	}()
 	work.Go(func() { client.Run(ctx) })
 	work.Go(func() {
@@ -205,6 +211,8 @@ func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
 		return nil
 	case err := <-f.served:
 		return err
+	case <-client.Wiped():
+		return syncclient.ErrWiped
 	}
 }
 

@@ -34,6 +34,8 @@ type Device struct {
 	Bundles  uint64          `cbor:"11,keyasint,omitempty"` // how many it has made
 	// Escrowed is the life of the server's data in which it keeps the data key.
 	Escrowed wire.Epoch `cbor:"12,keyasint,omitempty"`
+	// Wiped tells that everything is to be removed from here, as the office ordered.
+	Wiped bool `cbor:"13,keyasint,omitempty"`
 }
 
 // Enrolled tells whether the laptop belongs to a server.

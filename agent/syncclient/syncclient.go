@@ -22,6 +22,7 @@ import (
 	"zhucun/agent/store"
 	"zhucun/shared/bundle"
 	"zhucun/shared/clock"
+	"zhucun/shared/identity"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -56,6 +57,8 @@ type Client struct {
 	part, fill int
 
 	running chan struct{} // holds one token: one sync at a time
+	wiped   chan struct{} // closed by ended
+	ended   sync.Once
 
 	mu     sync.Mutex
 	give   context.CancelFunc // ends the sync of the schedule, nil while none runs
@@ -79,7 +82,7 @@ type State struct {
 
 // New makes a client; version is the agent's, told to the server.
 func New(s *store.Store, version string, log *slog.Logger) *Client {
-	c := &Client{store: s, version: version, log: log, budget: maxBudget, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1)}
+	c := &Client{store: s, version: version, log: log, budget: maxBudget, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1), wiped: make(chan struct{})}
 	c.dial = (&net.Dialer{Timeout: 20 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 	c.proxy = http.ProxyFromEnvironment
 	c.http = &retryablehttp.Client{
@@ -136,6 +139,7 @@ type Report struct {
 // The errors that a person must hear of.
 var (
 	ErrRevoked   = errors.New("the office has revoked this laptop")
+	ErrWiped     = errors.New("the office has ordered everything to be removed from this laptop")
 	ErrForeign   = errors.New("what answered is not our server, perhaps a network's log-in page")
 	ErrUnfit     = errors.New("server and agent are of releases that do not understand each other")
 	ErrForked    = errors.New("the server refuses every stream of this laptop as another's")
@@ -234,6 +238,7 @@ func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 	}
 	if err == nil {
 		c.handIn(ctx, &r)
+		_, err = c.store.Leave(ctx)
 	}
 	r.BytesUp, r.BytesDown = c.count.read()
 	if st, serr := c.store.Status(); serr == nil {
@@ -373,7 +378,7 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		}
 	}
 	if err != nil {
-		return false, err
+		return false, c.obey(ctx, &d, err)
 	}
 	// What fails in one village keeps nothing else of the answer from being taken.
 	var errs []error
@@ -594,6 +599,31 @@ func retryAfter(resp *http.Response) time.Duration {
 	return min(max(d, time.Second), maxRetryAfter)
 }
 
+// revoked is ErrRevoked with what the server orders beside it.
+type revoked struct{ wipe []byte }
+
+func (r *revoked) Error() string { return ErrRevoked.Error() }
+func (r *revoked) Unwrap() error { return ErrRevoked }
+
+// obey removes what the office ordered to be removed. The order is signed: whoever
+// else is on the line cannot give it.
+func (c *Client) obey(ctx context.Context, d *store.Device, err error) error {
+	var r *revoked
+	if !errors.As(err, &r) || !identity.Verify(d.Server, identity.WipeOf, []byte(d.ID), r.wipe) {
+		return err
+	}
+	wiped, werr := c.store.Wipe(ctx)
+	if werr != nil || !wiped {
+		return errors.Join(err, werr)
+	}
+	c.ended.Do(func() { close(c.wiped) })
+	return ErrWiped
+}
+
+// Wiped is closed when the office has ordered everything to be removed, and all
+// that was written is safe: nothing is to be done any more but that.
+func (c *Client) Wiped() <-chan struct{} { return c.wiped }
+
 // fault reads a refusal.
 func (c *Client) fault(resp *http.Response) error {
 	f := new(wire.Fault)
@@ -608,7 +638,7 @@ func (c *Client) fault(resp *http.Response) error {
 	}
 	switch f.Code {
 	case wire.FaultRevoked:
-		return ErrRevoked
+		return &revoked{f.Wipe}
 	case wire.FaultVersion:
 		return ErrUnfit
 	case wire.FaultBusy, wire.FaultServer:

@@ -19,6 +19,7 @@ var sentences = []struct {
 	{ErrEnrolled, "这台电脑已经登记过了。要换登记，请用另一个数据文件夹", "This laptop is enrolled already. Use another data folder to enrol anew"},
 	{ErrBadCode, "服务器不接受这个登记码：可能抄错、已用过或过期。请向办公室要新的", "The server does not accept this code: mistyped, used or too old. Ask the office for a new one"},
 	{errAlone, "没有连上服务器，还没有登记。请检查网络，再用同一个登记码试一次", "The server was not reached and the laptop is not enrolled yet. Check the network and try the same code again"},
+	{ErrWiped, "办公室已停用这台电脑，写下的内容都已送到并备份，这里的内容已清除", "The office has revoked this laptop. What was written is delivered and in a backup; it was removed from here"},
 	{ErrRevoked, "办公室已停用这台电脑。写下的内容都还在，请联系办公室", "The office has revoked this laptop. What was written is kept here; ask the office"},
 	{bundle.ErrPartial, "文件没有复制完整，后面缺了一部分。请重新复制，再收取一次", "The file was only partly copied: its end is missing. Copy it again and take it once more"},
 	{bundle.ErrDamaged, "文件已损坏，与写出时不一样。请重新复制；仍不行，就让对方重新导出", "The file is damaged: it is not as it was written. Copy it again, or have it exported anew"},

@@ -243,6 +243,21 @@ func (v *Vault) SetPassphrase(key, passphrase []byte) error {
 	return nil
 }
 
+// Destroy removes the key: what is sealed under it cannot be read any more, here or
+// in any copy of the folder, but by the office.
+func (v *Vault) Destroy() error {
+	if v.note.Way == Keyring {
+		keyringDelete(v.note.ID)
+	}
+	var errs []error
+	for _, file := range []string{v.keyFile(), filepath.Join(v.dir, noteFile), filepath.Join(v.dir, spareFile)} {
+		if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (n *note) wrap(key, passphrase []byte) error {
 	if len([]rune(string(passphrase))) < MinPassphrase {
 		return ErrShort

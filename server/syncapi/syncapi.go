@@ -20,6 +20,7 @@ import (
 	"zhucun/shared/bundle"
 	"zhucun/shared/clock"
 	"zhucun/shared/escrow"
+	"zhucun/shared/identity"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -453,10 +454,11 @@ func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, a
 		for _, rec := range pull.Records {
 			budget = max(0, budget-len(rec.State))
 		}
-		work = work || len(pull.Receipts) > 0
+		work = work || len(pull.Receipts) > 0 || len(pull.Backed) > 0
 	}
 	if d.Revoked() && !work {
-		return nil, refuse(http.StatusForbidden, wire.FaultRevoked, "the office has revoked this laptop")
+		return nil, &fault{http.StatusForbidden, wire.Fault{Code: wire.FaultRevoked, Text: "the office has revoked this laptop",
+			Wipe: identity.Sign(h.store.Key, identity.WipeOf, []byte(d.ID))}}
 	}
 	if m.Assigned != d.Serial {
 		assigned, err := h.access.Assignment(ctx, d)

@@ -39,6 +39,7 @@ const (
 	ReceiptOf   Purpose = "zhucun receipt 1"
 	BundleOf    Purpose = "zhucun bundle 1" // a device's, for the server
 	ReplyOf     Purpose = "zhucun reply 1"  // the server's, for a device
+	WipeOf      Purpose = "zhucun wipe 1"   // the server's, over a device's id
 )
 
 // Sign signs message for the purpose.

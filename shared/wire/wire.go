@@ -223,6 +223,10 @@ const (
 type Fault struct {
 	Code string `cbor:"0,keyasint"`
 	Text string `cbor:"1,keyasint,omitempty"`
+	// Wipe comes with FaultRevoked: the server's signature (identity.WipeOf) over the
+	// device's id. It is an order to remove everything from the laptop once all of its
+	// work is in a backup.
+	Wipe []byte `cbor:"2,keyasint,omitempty"`
 }
 
 func (f *Fault) Error() string { return "server answered " + f.Code + ": " + f.Text }

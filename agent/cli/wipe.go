@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"zhucun/agent/store"
+	"zhucun/agent/vault"
+)
+
+// wiped lists what is removed from a data folder that the office has ordered to be
+// wiped. The drop folder is the person's own, and what is carried for others is
+// theirs.
+var wiped = []string{storeFile + "*", "web-sessions*", runFile + "*", "bundles"}
+
+// dispose removes what is in the data folder of s, if the office has ordered that.
+// The key goes first: whatever a cut leaves behind cannot be read.
+func (c *call) dispose(s *store.Store) error {
+	d, err := s.Device()
+	if err != nil || !d.Wiped {
+		return err
+	}
+	lease := filepath.Join(settings(), string(d.ID)+".lease")
+	errs := []error{s.Close()}
+	v, err := vault.Open(c.data, settings())
+	if err == nil {
+		err = v.Destroy()
+	}
+	errs = append(errs, err)
+	for _, pattern := range wiped {
+		names, err := filepath.Glob(filepath.Join(c.data, pattern))
+		errs = append(errs, err)
+		for _, name := range names {
+			errs = append(errs, os.RemoveAll(name))
+		}
+	}
+	if err := os.Remove(lease); !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
