@@ -14,6 +14,7 @@ import (
 
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
+	"zhucun/agent/vault"
 )
 
 // browser starts Chromium with a profile of its own; its tabs share cookies.
@@ -257,6 +258,7 @@ var pictures = os.Getenv("ZHUCUN_PICTURES")
 // nothing on the console.
 func TestPagesFit(t *testing.T) {
 	f := newFixture(t, true)
+	f.site.lock = &fakeLock{way: vault.Unprotected}
 	house, quarrelled := f.house(0), f.house(3)
 	f.quarrel(quarrelled)
 	f.set(f.laptop, "杜旺火", householdType, quarrelled.id, map[string]string{"poverty_attr": "低保贫困户"})
@@ -314,7 +316,7 @@ func TestPagesFit(t *testing.T) {
 		{"household", "/household/" + house.id.String()}, {"household-quarrel", "/household/" + quarrelled.id.String()},
 		{"visit", draft}, {"both", draft + "?why=both"}, {"edit", edit}, {"record", visit}, {"record-household", "/record/household/" + quarrelled.id.String()},
 		{"saved", "/household/" + house.id.String() + "?saved=household/" + quarrelled.id.String()},
-		{"conflicts", "/conflicts"}, {"sync", "/sync"}, {"bundles", "/bundles"}, {"bundles-made", "/bundles?done=" + made}, {"bundles-several", "/bundles?done=" + several}, {"bundles-carried", "/bundles?done=" + carried}, {"bundles-taken", "/bundles?done=" + taken}, {"records", "/records"}, {"list", "/records/person"}, {"me", "/me"}, {"nowhere", "/nowhere"},
+		{"conflicts", "/conflicts"}, {"sync", "/sync"}, {"bundles", "/bundles"}, {"bundles-made", "/bundles?done=" + made}, {"bundles-several", "/bundles?done=" + several}, {"bundles-carried", "/bundles?done=" + carried}, {"bundles-taken", "/bundles?done=" + taken}, {"records", "/records"}, {"list", "/records/person"}, {"me", "/me"}, {"lock", "/lock"}, {"nowhere", "/nowhere"},
 	}
 	for _, lang := range []string{"zh", "en"} {
 		if _, err := f.laptop.SetDevice(t.Context(), func(d *store.Device) { d.Language = lang }); err != nil {
