@@ -273,19 +273,27 @@ func version(v uint64) error {
 	return refuse(http.StatusBadRequest, wire.FaultVersion, "the message is of a later release; the office must bring the server up to date")
 }
 
-func (h *Handler) enrol(w http.ResponseWriter, r *http.Request) (any, error) {
-	body, done, err := h.body(w, r, maxEnrol, &call{control: http.NewResponseController(w)})
+// small reads a short message of the kind of m.
+func (h *Handler) small(w http.ResponseWriter, r *http.Request, c *call, m any) error {
+	body, done, err := h.body(w, r, maxEnrol, c)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer done()
 	if err := room(r.Context(), h.unpacked, sorter); err != nil {
-		return nil, err
+		return err
 	}
 	defer h.unpacked.Release(sorter)
-	m := new(wire.Enrol)
 	if err := wire.Unmarshal(body, maxEnrolled, m); err != nil {
-		return nil, unreadable(err)
+		return unreadable(err)
+	}
+	return nil
+}
+
+func (h *Handler) enrol(w http.ResponseWriter, r *http.Request) (any, error) {
+	m := new(wire.Enrol)
+	if err := h.small(w, r, &call{control: http.NewResponseController(w)}, m); err != nil {
+		return nil, err
 	}
 	if err := version(m.Version); err != nil {
 		return nil, err
@@ -311,23 +319,15 @@ func (h *Handler) escrow(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	defer h.door.leave(call)
-	body, done, err := h.body(w, r, maxEnrol, call)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	if err := room(r.Context(), h.unpacked, sorter); err != nil {
-		return nil, err
-	}
-	defer h.unpacked.Release(sorter)
 	m := new(wire.Escrow)
-	if err := wire.Unmarshal(body, maxEnrolled, m); err != nil {
-		return nil, unreadable(err)
+	if err := h.small(w, r, call, m); err != nil {
+		return nil, err
 	}
 	if err := version(m.Version); err != nil {
 		return nil, err
 	}
-	if err := h.access.KeepEscrow(r.Context(), device.ID, m.Sealed); errors.Is(err, escrow.ErrSealed) {
+	err = h.access.KeepEscrow(r.Context(), device.ID, m.Sealed)
+	if errors.Is(err, escrow.ErrSealed) {
 		return nil, refuse(http.StatusBadRequest, wire.FaultMessage, "the key is not sealed to this server")
 	} else if err != nil {
 		return nil, err
