@@ -16,8 +16,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"zhucun/server/store"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
@@ -37,6 +35,7 @@ type Access struct {
 	hashing, queue chan struct{}
 	numbers        sync.Mutex
 	number         []byte
+	refused        refusals
 }
 
 // New gives the access to a store; clock and randomness are the store's.
@@ -145,8 +144,20 @@ func (a *Access) NewCode(ctx context.Context, l Laptop) (identity.Code, error) {
 	hash := sha256.Sum256(c.Secret[:])
 	now := a.now()
 	return c, a.store.AddCode(ctx, store.Code{ID: fmt.Sprintf("%x", c.ID), SecretHash: hash[:], Role: l.Role, Name: l.Name, Villages: l.Villages,
-		Created: now, Expires: now.Add(l.TTL)})
+		Created: now, Expires: now.Add(l.TTL)}, &store.Note{Act: "code", Subject: l.Name + " " + string(l.Role) + " " + codes(l.Villages)})
 }
+
+// codes lists villages in a note.
+func codes(villages []record.Village) string {
+	list := make([]string, len(villages))
+	for i, v := range villages {
+		list[i] = string(v)
+	}
+	return strings.Join(list, ",")
+}
+
+// of names a device in a note.
+func of(d *store.Device) string { return string(d.ID) + " " + d.Name }
 
 func rolesText() string {
 	var names []string
@@ -207,6 +218,7 @@ func (a *Access) Enrol(ctx context.Context, m *wire.Enrol) (wire.Enrolled, error
 		return answer, err
 	}
 	var device store.Device
+	note := store.Note{Act: "enrolled"}
 	now := a.now()
 	hash := sha256.Sum256(m.Secret[:])
 	err = a.store.UseCode(ctx, fmt.Sprintf("%x", m.Code), func(c store.Code, holder *store.Device) (*store.Device, bool, error) {
@@ -229,8 +241,9 @@ func (a *Access) Enrol(ctx context.Context, m *wire.Enrol) (wire.Enrolled, error
 			Profiles: []string{c.Name}, Villages: c.Villages, Serial: 1, Agent: agentName(m.Agent), EnrolledAt: now,
 		}
 		device.TokenHash = hashToken(a.token(device.ID))
+		note.Who, note.Subject = c.Name, of(&device)
 		return &device, false, nil
-	})
+	}, &note)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrCode) {
 		return answer, ErrCode
 	} else if err != nil {
@@ -294,13 +307,15 @@ var ErrRevoked = errors.New("the device is revoked already")
 // Revoke takes a device out: it reads nothing more, and what it still sends is
 // kept in quarantine. store.ErrNotFound, ErrRevoked.
 func (a *Access) Revoke(ctx context.Context, id identity.Device) (store.Device, error) {
+	note := store.Note{Act: "revoke"}
 	return a.store.ChangeDevice(ctx, id, func(d *store.Device) error {
 		if d.Revoked() {
 			return ErrRevoked
 		}
 		d.RevokedAt = a.now()
+		note.Subject = of(d)
 		return nil
-	})
+	}, &note)
 }
 
 // AddProfile registers one more person on a device. store.ErrNotFound, a
@@ -309,13 +324,15 @@ func (a *Access) AddProfile(ctx context.Context, id identity.Device, name string
 	if err := a.CheckName(ctx, name); err != nil {
 		return store.Device{}, err
 	}
+	note := store.Note{Act: "profile"}
 	return a.store.ChangeDevice(ctx, id, func(d *store.Device) error {
 		if slices.Contains(d.Profiles, name) {
 			return &NameError{"“" + name + "”已登记在这台电脑上", name + " is registered on this laptop already"}
 		}
 		d.Profiles = append(d.Profiles, name)
+		note.Subject = string(d.ID) + " " + name
 		return nil
-	})
+	}, &note)
 }
 
 // Assign gives a device other villages. store.ErrNotFound, a *NameError.
@@ -323,10 +340,12 @@ func (a *Access) Assign(ctx context.Context, id identity.Device, villages []reco
 	if err := a.checkVillages(ctx, villages); err != nil {
 		return store.Device{}, err
 	}
+	note := store.Note{Act: "assign"}
 	return a.store.ChangeDevice(ctx, id, func(d *store.Device) error {
+		note.Subject = of(d) + " " + codes(d.Villages) + " → " + codes(villages)
 		d.Villages = villages
 		return nil
-	})
+	}, &note)
 }
 
 // AddVillage enters a village. store.ErrTaken, a *NameError.
@@ -338,20 +357,11 @@ func (a *Access) AddVillage(ctx context.Context, v store.Village) error {
 		return err
 	}
 	v.Created = a.now()
-	return a.store.AddVillage(ctx, v)
+	return a.store.AddVillage(ctx, v, &store.Note{Act: "village", Subject: string(v.Code) + " " + v.Name})
 }
 
 func villageCode(s string) bool {
 	return s != "" && len(s) <= 32 && !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
 	})
-}
-
-// Audit notes that who looked at or took out what is masked, and why.
-func (a *Access) Audit(ctx context.Context, who, act, subject, reason string) error {
-	id, err := uuid.NewV7FromReader(a.random)
-	if err != nil {
-		return err
-	}
-	return a.store.AddAudit(ctx, store.Audit{ID: id.String(), At: a.now(), Who: who, Act: act, Subject: subject, Reason: reason})
 }

@@ -18,6 +18,9 @@
 //   - After wrong passwords or codes each further attempt must wait longer, for the same
 //     login and from the same address. The wait is the same for logins that do
 //     not exist.
+//   - What is done here is noted in the audit. Of refused sign-ins so many a login
+//     and hour, the others are counted; what was typed as a login that nobody has
+//     is not noted.
 //   - A few passwords are checked at once and a few wait; more are turned away.
 //
 // Were a name on a laptop allowed to be a login, a history could not tell the

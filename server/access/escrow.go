@@ -46,7 +46,7 @@ func (a *Access) Recover(ctx context.Context, who string, id identity.Device, re
 	if err != nil {
 		return "", err
 	}
-	if err := a.Audit(ctx, who, "recover", string(id), reason); err != nil {
+	if err := a.Audit(ctx, store.Note{Who: who, Act: "recover", Subject: string(id), Reason: reason}); err != nil {
 		return "", err
 	}
 	return escrow.Code(key), nil

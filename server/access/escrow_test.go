@@ -51,7 +51,7 @@ func TestRecover(t *testing.T) {
 	if _, err := h.Recover(ctx, "admin", "nobody", "口令忘了"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("of no laptop: %v", err)
 	}
-	before, err := h.s.Audits(ctx, 100)
+	before, err := h.s.Audits(ctx, store.AuditQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestRecover(t *testing.T) {
 	if got, err := escrow.Parse(code); err != nil || !bytes.Equal(got, key) {
 		t.Errorf("the code %s is for %x, %v", code, got, err)
 	}
-	after, err := h.s.Audits(ctx, 100)
+	after, err := h.s.Audits(ctx, store.AuditQuery{Limit: 100})
 	if err != nil || len(after) != len(before)+1 || after[0].Act != "recover" || after[0].Subject != string(d) || after[0].Reason != "口令忘了" {
 		t.Errorf("the audit has %+v, %v", after, err)
 	}

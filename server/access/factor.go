@@ -138,7 +138,7 @@ func (a *Access) SetFactor(ctx context.Context, login string, sealed []byte, giv
 	return clear, a.store.ChangeAccount(ctx, login, func(acc *store.Account) error {
 		acc.Factor = f
 		return nil
-	})
+	}, &store.Note{Who: login, Act: "factor", Subject: login})
 }
 
 // recovery is how a recovery code is kept. It has 80 random bits: one that can be
@@ -182,29 +182,29 @@ func (a *Access) EnterCode(ctx context.Context, from netip.Addr, login, given st
 	from, byAddress := site(from)
 	if byAddress {
 		if wait := a.addresses.begin(from.String(), a.now()); wait > 0 {
-			return p, &WaitError{wait}
+			return p, a.refuse(ctx, login, &WaitError{wait})
 		}
 	}
 	if wait := a.codes.begin(login, a.now()); wait > 0 {
 		a.addresses.back(from.String())
-		return p, &WaitError{wait}
+		return p, a.refuse(ctx, login, &WaitError{wait})
 	}
+	note := store.Note{Who: login, Subject: login}
 	err := a.store.ChangeAccount(ctx, login, func(acc *store.Account) (err error) {
-		p, err = a.take(acc, bare(given))
+		if p, err = a.take(acc, bare(given)); p.Recovery {
+			note.Act = "recovery"
+		}
 		return err
-	})
+	}, &note)
 	if errors.Is(err, store.ErrNotFound) {
 		err = ErrSignIn
 	}
 	if err != nil {
-		return Passed{}, err
+		return Passed{}, a.refuse(ctx, login, err)
 	}
 	a.codes.forget(login)
 	a.addresses.forget(from.String())
-	if p.Recovery {
-		err = a.Audit(ctx, login, "recovery", login, "")
-	}
-	return p, err
+	return p, nil
 }
 
 // take uses up a code of an account.
@@ -233,18 +233,12 @@ func (a *Access) take(acc *store.Account, given string) (Passed, error) {
 }
 
 // DropFactor takes an account's second factor away, for who or in whose place,
-// and why; it is audited first. store.ErrNotFound.
+// and why. store.ErrNotFound.
 func (a *Access) DropFactor(ctx context.Context, who, login, reason string) error {
-	if _, err := a.store.Account(ctx, login); err != nil {
-		return err
-	}
-	if err := a.Audit(ctx, who, "nofactor", login, reason); err != nil {
-		return err
-	}
 	err := a.store.ChangeAccount(ctx, login, func(acc *store.Account) error {
 		acc.Factor = store.Factor{}
 		return nil
-	})
+	}, &store.Note{Who: who, Act: "nofactor", Subject: login, Reason: reason})
 	if err == nil {
 		a.codes.forget(login)
 	}
@@ -264,13 +258,14 @@ func (a *Access) FactorRoles(ctx context.Context) ([]identity.Role, error) {
 	return roles, json.Unmarshal(b, &roles)
 }
 
-// SetFactorRoles says which roles must have a second factor.
-func (a *Access) SetFactorRoles(ctx context.Context, roles []identity.Role) error {
+// SetFactorRoles says which roles must have a second factor; called is what the
+// audit calls them.
+func (a *Access) SetFactorRoles(ctx context.Context, roles []identity.Role, called string) error {
 	b, err := json.Marshal(roles)
 	if err != nil {
 		return err
 	}
-	return a.store.SetMeta(ctx, metaFactor, b)
+	return a.store.SetMeta(ctx, metaFactor, b, &store.Note{Act: "require", Subject: called})
 }
 
 // MustHaveFactor tells whether an account needs a second factor.
@@ -284,7 +279,7 @@ func (a *Access) SignOut(ctx context.Context, login string) error {
 	return a.store.ChangeAccount(ctx, login, func(acc *store.Account) error {
 		acc.SignOuts++
 		return nil
-	})
+	}, &store.Note{Act: "signouts", Subject: login})
 }
 
 // Stamp is what the sessions of an account hold on to: it changes with the

@@ -149,7 +149,7 @@ func TestOnce(t *testing.T) {
 		p.d.codes.forget("admin")
 	}
 	acc, err := p.d.s.Account(ctx, "admin")
-	notes, err2 := p.d.s.Audits(ctx, 10)
+	notes, err2 := p.d.s.Audits(ctx, store.AuditQuery{Act: "recovery", Limit: 10})
 	if err != nil || err2 != nil || len(acc.Factor.Recovery) != recoveryCodes-2 || len(notes) != 2 || notes[0].Act != "recovery" {
 		t.Errorf("%d recovery codes are left, audit %+v, %v, %v", len(acc.Factor.Recovery), notes, err, err2)
 	}
@@ -243,7 +243,7 @@ func TestStamp(t *testing.T) {
 	if _, err := p.d.EnterCode(ctx, lan, "admin", recovery[0]); !errors.Is(err, ErrSignIn) {
 		t.Errorf("a recovery code of a factor that is gone: %v", err)
 	}
-	notes, err := p.d.s.Audits(ctx, 1)
+	notes, err := p.d.s.Audits(ctx, store.AuditQuery{Act: "nofactor", Limit: 1})
 	if err != nil || len(notes) != 1 || notes[0].Act != "nofactor" || notes[0].Who != "boss" || notes[0].Subject != "admin" || notes[0].Reason != "lost" {
 		t.Errorf("audit %+v, %v", notes, err)
 	}

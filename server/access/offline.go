@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+
+	"zhucun/server/store"
 )
 
 // MaxOfflineDays bounds what SetOfflineDays takes, in days.
@@ -31,8 +33,5 @@ func (a *Access) SetOfflineDays(ctx context.Context, who string, days int) error
 	if days < 0 || days > MaxOfflineDays {
 		return &NameError{fmt.Sprintf("天数应在 0（不锁）到 %d 之间", MaxOfflineDays), fmt.Sprintf("the days are between 0 (never) and %d", MaxOfflineDays)}
 	}
-	if err := a.Audit(ctx, who, "offline", strconv.Itoa(days), ""); err != nil {
-		return err
-	}
-	return a.store.SetForLaptops(ctx, metaOffline, []byte(strconv.Itoa(days)))
+	return a.store.SetForLaptops(ctx, metaOffline, []byte(strconv.Itoa(days)), &store.Note{Who: who, Act: "offline", Subject: strconv.Itoa(days)})
 }

@@ -113,16 +113,16 @@ func (a *Access) SignIn(ctx context.Context, from netip.Addr, login, password st
 	from, byAddress := site(from)
 	if byAddress {
 		if wait := a.addresses.begin(from.String(), a.now()); wait > 0 {
-			return store.Account{}, &WaitError{wait}
+			return store.Account{}, a.refuse(ctx, login, &WaitError{wait})
 		}
 	}
 	// No account is called that; it would be remembered, and may be a megabyte.
 	if plainName(login) != nil {
-		return store.Account{}, ErrSignIn
+		return store.Account{}, a.refuse(ctx, "", ErrSignIn)
 	}
 	if wait := a.logins.begin(login, a.now()); wait > 0 {
 		a.addresses.back(from.String())
-		return store.Account{}, &WaitError{wait}
+		return store.Account{}, a.refuse(ctx, login, &WaitError{wait})
 	}
 	account, err := a.store.Account(ctx, login)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -140,7 +140,7 @@ func (a *Access) SignIn(ctx context.Context, from netip.Addr, login, password st
 		a.addresses.back(from.String())
 		return store.Account{}, busy
 	case !right || err != nil:
-		return store.Account{}, ErrSignIn
+		return store.Account{}, a.refuse(ctx, login, ErrSignIn)
 	}
 	a.logins.forget(login)
 	a.addresses.forget(from.String())
@@ -259,7 +259,12 @@ func (a *Access) AddAccount(ctx context.Context, login, password string, roles [
 	if err != nil {
 		return err
 	}
-	return a.store.AddAccount(ctx, store.Account{ID: id.String(), Login: login, Secret: secret, Roles: roles, Village: village, Created: a.now()})
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return a.store.AddAccount(ctx, store.Account{ID: id.String(), Login: login, Secret: secret, Roles: roles, Village: village, Created: a.now()},
+		&store.Note{Act: "account", Subject: strings.TrimSpace(login + " " + strings.Join(names, ",") + " " + string(village))})
 }
 
 // checkLogin refuses a login that is somebody's name on a laptop, or will be
@@ -294,7 +299,7 @@ func (a *Access) SetPassword(ctx context.Context, login, password string) error 
 	return a.store.ChangeAccount(ctx, login, func(acc *store.Account) error {
 		acc.Secret = secret
 		return nil
-	})
+	}, &store.Note{Act: "password", Subject: login})
 }
 
 func checkPassword(password string) error {

@@ -35,7 +35,7 @@ func (c *call) resetFactor(ctx context.Context, s *server, login, reason, by str
 	if err != nil || !access.May(a.Roles, access.SetAccounts) {
 		return c.fail("“%s”不是管理员账号；用 --by 写一个管理员账号", "%q is no administrator's account; name one with --by", by)
 	}
-	if err := s.access.DropFactor(ctx, by, login, reason); errors.Is(err, store.ErrNotFound) {
+	if err := s.access.DropFactor(ctx, inName(by), login, reason); errors.Is(err, store.ErrNotFound) {
 		return c.fail("没有账号“%s”；账号见办公室页面", "There is no account %q; the office's pages list them", login)
 	} else if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 
 	"zhucun/server/backup"
 	"zhucun/server/export"
+	"zhucun/server/store"
 	"zhucun/server/store/sqlite"
 )
 
@@ -58,6 +59,10 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 		return err
 	} else if other {
 		return c.fail("%s 已经存在，而且不是备份；请换一个文件名", "%s is there already and is no backup; choose another name", file)
+	}
+	// Before it is made: the backup has the note of itself.
+	if err := s.access.Audit(ctx, store.Note{Act: "backup", Subject: filepath.Base(file)}); err != nil {
+		return err
 	}
 	// Beside the backup, where there must be room for it in any case.
 	tmp, err := os.MkdirTemp(filepath.Dir(file), ".zhucun-backup-*")
@@ -243,7 +248,7 @@ func (c *call) revive(ctx context.Context, f io.Reader, size int64, fresh string
 	}
 	r, err := s.store.Restore(ctx, h.At())
 	if err == nil {
-		err = s.access.Audit(ctx, "zhucun-server", "restore", h.At().UTC().Format(time.RFC3339), "")
+		err = s.access.Audit(ctx, store.Note{Act: "restore", Subject: h.At().UTC().Format(time.RFC3339)})
 	}
 	return restoredJSON{MadeAt: r.Made.UTC(), RestoredAt: r.At.UTC()}, errors.Join(err, s.store.Close())
 }

@@ -68,6 +68,9 @@ func (c *call) takeBundle(ctx context.Context, s *server, file, reply string) er
 	} else if err != nil {
 		return err
 	}
+	if err := s.access.Audit(ctx, t.Note()); err != nil {
+		return err
+	}
 	j := takenJSON{Device: t.Device.ID, Name: t.Device.Name, Serial: t.Serial, MadeAt: t.Made.UTC(), Entries: t.Entries, Quarantined: t.Quarantined, Refused: t.Refused, Revoked: t.Device.Revoked()}
 	if reply != "" {
 		if err := writeFile(reply, t.Reply); err != nil {

@@ -120,7 +120,7 @@ func (c *call) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(store.By(ctx, store.CommandLine))
 	if err == nil {
 		return 0
 	}
@@ -350,6 +350,10 @@ func (c *call) openIn(ctx context.Context, folder string, k *keys) (*server, err
 	a := access.New(s)
 	return &server{s, a, review.New(s), k}, nil
 }
+
+// inName names in the audit the account in whose name somebody at the command line
+// acts. That it was that person nobody has checked.
+func inName(login string) string { return store.CommandLine + " (" + login + ")" }
 
 // with opens the data folder for the length of do.
 func (c *call) with(ctx context.Context, do func(*server) error) error {

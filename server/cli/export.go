@@ -58,7 +58,7 @@ func (c *call) export(ctx context.Context, typ string, o *exportOptions) error {
 			if err != nil {
 				return err
 			}
-			order.Unmask = &export.Unmask{Who: w.Author, Reason: o.reason}
+			order.Unmask = &export.Unmask{Who: inName(w.Author), Reason: o.reason}
 		}
 		var bad *store.ConditionError
 		n := 0

@@ -166,7 +166,7 @@ func (c *call) offlineDays(ctx context.Context, s *server, args []string) error 
 		if err != nil {
 			n = -1
 		}
-		if err := s.access.SetOfflineDays(ctx, firstLogin, n); err != nil {
+		if err := s.access.SetOfflineDays(ctx, store.CommandLine, n); err != nil {
 			return err
 		}
 	}
@@ -191,7 +191,7 @@ func (c *call) recoverCommand() *cobra.Command {
 			return c.usage("要用 --reason 写明理由", "The reason is needed, as --reason")
 		}
 		return c.with(ctx, func(s *server) error {
-			code, err := s.access.Recover(ctx, firstLogin, identity.Device(args[0]), strings.TrimSpace(reason))
+			code, err := s.access.Recover(ctx, store.CommandLine, identity.Device(args[0]), strings.TrimSpace(reason))
 			switch {
 			case errors.Is(err, access.ErrNoEscrow):
 				return c.fail("这台电脑还没有交来它的钥匙；它下次同步时会自己交来", "This laptop has not handed in its key yet; it does so by itself with its next sync")

@@ -386,7 +386,7 @@ func (c *call) resolve(ctx context.Context, s *server, id, path, take, value, re
 		return c.fail("“%s”没有待处理的冲突或建议，现在的值是“%s”；用 conflicts 查看待处理的，用 get --history 查看谁改过", "%q has no conflict or proposal to decide on; its value is %q. conflicts lists what waits, get --history who changed what",
 			s.review.Field(rec.Type, p, c.lang), s.review.Show(rec.Type, record.Path(name), value, c.lang))
 	}
-	dot, err := s.review.Decide(ctx, d)
+	dot, err := s.review.Decide(store.By(ctx, inName(by)), d)
 	if err != nil {
 		return err
 	}
@@ -452,6 +452,7 @@ func (c *call) decideQuarantine(ctx context.Context, s *server, d record.Dot, re
 	if err != nil {
 		return err
 	}
+	ctx = store.By(ctx, inName(by))
 	out := map[string]string{"id": d.String(), "decision": store.Rejected}
 	if reject {
 		err = s.review.Reject(ctx, d, reason, w)
@@ -545,17 +546,37 @@ func (c *call) verifyCommand() *cobra.Command {
 				}{sum, faults})
 			} else {
 				for _, f := range faults {
-					fmt.Fprintf(c.out, "%s  %s\n", f.Village, f.What)
+					where := string(f.Village)
+					if where == "" {
+						where = c.say("审计", "audit")
+					}
+					fmt.Fprintf(c.out, "%s  %s\n", where, f.What)
 				}
+				c.audited(&sum.Audit)
 				c.tell("核对了 %d 个村、%d 条记录、%d 次修改（隔离 %d），发现 %d 处不符", "Checked %d villages, %d records, %d changes (%d quarantined): %d differences",
 					sum.Villages, sum.Records, sum.Entries, sum.Quarantined, sum.Faults)
 			}
-			if err == nil && sum.Faults > 0 {
+			if err == nil && sum.Audit.Faults > 0 {
+				err = c.fail("审计记录被改动过；请查清是谁能动数据文件，并从备份恢复", "The audit was tampered with; find out who can touch the data file, and restore a backup")
+			} else if err == nil && sum.Faults > 0 {
 				err = c.fail("数据与日志不符；请停用服务器并从备份恢复", "The data is not what the log says; stop the server and restore a backup")
 			}
 			return err
 		})
 	})
+}
+
+// audited says how the audit stands.
+func (c *call) audited(a *store.AuditChain) {
+	signed := c.say("还没有签名", "nothing is signed yet")
+	if a.SignedOn != "" {
+		signed = fmt.Sprintf(c.say("已签名到第 %d 条（%s）", "signed up to note %d (on %s)"), a.Signed, a.SignedOn)
+	}
+	if a.Faults > 0 {
+		c.tell("审计 %d 条，有改动（%d 处不符），%s", "Audit: %d notes, tampered with (%d differences), %s", a.Notes, a.Faults, signed)
+		return
+	}
+	c.tell("审计 %d 条，首尾相连，%s", "Audit: %d notes, the chain holds, %s", a.Notes, signed)
 }
 
 // maxFaults bounds what verify lists of data that is damaged all over; the

@@ -107,6 +107,12 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()
 	go s.store.Watch(watching)
+	go s.access.Watch(watching)
+	// Requests have ended by then.
+	defer func() {
+		ctx := context.WithoutCancel(ctx)
+		err = errors.Join(err, s.access.NoteRefusals(ctx, true), s.store.SignAudit(ctx, true))
+	}()
 	ended := make(chan error, 1)
 	go func() { ended <- h.Serve(l) }()
 	if c.json {

@@ -88,9 +88,14 @@ func (e *Export) Write(ctx context.Context, w io.Writer, o Order) (int, error) {
 		if strings.TrimSpace(o.Unmask.Reason) == "" || o.Unmask.Who == "" {
 			return 0, ErrReason
 		}
-		if err := e.access.Audit(ctx, o.Unmask.Who, "export", subject(f, o.Query), o.Unmask.Reason); err != nil {
-			return 0, err
-		}
+	}
+	// Before the first byte.
+	note := store.Note{Act: "masked", Subject: subject(f, o.Query)}
+	if o.Unmask != nil {
+		note.Who, note.Act, note.Reason = o.Unmask.Who, "export", o.Unmask.Reason
+	}
+	if err := e.access.Audit(ctx, note); err != nil {
+		return 0, err
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	put := e.lines(ctx, out, f, o)

@@ -259,7 +259,10 @@ func TestMaskAndReason(t *testing.T) {
 			t.Errorf("%s: not in full:\n%s", f, got)
 		}
 	}
-	notes, err := o.Audits(t.Context(), 9)
+	if notes, err := o.Audits(t.Context(), store.AuditQuery{Act: "masked", Limit: 9}); err != nil || len(notes) != len(export.Formats) {
+		t.Errorf("exports that are masked: %+v, %v", notes, err)
+	}
+	notes, err := o.Audits(t.Context(), store.AuditQuery{Act: "export", Limit: 9})
 	if err != nil || len(notes) != 2 || notes[0].Act != "export" || notes[0].Reason != "发放补助" || notes[0].Subject != "household 369999000001 poverty_attr=dibao" {
 		t.Errorf("audit %+v, %v", notes, err)
 	}
@@ -283,7 +286,7 @@ func TestAuditSubject(t *testing.T) {
 		q := store.Query{Type: "household", Where: []store.Condition{{Field: tt.field, Value: tt.value}}}
 		o.now = o.now.Add(time.Second)
 		o.export.Write(t.Context(), io.Discard, export.Order{Format: export.CSV, Query: q, Unmask: &export.Unmask{Who: "admin", Reason: "核对"}})
-		notes, err := o.Audits(t.Context(), 1)
+		notes, err := o.Audits(t.Context(), store.AuditQuery{Limit: 1})
 		if err != nil || len(notes) != 1 || notes[0].Subject != tt.want {
 			t.Errorf("%s=%s: %+v, %v; want %s", tt.field, tt.value, notes, err, tt.want)
 		}

@@ -264,11 +264,19 @@ func (r *Review) Decide(ctx context.Context, d Decision) (record.Dot, error) {
 		if err != nil {
 			return err
 		}
+		act := "conflict"
+		if len(rec.View.Conflicts[d.Path]) == 0 && len(rec.View.Proposals[d.Path]) > 0 {
+			act = "proposal"
+		}
+		desk.Note(store.Note{Act: act, Subject: subject(rec.Type, rec.ID) + " " + string(d.Path), Reason: d.Reason})
 		dot, err = desk.Write(change(rec.ID, rec.Type, d.By, d.Reason, body))
 		return err
 	})
 	return dot, err
 }
+
+// subject names a record in the audit.
+func subject(t record.Type, id record.ID) string { return string(t) + " " + id.String() }
 
 // shown gives the state as the person was shown it: without what has come since
 // and would otherwise be replaced, or be named as seen, by this decision.
@@ -349,6 +357,7 @@ func (r *Review) Accept(ctx context.Context, d record.Dot, reason string, by mer
 	}
 	var issued record.Dot
 	err = r.store.Desk(ctx, q.Village, func(desk *store.Desk) error {
+		desk.Note(store.Note{Act: "accept", Subject: subject(q.Type, q.Record) + " " + d.String(), Reason: reason})
 		issued, err = desk.Accept(d, by.Author, reason)
 		return err
 	})
@@ -362,7 +371,10 @@ func (r *Review) Reject(ctx context.Context, d record.Dot, reason string, by mer
 	if err != nil {
 		return err
 	}
-	return r.store.Desk(ctx, q.Village, func(desk *store.Desk) error { return desk.Reject(d, by.Author, reason) })
+	return r.store.Desk(ctx, q.Village, func(desk *store.Desk) error {
+		desk.Note(store.Note{Act: "reject", Subject: subject(q.Type, q.Record) + " " + d.String(), Reason: reason})
+		return desk.Reject(d, by.Author, reason)
+	})
 }
 
 // Why says in words why an entry is in quarantine.

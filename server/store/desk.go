@@ -27,6 +27,7 @@ type Desk struct {
 	b       *batch
 	p       *sender
 	decided bool
+	notes   []*Note
 }
 
 // The errors of a Desk.
@@ -50,13 +51,19 @@ func (s *Store) Desk(ctx context.Context, v record.Village, do func(*Desk) error
 			return err
 		}
 		wrote = b.taken.Entries > 0 || d.decided
-		return b.flush()
+		if err := b.flush(); err != nil {
+			return err
+		}
+		return t.note(s, b.received.Std(), d.notes...)
 	})
 	if err == nil && wrote {
 		s.notice.raise()
 	}
 	return err
 }
+
+// Note leaves a note in the audit, with what is written here or not at all.
+func (d *Desk) Note(n Note) { d.notes = append(d.notes, &n) }
 
 // Record gives a record as it is under the lock. ErrNotFound.
 func (d *Desk) Record(id record.ID) (*Record, error) {

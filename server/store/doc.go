@@ -14,9 +14,15 @@
 //     it after the commit.
 //   - The states of records, the projections and the review list are what
 //     replaying the log gives; Verify does it and compares.
+//   - What people do at the office leaves a note in the audit, in the transaction
+//     of the deed or before the first byte of the look. Notes are chained and only
+//     ever added; the chain's end is signed with the first note of a day, by a
+//     running server daily and when it ends. What is changed, dropped, put in or
+//     moved up to the last signed end Verify finds; behind it whoever can write
+//     the file can also compute hashes.
 //   - Every table that grows leads its key with the village and refers to no
 //     other; account, device, code and village are reference tables and are
-//     never written by a delivery. So the schema shards by village.
+//     never written by a delivery; so is the audit, written by people's deeds. So the schema shards by village.
 //
 // Were a number given outside the lock, a laptop could read past a row that
 // commits later, and never see it. Were states kept without the log, nobody
@@ -29,7 +35,9 @@
 //	device        laptops: key, token, role, people, villages
 //	code          enrolment codes
 //	village       names
-//	audit         who looked at what was masked, and why
+//	audit         (number) → who did what to what, and why, and the note's hash,
+//	              which covers that of the note before; meta "audit" is the end
+//	audit_head    (number) → the hash of that note as the server signed it, once a day
 //	village_head  (village) → feed, the last feed number given; log, the last
 //	              place given in the log
 //	record        (village, record) → state, and the feed number, stream and

@@ -41,22 +41,32 @@ func (s *Store) Changed() <-chan struct{} {
 }
 
 // Contacts are announced and written at most so often, in seconds: each makes
-// every open page anew, and a write of its own.
+// every open page anew, and a write of its own. So often is looked whether the
+// audit is still to be signed today.
 const (
 	announcePause = 10
 	writePause    = 60
+	signPause     = 600
 )
 
 // Watch announces the changes that other processes make, and contacts, until
-// ctx ends: it looks once a second. Contacts are written on the way.
+// ctx ends: it looks once a second. Contacts are written on the way, and the
+// audit's end is signed once a day.
 func (s *Store) Watch(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for announced, written := announcePause, writePause; ; announced, written = announced+1, written+1 {
+	signed := signPause
+	for announced, written := announcePause, writePause; ; announced, written, signed = announced+1, written+1, signed+1 {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if signed >= signPause {
+			signed = 0
+			if err := s.SignAudit(ctx, false); err != nil {
+				s.Log.Error("the audit was not signed", "error", err)
+			}
 		}
 		if announced >= announcePause && s.heard.announce() {
 			announced = 0

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -83,8 +82,11 @@ type Code struct {
 // ErrTaken says that the name or code is there already.
 var ErrTaken = errors.New("already taken")
 
+// The writes below take the notes that they leave in the audit: both are there or
+// neither. A function that is given may fill them in.
+
 // AddVillage enters a village. ErrTaken: its code is there already.
-func (s *Store) AddVillage(ctx context.Context, v Village) error {
+func (s *Store) AddVillage(ctx context.Context, v Village, notes ...*Note) error {
 	return s.change(ctx, func(t *tx) error {
 		n, err := t.affect(`INSERT INTO village(village_id, name, township, created) VALUES($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
 			v.Code, v.Name, v.Township, v.Created.UnixMilli())
@@ -94,7 +96,10 @@ func (s *Store) AddVillage(ctx context.Context, v Village) error {
 		if err != nil {
 			return err
 		}
-		return t.exec(`INSERT INTO village_head(village_id) VALUES($1) ON CONFLICT DO NOTHING`, v.Code)
+		if err := t.exec(`INSERT INTO village_head(village_id) VALUES($1) ON CONFLICT DO NOTHING`, v.Code); err != nil {
+			return err
+		}
+		return t.note(s, s.Now(), notes...)
 	})
 }
 
@@ -185,12 +190,15 @@ func found(err error) error {
 
 // SetForLaptops sets a value of the table meta that goes to laptops with their
 // assignment, and has each be told anew.
-func (s *Store) SetForLaptops(ctx context.Context, key string, value []byte) error {
+func (s *Store) SetForLaptops(ctx context.Context, key string, value []byte, notes ...*Note) error {
 	err := s.change(ctx, func(t *tx) error {
 		if err := t.setMeta(key, value); err != nil {
 			return err
 		}
-		return t.exec(`UPDATE device SET serial = serial + 1 WHERE revoked_at IS NULL`)
+		if err := t.exec(`UPDATE device SET serial = serial + 1 WHERE revoked_at IS NULL`); err != nil {
+			return err
+		}
+		return t.note(s, s.Now(), notes...)
 	})
 	if err == nil {
 		s.notice.raise()
@@ -233,7 +241,7 @@ func (s *Store) Devices(ctx context.Context) ([]Device, error) {
 
 // ChangeDevice lets change alter a device's name, role, people, villages or
 // revocation and raises its serial. ErrNotFound; or the error of change.
-func (s *Store) ChangeDevice(ctx context.Context, id identity.Device, change func(*Device) error) (Device, error) {
+func (s *Store) ChangeDevice(ctx context.Context, id identity.Device, change func(*Device) error, notes ...*Note) (Device, error) {
 	var d Device
 	err := s.change(ctx, func(t *tx) (err error) {
 		if d, err = scanDevice(t.row(`SELECT `+deviceColumns+` FROM device WHERE device_id = $1`, id)); err != nil {
@@ -243,7 +251,10 @@ func (s *Store) ChangeDevice(ctx context.Context, id identity.Device, change fun
 			return err
 		}
 		d.Serial++
-		return t.putDevice(&d)
+		if err := t.putDevice(&d); err != nil {
+			return err
+		}
+		return t.note(s, s.Now(), notes...)
 	})
 	if err == nil {
 		s.notice.raise()
@@ -291,14 +302,17 @@ func scanCode(r interface{ Scan(...any) error }) (Code, error) {
 }
 
 // AddCode keeps a new enrolment code.
-func (s *Store) AddCode(ctx context.Context, c Code) error {
+func (s *Store) AddCode(ctx context.Context, c Code, notes ...*Note) error {
 	villages, err := json.Marshal(c.Villages)
 	if err != nil {
 		return err
 	}
 	return s.change(ctx, func(t *tx) error {
-		return t.exec(`INSERT INTO code(code_id, secret_hash, role, name, villages, created, expires_at) VALUES($1, $2, $3, $4, $5, $6, $7)`,
-			c.ID, c.SecretHash, c.Role, c.Name, string(villages), c.Created.UnixMilli(), c.Expires.UnixMilli())
+		if err := t.exec(`INSERT INTO code(code_id, secret_hash, role, name, villages, created, expires_at) VALUES($1, $2, $3, $4, $5, $6, $7)`,
+			c.ID, c.SecretHash, c.Role, c.Name, string(villages), c.Created.UnixMilli(), c.Expires.UnixMilli()); err != nil {
+			return err
+		}
+		return t.note(s, s.Now(), notes...)
 	})
 }
 
@@ -316,10 +330,10 @@ func (s *Store) Codes(ctx context.Context) ([]Code, error) {
 }
 
 // UseCode lets judge decide on the use of an enrolment code, under its lock. A
-// device that judge gives is enrolled and the code used up; with miss the code
+// device that judge gives is enrolled and the code used up, which is noted; with miss the code
 // counts one more attempt with a wrong secret. ErrNotFound; or judge's error,
 // which does not undo the miss.
-func (s *Store) UseCode(ctx context.Context, id string, judge func(c Code, holder *Device) (d *Device, miss bool, err error)) error {
+func (s *Store) UseCode(ctx context.Context, id string, judge func(c Code, holder *Device) (d *Device, miss bool, err error), notes ...*Note) error {
 	var refusal error
 	err := s.change(ctx, func(t *tx) error {
 		// The update takes the lock before the row is read.
@@ -349,7 +363,10 @@ func (s *Store) UseCode(ctx context.Context, id string, judge func(c Code, holde
 		if err := t.putDevice(d); err != nil {
 			return err
 		}
-		return t.exec(`UPDATE code SET used_by = $2, used_at = $3 WHERE code_id = $1`, id, d.ID, d.EnrolledAt.UnixMilli())
+		if err := t.exec(`UPDATE code SET used_by = $2, used_at = $3 WHERE code_id = $1`, id, d.ID, d.EnrolledAt.UnixMilli()); err != nil {
+			return err
+		}
+		return t.note(s, s.Now(), notes...)
 	})
 	return errors.Join(refusal, found(err))
 }
@@ -368,7 +385,7 @@ func scanAccount(r interface{ Scan(...any) error }) (Account, error) {
 }
 
 // AddAccount enters an account. ErrTaken: the login is there already.
-func (s *Store) AddAccount(ctx context.Context, a Account) error {
+func (s *Store) AddAccount(ctx context.Context, a Account, notes ...*Note) error {
 	roles, err := json.Marshal(a.Roles)
 	if err != nil {
 		return err
@@ -383,14 +400,17 @@ func (s *Store) AddAccount(ctx context.Context, a Account) error {
 		if err == nil && n == 0 {
 			err = ErrTaken
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return t.note(s, s.Now(), notes...)
 	})
 }
 
 // ChangeAccount changes an account's password, second factor or sign-outs by what
 // they are in the same transaction: of two who use up the same thing one is told.
 // ErrNotFound, and the errors of change, after which nothing has changed.
-func (s *Store) ChangeAccount(ctx context.Context, login string, change func(*Account) error) error {
+func (s *Store) ChangeAccount(ctx context.Context, login string, change func(*Account) error, notes ...*Note) error {
 	var refusal error
 	err := s.change(ctx, func(t *tx) error {
 		refusal = nil
@@ -409,7 +429,10 @@ func (s *Store) ChangeAccount(ctx context.Context, login string, change func(*Ac
 		if err != nil {
 			return err
 		}
-		return t.exec(`UPDATE account SET secret = $2, factor = $3, signouts = $4 WHERE login = $1`, login, a.Secret, string(factor), a.SignOuts)
+		if err := t.exec(`UPDATE account SET secret = $2, factor = $3, signouts = $4 WHERE login = $1`, login, a.Secret, string(factor), a.SignOuts); err != nil {
+			return err
+		}
+		return t.note(s, s.Now(), notes...)
 	})
 	return errors.Join(refusal, found(err))
 }
@@ -433,44 +456,6 @@ func (s *Store) Accounts(ctx context.Context) ([]Account, error) {
 			list = append(list, a)
 			return err
 		}, `SELECT `+accountColumns+` FROM account ORDER BY login`)
-	})
-	return list, err
-}
-
-// Audit is a note of somebody's looking at, or taking out, what is masked.
-type Audit struct {
-	ID      string // UUIDv7
-	At      time.Time
-	Who     string
-	Act     string // "view", "export"
-	Subject string
-	Reason  string
-}
-
-// AddAudit keeps a note; it must be there before what it is about is shown.
-func (s *Store) AddAudit(ctx context.Context, a Audit) error {
-	err := s.change(ctx, func(t *tx) error {
-		return t.exec(`INSERT INTO audit(audit_id, at, who, act, subject, reason) VALUES($1, $2, $3, $4, $5, $6)`,
-			a.ID, a.At.UnixMilli(), a.Who, a.Act, a.Subject, a.Reason)
-	})
-	if err != nil {
-		return fmt.Errorf("note in the audit: %w", err)
-	}
-	return nil
-}
-
-// Audits lists the notes, the newest first, at most limit.
-func (s *Store) Audits(ctx context.Context, limit int) ([]Audit, error) {
-	var list []Audit
-	err := s.look(ctx, func(t *tx) error {
-		return t.rows(func(r *sql.Rows) error {
-			var a Audit
-			var at int64
-			err := r.Scan(&a.ID, &at, &a.Who, &a.Act, &a.Subject, &a.Reason)
-			a.At = time.UnixMilli(at)
-			list = append(list, a)
-			return err
-		}, `SELECT audit_id, at, who, act, subject, reason FROM audit ORDER BY audit_id DESC LIMIT $1`, limit)
 	})
 	return list, err
 }

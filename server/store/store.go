@@ -94,6 +94,9 @@ func New(ctx context.Context, e Engine, o Options) (*Store, error) {
 	if err := s.migrate(ctx); err != nil {
 		return nil, fmt.Errorf("bring the schema up to date: %w", err)
 	}
+	if err := s.chainNotes(ctx); err != nil {
+		return nil, fmt.Errorf("chain the audit: %w", err)
+	}
 	if err := s.makeTables(ctx); err != nil {
 		return nil, fmt.Errorf("make the tables of the forms: %w", err)
 	}
@@ -174,9 +177,15 @@ func (s *Store) Meta(ctx context.Context, key string) ([]byte, error) {
 	return b, err
 }
 
-// SetMeta sets a value of the table meta.
-func (s *Store) SetMeta(ctx context.Context, key string, value []byte) error {
-	return s.change(ctx, func(t *tx) error { return t.setMeta(key, value) })
+// SetMeta sets a value of the table meta, with the notes that it leaves in the
+// audit.
+func (s *Store) SetMeta(ctx context.Context, key string, value []byte, notes ...*Note) error {
+	return s.change(ctx, func(t *tx) error {
+		if err := t.setMeta(key, value); err != nil {
+			return err
+		}
+		return t.note(s, s.Now(), notes...)
+	})
 }
 
 func (t *tx) setMeta(key string, value []byte) error {

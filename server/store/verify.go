@@ -26,9 +26,12 @@ type Verified struct {
 	Records     int `json:"records"`
 	Reviews     int `json:"reviews"`
 	Faults      int `json:"faults"`
+	// Audit is what looking through the audit found; its faults count above too.
+	Audit AuditChain `json:"audit"`
 }
 
-// Fault is a difference between what is stored and what the log gives.
+// Fault is a difference between what is stored and what the log gives. Without a
+// village it is one of the audit.
 type Fault struct {
 	Village record.Village `json:"village"`
 	What    string         `json:"what"`
@@ -36,7 +39,7 @@ type Fault struct {
 
 // Verify replays the log of every village: it checks each chain, signature and
 // receipt, and compares every record, row and review item with what the log
-// gives. It holds one village's records in memory at a time, sees each village
+// gives; then it looks through the audit. It holds one village's records in memory at a time, sees each village
 // as of one moment, and hinders nobody.
 func (s *Store) Verify(ctx context.Context, report func(Fault)) (Verified, error) {
 	var sum Verified
@@ -58,7 +61,9 @@ func (s *Store) Verify(ctx context.Context, report func(Fault)) (Verified, error
 		}
 		sum.Villages++
 	}
-	return sum, nil
+	sum.Audit, err = s.CheckAudit(ctx, func(what string) { report(Fault{What: what}) })
+	sum.Faults += sum.Audit.Faults
+	return sum, err
 }
 
 // verifier replays one village. Its batch is never written.

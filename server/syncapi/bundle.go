@@ -330,3 +330,8 @@ func (h *Handler) carried(w http.ResponseWriter, r *http.Request, arrived time.T
 	h.log.Info("a bundle was brought", "device", b.Device.ID, "serial", b.Serial, "entries", b.Entries, "by", courier.ID)
 	return b.Reply, nil
 }
+
+// Note is what the audit has of a bundle that was taken.
+func (b *Bundle) Note() store.Note {
+	return store.Note{Act: "bundle", Subject: fmt.Sprintf("%s %s %d", b.Device.ID, b.Device.Name, b.Serial)}
+}

@@ -10,9 +10,6 @@ import (
 	"zhucun/shared/record"
 )
 
-// auditRows is how many notes of the audit are shown.
-const auditRows = 200
-
 // given are the roles that an account can have: those that have pages.
 var given = []identity.Role{identity.Office, identity.Leader, identity.Inspector, identity.SponsorUnit, identity.Admin}
 
@@ -66,9 +63,6 @@ func (w *Site) addAccount(p *page) (reply, error) {
 	} else if err != nil {
 		return reply{}, err
 	}
-	if err := w.access.Audit(p.ctx, p.account.Login, "account", v.login, p.roles(v.roles)); err != nil {
-		return reply{}, err
-	}
 	return w.showAccounts(p, 0, &accountsView{password: password, of: v.login})
 }
 
@@ -81,9 +75,6 @@ func (w *Site) resetPassword(p *page) (reply, error) {
 	}
 	if login == p.account.Login {
 		return goTo("/me")
-	}
-	if err := w.access.Audit(p.ctx, p.account.Login, "password", login, ""); err != nil {
-		return reply{}, err
 	}
 	if err := w.access.SetPassword(p.ctx, login, password); err != nil {
 		return reply{}, err
@@ -129,16 +120,4 @@ func (w *Site) setPassword(p *page) (reply, error) {
 		return reply{}, err
 	}
 	return goTo("/me?done=1")
-}
-
-type auditView struct{ notes []store.Audit }
-
-func (w *Site) audit(p *page) (reply, error) {
-	p.title, p.at = p.T("nav.audit"), auditReport
-	v := &auditView{}
-	var err error
-	if v.notes, err = w.store.Audits(p.ctx, auditRows); err != nil {
-		return reply{}, err
-	}
-	return show(auditPage(p, v))
 }

@@ -219,7 +219,7 @@ func TestPagesFit(t *testing.T) {
 // The pages of the second factor fit too, from the password to the page after.
 func TestFactorFit(t *testing.T) {
 	f := newFixture(t, small...)
-	if err := f.access.SetFactorRoles(t.Context(), []identity.Role{identity.Leader}); err != nil {
+	if err := f.access.SetFactorRoles(t.Context(), []identity.Role{identity.Leader}, "厅领导"); err != nil {
 		t.Fatal(err)
 	}
 	ctx := browser(t)

@@ -109,7 +109,7 @@ func (w *Site) takeBundle(p *page) (reply, error) {
 	} else if err != nil {
 		return reply{}, err
 	}
-	if err := w.access.Audit(p.ctx, p.account.Login, "bundle", b.Device.Name+" "+strconv.FormatUint(b.Serial, 10), ""); err != nil {
+	if err := w.access.Audit(p.ctx, b.Note()); err != nil {
 		return reply{}, err
 	}
 	k := &keptReply{Bundle: b, id: rand.Text(), login: p.account.Login, at: arrived}

@@ -113,7 +113,7 @@ func TestUpload(t *testing.T) {
 			t.Errorf("another account gets it: %d", a.status)
 		}
 	}
-	if a := f.as("office").get("/audit"); strings.Count(a.body, "收取数据包") != 2 {
+	if a := f.as("office").get("/audit"); strings.Count(a.body, "<td>收取数据包</td>") != 2 {
 		t.Errorf("the audit has not both\n%s", a.body)
 	}
 	f.pass(repliesKept / 2)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"zhucun/server/store"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 )
@@ -229,7 +230,7 @@ func TestMasked(t *testing.T) {
 	if !strings.Contains(a.body, account) {
 		t.Errorf("not shown in full: %d", a.status)
 	}
-	notes, err := f.store.Audits(t.Context(), 5)
+	notes, err := f.store.Audits(t.Context(), store.AuditQuery{Act: "view", Limit: 5})
 	if err != nil || len(notes) != 1 || notes[0].Who != "office" || notes[0].Reason != "发放补助核对" || !strings.Contains(notes[0].Subject, house.ID.String()) {
 		t.Errorf("audit %+v, %v", notes, err)
 	}

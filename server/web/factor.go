@@ -71,6 +71,9 @@ func (w *Site) enterCode(p *page) (reply, error) {
 	} else if err != nil {
 		return reply{}, err
 	}
+	if err := w.access.SignedIn(p.ctx, login); err != nil {
+		return reply{}, err
+	}
 	if err := w.again(p, true); err != nil {
 		return reply{}, err
 	}
@@ -149,8 +152,10 @@ func (w *Site) setFactor(p *page) (reply, error) {
 	} else if err != nil {
 		return reply{}, err
 	}
-	if err := w.access.Audit(p.ctx, login, "factor", login, ""); err != nil {
-		return reply{}, err
+	if !p.in() {
+		if err := w.access.SignedIn(p.ctx, login); err != nil {
+			return reply{}, err
+		}
 	}
 	if err := w.again(p, true); err != nil {
 		return reply{}, err
@@ -240,10 +245,7 @@ func (w *Site) requireFactor(p *page) (reply, error) {
 			roles = append(roles, r)
 		}
 	}
-	if err := w.access.Audit(p.ctx, p.account.Login, "require", p.roles(roles), ""); err != nil {
-		return reply{}, err
-	}
-	if err := w.access.SetFactorRoles(p.ctx, roles); err != nil {
+	if err := w.access.SetFactorRoles(p.ctx, roles, p.roles(roles)); err != nil {
 		return reply{}, err
 	}
 	return goTo("/accounts")

@@ -84,6 +84,9 @@ func (w *Site) page(rw http.ResponseWriter, r *http.Request) (*page, error) {
 		return p, err
 	}
 	p.ctx = ctx
+	if who.account.Login != "" {
+		p.ctx = store.By(ctx, who.account.Login)
+	}
 	p.settle(who)
 	if !p.in() {
 		return p, nil

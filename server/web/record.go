@@ -109,7 +109,7 @@ func (w *Site) recordInFull(p *page) (reply, error) {
 	if reason == "" {
 		return goTo(href(rec.Key))
 	}
-	if err := w.access.Audit(p.ctx, p.account.Login, "view", string(rec.Type)+" "+rec.ID.String(), clip(reason, 500)); err != nil {
+	if err := w.access.Audit(p.ctx, store.Note{Act: "view", Subject: string(rec.Type) + " " + rec.ID.String(), Reason: clip(reason, 500)}); err != nil {
 		return reply{}, err
 	}
 	p.still = true // the address of this page shows less

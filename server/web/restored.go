@@ -16,7 +16,7 @@ func (w *Site) confirmRestored(p *page) (reply, error) {
 	}
 	if r != nil {
 		// The note comes first: what happened must not go unseen without it.
-		if err := w.access.Audit(p.ctx, p.account.Login, "restored", r.Made.UTC().Format(time.RFC3339), ""); err != nil {
+		if err := w.access.Audit(p.ctx, store.Note{Act: "restored", Subject: r.Made.UTC().Format(time.RFC3339)}); err != nil {
 			return reply{}, err
 		}
 		if err := w.store.ConfirmRestored(p.ctx); err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"zhucun/server/access"
+	"zhucun/server/store"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 )
@@ -82,7 +83,7 @@ func (f *fixture) everything() string {
 	accounts, err1 := f.store.Accounts(ctx)
 	devices, err2 := f.store.Devices(ctx)
 	codes, err3 := f.store.Codes(ctx)
-	notes, err4 := f.store.Audits(ctx, 1000)
+	notes, err4 := f.store.Audits(ctx, store.AuditQuery{Limit: 1000})
 	heads, err5 := f.store.Heads(ctx)
 	for _, err := range []error{err1, err2, err3, err4, err5} {
 		if err != nil {

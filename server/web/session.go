@@ -300,6 +300,15 @@ func (w *Site) signIn(p *page) (reply, error) {
 	} else if err != nil {
 		return reply{}, err
 	}
+	lacks, err := w.lacks(p.ctx, &account, false)
+	if err != nil {
+		return reply{}, err
+	}
+	if lacks == "" {
+		if err := w.access.SignedIn(p.ctx, account.Login); err != nil {
+			return reply{}, err
+		}
+	}
 	if err := w.begin(p, account, false); err != nil {
 		return reply{}, err
 	}

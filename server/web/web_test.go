@@ -381,12 +381,12 @@ func TestRestoredNotice(t *testing.T) {
 	if a.path != "/devices" || strings.Contains(a.body, "备份恢复过") {
 		t.Errorf("confirmed, and at %s", a.path)
 	}
-	notes, err := f.store.Audits(t.Context(), 1)
+	notes, err := f.store.Audits(t.Context(), store.AuditQuery{Act: "restored", Limit: 1})
 	if err != nil || len(notes) != 1 || notes[0].Who != "office" || notes[0].Act != "restored" {
 		t.Errorf("noted %+v, %v", notes, err)
 	}
 	v.post("/restored", v.get("/devices"), nil)
-	if again, err := f.store.Audits(t.Context(), 1); err != nil || again[0].ID != notes[0].ID {
+	if again, err := f.store.Audits(t.Context(), store.AuditQuery{Act: "restored", Limit: 1}); err != nil || again[0].Number != notes[0].Number {
 		t.Errorf("nothing was there to confirm, and is noted: %+v, %v", again, err)
 	}
 }

@@ -56,12 +56,3 @@ func (p *page) asideReason(code string) string {
 	}
 	return code
 }
-
-// act says what a note of the audit is about.
-func (p *page) act(act string) string {
-	switch act {
-	case "view", "export", "account", "password", "bundle", "factor", "nofactor", "recovery", "recover", "offline", "require":
-		return p.T("audit." + act)
-	}
-	return act
-}

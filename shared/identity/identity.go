@@ -40,6 +40,7 @@ const (
 	BundleOf    Purpose = "zhucun bundle 1" // a device's, for the server
 	ReplyOf     Purpose = "zhucun reply 1"  // the server's, for a device
 	WipeOf      Purpose = "zhucun wipe 1"   // the server's, over a device's id
+	AuditHead   Purpose = "zhucun audit 1"  // the server's, over the end of its audit
 )
 
 // Sign signs message for the purpose.

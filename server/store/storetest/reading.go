@@ -376,10 +376,6 @@ func references(w *World) {
 	if err := w.AddVillage(w.ctx(), store.Village{Code: Code}); !errors.Is(err, store.ErrTaken) {
 		w.Errorf("the village twice: %v", err)
 	}
-	w.ok(w.AddAudit(w.ctx(), store.Audit{ID: "a", At: w.time(), Who: "admin", Act: "view", Subject: "x", Reason: "y"}))
-	if list, err := w.Audits(w.ctx(), 10); err != nil || len(list) != 1 || list[0].Reason != "y" {
-		w.Errorf("audit %+v, %v", list, err)
-	}
 }
 
 // Contacts are known at once, and survive once they are flushed.

@@ -32,6 +32,8 @@ func Run(t *testing.T, open Open) {
 		{"review", reviews},
 		{"query", queries},
 		{"reference", references},
+		{"audit", auditChain},
+		{"audit together", auditTogether},
 		{"contact", contact},
 		{"notice", notices},
 	} {
