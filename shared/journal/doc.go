@@ -10,7 +10,8 @@
 //     seen by whoever holds both.
 //   - The hash covers a salted hash of the body, not the body: content can be
 //     erased by law and the chain still verifies. The salts come from one seed
-//     a run of entries, so a change costs no random bytes on the wire.
+//     a run of entries, so a change costs no random bytes on the wire; once a body
+//     is erased the others keep their salts and the seed is gone (Erase).
 //   - A segment may be cut and signed anew at any entry by the holder of the
 //     key, without changing one hash: a bad link takes what it can carry.
 //   - What is encoded and decoded again has the same hashes. What a later

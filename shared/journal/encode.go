@@ -39,6 +39,9 @@ type encoded struct {
 	Others      []byte            `cbor:"21,keyasint,omitempty"`
 	Elements    []any             `cbor:"22,keyasint,omitempty"`
 	Picks       []uint32          `cbor:"23,keyasint,omitempty"`
+	Salts       []byte            `cbor:"24,keyasint,omitempty"`
+	Erased      []uint32          `cbor:"25,keyasint,omitempty"`
+	Hashes      []byte            `cbor:"26,keyasint,omitempty"`
 }
 
 var (
@@ -94,6 +97,7 @@ func element(p record.Path) (column record.Path, name string, ok bool) {
 // Encode gives the segment's bytes.
 func (s *Segment) Encode() []byte {
 	e := encoded{Stream: s.Stream[:], From: s.From, Incarnation: s.Incarnation[:], Seed: s.Seed[:], Sig: s.Sig}
+	e.bodies(s)
 	var (
 		ids      names
 		types    table[record.Type]
@@ -221,13 +225,12 @@ func (e *encoded) segment() (*Segment, error) {
 	s := &Segment{From: e.From, Changes: make([]record.Change, n), Sig: e.Sig}
 	if n == 0 || n > MaxEntries || e.From == 0 || e.From > math.MaxInt64 ||
 		len(e.Type) != n || len(e.Author) != n || len(e.Form) != n || len(e.Milli) != n || len(e.Count) != n || len(e.Shape) != n ||
-		len(e.Stream) != 16 || len(e.Incarnation) != 16 || len(e.Seed) != 16 || len(e.IDs)%16 != 0 || len(e.Others)%16 != 0 ||
+		len(e.Stream) != 16 || len(e.Incarnation) != 16 || len(e.IDs)%16 != 0 || len(e.Others)%16 != 0 ||
 		len(e.Streams)%16 != 0 || len(e.Values) != len(e.Paths) {
 		return nil, errColumns
 	}
 	copy(s.Stream[:], e.Stream)
 	copy(s.Incarnation[:], e.Incarnation)
-	copy(s.Seed[:], e.Seed)
 	ids := e.ids()
 	elements := make([]string, len(e.Elements))
 	for i, x := range e.Elements {
@@ -298,7 +301,10 @@ func (e *encoded) segment() (*Segment, error) {
 			}
 		}
 	}
-	return s, e.observed(s.Changes)
+	if err := e.observed(s.Changes); err != nil {
+		return nil, err
+	}
+	return s, e.readBodies(s)
 }
 
 func (e *encoded) observed(changes []record.Change) error {

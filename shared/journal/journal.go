@@ -33,10 +33,10 @@ type Head struct {
 type Seed [16]byte
 
 // salt of the entry seq.
-func (s Seed) salt(seq uint64) []byte {
+func (s Seed) salt(seq uint64) Salt {
 	mac := hmac.New(sha256.New, s[:])
 	mac.Write(binary.BigEndian.AppendUint64(nil, seq))
-	return mac.Sum(nil)[:16]
+	return Salt(mac.Sum(nil))
 }
 
 // Segment is a run of one stream's entries, numbered from From.
@@ -48,7 +48,10 @@ type Segment struct {
 	// proves the stream's name.
 	Incarnation identity.Incarnation
 	Seed        Seed
-	Changes     []record.Change
+	// Bodies are in the place of the seed where bodies were erased, one for each of
+	// Changes; nil in an ordinary segment.
+	Bodies  []Body
+	Changes []record.Change
 	// Sig is the device's signature over the head: the stream, the number and
 	// the hash of the last entry.
 	Sig []byte
@@ -72,7 +75,7 @@ var (
 func (s *Segment) Hashes(prev Hash) []Hash {
 	hashes := make([]Hash, len(s.Changes))
 	for i := range s.Changes {
-		prev = EntryHash(s.Stream, s.From+uint64(i), prev, &s.Changes[i], BodyHash(s.Seed, s.From+uint64(i), s.Changes[i].Body))
+		prev = EntryHash(s.Stream, s.From+uint64(i), prev, &s.Changes[i], s.body(i))
 		hashes[i] = prev
 	}
 	return hashes
@@ -96,7 +99,13 @@ func (s *Segment) Open(key ed25519.PublicKey, village record.Village, head Head)
 	if identity.StreamOf(key, string(village), s.Incarnation) != s.Stream {
 		return nil, fmt.Errorf("%w: the stream is another device's or another village's", ErrForged)
 	}
+	if len(s.Bodies) > 0 && len(s.Bodies) != len(s.Changes) {
+		return nil, fmt.Errorf("%w: %d entries and %d bodies", ErrDamaged, len(s.Changes), len(s.Bodies))
+	}
 	for i := range s.Changes {
+		if s.Erased(i) {
+			continue
+		}
 		if err := record.CheckBody(s.Changes[i].Body); err != nil {
 			return nil, fmt.Errorf("%w: entry %d: %w", ErrDamaged, s.From+uint64(i), err)
 		}
@@ -113,8 +122,11 @@ func (s *Segment) Open(key ed25519.PublicKey, village record.Village, head Head)
 func (s *Segment) After(seq uint64) *Segment {
 	rest := *s
 	if seq >= s.From {
-		rest.Changes = s.Changes[min(seq-s.From+1, uint64(len(s.Changes))):]
-		rest.From = seq + 1
+		n := min(seq-s.From+1, uint64(len(s.Changes)))
+		rest.Changes, rest.From = s.Changes[n:], seq+1
+		if len(s.Bodies) > 0 {
+			rest.Bodies = s.Bodies[n:]
+		}
 	}
 	return &rest
 }
@@ -155,9 +167,11 @@ func EntryHash(stream record.Stream, seq uint64, prev Hash, c *record.Change, bo
 }
 
 // BodyHash is SHA-256 over the salt of entry seq and the body.
-func BodyHash(seed Seed, seq uint64, body []record.Write) Hash {
+func BodyHash(seed Seed, seq uint64, body []record.Write) Hash { return bodyHash(seed.salt(seq), body) }
+
+func bodyHash(salt Salt, body []record.Write) Hash {
 	d := make(digest, 0, 1024)
-	d = append(d, seed.salt(seq)...)
+	d = append(d, salt[:]...)
 	for _, w := range body {
 		d.text(string(w.Path))
 		d.text(string(w.Value))

@@ -71,6 +71,9 @@ func genSegment(t *rapid.T) (*Segment, Head) {
 	s.From = head.Seq + 1
 	hashes := s.Hashes(head.Hash)
 	s.Seal(key, hashes[len(hashes)-1])
+	if rapid.Bool().Draw(t, "some erased") {
+		s = s.Erase(func(int) bool { return rapid.Bool().Draw(t, "erased") })
+	}
 	return s, head
 }
 
@@ -146,6 +149,9 @@ func TestCut(t *testing.T) {
 		k := rapid.IntRange(1, len(s.Changes)).Draw(t, "cut")
 		first := *s
 		first.Changes = s.Changes[:k]
+		if len(s.Bodies) > 0 {
+			first.Bodies = s.Bodies[:k]
+		}
 		first.Seal(key, hashes[k-1])
 		if _, err := first.Open(public, village, head); err != nil {
 			t.Fatal(err)
@@ -156,6 +162,9 @@ func TestCut(t *testing.T) {
 				t.Fatal("a rest behind the last entry")
 			}
 			return
+		}
+		if rest, err := Decode(rest.Encode()); err != nil || !reflect.DeepEqual(rest.Bodies, s.Bodies[min(k, len(s.Bodies)):]) && len(s.Bodies) > 0 {
+			t.Fatalf("the rest as it is read: %v, %v", rest, err)
 		}
 		if got, err := rest.Open(public, village, Head{Seq: head.Seq + uint64(k), Hash: hashes[k-1]}); err != nil || got[len(got)-1] != hashes[len(hashes)-1] {
 			t.Fatalf("the rest: %v", err)
@@ -258,12 +267,16 @@ func FuzzDecode(f *testing.F) {
 		}},
 	}, Sig: []byte{1}}
 	f.Add(s.Encode())
+	f.Add(s.Erase(func(i int) bool { return i == 0 }).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := Decode(b)
 		if err != nil {
 			return
 		}
 		again, err := Decode(s.Encode())
+		if err == nil && !reflect.DeepEqual(again.Bodies, s.Bodies) {
+			t.Errorf("the bodies %v come back as %v", s.Bodies, again.Bodies)
+		}
 		if err != nil || !slices.Equal(again.Hashes(Hash{}), s.Hashes(Hash{})) {
 			t.Errorf("read, written and read again it differs: %v", err)
 		}
