@@ -26,6 +26,7 @@ const (
 	SeeAccounts Action = "accounts"    // who has which role
 	SetAccounts Action = "setaccounts" // make accounts, reset passwords
 	SeeAudit    Action = "audit"
+	Erase       Action = "erase" // a record's content, by law
 )
 
 // permissions is who may do what, as the product promises it. What a role is not
@@ -41,7 +42,7 @@ var permissions = map[identity.Role][]Action{
 	identity.Inspector:      {Own, SeeTotals, SeeRecords},
 	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit},
 	identity.Leader:         {Own, SeeTotals},
-	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit},
+	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase},
 }
 
 // May tells whether one of the roles may do it.

@@ -173,6 +173,8 @@ func (c *call) sentence(err error) string {
 		return fmt.Sprintf(c.say("没有字段“%s”，字段名见表单", "There is no field %q; the form has their names"), condition.Field)
 	case errors.Is(err, review.ErrDecided):
 		return c.say("已经有人处理过了；用 conflicts 或 quarantine list 查看现在的情况", "Somebody has decided on it already; conflicts and quarantine list show what waits now")
+	case errors.Is(err, store.ErrErased):
+		return c.say("这条记录的内容已依法擦除，不能再改", "The record was erased by law and cannot be changed any more")
 	case errors.Is(err, review.ErrNothing):
 		return c.say("那里没有需要处理的内容；用 conflicts 查看待处理的", "Nothing waits for a decision there; conflicts lists what does")
 	case errors.Is(err, store.ErrNotFound):
@@ -247,7 +249,7 @@ func (c *call) root() *cobra.Command {
 	f.BoolP("help", "h", false, c.say("显示用法", "show how it is used"))
 	f.Lookup("help").Hidden = true
 	root.AddCommand(c.initCommand(), c.serveCommand(), c.villageCommand(), c.enrolCommand(), c.deviceCommand(), c.accountCommand(),
-		c.getCommand(), c.listCommand(), c.conflictsCommand(), c.resolveCommand(), c.quarantineCommand(), c.exportCommand(), c.bundleCommand(), c.backupCommand(), c.restoreCommand(), c.verifyCommand())
+		c.getCommand(), c.listCommand(), c.conflictsCommand(), c.resolveCommand(), c.quarantineCommand(), c.eraseCommand(), c.exportCommand(), c.bundleCommand(), c.backupCommand(), c.restoreCommand(), c.verifyCommand())
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.SetUsageFunc(c.usageOf)
 	c.groups(root)

@@ -406,7 +406,11 @@ func (c *call) writer(ctx context.Context, s *server, login string, to access.Ac
 		return merge.Writer{}, err
 	}
 	if !access.May(a.Roles, to) {
-		return merge.Writer{}, c.fail("账号“%s”没有“%s”角色，不能这样做", "Account %q does not have the role %q and may not do this", login, s.store.Forms().RoleLabel(identity.Office).In(c.lang))
+		lacks := identity.Office
+		if to == access.Erase {
+			lacks = identity.Admin
+		}
+		return merge.Writer{}, c.fail("账号“%s”没有“%s”角色，不能这样做", "Account %q does not have the role %q and may not do this", login, s.store.Forms().RoleLabel(lacks).In(c.lang))
 	}
 	return merge.Writer{Author: login, Role: identity.Office}, nil
 }

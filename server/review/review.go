@@ -163,6 +163,8 @@ func (r *Review) Show(t record.Type, p record.Path, v record.Value, lang form.La
 	switch {
 	case p == record.Life && v == merge.Alive:
 		return form.Label{Zh: "有效", En: "alive"}.In(lang)
+	case p == record.Life && merge.Erases(v):
+		return form.Label{Zh: "已由办公室擦除", En: "erased by the office"}.In(lang)
 	case p == record.Life:
 		return form.Label{Zh: "作废", En: "void"}.In(lang)
 	case v.IsNull():
@@ -342,7 +344,7 @@ func Reason(c *record.Change) string {
 
 // Accept takes a quarantined entry after all and gives the change that says its
 // content anew; zero where its author has replaced all of it since. ErrDecided,
-// ErrVillage, store.ErrNotFound, store.ErrOtherType.
+// ErrVillage, store.ErrNotFound, store.ErrOtherType, store.ErrErased.
 func (r *Review) Accept(ctx context.Context, d record.Dot, reason string, by merge.Writer) (record.Dot, error) {
 	q, _, err := r.store.QuarantinedEntry(ctx, d)
 	if err != nil {
@@ -397,6 +399,8 @@ func (r *Review) Why(q *store.Quarantined, lang form.Lang) string {
 		l = form.Label{Zh: "“" + field + "”要替换的内容，写的人当时不可能看到过", En: "it replaces in " + field + " what its author cannot have seen"}
 	case store.ReasonType:
 		l = form.Label{Zh: "编号相同的记录是另一种表", En: "a record of another type has this id"}
+	case store.ReasonErased:
+		l = form.Label{Zh: "这条记录的内容已由办公室依法擦除", En: "the office has erased the record by law"}
 	case store.ReasonFull:
 		l = form.Label{Zh: "这条记录的内容已经太多", En: "the record has as much in it as a record may have"}
 	case merge.RefusedRole:

@@ -125,7 +125,10 @@ func (d *Desk) issue(id record.Stream, inc identity.Incarnation, c record.Change
 		return record.Dot{}, err
 	}
 	if d.b.taken.Entries != before.Entries+1 || d.b.taken.Quarantined != before.Quarantined {
-		// The server's own change may be refused for one reason alone.
+		// The server's own change may be refused for two reasons alone.
+		if d.b.records[c.Record].state.Erased() {
+			return record.Dot{}, ErrErased
+		}
 		return record.Dot{}, ErrOtherType
 	}
 	return record.Dot{Stream: id, Seq: seg.From}, nil
@@ -163,7 +166,7 @@ func (d *Desk) Reject(dot record.Dot, by, why string) error {
 // Accept issues the content of a quarantined entry anew, with author and time
 // kept, and gives the new entry's dot; it is zero when all that the entry says
 // was replaced by later changes of its author. ErrNotFound, ErrDecided,
-// ErrOtherType.
+// ErrOtherType, ErrErased.
 func (d *Desk) Accept(dot record.Dot, by, why string) (record.Dot, error) {
 	q, err := d.quarantined(dot)
 	if err != nil {
@@ -172,6 +175,9 @@ func (d *Desk) Accept(dot record.Dot, by, why string) (record.Dot, error) {
 	e, err := (&logReader{s: d.b.s, t: d.b.t, village: d.b.village}).entry(dot)
 	if err != nil {
 		return record.Dot{}, err
+	}
+	if e.Erased {
+		return record.Dot{}, ErrErased
 	}
 	c := e.Change
 	if c.Body, err = d.current(q, c.Body); err != nil {

@@ -20,6 +20,13 @@
 //     running server daily and when it ends. What is changed, dropped, put in or
 //     moved up to the last signed end Verify finds; behind it whoever can write
 //     the file can also compute hashes.
+//   - What the office erases by law is gone from every table that had it, in the
+//     transaction that writes the change by which replicas learn of it, and soon
+//     after from the database's files. Segments lose bodies and their seed and keep
+//     hashes, signatures and receipts; an erased entry changes nothing where it is
+//     replayed. What is written to the record later is quarantined, its body not
+//     kept. Backups of before and exported files have it still; a server restored
+//     from one must be told again.
 //   - Every table that grows leads its key with the village and refers to no
 //     other; account, device, code and village are reference tables and are
 //     never written by a delivery; so is the audit, written by people's deeds. So the schema shards by village.
@@ -30,7 +37,8 @@
 //
 // The tables:
 //
-//	meta          key → value: epoch, url, the key of numbered records
+//	meta          key → value: epoch, url, the key of numbered records; "forget" is
+//	              there while the files may still hold what was erased
 //	account       who signs in at the office
 //	device        laptops: key, token, role, people, villages
 //	code          enrolment codes
@@ -51,6 +59,7 @@
 //	segment       (village, stream, last entry) → a run of entries as the device
 //	              signed them (zstd), the hash before and the hash of the last,
 //	              the receipt. One row a run, not one an entry: a third of the CPU.
+//	              Of erased entries it has body hashes (journal.Segment.Erase).
 //	quarantine    (village, stream, entry) → why it was not applied, and what
 //	              was decided since
 //	setaside      (village, stream, first entry, hash) → what could not be taken,

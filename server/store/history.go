@@ -24,6 +24,8 @@ type Entry struct {
 	At     clock.Time
 	Device identity.Device
 	Change record.Change
+	// Erased tells one whose body was erased.
+	Erased bool
 }
 
 // logReader reads entries of one village's log and keeps the segments it has
@@ -76,7 +78,7 @@ func (l *logReader) entry(d record.Dot) (Entry, error) {
 
 func (r *run) entry(d record.Dot) Entry {
 	i := d.Seq - r.seg.From
-	return Entry{Dot: d, At: r.ats[i], Device: r.device, Change: r.seg.Changes[i]}
+	return Entry{Dot: d, At: r.ats[i], Device: r.device, Change: r.seg.Changes[i], Erased: r.seg.Erased(int(i))}
 }
 
 // times gives the times of a segment's entries by its receipt.

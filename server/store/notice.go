@@ -42,16 +42,16 @@ func (s *Store) Changed() <-chan struct{} {
 
 // Contacts are announced and written at most so often, in seconds: each makes
 // every open page anew, and a write of its own. So often is looked whether the
-// audit is still to be signed today.
+// audit is still to be signed today, and whether something erased is to be forgotten.
 const (
 	announcePause = 10
 	writePause    = 60
-	signPause     = 600
+	signPause     = 60
 )
 
 // Watch announces the changes that other processes make, and contacts, until
 // ctx ends: it looks once a second. Contacts are written on the way, and the
-// audit's end is signed once a day.
+// audit's end is signed once a day; what was erased is forgotten.
 func (s *Store) Watch(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -66,6 +66,9 @@ func (s *Store) Watch(ctx context.Context) {
 			signed = 0
 			if err := s.SignAudit(ctx, false); err != nil {
 				s.Log.Error("the audit was not signed", "error", err)
+			}
+			if _, err := s.Forget(ctx); err != nil {
+				s.Log.Error("what was erased is not yet gone from the files", "error", err)
 			}
 		}
 		if announced >= announcePause && s.heard.announce() {

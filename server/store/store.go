@@ -36,6 +36,9 @@ type Engine struct {
 	Among func(column string, n int) string
 	// Columns gives the names of a table's columns, none if there is no such table.
 	Columns func(ctx context.Context, tx *sql.Tx, table string) ([]string, error)
+	// Forget drops from the database's files what no table holds any more; false
+	// where somebody who is reading keeps it from that.
+	Forget func(ctx context.Context) (bool, error)
 	// Again tells an error that a repetition of the transaction may mend.
 	Again func(error) bool
 	// Copy writes the database as of one moment into a new file, beside running

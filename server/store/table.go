@@ -214,6 +214,9 @@ func life(view *merge.View) string {
 // marks gives the record's own marks as JSON; whether its references dangle
 // depends on other records and is asked when it is read.
 func (p *table) marks(view *merge.View, day string) string {
+	if view.Erased {
+		return "[]" // nobody can fill in what is missing
+	}
 	type mark struct {
 		Path record.Path `json:"path"`
 		Code string      `json:"code"`

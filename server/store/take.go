@@ -322,14 +322,26 @@ func (b *batch) refuse(p *sender, in incoming, stream record.Stream, from uint64
 	if b.asides >= maxAsides || b.asideBytes+len(in.raw) > maxAsideBytes {
 		return nil
 	}
-	changes := 0
+	changes, raw := 0, in.raw
 	if in.seg != nil {
 		changes = len(in.seg.Changes)
+		if b.records != nil {
+			ids := make([]record.ID, changes)
+			for i := range in.seg.Changes {
+				ids[i] = in.seg.Changes[i].Record
+			}
+			if err := b.load(ids); err != nil {
+				return err
+			}
+			if stripped := eraseRecord(in.seg, b.erasedIn); stripped != in.seg {
+				raw = stripped.Encode()
+			}
+		}
 	}
 	hash := sha256.Sum256(in.raw)
 	n, err := b.t.affect(`INSERT INTO setaside(village_id, stream_id, first_seq, hash, device_id, reason, received, body, claimed, size, changes)
 		VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
-		place, stream[:], from, hash[:], p.ID, code, b.received.Milli(), b.s.pack(in.raw), b.village, len(in.raw), changes)
+		place, stream[:], from, hash[:], p.ID, code, b.received.Milli(), b.s.pack(raw), b.village, len(in.raw), changes)
 	if n > 0 {
 		b.asides, b.asideBytes = b.asides+1, b.asideBytes+len(in.raw)
 	}
@@ -356,9 +368,17 @@ func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal
 	// Whoever names as replaced what is still to come of it may have had it from here.
 	st.rewound = proof != nil
 	ats := receipt.Ats(times)
+	if stripped := eraseRecord(seg, b.erasedIn); stripped != seg {
+		seg, raw = stripped, stripped.Encode()
+	}
 	for i := range seg.Changes {
 		c, dot := &seg.Changes[i], record.Dot{Stream: st.id, Seq: seg.From + uint64(i)}
 		w := b.records[c.Record]
+		if seg.Erased(i) && !w.state.Erased() {
+			// Its device has erased it: there is nothing to apply.
+			b.frontier[st.id] = dot.Seq
+			continue
+		}
 		reason, detail := b.judged(proof, p, w, c, dot.Seq)
 		if reason == "" && !p.office && overfull(w.state, c.Body) {
 			reason = ReasonFull
@@ -403,8 +423,11 @@ func (b *batch) proof(p *sender, seg *journal.Segment, last journal.Hash) *journ
 // judged is judge for an entry that may have been judged in an earlier life: what
 // was right then stands, for others have seen it.
 func (b *batch) judged(proof *journal.Receipt, p *sender, w *working, c *record.Change, seq uint64) (reason, detail string) {
-	if proof == nil {
+	switch {
+	case proof == nil:
 		return b.judge(p, w, c)
+	case w.state.Erased():
+		return ReasonErased, "" // since then
 	}
 	for _, q := range proof.Quarantined {
 		if q.Seq == seq {
@@ -440,8 +463,13 @@ func (b *batch) judge(p *sender, w *working, c *record.Change) (reason, detail s
 		return ReasonVillage, string(b.village)
 	case !p.office && !slices.Contains(p.Profiles, c.Author):
 		return ReasonAuthor, clip(c.Author)
+	case w.state.Erased():
+		return ReasonErased, ""
 	case w.typ != "" && w.typ != c.Type:
 		return ReasonType, string(w.typ)
+	case !p.office && slices.ContainsFunc(c.Body, func(x record.Write) bool { return x.Path == record.Life && merge.Erases(x.Value) }):
+		// What every replica obeys only the server says.
+		return merge.RefusedOwner, string(record.Life)
 	}
 	if path, unseen := b.unseen(p, c.Body); unseen {
 		return ReasonUnseen, clip(string(path))

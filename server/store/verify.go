@@ -188,7 +188,7 @@ func (v *verifier) segment(st *stream, place uint64, before, last, proof, body [
 				v.fault("change %s is quarantined by its receipt, and not so noted", d)
 			}
 			delete(v.noted, d)
-		} else {
+		} else if !seg.Erased(i) {
 			w := v.batch.records[c.Record]
 			if w == nil {
 				w = &working{id: c.Record}

@@ -12,7 +12,7 @@ import (
 const auditRows = 100
 
 // acts are what the audit can be asked for, in the order of the list.
-var acts = []string{"signin", "refused", "refusedmore", "signouts", "view", "export", "masked", "conflict", "proposal", "accept", "reject",
+var acts = []string{"signin", "refused", "refusedmore", "signouts", "view", "export", "masked", "conflict", "proposal", "accept", "reject", "erase",
 	"village", "code", "enrolled", "revoke", "profile", "assign", "account", "password", "factor", "nofactor", "recovery", "recover", "offline", "require", "bundle", "backup", "restore", "restored"}
 
 type auditView struct {

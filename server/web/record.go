@@ -116,6 +116,22 @@ func (w *Site) recordInFull(p *page) (reply, error) {
 	return w.showRecord(p, rec, true)
 }
 
+// eraseRecord erases a record's content by law.
+func (w *Site) eraseRecord(p *page) (reply, error) {
+	rec, err := w.recordKey(p)
+	if err != nil {
+		return reply{}, err
+	}
+	reason := strings.TrimSpace(p.r.PostForm.Get("reason"))
+	if reason == "" || p.r.PostForm.Get("sure") == "" {
+		return goTo(href(rec.Key) + "#erase")
+	}
+	if _, err = w.review.Erase(p.ctx, rec.Type, rec.ID, clip(reason, 500), p.writer()); err != nil {
+		return reply{}, err
+	}
+	return goTo(href(rec.Key))
+}
+
 func (w *Site) showRecord(p *page, rec *store.Record, full bool) (reply, error) {
 	row := rowOf(rec)
 	if err := p.gather([]store.Row{row}); err != nil {

@@ -152,6 +152,7 @@ func (w *Site) all() []route {
 		{"GET /export/{type}", access.Export, w.download},
 		{"GET /record/{village}/{id}", access.SeeRecords, w.record},
 		{"POST /record/{village}/{id}/full", access.Unmask, w.recordInFull},
+		{"POST /record/{village}/{id}/erase", access.Erase, w.eraseRecord},
 		{"GET /coverage", access.SeeTotals, w.coverage},
 		{"GET /overdue", access.SeeRecords, w.overdue},
 		{"GET /conflicts", access.Decide, w.conflicts},

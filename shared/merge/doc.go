@@ -13,6 +13,9 @@
 //   - Read is pure and total: it gives every state a value for every field and
 //     does not depend on the order of the siblings; what only a person can
 //     decide it shows with all values kept.
+//   - A record that the office has erased by law says so under _life and is void for
+//     good (Erasure). What it said goes from every replica by Join: the server has
+//     seen it, and no longer holds it.
 //   - Whoever does not own a field writes only beside it, as a proposal.
 //
 // Without the named dots a late save overwrites what its author never saw

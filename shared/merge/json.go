@@ -19,6 +19,7 @@ type JSON struct {
 	State     string                  `json:"state"`
 	Bundled   bool                    `json:"in_bundle,omitempty"` // of "sent": in a bundle, and in no request yet
 	Life      string                  `json:"life"`
+	Erased    bool                    `json:"erased,omitempty"`
 	Reason    string                  `json:"reason,omitempty"`
 	Source    string                  `json:"source,omitempty"`
 	Authors   []string                `json:"authors,omitempty"`
@@ -83,7 +84,7 @@ func (v *View) JSON(k record.Key, state string, marks []Mark) JSON {
 	j := JSON{
 		Village: k.Village, Type: k.Type, ID: k.ID.String(), Fields: v.Fields,
 		Conflicts: claims(v.Conflicts), Proposals: claims(v.Proposals), Marks: marks,
-		State: state, Life: "alive", Reason: v.Reason, Source: v.Source, Authors: v.Authors, CreatedAt: v.Created, UpdatedAt: v.Updated,
+		State: state, Life: "alive", Erased: v.Erased, Reason: v.Reason, Source: v.Source, Authors: v.Authors, CreatedAt: v.Created, UpdatedAt: v.Updated,
 	}
 	if len(v.Others) > 0 {
 		j.Others = claims(v.Others)
@@ -117,6 +118,9 @@ func claims(m map[record.Path][]Sibling) map[record.Path][]Claim {
 func (v *View) Marks(f *form.Form, today string, lang form.Lang, exists func(record.Type, record.ID) bool) []Mark {
 	if f == nil {
 		return []Mark{{Code: "unknown_type", Text: form.Label{Zh: "本版本不认识这种记录", En: "This release does not know this type of record"}.In(lang)}}
+	}
+	if v.Erased {
+		return nil // nobody can fill in what is missing
 	}
 	var marks []Mark
 	for _, m := range f.Check(v.Fields, today) {

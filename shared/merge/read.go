@@ -30,8 +30,10 @@ type View struct {
 	// Proposed lists the fields whose value in Fields is only a proposal, since
 	// nothing stands yet.
 	Proposed []string
-	// Void tells a record that somebody declared void, and why.
+	// Void tells a record that somebody declared void, and why; Erased one whose
+	// content the office has erased, which is void as well.
 	Void   bool
+	Erased bool
 	Reason string
 	// Authors are those who created the record, apart or together.
 	Authors []string
@@ -214,11 +216,31 @@ func authors(r Register) []string {
 const Alive = record.Value(`"alive"`)
 
 // death is the value of _life of a void record: why, and every value that was
-// shown to whoever declared it void.
+// shown to whoever declared it void. Erased says that the office has erased the
+// record's content by law; whoever does not know the word reads that it is void.
 type death struct {
+	Erased bool     `json:"erased,omitempty"`
 	Reason string   `json:"reason"`
 	Saw    []string `json:"saw"`
 	Void   bool     `json:"void"`
+}
+
+// Erasure is the value of _life of a record whose content the office has erased.
+// It saw nothing: there is nothing left to see.
+func Erasure(reason string) record.Value {
+	return death{Erased: true, Reason: reason, Void: true, Saw: []string{}}.value()
+}
+
+// Erases tells whether a value of _life says that the record was erased.
+func Erases(v record.Value) bool {
+	d := readDeath(v)
+	return d.Void && d.Erased
+}
+
+// Erased tells a record whose content the office has erased. Nothing that is
+// written to it counts any more.
+func (s State) Erased() bool {
+	return slices.ContainsFunc(s[record.Life].Siblings, func(sib Sibling) bool { return Erases(sib.Value) })
 }
 
 // Void is the value of _life that declares the record void; s is the record as
@@ -298,6 +320,12 @@ func (v *View) life(r Register, s State) {
 		}
 	}
 	last := slices.MaxFunc(voids, Sibling.after)
+	if s.Erased() {
+		// What somebody writes who does not know yet does not bring it back.
+		voids = slices.DeleteFunc(voids, func(sib Sibling) bool { return !Erases(sib.Value) })
+		v.Erased, v.Void, v.Reason = true, true, readDeath(slices.MaxFunc(voids, Sibling.after).Value).Reason
+		return
+	}
 	v.Reason = readDeath(last.Value).Reason
 	if v.Void = len(alive) == 0; !v.Void {
 		claims := []Sibling{slices.MaxFunc(alive, Sibling.after), last}

@@ -447,3 +447,27 @@ func TestReadIsPureTotalAndUnordered(t *testing.T) {
 		}
 	})
 }
+
+// What the office has erased is void, for good, whatever somebody writes beside it;
+// whoever does not know the word reads a void record.
+func TestErased(t *testing.T) {
+	for _, tt := range []struct{ name, base, a, b, want string }{
+		{"erased", "", "", "", "void:bylaw"},
+		{"beside an edit", "王 new note=a", "", "李 note=b", "note=b void:bylaw"},
+		{"beside a void", "王 new note=a", "", "李 void=twice", "note=a void:bylaw"},
+		{"beside a life", "王 new note=a | 王 void=twice", "", "李 alive", "note=a void:bylaw"},
+	} {
+		h := apart(t, tt.base, tt.a, tt.b)
+		h.write("厅", []record.Write{{Path: record.Life, Value: Erasure("bylaw")}})
+		v := Read(thing, h.s)
+		if got := showFields(v); got != tt.want || !v.Erased || !h.s.Erased() || len(v.Conflicts[record.Life]) != 0 {
+			t.Errorf("%s: %q, %+v; want %q", tt.name, got, v, tt.want)
+		}
+	}
+	if h := apart(t, "王 new note=a | 王 void=twice", "", ""); h.s.Erased() || Read(thing, h.s).Erased {
+		t.Error("a void record counts as erased")
+	}
+	if Erases(Alive) || Erases(record.Null) || Erases(`{"erased":true,"reason":"","saw":[]}`) || !Erases(Erasure("")) {
+		t.Error("what erases is read wrongly")
+	}
+}

@@ -65,15 +65,40 @@ func engine(file string) (store.Engine, error) {
 	// and six of them at once would wait for each other for ever.
 	read.SetMaxIdleConns(4 + runtime.NumCPU())
 	folder, err := fs.Sub(migrations, "migrations")
-	return store.Engine{Write: write, Read: read, Migrations: folder, Among: among, Columns: columns, Again: again, Copy: copier(file)}, err
+	return store.Engine{Write: write, Read: read, Migrations: folder, Among: among, Columns: columns, Again: again, Copy: copier(file),
+		Forget: func(ctx context.Context) (bool, error) { return forget(ctx, write) }}, err
 }
+
+// forget empties the log of what was written before. What it held of pages that
+// have changed since is gone with it; in the file itself secure_delete has seen to
+// that.
+func forget(ctx context.Context, write *sql.DB) (done bool, err error) {
+	conn, err := write.Conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	// Others must not wait while this waits for somebody who reads.
+	if _, err := conn.ExecContext(ctx, `PRAGMA busy_timeout = 500`); err != nil {
+		return false, err
+	}
+	var busy, log, moved int
+	err = conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &log, &moved)
+	_, again := conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, busyTimeout))
+	return busy == 0, errors.Join(err, again)
+}
+
+// busyTimeout is how long one process waits for another, ms.
+const busyTimeout = 10_000
 
 func connect(file string, cacheKiB int, key, value string) (*sql.DB, error) {
 	q := url.Values{key: {value}}
+	// secure_delete writes zeros over what is dropped or replaced: content that was
+	// erased by law must not stay in the file's unused parts.
 	// busy_timeout comes first: switching to WAL needs the lock that another
 	// process may hold.
-	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", fmt.Sprintf("cache_size(-%d)", cacheKiB),
-		"temp_store(MEMORY)", "wal_autocheckpoint(4000)"} {
+	for _, p := range []string{fmt.Sprintf("busy_timeout(%d)", busyTimeout), "journal_mode(WAL)", "synchronous(FULL)", fmt.Sprintf("cache_size(-%d)", cacheKiB),
+		"temp_store(MEMORY)", "wal_autocheckpoint(4000)", "secure_delete(ON)"} {
 		q.Add("_pragma", p)
 	}
 	where, err := location(file, q)

@@ -26,6 +26,7 @@ func Restores(w *World, again Copying) {
 	copies(w, again)
 	restores(w, again)
 	proofs(w, again)
+	erasedSince(w, again)
 }
 
 // deliver is Send with receipts of an earlier life.
@@ -237,6 +238,47 @@ func proofs(w *World, again Copying) {
 	b.Write(Set("household", ID(6003), "phone", `"2"`, record.Dot{Stream: a.Stream, Seq: 5}))
 	if taken := b.Push(); taken.Quarantined != 1 {
 		w.Errorf("who names what nobody has written: %+v", taken)
+	}
+	w.Whole()
+}
+
+// What was right in an earlier life is not, once the record was erased in this one;
+// and whoever erased it then must do it again, while its laptops know.
+func erasedSince(w *World, again Copying) {
+	a := w.Laptop("擦", identity.TeamMember)
+	w.enrolled(a)
+	a.Write(household(6500, "1"))
+	a.Write(household(6501, "1"))
+	a.Push()
+	var receipts []journal.Receipt
+	w.restored(again, func() {
+		a.Write(Set("household", ID(6500), "phone", `"2"`))
+		a.Push()
+		pull, _ := a.Ask(store.Request{Epoch: w.Epoch(), Own: []wire.Own{{Stream: a.Stream, Head: 3, Acked: 2}}})
+		receipts = pull.Receipts
+		_, err := w.Erase(ID(6501))
+		w.ok(err)
+	})
+	if v := w.View(ID(6501)); v.Erased {
+		w.Errorf("a backup of before reads %+v", v)
+	}
+	_, err := w.Erase(ID(6500))
+	w.ok(err)
+	if taken := a.deliver(store.Delivery{Segments: [][]byte{a.Segment(3, 3)}, Proofs: receipts}); taken.Entries != 1 || taken.Quarantined != 1 || len(receipts) != 1 {
+		w.Errorf("taken %+v with %+v", taken, receipts)
+	}
+	if v := w.View(ID(6500)); !v.Erased || len(v.Fields) != 0 {
+		w.Errorf("it reads %+v", v)
+	}
+	// Its laptop has erased the other, and is asked for it by a server that has not.
+	a.Write(Set("household", ID(6501), "phone", `"3"`))
+	seg, err := journal.Decode(a.Segment(4, 4))
+	w.ok(err)
+	if taken := a.deliver(store.Delivery{Segments: [][]byte{seg.Erase(func(int) bool { return true }).Encode()}}); taken.Entries != 1 || taken.Quarantined != 0 {
+		w.Errorf("an erased entry: %+v", taken)
+	}
+	if v := w.View(ID(6501)); v.Fields["phone"] != `"1"` {
+		w.Errorf("it changed something: %+v", v)
 	}
 	w.Whole()
 }

@@ -34,6 +34,9 @@ func Run(t *testing.T, open Open) {
 		{"reference", references},
 		{"audit", auditChain},
 		{"audit together", auditTogether},
+		{"erase", erases},
+		{"erase stray", erasesStray},
+		{"erased by laptops", erasedByLaptops},
 		{"contact", contact},
 		{"notice", notices},
 	} {
