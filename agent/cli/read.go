@@ -98,7 +98,9 @@ func (c *call) getCmd() *cobra.Command {
 // show prints a record for a person.
 func (c *call) show(f *form.Form, r store.Record, j merge.JSON) {
 	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(j.State, j.Bundled))
-	if j.Life == "void" {
+	if j.Erased {
+		c.write(c.say("内容已由办公室依法擦除：%s\n", "Erased by the office, by law: %s\n", j.Reason))
+	} else if j.Life == "void" {
 		c.write(c.say("已作废：%s\n", "Void: %s\n", j.Reason))
 	}
 	for _, fd := range f.Fields {
@@ -142,7 +144,11 @@ func (c *call) show(f *form.Form, r store.Record, j merge.JSON) {
 		}
 	}
 	for _, e := range j.History {
-		c.printf("  %s  %s  %s\n", e.At.Std().In(beijing).Format("2006-01-02 15:04"), e.Author, c.set(f, e.Set))
+		text := c.set(f, e.Set)
+		if e.Erased {
+			text = c.say("（内容已依法擦除）", "(erased by law)")
+		}
+		c.printf("  %s  %s  %s\n", e.At.Std().In(beijing).Format("2006-01-02 15:04"), e.Author, text)
 	}
 }
 

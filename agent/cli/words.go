@@ -92,6 +92,8 @@ func (c *call) value(f *form.Form, p record.Path, v record.Value, reason string)
 	switch {
 	case p == record.Life && v == merge.Alive:
 		return c.say("有效", "valid")
+	case p == record.Life && merge.Erases(v):
+		return c.say("由办公室依法擦除", "erased by the office, by law")
 	case p == record.Life:
 		var own struct{ Reason string }
 		if json.Unmarshal([]byte(v), &own) == nil {

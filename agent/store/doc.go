@@ -22,6 +22,9 @@
 //     before the server has said that all of it is in a backup (Backed).
 //   - What others wrote stays too where a restored server lacks it, though later
 //     pages are without it: the village's frontier is then ahead of the server's.
+//   - What the office erases by law goes with the state that says so: the record's
+//     content, the bodies of its own entries, drafts of it. In the file's unused
+//     pages it stays, sealed, until they are written over.
 //   - A stream goes on in one place only. A store that is an older image or a copy
 //     begins a new one before its next entry, as soon as that can be known (a note
 //     outside the store, the server's heads, a fork), and writes again in it what
@@ -46,8 +49,9 @@
 //	  place                 "place" -> CBOR place: epoch, cursor, staged series, where it is ahead of the server
 //	  frontier              stream (16) -> number of the last change applied
 //	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged, sent, bundled, backed up
-//	  seed                  stream (16) number (8) -> 16 bytes *; for the entries from there on
-//	  log/STREAM            number (8) -> CBOR entry *: a change of this laptop's
+//	  seed                  stream (16) number (8) -> 16 bytes *; for the entries from there on. Where some of
+//	                        them were erased CBOR * instead: for each its salt (16) or its body's hash (32)
+//	  log/STREAM            number (8) -> CBOR entry *: a change of this laptop's; without a body if erased
 //	  record/TYPE           id (16) -> touched, state *; e.g. record/visit
 //	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record
 //	  review                id (16) -> conflicts, proposals (varints), type: records that wait for a person

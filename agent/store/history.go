@@ -33,6 +33,7 @@ func (s *Store) History(t record.Type, id record.ID) (events []merge.Event, err 
 func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
 	at := map[record.Dot]merge.Sibling{}
 	sets := map[record.Dot]map[record.Path]record.Value{}
+	erased := map[record.Dot]bool{}
 	for p, r := range s {
 		for _, sib := range r.Siblings {
 			at[sib.Dot] = sib
@@ -55,7 +56,7 @@ func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
 				return nil, err
 			}
 		}
-		at[d] = sib
+		at[d], erased[d] = sib, o.entry.erased()
 		sets[d] = map[record.Path]record.Value{}
 		for _, w := range o.entry.Body {
 			sets[d][w.Path] = w.Value
@@ -63,7 +64,7 @@ func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
 	}
 	events := make([]merge.Event, 0, len(at))
 	for d, sib := range at {
-		events = append(events, merge.Event{Dot: d.String(), At: sib.At, Author: sib.Author, Set: sets[d]})
+		events = append(events, merge.Event{Dot: d.String(), At: sib.At, Author: sib.Author, Set: sets[d], Erased: erased[d]})
 	}
 	slices.SortFunc(events, func(a, b merge.Event) int {
 		if c := cmp.Compare(b.At, a.At); c != 0 {

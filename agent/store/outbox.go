@@ -363,11 +363,11 @@ func (v *village) proof(s record.Stream, seq uint64) (*journal.Receipt, error) {
 // segment makes an unsigned segment of the entries behind head: those under one
 // seed, none behind upTo, at most about budget bytes, at least one.
 func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int, upTo uint64) (*journal.Segment, journal.Head, int, error) {
-	seed, _, end, err := v.seed(s, head.Seq+1)
+	run, err := v.secret(s, head.Seq+1)
 	if err != nil {
 		return nil, head, 0, err
 	}
-	seg := &journal.Segment{Stream: s, From: head.Seq + 1, Incarnation: o.Incarnation, Seed: seed}
+	seg := &journal.Segment{Stream: s, From: head.Seq + 1, Incarnation: o.Incarnation}
 	size := 0
 	c := v.log(s).Cursor()
 	k, raw := c.Seek(number(seg.From))
@@ -376,7 +376,7 @@ func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int
 			return nil, head, 0, fmt.Errorf("%w: journal %s", ErrDamaged, s)
 		}
 		seq := binary.BigEndian.Uint64(k)
-		if seq >= end || seq > upTo {
+		if seq >= run.end || seq > upTo {
 			break
 		}
 		if seq != seg.From+uint64(len(seg.Changes)) {
@@ -392,6 +392,9 @@ func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int
 	}
 	if len(seg.Changes) == 0 {
 		return nil, head, 0, fmt.Errorf("%w: journal %s lacks entry %d", ErrDamaged, s, seg.From)
+	}
+	if err := run.give(seg); err != nil {
+		return nil, head, 0, err
 	}
 	hashes := seg.Hashes(head.Hash)
 	return seg, journal.Head{Seq: seg.Last(), Hash: hashes[len(hashes)-1]}, size, nil

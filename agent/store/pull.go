@@ -223,6 +223,12 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 			return 0, err
 		}
 		tc.Quarantined = true
+		if s = settle(s); s.Erased() {
+			// Written on by somebody who did not know, or did not mind.
+			if err := v.erase(e.Record, tc); err != nil {
+				return 0, err
+			}
+		}
 		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s); err != nil {
 			return 0, err
 		}
@@ -561,6 +567,11 @@ func (v *village) foldOne(t record.Type, id record.ID) error {
 	if err := v.store(record.Key{Village: v.code, Type: t, ID: id}, tc, s); err != nil {
 		return err
 	}
+	if s.Erased() {
+		if err := v.erase(id, tc); err != nil {
+			return err
+		}
+	}
 	return v.b.Bucket(bucketStage).Delete(stageKey(t, id))
 }
 
@@ -582,9 +593,9 @@ func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.Sta
 	}
 	if tc.Quarantined {
 		s, err = v.rebuild(tc, theirs, behind)
-		return s, true, err
+		return settle(s), true, err
 	}
-	return merge.Join(ours.Dated(theirs), merge.Frontier(v.place.Before), theirs, behind), true, nil
+	return settle(merge.Join(ours.Dated(theirs), merge.Frontier(v.place.Before), theirs, behind)), true, nil
 }
 
 // rebuild gives a record of which own changes were quarantined: the server's

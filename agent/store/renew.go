@@ -65,11 +65,23 @@ func (v *village) renew() error {
 	v.retire()
 
 	names := map[record.Dot]record.Dot{}
+	gone := map[touch]touch{} // erased: there is nothing to write again
 	touches := map[record.Key]bool{}
 	for _, w := range again {
 		e, err := v.entry(w.old.Stream, w.old.Seq)
 		if err != nil {
 			return err
+		}
+		for before, dropped := gone[e.Before]; dropped; before, dropped = gone[e.Before] {
+			e.Before = before
+		}
+		if e.erased() {
+			gone[touch{Stream: w.old.Stream, Seq: w.old.Seq}] = e.Before
+			touches[record.Key{Village: v.code, Type: e.Type, ID: e.Record}] = true
+			if err := v.log(w.old.Stream).Delete(number(w.old.Seq)); err != nil {
+				return err
+			}
+			continue
 		}
 		c := e.change()
 		for i, x := range c.Body {
@@ -97,6 +109,9 @@ func (v *village) renew() error {
 		tc, s, found, err := v.stored(k.Type, k.ID)
 		if err != nil {
 			return err
+		}
+		for before, dropped := gone[tc.Last]; dropped; before, dropped = gone[tc.Last] {
+			tc.Last = before
 		}
 		if d, renamed := names[record.Dot{Stream: tc.Last.Stream, Seq: tc.Last.Seq}]; renamed {
 			tc.Last = touch{Stream: d.Stream, Seq: d.Seq}

@@ -307,8 +307,8 @@ const seedRun = 1024
 
 func seedAt(key []byte) slot { return slotOf("seed", key) }
 
-// seed gives the seed of an entry and the first entry behind its run.
-func (v *village) seed(s record.Stream, seq uint64) (seed journal.Seed, first, end uint64, err error) {
+// secret gives what the bodies of the run of an entry are hashed with.
+func (v *village) secret(s record.Stream, seq uint64) (*secret, error) {
 	c := v.b.Bucket(bucketSeed).Cursor()
 	key := append(s[:], number(seq)...)
 	k, raw := c.Seek(key)
@@ -316,18 +316,20 @@ func (v *village) seed(s record.Stream, seq uint64) (seed journal.Seed, first, e
 		k, raw = c.Prev()
 	}
 	if len(k) != 24 || record.Stream(k[:16]) != s {
-		return seed, 0, 0, fmt.Errorf("%w: no seed for entry %d", ErrDamaged, seq)
+		return nil, fmt.Errorf("%w: no seed for entry %d", ErrDamaged, seq)
 	}
+	run := &secret{first: binary.BigEndian.Uint64(k[16:]), end: 1 << 62}
 	plain, err := v.t.s.unwrap(seedAt(k), raw)
-	if err != nil || len(plain) != len(seed) {
-		return seed, 0, 0, errors.Join(fmt.Errorf("%w: the seed for entry %d", ErrDamaged, seq), err)
+	if err != nil {
+		return nil, fmt.Errorf("the seed for entry %d: %w", seq, err)
 	}
-	first = binary.BigEndian.Uint64(k[16:])
-	end = 1 << 62
 	if k, _ := c.Next(); len(k) == 24 && record.Stream(k[:16]) == s {
-		end = binary.BigEndian.Uint64(k[16:])
+		run.end = binary.BigEndian.Uint64(k[16:])
 	}
-	return journal.Seed(plain), first, end, nil
+	if err := run.read(plain); err != nil || seq >= run.end {
+		return nil, errors.Join(fmt.Errorf("%w: the seed for entry %d", ErrDamaged, seq), err)
+	}
+	return run, nil
 }
 
 // append writes a change behind the laptop's stream, beginning one where there is
@@ -353,11 +355,11 @@ func (v *village) append(c *record.Change, before touch) (record.Dot, error) {
 		}
 		o.Seeded = seq
 	}
-	seed, _, _, err := v.seed(s, seq)
+	run, err := v.secret(s, seq)
 	if err != nil {
 		return record.Dot{}, err
 	}
-	o.Head = journal.Head{Seq: seq, Hash: journal.EntryHash(s, seq, o.Head.Hash, c, journal.BodyHash(seed, seq, c.Body))}
+	o.Head = journal.Head{Seq: seq, Hash: journal.EntryHash(s, seq, o.Head.Hash, c, journal.BodyHash(run.seed, seq, c.Body))}
 	log, err := v.b.CreateBucketIfNotExists(append([]byte("log/"), s[:]...))
 	if err != nil {
 		return record.Dot{}, err

@@ -198,6 +198,9 @@ func (w *Site) event(p *page, f *form.Form, ev merge.Event) event {
 		}
 		out.sets = append(out.sets, row{path: path, label: p.pathLabel(f, path), value: p.pathValue(f, path, value)})
 	}
+	if ev.Erased {
+		out.sets = []row{{label: p.T("event.content"), value: p.T("event.erased")}}
+	}
 	slices.SortFunc(out.sets, func(a, b row) int {
 		return cmp.Or(cmp.Compare(fieldAt(f, a.path), fieldAt(f, b.path)), cmp.Compare(a.path, b.path))
 	})
@@ -237,6 +240,9 @@ func (p *page) pathValue(f *form.Form, path record.Path, v record.Value) string 
 	if path == record.Life {
 		if v == merge.Alive {
 			return p.T("life.alive")
+		}
+		if merge.Erases(v) {
+			return p.T("life.erased")
 		}
 		return p.T("life.void")
 	}

@@ -137,7 +137,7 @@ func (e *Entry) Event() merge.Event {
 	for _, w := range e.Change.Body {
 		set[w.Path] = w.Value
 	}
-	return merge.Event{Dot: e.Dot.String(), At: e.At, Author: e.Change.Author, Device: string(e.Device), Set: set}
+	return merge.Event{Dot: e.Dot.String(), At: e.At, Author: e.Change.Author, Device: string(e.Device), Set: set, Erased: e.Erased}
 }
 
 // Review is something that waits for a person.

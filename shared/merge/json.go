@@ -68,6 +68,8 @@ type Event struct {
 	Author string                       `json:"author"`
 	Device string                       `json:"device,omitempty"`
 	Set    map[record.Path]record.Value `json:"set"`
+	// Erased tells a change whose content was erased by law.
+	Erased bool `json:"erased,omitempty"`
 }
 
 // The states of a record on its way, as a laptop knows them from receipts. At
