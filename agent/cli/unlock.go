@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"zhucun/agent/store"
 	"zhucun/agent/vault"
 )
 
@@ -28,10 +29,14 @@ func (c *call) dataKey() ([]byte, error) {
 		return nil, err
 	}
 	v, err := vault.Open(c.data, settings())
-	if errors.Is(err, vault.ErrNone) {
-		if _, err := os.Stat(filepath.Join(c.data, storeFile)); err == nil {
-			return nil, vault.ErrLost
+	if errors.Is(err, vault.ErrNone) || errors.Is(err, vault.ErrLost) {
+		if _, serr := os.Stat(filepath.Join(c.data, storeFile)); serr == nil {
+			// The note is gone, and perhaps not the key.
+			_, key, err := vault.Adopt(c.data, settings(), func(key []byte) bool { return store.Fits(c.data, key) })
+			return key, err
 		}
+	}
+	if errors.Is(err, vault.ErrNone) {
 		_, key, err := vault.Make(c.data, settings(), given)
 		return key, err
 	}

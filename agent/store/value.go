@@ -1,12 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"time"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -129,6 +132,22 @@ func (s *Store) openSealed(at slot, raw []byte, x any) error {
 func checkOf(key []byte) []byte {
 	sum := sha256.Sum256(append([]byte("zhucun data key 1\x00"), key...))
 	return sum[:8]
+}
+
+// Fits tells whether key is that of the store in dir.
+func Fits(dir string, key []byte) bool {
+	db, err := bbolt.Open(filepath.Join(dir, fileName), 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, ReadOnly: true})
+	if err != nil {
+		return false
+	}
+	defer db.Close()
+	fits := false
+	db.View(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(bucketMeta)
+		fits = meta != nil && bytes.Equal(meta.Get(keyCheck), checkOf(key))
+		return nil
+	})
+	return fits
 }
 
 func sealer(key []byte) (cipher.AEAD, error) {

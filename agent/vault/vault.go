@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -163,6 +164,29 @@ func Take(dir, settings string, key, passphrase []byte) (*Vault, error) {
 	return v, v.SetPassphrase(key, passphrase)
 }
 
+// Adopt makes a vault of a key file that is left of one whose note is gone: the one
+// whose key fits. ErrLost where none does.
+func Adopt(dir, settings string, fits func(key []byte) bool) (*Vault, []byte, error) {
+	if settings == "" {
+		settings = dir
+	}
+	files, err := filepath.Glob(filepath.Join(settings, "keys", "*.key"))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, file := range files {
+		n := note{ID: strings.TrimSuffix(filepath.Base(file), ".key"), Way: Unprotected}
+		v := &Vault{dir, settings, n}
+		key, err := v.readKey()
+		if err != nil || len(key) != KeySize || !fine(&n) || !fits(key) {
+			continue
+		}
+		n.Check = checkOf(key)
+		return v, key, v.write(n)
+	}
+	return nil, nil, ErrLost
+}
+
 // Way tells what unlocks the key.
 func (v *Vault) Way() Way { return v.note.Way }
 
@@ -184,11 +208,7 @@ func (v *Vault) Key(passphrase []byte) ([]byte, error) {
 			return nil, fmt.Errorf("%w: keyring: %w", ErrLost, err)
 		}
 	case Unprotected:
-		raw, err := os.ReadFile(v.keyFile())
-		if err == nil {
-			key, err = base64.StdEncoding.DecodeString(string(bytes.TrimSpace(raw)))
-		}
-		if err != nil {
+		if key, err = v.readKey(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrLost, err)
 		}
 	default:
@@ -293,6 +313,14 @@ func (n *note) stretch(passphrase []byte) []byte {
 }
 
 func (v *Vault) keyFile() string { return filepath.Join(v.settings, "keys", v.note.ID+".key") }
+
+func (v *Vault) readKey() ([]byte, error) {
+	raw, err := os.ReadFile(v.keyFile())
+	if err != nil {
+		return nil, err
+	}
+	return base64.StdEncoding.DecodeString(string(bytes.TrimSpace(raw)))
+}
 
 func (v *Vault) writeKey(key []byte) error {
 	file := v.keyFile()

@@ -199,6 +199,32 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
+// Where the note is gone and the key file is not, the one that fits is found.
+func TestAdopt(t *testing.T) {
+	noKeyring(t)
+	_, key, dir, settings := made(t, nil)
+	if _, _, err := Make(t.TempDir(), settings, nil); err != nil { // another folder's
+		t.Fatal(err)
+	}
+	for _, name := range []string{noteFile, spareFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := Adopt(dir, settings, func([]byte) bool { return false }); !errors.Is(err, ErrLost) {
+		t.Errorf("none fits: %v", err)
+	}
+	fits := func(k []byte) bool { return bytes.Equal(k, key) }
+	if _, got, err := Adopt(dir, settings, fits); err != nil || !bytes.Equal(got, key) {
+		t.Fatalf("adopted %x, %v", got, err)
+	}
+	if v, err := Open(dir, settings); err != nil {
+		t.Error(err)
+	} else if got, err := v.Key(nil); err != nil || !bytes.Equal(got, key) {
+		t.Errorf("%x, %v", got, err)
+	}
+}
+
 // A note may be anybody's: it must not make the reader take memory or time as it
 // likes, nor read other files.
 func TestHostileNote(t *testing.T) {
