@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/cipher"
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
@@ -9,22 +11,73 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/journal"
+	"zhucun/shared/record"
 )
 
 // lease is a note outside the store of where the store is and how far its own
 // streams go: by it a store that is an older image, a copy, or lacks what was
 // committed, knows that its streams may have gone on elsewhere. It is a hint: what
-// it cannot see (the note was copied too) the server does.
+// it cannot see (the note was copied too) the server does. By it also a store that
+// was damaged is made anew (rebuild.go): DESIGN.md has the format.
+//
+// It is written behind each commit, so a power cut may leave it that of some
+// commits before. What it then does not know of, a stream's newest entries or a
+// stream, is believed to the file alone, where its tree can still be walked; where
+// not, those entries are taken for stale ones and are lost, although they were
+// saved. To write the note within the commit would double what a save costs.
 type lease struct {
-	Machine string            `json:"machine"`
-	Path    string            `json:"path"`
-	Heads   map[string]uint64 `json:"heads"` // stream → last entry
+	Machine string                 `json:"machine"`
+	Path    string                 `json:"path"`
+	Streams map[string]notedStream `json:"streams"`
+	// Commit is the number of the commit that the note is of.
+	Commit uint64 `json:"commit"`
+	// Memo is who the laptop is, sealed under the data key: a store whose own page of
+	// that is gone stays enrolled.
+	Memo []byte `json:"memo,omitempty"`
 	// Size in bytes and Closed (ns since 1970) are the file's when it was last closed;
 	// 0 while it is open.
 	Size   int64  `json:"size,omitempty"`
 	Closed int64  `json:"closed,omitempty"`
 	MAC    []byte `json:"mac,omitempty"`
 }
+
+// notedStream is what the note knows of an own stream.
+type notedStream struct {
+	Village     record.Village `json:"village"`
+	Incarnation []byte         `json:"incarnation"`
+	Head        notedHead      `json:"head"`
+	Acked       notedHead      `json:"acked"`
+	Writing     bool           `json:"writing,omitempty"`
+}
+
+type notedHead struct {
+	Seq  uint64 `json:"seq"`
+	Hash []byte `json:"hash,omitempty"`
+}
+
+func noteHead(h journal.Head) notedHead {
+	if h.Seq == 0 {
+		return notedHead{}
+	}
+	return notedHead{h.Seq, h.Hash[:]}
+}
+
+func (n notedHead) head() (h journal.Head) {
+	h.Seq = n.Seq
+	copy(h.Hash[:], n.Hash)
+	return h
+}
+
+// memo is what a laptop must not forget about itself.
+type memo struct {
+	Device Device      `cbor:"0,keyasint"`
+	Clock  clock.Clock `cbor:"1,keyasint"`
+}
+
+var memoAt = slotOf("memo")
 
 // sign is over everything else, by the device's own key.
 func (l lease) sign(key []byte) []byte {
@@ -87,6 +140,35 @@ func (t *tx) heads() (map[string]uint64, error) {
 	return heads, nil
 }
 
+// readNote finds the newest note of the store in dir, and what it remembers, by the
+// data key; nil where there is none.
+func readNote(seal cipher.AEAD, dir, leases string) (*lease, *memo) {
+	if leases == "" {
+		return nil, nil
+	}
+	names, err := filepath.Glob(filepath.Join(leases, "*.lease"))
+	if err != nil {
+		return nil, nil
+	}
+	var newest *lease
+	var of *memo
+	for _, name := range names {
+		raw, err := os.ReadFile(name)
+		l, m := new(lease), new(memo)
+		if err != nil || json.Unmarshal(raw, l) != nil || l.Machine != machine() || l.Path != folder(dir) {
+			continue
+		}
+		plain, err := unwrap(seal, memoAt, l.Memo)
+		if err != nil || decMode.Unmarshal(plain, m) != nil || len(m.Device.Key) != ed25519.SeedSize || !hmac.Equal(l.MAC, l.sign(m.Device.Key)) {
+			continue
+		}
+		if newest == nil || l.Commit > newest.Commit {
+			newest, of = l, m
+		}
+	}
+	return newest, of
+}
+
 // holds tells whether the streams may go on in this store, and how many entries
 // of each the note knows and the store does not.
 func (s *Store) holds(d *Device, heads map[string]uint64) (bool, map[string]uint64) {
@@ -96,9 +178,9 @@ func (s *Store) holds(d *Device, heads map[string]uint64) (bool, map[string]uint
 		return false, nil
 	}
 	missing := map[string]uint64{}
-	for stream, seq := range l.Heads {
-		if heads[stream] < seq {
-			missing[stream] = seq - heads[stream]
+	for stream, n := range l.Streams {
+		if heads[stream] < n.Head.Seq {
+			missing[stream] = n.Head.Seq - heads[stream]
 		}
 	}
 	return len(missing) == 0, missing
@@ -150,17 +232,37 @@ func (s *Store) claim(ctx context.Context) error {
 // lease gives the note as of now; nil where none is kept.
 func (s *Store) lease() (file string, l *lease, key []byte) {
 	var d *Device
-	var heads map[string]uint64
+	streams := map[string]notedStream{}
+	var commit uint64
+	var remembered []byte
 	err := s.view(func(t *tx) (err error) {
-		if d, err = t.dev(); err == nil {
-			heads, err = t.heads()
+		if d, err = t.dev(); err != nil || s.leaseFile(d) == "" {
+			return err
+		}
+		commit = uint64(t.ID())
+		for _, code := range t.villageCodes() {
+			v, err := t.village(code)
+			if err != nil {
+				return err
+			}
+			for s, o := range v.owns {
+				streams[s.String()] = notedStream{code, o.Incarnation[:], noteHead(o.Head), noteHead(o.Acked), o.Writing}
+			}
+		}
+		clk, err := t.time()
+		if err != nil {
+			return err
+		}
+		plain, err := encMode.Marshal(memo{*d, *clk})
+		if err == nil {
+			remembered, err = s.wrap(memoAt, plain)
 		}
 		return err
 	})
 	if err != nil || s.leaseFile(d) == "" {
 		return "", nil, nil
 	}
-	return s.leaseFile(d), &lease{Machine: machine(), Path: folder(s.dir), Heads: heads}, d.Key
+	return s.leaseFile(d), &lease{Machine: machine(), Path: folder(s.dir), Streams: streams, Commit: commit, Memo: remembered}, d.Key
 }
 
 // write writes the note, whole or not at all; a folder that cannot be written to

@@ -264,10 +264,15 @@ func (v *village) safe() bool {
 }
 
 // pending counts the own changes without a receipt.
-func (v *village) pending() (n uint64) {
+func (v *village) pending() uint64 {
 	if v == nil {
 		return 0
 	}
+	return v.waiting() + v.place.Saved
+}
+
+// waiting counts those of them that are in a stream.
+func (v *village) waiting() (n uint64) {
 	for _, o := range v.owns {
 		n += o.Head.Seq - o.Acked.Seq
 	}
@@ -285,6 +290,12 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 	out := Outgoing{Push: p, sent: map[record.Stream]journal.Head{}, after: map[record.Stream]uint64{}}
 	for _, s := range v.streams() {
 		o := v.owns[s]
+		if v.place.Anew && (v.place.Told || v.place.Staging || v.waiting() == 0) {
+			// Of a stream that is named the server leaves out what the laptop had
+			// receipts for, and that is not here any more. So what waits goes first, and
+			// then everything comes.
+			continue
+		}
 		if o.Head.Seq == o.Acked.Seq && !v.place.Staging {
 			// As a rule the cursor is past all of it: the server has nothing to say
 			// of this stream, and need not be told again what to leave out.
@@ -402,9 +413,12 @@ func (v *village) segment(s record.Stream, o *own, head journal.Head, budget int
 
 // hashAt computes the hash of an own entry from the last one known before it.
 func (v *village) hashAt(s record.Stream, o *own, seq uint64) (journal.Hash, error) {
-	head := journal.Head{}
+	head := o.Base
 	if o.Acked.Seq <= seq {
 		head = o.Acked
+	}
+	if seq < head.Seq {
+		return journal.Hash{}, fmt.Errorf("%w: journal %s does not go back to entry %d", ErrDamaged, s, seq)
 	}
 	for head.Seq < seq {
 		_, last, _, err := v.segment(s, o, head, 1<<20, seq)
@@ -432,6 +446,7 @@ type Status struct {
 	// Missing counts entries that the laptop had written and that are not here: the
 	// store is an older image, or the disk lost them. The server may have them.
 	Missing  uint64
+	Rebuilt  Rebuilt
 	Villages []VillageStatus
 }
 
@@ -446,7 +461,10 @@ type VillageStatus struct {
 	Proposals   uint64
 	Records     uint64
 	Backed      uint64 // own changes that are in a backup of the server's
-	Streams     []OwnStatus
+	// Anew tells that the village is fetched again from the server, and is not all
+	// here yet.
+	Anew    bool
+	Streams []OwnStatus
 }
 
 // OwnStatus is one of the laptop's streams; Writing tells the one that new
@@ -459,7 +477,10 @@ type OwnStatus struct {
 
 // Status counts without reading one record.
 func (s *Store) Status() (st Status, err error) {
-	err = s.view(func(t *tx) error {
+	err = s.view(func(t *tx) (err error) {
+		if st.Rebuilt, err = t.rebuilt(); err != nil {
+			return err
+		}
 		for _, code := range t.villageCodes() {
 			v, err := t.village(code)
 			if err != nil {
@@ -477,6 +498,8 @@ func (s *Store) Status() (st Status, err error) {
 				vs.Backed += o.Backed
 				vs.Streams = append(vs.Streams, OwnStatus{s, o.Head.Seq, o.Acked.Seq, o.Writing})
 			}
+			vs.Pending += v.place.Saved
+			vs.Anew = v.place.Anew
 			vs.Quarantined = v.place.Quarantined
 			vs.Delivered -= min(vs.Delivered, vs.Quarantined)
 			vs.Conflicts, vs.Proposals = v.place.Conflicts, v.place.Proposals

@@ -105,6 +105,11 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 				return err
 			}
 		}
+		if p.Denied && v.place.Anew {
+			// Nothing of it comes any more: what was saved goes as it is.
+			v.place.Anew, v.dirty = false, true
+			return v.again()
+		}
 		if p.Denied || unreadable != nil {
 			return nil
 		}
@@ -113,8 +118,13 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 			// What is here has other names now, and the page is asked for again.
 			return nil
 		}
-		if v.disputed(p) || !v.proves(p.Without) {
+		if v.disputed(p) || !v.proves(p.Without) || v.place.Anew && len(p.Without) > 0 {
 			taken.Records, taken.More = 0, taken.Acknowledged > 0
+			if v.place.Anew {
+				// Whether it is the laptop's turn still: not where the server took nothing.
+				taken.More = taken.More || len(p.Without) > 0
+				v.place.Told, v.dirty = taken.Acknowledged == 0 && len(p.Without) > 0, true
+			}
 			return nil
 		}
 		if err := v.stage(p); err != nil || p.More {
@@ -287,6 +297,13 @@ func (v *village) refused(r wire.Refused, taken *Taken) error {
 	case o == nil:
 	case r.Code == wire.RefusedFork && o.Head.Seq > o.Acked.Seq:
 		taken.Renewed = true
+		if err := v.note(); err != nil {
+			return err
+		}
+		return v.renew()
+	case r.Code == wire.RefusedGap && r.Head < o.Base.Seq:
+		// What it lost is not here either; what is here goes on without.
+		o.Acked, v.dirty, taken.Renewed = o.Base, true, true
 		if err := v.note(); err != nil {
 			return err
 		}
@@ -532,6 +549,10 @@ func (s *Store) Fold(ctx context.Context, code record.Village) error {
 				if k == nil {
 					v.place.Live, v.place.Before, v.place.Behind = false, nil, nil
 					v.dirty = true
+					if v.place.Anew {
+						v.place.Anew, v.place.Told = false, false
+						return v.again()
+					}
 					return nil
 				}
 				k = bytes.Clone(k)
@@ -591,7 +612,7 @@ func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.Sta
 	if err != nil {
 		return nil, true, err
 	}
-	if tc.Quarantined {
+	if tc.Quarantined || v.place.Anew {
 		s, err = v.rebuild(tc, theirs, behind)
 		return settle(s), true, err
 	}

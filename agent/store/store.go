@@ -97,6 +97,43 @@ type Store struct {
 func Open(dir string, opt Options) (_ *Store, err error) {
 	defer damaged(&err)
 	defer faulting()()
+	opt = opt.filled()
+	seal, err := sealer(opt.Key)
+	if err != nil {
+		return nil, fmt.Errorf("open store in %s: %w", dir, err)
+	}
+	path := filepath.Join(dir, fileName)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		// One that was made anew may have been cut off from its name.
+		if os.Link(filepath.Join(dir, spare), path) != nil && os.Rename(filepath.Join(dir, spare), path) != nil {
+			if err := create(dir, path, opt.Key); err != nil {
+				return nil, fmt.Errorf("create store in %s: %w", dir, err)
+			}
+		}
+	}
+	// What a cut left of making one. Whoever is making one now finds that there is
+	// one already.
+	remove(dir, fileName+".new*")
+	db, err := openFile(path, opt)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	remove(dir, spare)
+	s := &Store{db: db, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
+	go s.commit()
+	go s.keepLease()
+	err = s.Resume(context.Background())
+	if err == nil {
+		err = s.claim(context.Background())
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// filled gives the options with the machine's own where nothing is said.
+func (opt Options) filled() Options {
 	if opt.Wall == nil {
 		opt.Wall = func() int64 { return time.Now().UnixMilli() }
 	}
@@ -109,53 +146,56 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	if opt.Forms == nil {
 		opt.Forms = form.Builtin()
 	}
-	seal, err := sealer(opt.Key)
-	if err != nil {
-		return nil, fmt.Errorf("open store in %s: %w", dir, err)
-	}
-	path := filepath.Join(dir, fileName)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		if err := create(dir, path, opt.Key); err != nil {
-			return nil, fmt.Errorf("create store in %s: %w", dir, err)
-		}
-	}
-	// What a cut left of making one. Whoever is making one now finds that there is
-	// one already.
-	if half, err := filepath.Glob(path + ".new*"); err == nil {
-		for _, name := range half {
-			os.Remove(name)
-		}
-	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, FreelistType: bbolt.FreelistMapType, NoSync: opt.NoSync})
-	if errors.Is(err, berrors.ErrTimeout) {
+	return opt
+}
+
+// openFile opens a store's file. The error is ErrInUse, ErrDamaged, ErrKey, or what
+// the system says.
+func openFile(path string, opt Options) (db *bbolt.DB, err error) {
+	defer damaged(&err)
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, FreelistType: bbolt.FreelistMapType, NoSync: opt.NoSync})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
 		return nil, ErrInUse
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	case err != nil:
+		return nil, err
 	}
+	err = look(db, opt.Key)
 	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return nil, errors.Join(err, db.Close())
 	}
-	err = db.View(func(tx *bbolt.Tx) error {
+	return db, nil
+}
+
+// look tells whether the file is a store, and one of that key.
+func look(db *bbolt.DB, key []byte) (err error) {
+	defer damaged(&err)
+	return db.View(func(tx *bbolt.Tx) error {
 		if err := whole(tx); err != nil {
 			return err
 		}
-		if !bytes.Equal(tx.Bucket(bucketMeta).Get(keyCheck), checkOf(opt.Key)) {
-			return ErrKey
+		meta := tx.Bucket(bucketMeta)
+		if bytes.Equal(meta.Get(keyCheck), checkOf(key)) {
+			return nil
 		}
-		return nil
+		if seal, err := sealer(key); err == nil {
+			if _, err := unwrap(seal, deviceAt, meta.Get(keyDevice)); err == nil {
+				return fmt.Errorf("%w: what tells its key", ErrDamaged)
+			}
+		}
+		return ErrKey
 	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), db.Close())
+}
+
+// remove removes files of a folder by their pattern.
+func remove(dir, pattern string) {
+	if names, err := filepath.Glob(filepath.Join(dir, pattern)); err == nil {
+		for _, name := range names {
+			os.Remove(name)
+		}
 	}
-	s := &Store{db: db, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
-	go s.commit()
-	go s.keepLease()
-	err = s.Resume(context.Background())
-	if err == nil {
-		err = s.claim(context.Background())
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
 }
 
 // Resume joins what is live but not joined yet: since the power went, or the
@@ -193,30 +233,11 @@ func create(dir, path string, key []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, fileName+".new-*")
+	tmp, err := makeStore(dir, fileName+".new-*", key, func(*bbolt.DB) error { return nil })
 	if err != nil {
 		return err
 	}
-	tmp := f.Name()
 	defer os.Remove(tmp)
-	if err := f.Close(); err != nil {
-		return err
-	}
-	db, err := bbolt.Open(tmp, 0o600, nil)
-	if err != nil {
-		return err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, b := range buckets {
-			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
-				return err
-			}
-		}
-		return tx.Bucket(bucketMeta).Put(keyCheck, checkOf(key))
-	})
-	if err := errors.Join(err, db.Sync(), db.Close()); err != nil {
-		return err
-	}
 	// Unlike a renaming, a link does not replace what is there.
 	switch err := os.Link(tmp, path); {
 	case errors.Is(err, os.ErrExist):
@@ -231,6 +252,40 @@ func create(dir, path string, key []byte) error {
 		}
 	}
 	return syncDir(dir)
+}
+
+// makeStore makes a store under a name of that pattern, with what fill puts in, and
+// returns when it is on disk.
+func makeStore(dir, pattern string, key []byte, fill func(*bbolt.DB) error) (tmp string, err error) {
+	f, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return "", err
+	}
+	tmp = f.Name()
+	defer func() {
+		if err != nil {
+			os.Remove(tmp)
+		}
+	}()
+	if err := f.Close(); err != nil {
+		return tmp, err
+	}
+	db, err := bbolt.Open(tmp, 0o600, &bbolt.Options{NoSync: true, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return tmp, err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, b := range buckets {
+			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(bucketMeta).Put(keyCheck, checkOf(key))
+	})
+	if err == nil {
+		err = fill(db)
+	}
+	return tmp, errors.Join(err, db.Sync(), db.Close())
 }
 
 // syncDir makes a rename in dir durable where the system can; elsewhere the

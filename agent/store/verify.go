@@ -55,7 +55,7 @@ func (s *Store) Verify(inspected bool) (r Report, err error) {
 					fault("village %s: stream %s is acknowledged beyond its end", code, s)
 				}
 				whole := *o
-				whole.Acked.Seq, whole.Acked.Hash = 0, [32]byte{}
+				whole.Acked = whole.Base
 				hash, err := v.hashAt(s, &whole, o.Head.Seq)
 				if err != nil || hash != o.Head.Hash {
 					fault("village %s: the chain of stream %s does not lead to its head: %v", code, s, err)
@@ -63,7 +63,7 @@ func (s *Store) Verify(inspected bool) (r Report, err error) {
 				if hash, err = v.hashAt(s, &whole, min(o.Acked.Seq, o.Head.Seq)); err != nil || hash != o.Acked.Hash {
 					fault("village %s: stream %s was acknowledged with another history: %v", code, s, err)
 				}
-				r.Entries += o.Head.Seq
+				r.Entries += o.Head.Seq - min(o.Base.Seq, o.Head.Seq)
 			}
 			for _, typ := range v.types() {
 				r.Records += v.verifyRecords(typ, fault)

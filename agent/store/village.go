@@ -58,6 +58,13 @@ type place struct {
 	// that was left, than the server has now, with what the server has: its records
 	// know that much, and the laptop's the frontier.
 	Ahead map[record.Stream]uint64 `cbor:"16,keyasint,omitempty"`
+	// Anew tells that the store was made anew (rebuild.go) and has not been given all
+	// of the village again: what it holds are own changes alone. Told tells that what
+	// was to be sent has been, as far as the server takes it, and the pages come now.
+	Anew bool `cbor:"20,keyasint,omitempty"`
+	Told bool `cbor:"21,keyasint,omitempty"`
+	// Saved counts the changes in the bucket salvage.
+	Saved uint64 `cbor:"22,keyasint,omitempty"`
 }
 
 // own is what the laptop knows of a stream of its own.
@@ -70,6 +77,9 @@ type own struct {
 	Acked   journal.Head `cbor:"2,keyasint"`
 	Sent    uint64       `cbor:"3,keyasint"`
 	Bundled uint64       `cbor:"7,keyasint,omitempty"`
+	// Base is the last entry that is not here: nothing before it is, since a store was
+	// damaged. All of it was acknowledged.
+	Base journal.Head `cbor:"9,keyasint"`
 	// Seeded is the first entry under the newest seed.
 	Seeded uint64 `cbor:"5,keyasint"`
 	// Writing tells the stream that new entries go to.
