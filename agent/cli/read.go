@@ -412,10 +412,19 @@ type statusJSON struct {
 	RenewedAt string `json:"renewed_at,omitempty"`
 	// Missing counts changes that were saved here and are not here now; those that
 	// were delivered come back from the office.
-	Missing  uint64 `json:"missing,omitempty"`
-	InBundle uint64 `json:"in_bundle"` // pending changes that went into a bundle and no further
+	Missing uint64 `json:"missing,omitempty"`
+	// Rebuilt tells of the last time that the data file was damaged and made anew.
+	Rebuilt  *rebuiltJSON `json:"rebuilt,omitempty"`
+	InBundle uint64       `json:"in_bundle"` // pending changes that went into a bundle and no further
 	// Protection is what unlocks the data: "passphrase", "keyring", or "unprotected".
 	Protection vault.Way `json:"protection"`
+}
+
+type rebuiltJSON struct {
+	At      string `json:"at"`
+	Saved   uint64 `json:"saved"`   // changes without a receipt that were found
+	Missing uint64 `json:"missing"` // and that were not
+	Aside   string `json:"aside"`   // the damaged file
 }
 
 // courierJSON is what is carried for others: files that wait for the server, those
@@ -434,6 +443,8 @@ type statusVillage struct {
 	Conflicts uint64 `json:"conflicts"`
 	// Backed counts this laptop's own changes that are in a backup at the office.
 	Backed uint64 `json:"backed"`
+	// Fetching tells that it comes anew from the office and is not all here yet.
+	Fetching bool `json:"fetching,omitempty"`
 }
 
 func (c *call) statusCmd() *cobra.Command {
@@ -464,6 +475,9 @@ func (c *call) statusCmd() *cobra.Command {
 					s.LastSync = &t
 				}
 				s.Missing = st.Missing
+				if r := st.Rebuilt; r.At > 0 {
+					s.Rebuilt = &rebuiltJSON{time.UnixMilli(r.At).UTC().Format(time.RFC3339), r.Saved, r.Missing, r.Aside}
+				}
 				if st.Renewed > 0 {
 					s.RenewedAt = time.UnixMilli(st.Renewed).UTC().Format(time.RFC3339)
 				}
@@ -471,7 +485,7 @@ func (c *call) statusCmd() *cobra.Command {
 					sv := statusVillage{Code: string(v.Code), Name: v.Name}
 					for _, vs := range st.Villages {
 						if vs.Code == v.Code {
-							sv.Records, sv.Pending, sv.Conflicts, sv.Backed = vs.Records, vs.Pending, vs.Conflicts, vs.Backed
+							sv.Records, sv.Pending, sv.Conflicts, sv.Backed, sv.Fetching = vs.Records, vs.Pending, vs.Conflicts, vs.Backed, vs.Anew
 						}
 					}
 					s.Villages = append(s.Villages, sv)
@@ -492,6 +506,9 @@ func (c *call) statusCmd() *cobra.Command {
 				if c.json {
 					return c.print(s)
 				}
+				if st.Rebuilt.At > 0 {
+					c.printf("%s\n", c.rebuilt(st.Rebuilt))
+				}
 				if !d.Enrolled() {
 					c.printf("%s\n", c.sentence(store.ErrNotEnrolled))
 					return nil
@@ -504,6 +521,9 @@ func (c *call) statusCmd() *cobra.Command {
 				c.write(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n", last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts))
 				for _, v := range s.Villages {
 					c.write(c.say("  %s %s  %d 条记录，未送达 %d\n", "  %s %s  %d records, %d pending\n", v.Code, v.Name, v.Records, v.Pending))
+					if v.Fetching {
+						c.write(c.say("    正在从办公室重新取回，还不全；联网后自动取完\n", "    fetched again from the office and not all here yet; that goes on by itself\n"))
+					}
 				}
 				if st.Bundled > 0 {
 					c.write(c.say("未送达的有 %d 条已装入数据包，等答复文件（bundle take）确认\n", "%d of the pending are in a bundle and wait for the reply file (bundle take)\n", st.Bundled))

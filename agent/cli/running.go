@@ -149,19 +149,41 @@ func (c *call) obtain(ctx context.Context, most time.Duration) (*store.Store, ru
 
 // openStore opens the store. While it is open here no agent runs: a run.json that
 // is there was left behind, and every command would knock where it says.
+// Where it is damaged it is set aside and made anew, except by who only looks.
 func (c *call) openStore(ctx context.Context) (*store.Store, error) {
-	if err := c.sound(ctx); err != nil {
-		return nil, err
+	seen, err := os.Stat(filepath.Join(c.data, storeFile))
+	if err != nil {
+		seen = nil
+	}
+	bad := c.sound(ctx)
+	if bad != nil && (c.inspects || !errors.Is(bad, store.ErrDamaged)) {
+		return nil, bad
 	}
 	key, err := c.dataKey()
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(c.data, store.Options{Key: key, Leases: settings()})
-	if err == nil && !c.serves {
+	opt := store.Options{Key: key, Leases: settings()}
+	var s *store.Store
+	if bad == nil {
+		s, bad = store.Open(c.data, opt)
+	}
+	if errors.Is(bad, store.ErrDamaged) && seen != nil && !c.inspects {
+		r, err := store.Rebuild(c.data, opt, seen)
+		if errors.Is(err, store.ErrInUse) {
+			return nil, err // another command is at it
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w; it cannot be set aside: %w", bad, err)
+		}
+		if s, bad = store.Open(c.data, opt); bad == nil {
+			fmt.Fprintln(c.err, c.rebuilt(r))
+		}
+	}
+	if bad == nil && !c.serves {
 		os.Remove(filepath.Join(c.data, runFile))
 	}
-	return s, err
+	return s, bad
 }
 
 // settings is the user's own folder of settings, which an image or a copy of the

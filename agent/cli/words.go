@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
@@ -52,6 +53,19 @@ func sentence(err error, lang form.Lang) string {
 		}.In(lang)
 	}
 	return syncclient.Sentence(err, lang)
+}
+
+// rebuilt tells what came of a data file that was damaged, and what to do next.
+func (c *call) rebuilt(r store.Rebuilt) string {
+	text := c.say("数据文件有损坏，%s已重新建立，原文件留作 %s；还没送出的修改找回 %d 次", "The data file was damaged and made anew on %s; the old one is kept as %s, and %d changes that had not been delivered were saved",
+		time.UnixMilli(r.At).In(beijing).Format("2006-01-02 15:04"), r.Aside, r.Saved)
+	if r.Missing > 0 {
+		text += c.say("，有 %d 次没找到，请核对最近的录入，重新填写", ", %d were not: look through your last entries and enter those again", r.Missing)
+	}
+	if r.Lost {
+		return text + c.say("。这台电脑的登记没有找回：请向办公室要登记码，运行 zhucun-agent enrol 登记码，然后会接着送出", ". Who this laptop is could not be saved: ask the office for a code and run zhucun-agent enrol CODE; what was saved is sent then")
+	}
+	return text + c.say("。各村的记录在下次同步时取回", ". The villages' records come back with the next sync")
 }
 
 // failed tells that the server answered, and that it failed.

@@ -447,6 +447,7 @@ type Status struct {
 	// store is an older image, or the disk lost them. The server may have them.
 	Missing  uint64
 	Rebuilt  Rebuilt
+	Saved    uint64 // of the pending, those that are in no record until the server has said what it has
 	Villages []VillageStatus
 }
 
@@ -499,6 +500,7 @@ func (s *Store) Status() (st Status, err error) {
 				vs.Streams = append(vs.Streams, OwnStatus{s, o.Head.Seq, o.Acked.Seq, o.Writing})
 			}
 			vs.Pending += v.place.Saved
+			st.Saved += v.place.Saved
 			vs.Anew = v.place.Anew
 			vs.Quarantined = v.place.Quarantined
 			vs.Delivered -= min(vs.Delivered, vs.Quarantined)

@@ -80,6 +80,30 @@ const (
 	aheadAtMost  = 365 * 24 * time.Hour
 )
 
+// fetched names the villages that come anew from the office, after the data file was
+// damaged: until they are here nothing that is missing means anything.
+func (p *page) fetched() string {
+	var names []string
+	for _, v := range p.status.Villages {
+		if v.Anew {
+			names = append(names, p.villageName(v.Code))
+		}
+	}
+	return strings.Join(names, p.T("list.between"))
+}
+
+// rebuilt tells what became of a data file that was damaged.
+func (p *page) rebuilt() string {
+	r := p.status.Rebuilt
+	switch {
+	case r.At == 0:
+		return ""
+	case r.Missing > 0:
+		return p.T("rebuilt.missing", p.moment(r.At), r.Aside, r.Saved, r.Missing)
+	}
+	return p.T("rebuilt.done", p.moment(r.At), r.Aside, r.Saved)
+}
+
 // doubt says why today's date cannot be right; it is empty when nothing speaks
 // against it. Until it is, nothing is counted by it and no answer begun with it.
 func (p *page) doubt() string {

@@ -81,6 +81,9 @@ func (w *Site) delivery(s *snapshot, p *page) delivery {
 	if p.status.Pending > 0 {
 		d.oldest = s.oldest.Milli()
 	}
+	if d.oldest == 0 && p.status.Saved > 0 {
+		d.oldest = p.status.Rebuilt.At // they are in no record yet
+	}
 	return d
 }
 
