@@ -70,7 +70,15 @@ func inspect(dir string) int {
 // sound has the store inspected where that is called for. The error is
 // store.ErrDamaged, store.ErrInUse, or store.ErrClosed where ctx ended.
 func (c *call) sound(ctx context.Context) error {
-	if !c.inspector || !c.inspects && store.Untouched(c.data, settings()) {
+	if !c.inspects && store.Untouched(c.data, settings()) {
+		return nil
+	}
+	return c.inspection(ctx)
+}
+
+// inspection has the store inspected.
+func (c *call) inspection(ctx context.Context) error {
+	if !c.inspector {
 		return nil
 	}
 	program, err := os.Executable()

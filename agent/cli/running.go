@@ -163,7 +163,7 @@ func (c *call) openStore(ctx context.Context) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := store.Options{Key: key, Leases: settings()}
+	opt := store.Options{Key: key, Leases: settings(), Inspect: func(string) error { return c.inspection(context.WithoutCancel(ctx)) }}
 	var s *store.Store
 	if bad == nil {
 		s, bad = store.Open(c.data, opt)

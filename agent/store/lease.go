@@ -208,25 +208,7 @@ func (s *Store) claim(ctx context.Context) error {
 	if err != nil || holds {
 		return err
 	}
-	return s.update(ctx, false, func(t *tx) error {
-		for _, code := range t.villageCodes() {
-			v, err := t.village(code)
-			if err != nil {
-				return err
-			}
-			if len(v.owns) == 0 {
-				continue
-			}
-			for s := range v.owns {
-				v.place.Missing += missing[s.String()]
-			}
-			v.retire()
-			if err := v.note(); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.update(ctx, false, func(t *tx) error { return t.lacks(missing) })
 }
 
 // lease gives the note as of now; nil where none is kept.

@@ -93,8 +93,8 @@ func Rebuild(dir string, opt Options, seen os.FileInfo) (Rebuilt, error) {
 	var renewed *lease
 	var by []byte
 	tmp, err := makeStore(dir, fileName+".anew-*", opt.Key, func(db *bbolt.DB) error {
-		s := &Store{db: db, seal: seal, opt: opt, dir: dir}
-		err := s.fill(found, plans, r)
+		s := &Store{file: newHandle(db), seal: seal, opt: opt, dir: dir}
+		err := s.fill(db, found, plans, r)
 		file, renewed, by = s.lease()
 		return err
 	})
@@ -157,9 +157,9 @@ func replace(dir, tmp, aside string) error {
 }
 
 // fill puts into a new store what was found.
-func (s *Store) fill(found *salvage, plans []plan, r Rebuilt) error {
+func (s *Store) fill(db *bbolt.DB, found *salvage, plans []plan, r Rebuilt) error {
 	write := func(do func(t *tx) error) error {
-		return s.db.Update(func(btx *bbolt.Tx) error {
+		return db.Update(func(btx *bbolt.Tx) error {
 			t := &tx{Tx: btx, s: s}
 			if err := do(t); err != nil {
 				return err

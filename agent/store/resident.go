@@ -24,7 +24,7 @@ func (s *Store) read(t *bbolt.Tx, n int) {
 
 // letGo lets go of the file's pages. The transaction, which must be open, keeps
 // the mapping where it is.
-func (s *Store) letGo(t *bbolt.Tx) { release(s.db.Info().Data, uintptr(t.Size())) }
+func (s *Store) letGo(t *bbolt.Tx) { release(t.DB().Info().Data, uintptr(t.Size())) }
 
 // check calls fault with what bbolt finds wrong with the structure of its file.
 // It touches every page, so they are let go of meanwhile.

@@ -5,3 +5,6 @@ package store
 // release does nothing: the system takes a mapping's pages back when it needs
 // memory.
 func release(address, size uintptr) {}
+
+// forget does nothing: there is no way to ask for it.
+func forget(path string) {}

@@ -59,6 +59,12 @@ type Options struct {
 	// Fault, if set, is asked before every commit; an error from it ends the
 	// transaction as a crash would. For simulations.
 	Fault func() error
+	// Flush, if set, is asked after every commit; an error from it is the disk's that
+	// could not make it durable. For simulations.
+	Flush func() error
+	// Inspect looks at the store in a data folder as Inspect does, in a process of its
+	// own where there can be one; nil is Inspect itself.
+	Inspect func(dir string) error
 	// NoSync leaves out the sync to disk: for simulations that crash by copying
 	// the file, never for people's data.
 	NoSync bool
@@ -66,7 +72,7 @@ type Options struct {
 
 // Store is a laptop's data, open.
 type Store struct {
-	db    *bbolt.DB
+	file  *handle
 	seal  cipher.AEAD
 	opt   Options
 	dir   string
@@ -77,16 +83,23 @@ type Store struct {
 	committed chan struct{}
 	leased    chan struct{}
 	close     sync.Once
+	stop      sync.Once
 	// walked counts the bytes read since the file's pages were let go of.
 	walked atomic.Int64
-	// broken is the commit's error after which nothing is written any more; it is
-	// the committing goroutine's own.
+	// stopping is closed when the store is to be closed; healing is waited for then.
+	stopping chan struct{}
+	healing  sync.WaitGroup
+	mu       sync.Mutex
+	// broken is why nothing is written, until the store is healed; heads is how far
+	// the own streams go, of what was committed.
 	broken error
-
-	mu      sync.Mutex
-	changed chan struct{} // closed and renewed at every commit that changed records
-	closed  bool
-	sending sync.WaitGroup
+	heads  map[string]uint64
+	// rebuiltAt is when the file that is open was made anew.
+	rebuiltAt int64
+	opened    bool
+	changed   chan struct{} // closed and renewed at every commit that changed records
+	closed    bool
+	sending   sync.WaitGroup
 }
 
 // Open opens the store in dir and makes one if there is none. A store is made
@@ -119,7 +132,10 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	remove(dir, spare)
-	s := &Store{db: db, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
+	s := &Store{file: newHandle(db), stopping: make(chan struct{}), heads: map[string]uint64{}, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
+	if err := s.recall(db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	go s.commit()
 	go s.keepLease()
 	err = s.Resume(context.Background())
@@ -129,6 +145,9 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.mu.Lock()
+	s.opened = true
+	s.mu.Unlock()
 	return s, nil
 }
 
@@ -153,6 +172,7 @@ func (opt Options) filled() Options {
 // the system says.
 func openFile(path string, opt Options) (db *bbolt.DB, err error) {
 	defer damaged(&err)
+	defer faulting()()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, FreelistType: bbolt.FreelistMapType, NoSync: opt.NoSync})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -172,6 +192,7 @@ func openFile(path string, opt Options) (db *bbolt.DB, err error) {
 // look tells whether the file is a store, and one of that key.
 func look(db *bbolt.DB, key []byte) (err error) {
 	defer damaged(&err)
+	defer faulting()()
 	return db.View(func(tx *bbolt.Tx) error {
 		if err := whole(tx); err != nil {
 			return err
@@ -311,13 +332,21 @@ func (s *Store) Close() error {
 		s.sending.Wait()
 		close(s.queue)
 	})
+	s.stop.Do(func() { close(s.stopping) })
 	<-s.done
 	<-s.leased
+	s.healing.Wait()
+	sound := s.trouble() == nil
 	file, note, key := s.lease()
-	if err := s.db.Close(); err != nil || note == nil {
+	db := s.file.take()
+	s.file.give(nil, ErrClosed)
+	if db == nil {
+		return nil
+	}
+	if err := db.Close(); err != nil || note == nil {
 		return err
 	}
-	if info, err := os.Stat(filepath.Join(s.dir, fileName)); err == nil && s.broken == nil {
+	if info, err := os.Stat(filepath.Join(s.dir, fileName)); err == nil && sound {
 		note.Size, note.Closed = info.Size(), info.ModTime().UnixNano()
 	}
 	note.write(file, key)
@@ -389,18 +418,22 @@ func (s *Store) run(jobs []*job) {
 	left := jobs
 	for len(left) > 0 {
 		failed := -1
-		if s.broken != nil {
+		if err := s.trouble(); err != nil {
 			for _, j := range left {
-				j.err = s.broken
+				j.err = err
 			}
 			break
 		}
-		ready := false
-		err := s.attempt(func(btx *bbolt.Tx) error {
+		ready, broken := false, false
+		var changed map[record.Village]*village
+		err := s.attempt(&broken, func(btx *bbolt.Tx) error {
 			t := &tx{Tx: btx, s: s}
 			for i, j := range left {
 				if j.err = j.do(t); j.err != nil {
 					failed = i
+					if errors.Is(j.err, ErrDamaged) {
+						j.err = s.breaks(j.err)
+					}
 					return j.err
 				}
 			}
@@ -408,17 +441,25 @@ func (s *Store) run(jobs []*job) {
 			if err == nil && s.opt.Fault != nil {
 				err = s.opt.Fault()
 			}
+			if err == nil {
+				changed = t.villages
+			}
 			ready = err == nil
 			return err
 		})
-		if s.broken != nil {
+		if err == nil && s.opt.Flush != nil {
+			err = s.opt.Flush()
+		}
+		if err == nil {
+			s.commits(changed)
+		}
+		if broken {
 			failed = -1
 		} else if err != nil && ready && !full(err) {
 			// After a failed sync the system may claim to have what the disk has
 			// not, and what could not be made sure may have become part of the file
 			// all the same: on this handle nothing can be told apart any more.
-			s.broken = fmt.Errorf("%w: %w", ErrDisk, err)
-			err = s.broken
+			err = s.breaks(fmt.Errorf("%w: %w", ErrDisk, err))
 		}
 		if failed < 0 {
 			for _, j := range left {
@@ -440,15 +481,20 @@ func (s *Store) run(jobs []*job) {
 }
 
 // attempt is bbolt's Update. After a panic of its nothing more is written.
-func (s *Store) attempt(do func(*bbolt.Tx) error) (err error) {
+func (s *Store) attempt(broken *bool, do func(*bbolt.Tx) error) (err error) {
+	db, err := s.file.hold()
+	if err != nil {
+		return err
+	}
+	defer s.file.leave()
 	defer func() {
 		if p := recover(); p != nil {
-			s.broken = fmt.Errorf("%w: %v", ErrDamaged, p)
-			err = s.broken
+			*broken = true
+			err = s.breaks(fmt.Errorf("%w: %v", ErrDamaged, p))
 		}
 	}()
 	defer faulting()()
-	return s.db.Update(do)
+	return db.Update(do)
 }
 
 // full tells an error of a disk without room, which leaves everything as it was.
@@ -461,7 +507,8 @@ func full(err error) bool {
 }
 
 // ErrDisk says that the disk reported an error while a commit was on its way.
-// Nothing more is written until the store is opened anew.
+// Nothing more is written until the store has been opened anew, which it does itself
+// (heal.go).
 var ErrDisk = errors.New("the disk reported an error while saving")
 
 // ErrClosed says that the agent is stopping.
@@ -491,9 +538,19 @@ func (s *Store) update(ctx context.Context, tell bool, do func(*tx) error) error
 
 // view runs read on one moment's data.
 func (s *Store) view(read func(*tx) error) (err error) {
+	db, err := s.file.hold()
+	if err != nil {
+		return err
+	}
+	defer s.file.leave()
+	defer func() {
+		if errors.Is(err, ErrDamaged) {
+			err = s.breaks(err)
+		}
+	}()
 	defer damaged(&err)
 	defer faulting()()
-	return s.db.View(func(btx *bbolt.Tx) error { return read(&tx{Tx: btx, s: s}) })
+	return db.View(func(btx *bbolt.Tx) error { return read(&tx{Tx: btx, s: s}) })
 }
 
 // faulting has a page that is not where a damaged file says panic, which can be
