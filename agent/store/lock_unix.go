@@ -17,6 +17,23 @@ func lockFolder(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	return lock(f)
+}
+
+// lockStore is the lock that bbolt takes, on the store's own file: whoever has it open
+// keeps everybody else out. Without a file there is nothing to lock.
+func lockStore(dir string) (unlock func(), err error) {
+	f, err := os.Open(filepath.Join(dir, fileName))
+	if errors.Is(err, os.ErrNotExist) {
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return lock(f)
+}
+
+func lock(f *os.File) (unlock func(), err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -14,8 +14,9 @@ import (
 //
 // Why this may be done in the agent's own process: a walk takes each page once
 // and goes no deeper than maxDepth, a scan goes once through the pages in order,
-// nothing larger than maxElement is ever asked memory for, and every place is
-// compared with what was read before it is looked at.
+// nothing larger than maxElement is ever asked memory for, what is read beyond pages
+// is bounded in all, and every place is compared with what was read before it is
+// looked at.
 //
 // The format is bbolt's, which has not changed since 2014. A page:
 //
@@ -44,6 +45,9 @@ type pages struct {
 	f    io.ReaderAt
 	size int64
 	page int64
+	// long is how much may still be read of values that go beyond their page: where
+	// every element says so, the file would be read as often as it has elements.
+	long int64
 	// metas are the readable pages that say where everything is, the newest first.
 	metas []meta
 }
@@ -55,7 +59,7 @@ func readPages(f *os.File) (*pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pages{f: f, size: info.Size(), page: int64(os.Getpagesize())}
+	p := &pages{f: f, size: info.Size(), page: int64(os.Getpagesize()), long: 8*info.Size() + 8*maxElement}
 	// The second stands where the first page ends, and how large that is may be what
 	// the first cannot tell any more.
 	for at := int64(0); at <= 64<<10; at = max(2*at, 1<<10) {
@@ -145,6 +149,9 @@ func (p *pages) elements(id uint64, kind uint16, count int) (es []element, all b
 		}
 		if at+n <= int64(len(raw)) {
 			return raw[at : at+n : at+n]
+		}
+		if p.long -= n; p.long < 0 {
+			return nil
 		}
 		b := make([]byte, n)
 		if m, _ := p.f.ReadAt(b, base+at); m < len(b) {

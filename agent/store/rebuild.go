@@ -86,7 +86,7 @@ func Rebuild(dir string, opt Options, seen os.FileInfo) (Rebuilt, error) {
 			r.Saved += p.own.Head.Seq - p.own.Acked.Seq
 		}
 	}
-	if r.Aside, err = asideName(dir, opt.Wall()); err != nil {
+	if r.Aside, err = asideName(dir, "damaged", opt.Wall()); err != nil {
 		return r, err
 	}
 	var file string
@@ -112,18 +112,18 @@ func Rebuild(dir string, opt Options, seen os.FileInfo) (Rebuilt, error) {
 	return r, nil
 }
 
-// asideName gives the name under which the present store is kept.
-func asideName(dir string, wall int64) (string, error) {
+// asideName gives the name under which the present store is kept, and why.
+func asideName(dir, why string, wall int64) (string, error) {
 	day := time.UnixMilli(wall).UTC().Format("20060102")
 	for n := 1; n < 10000; n++ {
-		name := fmt.Sprintf("%s.damaged-%s-%d", fileName, day, n)
+		name := fmt.Sprintf("%s.%s-%s-%d", fileName, why, day, n)
 		if _, err := os.Lstat(filepath.Join(dir, name)); errors.Is(err, os.ErrNotExist) {
 			return name, nil
 		} else if err != nil {
 			return "", err
 		}
 	}
-	return "", errors.New("there are too many damaged stores in the folder")
+	return "", errors.New("there are too many old stores in the folder")
 }
 
 // replace gives the present store another name and the one at tmp its own. The name

@@ -333,7 +333,7 @@ func (v *Vault) writeKey(key []byte) error {
 // write writes both copies of the note, one after the other: one is whole always.
 func (v *Vault) write(n note) error {
 	n.Sum = n.sum()
-	raw, err := json.MarshalIndent(n, "", "  ")
+	raw, err := n.bytes()
 	if err != nil {
 		return err
 	}
@@ -341,12 +341,53 @@ func (v *Vault) write(n note) error {
 		return err
 	}
 	for _, name := range []string{noteFile, spareFile} {
-		if err := writeFile(filepath.Join(v.dir, name), append(raw, '\n')); err != nil {
+		if err := writeFile(filepath.Join(v.dir, name), raw); err != nil {
 			return err
 		}
 	}
 	v.note = n
 	return nil
+}
+
+func (n note) bytes() ([]byte, error) {
+	raw, err := json.MarshalIndent(n, "", "  ")
+	return append(raw, '\n'), err
+}
+
+// Note gives the note, to go along with a copy of the data.
+func (v *Vault) Note() ([]byte, error) {
+	n := v.note
+	n.Sum = n.sum()
+	return n.bytes()
+}
+
+// Adopt makes a note that went along with a copy of the data the folder's. One that is
+// there and is of the same key stays: it may be wrapped in a newer way. One of another
+// key is kept under the name that it gives. The error is ErrLost where the note is
+// damaged.
+func Adopt(dir, settings string, raw []byte) (aside string, err error) {
+	var n note
+	if json.Unmarshal(raw, &n) != nil || !bytes.Equal(n.Sum, n.sum()) || !fine(&n) {
+		return "", fmt.Errorf("%w: the note in the copy is damaged", ErrLost)
+	}
+	has, err := Open(dir, settings)
+	switch {
+	case err == nil && bytes.Equal(has.note.Check, n.Check):
+		return "", nil
+	case err == nil:
+		old, err := has.Note()
+		if err != nil {
+			return "", err
+		}
+		aside = noteFile + ".replaced-" + has.note.ID
+		if err := writeFile(filepath.Join(dir, aside), old); err != nil {
+			return "", err
+		}
+	case !errors.Is(err, ErrNone) && !errors.Is(err, ErrLost):
+		return "", err
+	}
+	v := &Vault{dir: dir, settings: settings}
+	return aside, v.write(n)
 }
 
 // writeFile writes a file whole or not at all, and returns when it is on disk.

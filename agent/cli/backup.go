@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhucun/agent/store"
+	"zhucun/agent/vault"
+)
+
+// backupExt ends the names of backups.
+const backupExt = ".zcbackup"
+
+func (c *call) backupCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FILE",
+		Short: c.say("把本机的全部数据备份成一个文件（锁着的）；FILE 是文件夹时自动取名", "Write everything here into one file, locked as it is here; in a folder it gets a name of its own"),
+		Args:  c.words(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.with(cmd.Context(), false, func(a *agent) error {
+				made := time.UnixMilli(a.store.Now())
+				path := c.path(args[0])
+				if isDir(path) {
+					path = filepath.Join(path, "zhucun-"+made.In(beijing).Format("20060102-150405")+backupExt)
+				}
+				if dir := filepath.Dir(path); !isDir(dir) {
+					return c.fail(c.say("没有文件夹 %s。请先插好 U 盘，或换一个位置", "There is no folder %s. Put in the stick, or choose another place", dir))
+				}
+				v, err := vault.Open(a.dir, settings())
+				if err != nil {
+					return err
+				}
+				note, err := v.Note()
+				if err != nil {
+					return err
+				}
+				n, err := a.store.Backup(path, note)
+				if errors.Is(err, os.ErrExist) {
+					return c.fail(c.say("%s 已经存在，没有改动它。请换一个文件名", "%s is there already and was left as it is; choose another name", path))
+				}
+				if err != nil {
+					return err
+				}
+				if c.json {
+					return c.print(map[string]any{"file": path, "bytes": n, "made": made.UTC().Format(time.RFC3339), "protection": v.Way()})
+				}
+				c.write(c.say("已备份到 %s：%s\n", "Wrote %s: %s\n", path, size(int(n))))
+				if v.Way() == vault.Passphrase {
+					c.write(c.say("它用口令锁着：凭现在的口令，或办公室的恢复码，在任何电脑上都能恢复\n", "It is locked by the passphrase: with the present one, or the office's recovery code, it can be restored on any computer\n"))
+				} else {
+					c.write(c.say("它只能在这台电脑上打开；在别的电脑上恢复，要向办公室要恢复码\n", "It opens on this computer only; to restore it on another, ask the office for a recovery code\n"))
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (c *call) restoreCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore FILE",
+		Short: c.say("用备份文件恢复（先退出程序）；现有的数据留存，不会删除", "Restore from a backup file (stop the agent first); what is here is kept aside"),
+		Args:  c.words(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			busy := c.say("程序正在运行，不能恢复。请先退出 zhucun-agent run，再试一次", "The agent is running; stop zhucun-agent run first and try again")
+			if c.live != nil {
+				return c.fail(busy)
+			}
+			if _, ok := findRunning(c.data); ok {
+				return c.fail(busy)
+			}
+			path := c.path(args[0])
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			if !info.Mode().IsRegular() {
+				return c.fail(c.say("%s 不是普通文件，请换一个文件", "%s is not a regular file; choose another", args[0]))
+			}
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			oldVault := ""
+			head, aside, err := store.Restore(c.data, store.Options{}, f, func(head store.Head) (err error) {
+				oldVault, err = vault.Adopt(c.data, settings(), head.Vault)
+				return err
+			})
+			if errors.Is(err, store.ErrBackup) {
+				return c.fail(c.say("%s 不是备份文件，或不完整、有损坏；没有动现有的数据。请换一个备份", "%s is not a backup, or not a whole one; nothing here was touched. Choose another", args[0]))
+			}
+			if err != nil {
+				return err
+			}
+			made := time.UnixMilli(head.Made)
+			if c.json {
+				return c.print(map[string]any{"made": made.UTC().Format(time.RFC3339), "aside": aside, "vault_aside": oldVault})
+			}
+			c.write(c.say("已恢复到 %s 的备份。之后已送达的内容，下次同步会取回\n", "Restored the backup of %s. What was delivered since comes back with the next sync\n", made.In(beijing).Format("2006-01-02 15:04")))
+			if aside != "" {
+				c.write(c.say("原来的数据留作 %s，没有删除\n", "What was here is kept as %s\n", filepath.Join(c.data, aside)))
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,229 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+)
+
+// A backup is the store of one moment in a file, sealed as the store is; DESIGN.md
+// has the format.
+
+// backupMagic begins a backup; the number is the format's.
+const backupMagic = "zhucun backup 1\n"
+
+// Head is what a backup says about itself to whoever has not its key.
+type Head struct {
+	Made int64 `json:"made"` // ms since 1970, corrected
+	// Vault is the note of how the key is wrapped.
+	Vault []byte `json:"vault"`
+}
+
+// ErrBackup says that a file is no backup, or not a whole one.
+var ErrBackup = errors.New("this is not a whole backup")
+
+// maxHead bounds a backup's head, in bytes.
+const maxHead = 1 << 16
+
+// Backup writes the store as it is at this moment to file, which must not be there
+// yet: whole or not at all. Saves go on meanwhile.
+func (s *Store) Backup(file string, vault []byte) (size int64, err error) {
+	if _, err := os.Lstat(file); err == nil {
+		return 0, fmt.Errorf("%s: %w", file, os.ErrExist)
+	}
+	image, err := s.image(filepath.Dir(file))
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		image.Close()
+		os.Remove(image.Name())
+	}()
+	f, err := os.CreateTemp(filepath.Dir(file), ".zhucun-*") // 0600
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	size, err = writeBackup(f, Head{s.Now(), vault}, image)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return 0, err
+	}
+	// As it is there, not as it was meant: sticks lie.
+	forget(f.Name())
+	if err := check(f.Name()); err != nil {
+		return 0, err
+	}
+	// Unlike a renaming, a link does not replace what has come there meanwhile.
+	if err := os.Link(f.Name(), file); errors.Is(err, os.ErrExist) {
+		return 0, err
+	} else if err != nil {
+		if err := os.Rename(f.Name(), file); err != nil {
+			return 0, err
+		}
+	}
+	return size, syncDir(filepath.Dir(file))
+}
+
+// image gives a file with the database of one moment. It is written in the data
+// folder: while a transaction is open a commit that must enlarge the file waits, and
+// a stick may be slow. Where there is no room for it, it is written beside the
+// backup all the same.
+func (s *Store) image(beside string) (f *os.File, err error) {
+	for _, dir := range []string{s.dir, beside} {
+		if f, err = os.CreateTemp(dir, ".zhucun-*"); err != nil {
+			return nil, err
+		}
+		err = s.view(func(t *tx) error {
+			_, err := t.WriteTo(f)
+			return err
+		})
+		if err == nil {
+			return f, nil
+		}
+		f.Close()
+		os.Remove(f.Name())
+		if !full(err) {
+			break
+		}
+	}
+	return nil, err
+}
+
+func check(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = ReadBackup(f, io.Discard)
+	return err
+}
+
+func writeBackup(w io.Writer, head Head, image *os.File) (int64, error) {
+	size, err := image.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := image.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	raw, err := json.Marshal(head)
+	if err != nil {
+		return 0, err
+	}
+	sum := sha256.New()
+	out := bufio.NewWriterSize(w, 1<<20)
+	both := io.MultiWriter(out, sum)
+	io.WriteString(both, backupMagic)
+	both.Write(binary.BigEndian.AppendUint32(nil, uint32(len(raw))))
+	both.Write(raw)
+	both.Write(binary.BigEndian.AppendUint64(nil, uint64(size)))
+	if n, err := io.Copy(both, image); err != nil || n != size {
+		return 0, errors.Join(err, io.ErrUnexpectedEOF)
+	}
+	out.Write(sum.Sum(nil))
+	return int64(len(backupMagic)+4+len(raw)+8) + size + sha256.Size, out.Flush() // which has the first error
+}
+
+// ReadBackup reads a backup and writes its database to w. The error is ErrBackup
+// where the file is not as it was written, to its last byte: what was written to w is
+// nothing then.
+func ReadBackup(r io.Reader, w io.Writer) (head Head, err error) {
+	b := &backupReader{r: bufio.NewReaderSize(r, 64<<10), sum: sha256.New()}
+	if magic := b.take(uint64(len(backupMagic))); !bytes.Equal(magic, []byte(backupMagic)) {
+		return head, errors.Join(fmt.Errorf("%w: it does not begin as one", ErrBackup), b.err)
+	}
+	n := binary.BigEndian.Uint32(b.take(4))
+	if n > maxHead {
+		return head, fmt.Errorf("%w: its head", ErrBackup)
+	}
+	raw := b.take(uint64(n))
+	size := binary.BigEndian.Uint64(b.take(8))
+	if b.err != nil || size > math.MaxInt64 {
+		return head, errors.Join(fmt.Errorf("%w: it is cut off", ErrBackup), b.err)
+	}
+	if _, err := io.CopyN(io.MultiWriter(w, b.sum), b.r, int64(size)); errors.Is(err, io.EOF) {
+		return head, fmt.Errorf("%w: it is cut off", ErrBackup)
+	} else if err != nil {
+		return head, err
+	}
+	want := b.sum.Sum(nil)
+	if got := b.take(sha256.Size); !bytes.Equal(got, want) {
+		return head, fmt.Errorf("%w: it is not as it was written", ErrBackup)
+	}
+	if _, err := b.r.ReadByte(); err != io.EOF {
+		return head, fmt.Errorf("%w: something is behind it", ErrBackup)
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return head, fmt.Errorf("%w: its head", ErrBackup)
+	}
+	return head, nil
+}
+
+// backupReader reads the small parts, and keeps the first error.
+type backupReader struct {
+	r   *bufio.Reader
+	sum hash.Hash
+	err error
+}
+
+func (b *backupReader) take(n uint64) []byte {
+	raw := make([]byte, n)
+	if _, err := io.ReadFull(b.r, raw); err != nil && b.err == nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		b.err = err
+	}
+	b.sum.Write(raw)
+	return raw
+}
+
+// Restore reads the backup from r and puts it in the place of the store in dir, which
+// is set aside under the name that it gives (empty where there was none). before is
+// told the backup's head when it has been read to its last byte and nothing has been
+// touched yet. The error is ErrInUse while anybody has the store, ErrBackup where the
+// backup is not whole.
+func Restore(dir string, opt Options, r io.Reader, before func(Head) error) (head Head, aside string, err error) {
+	opt = opt.filled()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return head, "", err
+	}
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return head, "", err
+	}
+	defer unlock()
+	free, err := lockStore(dir)
+	if err != nil {
+		return head, "", err
+	}
+	defer free()
+	remove(dir, fileName+".restore-*") // what a cut left
+	f, err := os.CreateTemp(dir, fileName+".restore-*")
+	if err != nil {
+		return head, "", err
+	}
+	defer os.Remove(f.Name())
+	head, err = ReadBackup(r, f)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return head, "", err
+	}
+	if err := before(head); err != nil {
+		return head, "", err
+	}
+	path := filepath.Join(dir, fileName)
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		return head, "", errors.Join(os.Rename(f.Name(), path), syncDir(dir))
+	}
+	if aside, err = asideName(dir, "replaced", opt.Wall()); err != nil {
+		return head, "", err
+	}
+	return head, aside, replace(dir, f.Name(), aside)
+}
