@@ -129,6 +129,9 @@ func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, 
 		}
 		change(p)
 		d = *p
+		if err := t.placeLoose(p); err != nil {
+			return err
+		}
 		return s.putSealed(t.Bucket(bucketMeta), deviceAt, keyDevice, p)
 	})
 	return d, err

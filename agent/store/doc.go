@@ -25,6 +25,10 @@
 //   - What the office erases by law goes with the state that says so: the record's
 //     content, the bodies of its own entries, drafts of it. In the file's unused
 //     pages it stays, sealed, until they are written over.
+//   - A store that is damaged is set aside, never removed, and made anew: with what it
+//     holds that is nowhere else, and from the server. Until the server's part is all
+//     here that is told.
+//   - After an error of the disk nothing is tried again on the same handle.
 //   - A stream goes on in one place only. A store that is an older image or a copy
 //     begins a new one before its next entry, as soon as that can be known (a note
 //     outside the store, the server's heads, a fork), and writes again in it what
@@ -42,15 +46,18 @@
 //	  device                Device *: id, keys, server, assignment
 //	  clock                 clock.Clock
 //	  asked                 when the server was last asked what is in a backup
+//	  rebuilt               Rebuilt: when the store was last made anew
 //	draft                   id (UUIDv7) -> CBOR Draft *
 //	bundle                  serial -> CBOR Bundle *: a file that was made
+//	salvage                 as in a village, of streams of which nothing tells the village
 //	import                  16 bytes: keyed hash of a row taken -> 1
 //	village/CODE            one bucket a village, in it:
 //	  place                 "place" -> CBOR place: epoch, cursor, staged series, where it is ahead of the server
 //	  frontier              stream (16) -> number of the last change applied
-//	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged, sent, bundled, backed up
+//	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged, base, sent, bundled, backed up
 //	  seed                  stream (16) number (8) -> 16 bytes *; for the entries from there on. Where some of
 //	                        them were erased CBOR * instead: for each its salt (16) or its body's hash (32)
+//	  salvage               stream (16) number (8) -> CBOR entry *: changes to be written again
 //	  log/STREAM            number (8) -> CBOR entry *: a change of this laptop's; without a body if erased
 //	  record/TYPE           id (16) -> touched, state *; e.g. record/visit
 //	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record

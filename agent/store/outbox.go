@@ -482,6 +482,8 @@ func (s *Store) Status() (st Status, err error) {
 		if st.Rebuilt, err = t.rebuilt(); err != nil {
 			return err
 		}
+		st.Saved = t.loose()
+		st.Pending = st.Saved
 		for _, code := range t.villageCodes() {
 			v, err := t.village(code)
 			if err != nil {

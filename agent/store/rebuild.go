@@ -198,7 +198,11 @@ func (s *Store) fill(db *bbolt.DB, found *salvage, plans []plan, r Rebuilt) erro
 			}
 		}
 		for _, p := range plans {
-			codes = append(codes, p.of)
+			if p.of != "" {
+				codes = append(codes, p.of)
+			} else if err := t.putLoose(found, p); err != nil {
+				return err
+			}
 		}
 		for _, code := range codes {
 			v, err := t.village(code)
@@ -213,7 +217,9 @@ func (s *Store) fill(db *bbolt.DB, found *salvage, plans []plan, r Rebuilt) erro
 	}
 	villages := map[record.Village][]plan{}
 	for _, p := range plans {
-		villages[p.of] = append(villages[p.of], p)
+		if p.of != "" {
+			villages[p.of] = append(villages[p.of], p)
+		}
 	}
 	for code, ps := range villages {
 		if err := s.putBack(found, code, ps, write); err != nil {
@@ -332,6 +338,62 @@ func (s *Store) putBack(found *salvage, code record.Village, plans []plan, write
 	return nil
 }
 
+// save keeps the entries of a plan that are to be written again.
+func (p *plan) save(found *salvage, b *bbolt.Bucket) error {
+	for _, seq := range p.again {
+		e, raw := found.read(p.id, seq)
+		if e == nil {
+			return fmt.Errorf("%w: journal %s, entry %d is another than it was just now", ErrDamaged, p.id, seq)
+		}
+		if err := b.Put(append(p.id[:], number(seq)...), raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putLoose keeps what was saved of a stream of which nothing tells the village.
+func (t *tx) putLoose(found *salvage, p plan) error {
+	b, err := t.CreateBucketIfNotExists(bucketSalvage)
+	if err != nil {
+		return err
+	}
+	return p.save(found, b)
+}
+
+// placeLoose gives that to the laptop's village, once it is known to have but one.
+func (t *tx) placeLoose(d *Device) error {
+	b := t.Bucket(bucketSalvage)
+	if b == nil || !d.Enrolled() || len(d.Assigned.Villages) != 1 {
+		return nil
+	}
+	v, err := t.village(d.Assigned.Villages[0].Code)
+	if err != nil {
+		return err
+	}
+	to, err := v.b.CreateBucketIfNotExists(bucketSalvage)
+	if err != nil {
+		return err
+	}
+	v.place.Saved += t.loose()
+	v.place.Anew, v.dirty = true, true
+	if err := b.ForEach(to.Put); err != nil {
+		return err
+	}
+	return t.DeleteBucket(bucketSalvage)
+}
+
+// loose counts it.
+func (t *tx) loose() (n uint64) {
+	if b := t.Bucket(bucketSalvage); b != nil {
+		c := b.Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			n++
+		}
+	}
+	return n
+}
+
 // putStream writes what is known of a stream that is put back, and aside those of
 // its entries that are to be written again.
 func (v *village) putStream(found *salvage, p plan) error {
@@ -340,14 +402,8 @@ func (v *village) putStream(found *salvage, p plan) error {
 		if err != nil {
 			return err
 		}
-		for _, seq := range p.again {
-			e, raw := found.read(p.id, seq)
-			if e == nil {
-				return fmt.Errorf("%w: journal %s, entry %d is another than it was just now", ErrDamaged, p.id, seq)
-			}
-			if err := b.Put(append(p.id[:], number(seq)...), raw); err != nil {
-				return err
-			}
+		if err := p.save(found, b); err != nil {
+			return err
 		}
 		v.place.Saved += uint64(len(p.again))
 		v.dirty = true

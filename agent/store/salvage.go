@@ -318,7 +318,7 @@ func (s *salvage) chain(id record.Stream, base, acked, head journal.Head) bool {
 // plan is what is done with a stream.
 type plan struct {
 	id record.Stream
-	of record.Village
+	of record.Village // empty where nothing tells
 	// whole: it is put back, with what it holds behind base.
 	whole bool
 	own   own
@@ -337,9 +337,6 @@ func (s *salvage) decide(note *lease) []plan {
 		p := plan{id: id, of: r.of}
 		if p.of == "" {
 			p.of = s.only()
-		}
-		if p.of == "" {
-			continue // the file is kept, and it is in there
 		}
 		believed := note == nil || !s.older // the tree
 		behind := func(e remnant) bool { return believed && e.walked || note == nil && (s.older || !r.walked) }

@@ -587,6 +587,58 @@ func TestVerifyFinds(t *testing.T) {
 	}
 }
 
+// What counts as delivered is looked at too: by the server's receipts, each of which
+// must be signed over the very entry.
+func TestVerifyReceipts(t *testing.T) {
+	tests := []struct {
+		name   string
+		damage func(r *journal.Receipt) bool // false takes it away
+	}{
+		{"signed by another", func(r *journal.Receipt) bool {
+			r.Seal(ed25519.NewKeyFromSeed(make([]byte, 32)), journal.Hash{})
+			return true
+		}},
+		{"for another run", func(r *journal.Receipt) bool { r.From++; return true }},
+		{"gone", func(*journal.Receipt) bool { return false }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := enrolled(t, identity.TeamMember)
+			for range 3 {
+				save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨")})
+			}
+			if _, err := s.Take(ctx, answer(t, s)); err != nil {
+				t.Fatal(err)
+			}
+			if rep, err := s.Verify(false); err != nil || len(rep.Faults) > 0 {
+				t.Fatalf("%+v, %v", rep, err)
+			}
+			if err := s.update(ctx, false, func(x *tx) error {
+				v, err := x.village(code)
+				if err != nil {
+					return err
+				}
+				b := v.b.Bucket(bucketReceipt)
+				k, raw := b.Cursor().Last()
+				k = append([]byte(nil), k...)
+				var r journal.Receipt
+				if err := s.openSealed(receiptAt(k), raw, &r); err != nil {
+					return err
+				}
+				if !tt.damage(&r) {
+					return b.Delete(k)
+				}
+				return s.putSealed(b, receiptAt(k), k, r)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if rep, err := s.Verify(false); err != nil || len(rep.Faults) == 0 {
+				t.Errorf("nothing found: %+v, %v", rep, err)
+			}
+		})
+	}
+}
+
 // A page's references and review marks follow the record.
 func TestReferring(t *testing.T) {
 	s := enrolled(t, identity.FirstSecretary)

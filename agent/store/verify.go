@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"zhucun/shared/journal"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
@@ -22,7 +23,7 @@ type Report struct {
 const maxFaults = 100
 
 // Verify reads everything: the file's own structure, every own stream's chain
-// against its head, and every record's state, references and review mark. It
+// against its head, the server's receipts for it, and every record's state, references and review mark. It
 // changes nothing. The file's structure is left out where it was just inspected
 // (Inspect), which a process of its own can survive.
 func (s *Store) Verify(inspected bool) (r Report, err error) {
@@ -63,6 +64,7 @@ func (s *Store) Verify(inspected bool) (r Report, err error) {
 				if hash, err = v.hashAt(s, &whole, min(o.Acked.Seq, o.Head.Seq)); err != nil || hash != o.Acked.Hash {
 					fault("village %s: stream %s was acknowledged with another history: %v", code, s, err)
 				}
+				v.verifyReceipts(s, &whole, o.Acked.Seq, fault)
 				r.Entries += o.Head.Seq - min(o.Base.Seq, o.Head.Seq)
 			}
 			for _, typ := range v.types() {
@@ -72,6 +74,42 @@ func (s *Store) Verify(inspected bool) (r Report, err error) {
 		return nil
 	})
 	return r, err
+}
+
+// verifyReceipts looks at the server's receipts for a stream's entries, up to the last
+// that is acknowledged: each must be signed by the server over the hash of the very
+// entry, and together they must leave none out.
+func (v *village) verifyReceipts(s record.Stream, whole *own, acked uint64, fault func(string, ...any)) {
+	d, err := v.t.dev()
+	if err != nil {
+		fault("the device: %v", err)
+		return
+	}
+	head, end := whole.Base, whole.Base.Seq
+	c := v.b.Bucket(bucketReceipt).Cursor()
+	for k, raw := c.Seek(s[:]); len(k) == 24 && record.Stream(k[:16]) == s; k, raw = c.Next() {
+		var r journal.Receipt
+		if err := v.t.s.openSealed(receiptAt(k), raw, &r); err != nil {
+			fault("village %s: a receipt for stream %s: %v", v.code, s, err)
+			continue
+		}
+		if r.Seq > acked {
+			continue // the server went back to before it, and will say so anew
+		}
+		from := *whole
+		from.Acked = head
+		hash, err := v.hashAt(s, &from, r.Seq)
+		if err != nil || r.Stream != s || !r.Proves(d.Server, hash) {
+			fault("village %s: the receipt for entry %d of stream %s is not the server's: %v", v.code, r.Seq, s, err)
+			continue
+		}
+		head = journal.Head{Seq: r.Seq, Hash: hash}
+		end = max(end, r.Seq)
+	}
+	// Those of a store that was damaged may be among what was lost.
+	if again, err := v.t.rebuilt(); err == nil && end < acked && again.At == 0 {
+		fault("village %s: stream %s is acknowledged to entry %d, by receipts to %d", v.code, s, acked, end)
+	}
 }
 
 // errLooked ends a transaction that has changed nothing.
