@@ -432,24 +432,43 @@ func (s *salvage) fits(p *plan, o *own) bool {
 	return false
 }
 
-// single sees to it that no change is written twice: one that was written again,
-// into another stream, has its time there too, which no other change has.
+// single sees to it that no change is sent twice: one that was written again, into
+// another stream, has its time there too, which no other change has. What the server
+// has goes before what it has not, and what the tree led to before what just lay there.
 func (s *salvage) single(plans []plan) {
 	taken := map[uint64]bool{}
+	pending := func(p *plan) (seqs []uint64) {
+		for seq := p.own.Acked.Seq + 1; p.whole && seq <= p.own.Head.Seq; seq++ {
+			seqs = append(seqs, seq)
+		}
+		return seqs
+	}
 	for _, p := range plans {
-		if p.whole {
-			for seq, e := range s.streams[p.id].entries {
-				taken[e.time] = taken[e.time] || seq <= p.own.Head.Seq
-			}
+		for seq, e := range s.streams[p.id].entries {
+			taken[e.time] = taken[e.time] || p.whole && seq <= p.own.Acked.Seq
 		}
 	}
-	for i := range plans {
-		p := &plans[i]
-		p.again = slices.DeleteFunc(p.again, func(seq uint64) bool {
-			t := s.streams[p.id].entries[seq].time
-			was := taken[t]
-			taken[t] = true
-			return was
-		})
+	for _, trusted := range []bool{true, false} {
+		for i := range plans {
+			p, r := &plans[i], s.streams[plans[i].id]
+			if (p.whole && r.walked) != trusted {
+				continue
+			}
+			waits := pending(p)
+			if slices.ContainsFunc(waits, func(seq uint64) bool { return taken[r.entries[seq].time] }) {
+				p.again = append(waits, p.again...)
+				p.own.Head = p.own.Acked
+				p.own.Sent, p.own.Bundled = min(p.own.Sent, p.own.Head.Seq), min(p.own.Bundled, p.own.Head.Seq)
+				waits = nil
+			}
+			for _, seq := range waits {
+				taken[r.entries[seq].time] = true
+			}
+			p.again = slices.DeleteFunc(p.again, func(seq uint64) bool {
+				was := taken[r.entries[seq].time]
+				taken[r.entries[seq].time] = true
+				return was
+			})
+		}
 	}
 }

@@ -1,0 +1,147 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"zhucun/shared/journal"
+	"zhucun/shared/wire"
+)
+
+// Changes that were written again in another stream still lie under their old names in
+// pages that became free. Each is found once, by the note or by its time.
+func TestStaleEntries(t *testing.T) {
+	for name, damage := range map[string]struct {
+		note  bool
+		pages []int
+	}{
+		"with the note, without the tree": {true, []int{0, 1}},
+		"with neither":                    {false, []int{0, 1}},
+		"without the note, an older tree": {false, []int{-1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, leases := t.TempDir(), t.TempDir()
+			s := noted(t, dir, leases)
+			for range 5 {
+				save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+			}
+			if _, err := s.Take(ctx, answer(t, s)); err != nil {
+				t.Fatal(err)
+			}
+			for range 7 {
+				save(t, s, Edit{Type: "visit", Fields: fields("findings", "水管坏了吗")})
+			}
+			out, err := s.Outgoing(ctx, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seg, err := journal.Decode(out[0].Push.Segments[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			pl := s.place(t)
+			if taken, err := s.Take(ctx, &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor, Refused: []wire.Refused{{Stream: seg.Stream, From: 6, Code: wire.RefusedFork, Head: 8}}}); err != nil || !taken.Renewed {
+				t.Fatalf("%+v, %v", taken, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, fileName)
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := readPages(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			for _, page := range damage.pages {
+				if page < 0 {
+					page = int(p.metas[0].tx % 2) // the newest
+				}
+				clear(raw[page*int(p.page) : (page+1)*int(p.page)])
+			}
+			if err := os.WriteFile(file, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			at := leases
+			if !damage.note {
+				at = ""
+			}
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := Rebuild(dir, Options{Key: make([]byte, KeySize), Wall: func() int64 { return t0 }, Leases: at}, info)
+			if err != nil || r.Saved != 7 || r.Missing != 0 || r.Lost {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			s = noted(t, dir, at)
+			n := uint64(0)
+			if err := s.Each(code, "visit", func(Record) bool { n++; return true }); err != nil {
+				t.Error(err)
+			}
+			if st, err := s.Status(); err != nil || st.Pending != 7 || n+st.Saved != 7 {
+				t.Errorf("%d visits are there, %+v, %v", n, st, err)
+			}
+			if rep, err := s.Verify(false); err != nil || len(rep.Faults) > 0 {
+				t.Errorf("%v, %v", rep.Faults, err)
+			}
+		})
+	}
+}
+
+// Who was slower than another, or has another key, changes nothing; nor does one for
+// whom there is no room or right.
+func TestRebuildOrNothing(t *testing.T) {
+	dir, leases := t.TempDir(), t.TempDir()
+	s := noted(t, dir, leases)
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, fileName)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := Options{Key: make([]byte, KeySize), Wall: func() int64 { return t0 }, Leases: leases}
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Rebuild(dir, opt, seen); !errors.Is(err, ErrInUse) {
+		t.Errorf("while another is about it: %v", err)
+	}
+	unlock()
+	if _, err := Rebuild(dir, opt, seen); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Rebuild(dir, opt, seen); !errors.Is(err, ErrInUse) {
+		t.Errorf("after another has done it: %v", err)
+	}
+	asides, err := filepath.Glob(file + ".damaged-*")
+	if err != nil || len(asides) != 1 {
+		t.Fatalf("%v, %v", asides, err)
+	}
+	if kept, err := os.ReadFile(asides[0]); err != nil || string(kept) != string(raw) {
+		t.Errorf("it is not kept as it was: %v", err)
+	}
+	// A wrong key is no damage.
+	other := opt
+	other.Key = append(make([]byte, KeySize-1), 1)
+	if _, err := Open(dir, other); !errors.Is(err, ErrKey) || errors.Is(err, ErrDamaged) {
+		t.Errorf("under another key: %v", err)
+	}
+}
