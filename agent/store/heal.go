@@ -205,6 +205,7 @@ func (s *Store) reopen(damaged bool) error {
 // their entries. A store that was made anew has told of it already.
 func (s *Store) recall(db *bbolt.DB) (err error) {
 	defer damaged(&err)
+	defer faulting()()
 	missing := map[string]uint64{}
 	err = db.View(func(btx *bbolt.Tx) error {
 		t := &tx{Tx: btx, s: s}

@@ -290,7 +290,7 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 	out := Outgoing{Push: p, sent: map[record.Stream]journal.Head{}, after: map[record.Stream]uint64{}}
 	for _, s := range v.streams() {
 		o := v.owns[s]
-		if v.place.Anew && (v.place.Told || v.place.Staging || v.waiting() == 0) {
+		if v.place.Anew && (v.place.Told || v.place.Staged > 0 || v.waiting() == 0) {
 			// Of a stream that is named the server leaves out what the laptop had
 			// receipts for, and that is not here any more. So what waits goes first, and
 			// then everything comes.

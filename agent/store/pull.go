@@ -105,6 +105,12 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 				return err
 			}
 		}
+		if v.cut {
+			v.cut, taken.Renewed = false, true
+			if err := v.renew(); err != nil {
+				return err
+			}
+		}
 		if p.Denied && v.place.Anew {
 			// Nothing of it comes any more: what was saved goes as it is.
 			v.place.Anew, v.dirty = false, true
@@ -301,13 +307,6 @@ func (v *village) refused(r wire.Refused, taken *Taken) error {
 			return err
 		}
 		return v.renew()
-	case r.Code == wire.RefusedGap && r.Head < o.Base.Seq:
-		// What it lost is not here either; what is here goes on without.
-		o.Acked, v.dirty, taken.Renewed = o.Base, true, true
-		if err := v.note(); err != nil {
-			return err
-		}
-		return v.renew()
 	case r.Code == wire.RefusedGap && r.Head < o.Acked.Seq:
 		taken.Rewound = true
 		return v.setBack(r.Stream, o, r.Head)
@@ -317,6 +316,12 @@ func (v *village) refused(r wire.Refused, taken *Taken) error {
 
 // setBack makes an own stream pending again behind an entry.
 func (v *village) setBack(s record.Stream, o *own, seq uint64) error {
+	if seq < o.Base.Seq {
+		// What it lost is not here either: what is here goes on without.
+		o.Acked, v.cut = o.Base, true
+		o.Backed, v.dirty = min(o.Backed, seq), true
+		return nil
+	}
 	o.Acked = journal.Head{}
 	hash, err := v.hashAt(s, o, seq)
 	if err != nil {

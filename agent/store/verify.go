@@ -166,7 +166,7 @@ func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n 
 // another change of the same name there.
 func (v *village) wrote(d record.Dot, k record.Key, p record.Path, value record.Value) bool {
 	o := v.owns[d.Stream]
-	if o == nil || d.Seq > o.Head.Seq || !o.Writing && d.Seq > o.Acked.Seq {
+	if o == nil || d.Seq <= o.Base.Seq || d.Seq > o.Head.Seq || !o.Writing && d.Seq > o.Acked.Seq {
 		return true
 	}
 	e, err := v.entry(d.Stream, d.Seq)

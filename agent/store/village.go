@@ -100,6 +100,7 @@ type village struct {
 	owns     map[record.Stream]*own
 	writing  record.Stream
 	dirty    bool // place and owns changed
+	cut      bool // the server lost entries of an own stream that are not here either
 }
 
 // village opens the data of a village, making it when the transaction writes.

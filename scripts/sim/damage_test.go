@@ -11,14 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 	"unsafe"
 
 	"go.etcd.io/bbolt"
 
 	agentstore "zhucun/agent/store"
-	serverstore "zhucun/server/store"
-	"zhucun/server/store/sqlite"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -132,7 +129,7 @@ func (w *world) again(t *testing.T) *world {
 	x.trace = nil
 	x.laptops = nil
 	var err error
-	x.server, err = sqlite.Open(context.Background(), filepath.Join(w.dir, "server.db"), serverstore.Options{Key: w.key, Now: func() time.Time { return time.UnixMilli(x.now) }, Random: w.bytes})
+	x.server, err = x.openServer()
 	check(t, err)
 	for _, l := range w.laptops {
 		c := *l
@@ -205,7 +202,7 @@ func TestEveryPage(t *testing.T) {
 	w, acked := worn(t)
 	l := w.laptops[0]
 	raw := snapshot(t, l.dir)["records.db"]
-	database, err := os.ReadFile(filepath.Join(w.dir, "server.db"))
+	database, err := os.ReadFile(w.serverFile())
 	check(t, err)
 	notes := snapshot(t, l.leases)
 	others := map[string]files{}
@@ -233,7 +230,7 @@ func TestEveryPage(t *testing.T) {
 			for name, f := range others {
 				f.restore(t, name)
 			}
-			check(t, os.WriteFile(filepath.Join(w.dir, "server.db"), database, 0o600))
+			check(t, os.WriteFile(w.serverFile(), database, 0o600))
 			damaged := slices.Clone(raw)
 			for _, page := range pages {
 				for i := range size {
