@@ -32,7 +32,7 @@ func (c *call) dataKey() ([]byte, error) {
 	if errors.Is(err, vault.ErrNone) || errors.Is(err, vault.ErrLost) {
 		if _, serr := os.Stat(filepath.Join(c.data, storeFile)); serr == nil {
 			// The note is gone, and perhaps not the key.
-			_, key, err := vault.Adopt(c.data, settings(), func(key []byte) bool { return store.Fits(c.data, key) })
+			_, key, err := vault.Find(c.data, settings(), func(key []byte) bool { return store.Fits(c.data, key) })
 			return key, err
 		}
 	}

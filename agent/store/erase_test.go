@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -278,5 +280,53 @@ func TestErasedSentAgain(t *testing.T) {
 	if _, err := s.History("visit", gone.ID); err != nil {
 		t.Error(err)
 	}
+	soundNow(t, s)
+}
+
+// A store that is damaged after something was erased is made anew without it,
+// whatever still lies in the file's unused pages, and what waits can be sent.
+func TestErasedStaysErasedWhenMadeAnew(t *testing.T) {
+	dir, leases := t.TempDir(), t.TempDir()
+	s := noted(t, dir, leases)
+	gone := save(t, s, Edit{Type: "visit", Fields: fields("findings", canary+"走访情况")}).Key
+	if _, err := s.Take(ctx, answer(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	hash := acked(t, s)
+	stays := save(t, s, Edit{Type: "visit", Fields: fields("findings", "另一次走访情况")}).Key
+	save(t, s, Edit{Type: "visit", ID: gone.ID, Fields: fields("promised", canary+"再访")})
+	if _, err := s.Take(ctx, erasure(t, s, gone)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Without its two first pages nothing leads anywhere: all pages are searched, the
+	// unused ones too.
+	file := filepath.Join(dir, fileName)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(raw[:2*os.Getpagesize()])
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Rebuild(dir, Options{Key: make([]byte, KeySize), Wall: func() int64 { return t0 }, Leases: leases}, info); err != nil || r.Saved == 0 || r.Missing > 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	s = noted(t, dir, leases)
+	if all, _ := decoded(t, s); strings.Contains(all, canary) {
+		t.Errorf("what was erased is back: %s", all)
+	}
+	if list := resent(t, s, hash); len(list) != 2 || list[0].Record != stays.ID || len(list[0].Body) == 0 || list[1].Body != nil {
+		t.Errorf("sent are %+v", list)
+	}
+	soundNow(t, s)
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", "又一次")})
 	soundNow(t, s)
 }

@@ -411,17 +411,20 @@ func (v *village) putStream(found *salvage, p plan) error {
 	if !p.whole {
 		return nil
 	}
-	r, o := found.streams[p.id], p.own
-	for at, seed := range r.seeds {
+	r, o, last := found.streams[p.id], p.own, uint64(0)
+	for at, plain := range r.secrets {
 		key := append(p.id[:], number(at)...)
-		raw, err := v.t.s.wrap(seedAt(key), seed[:])
+		raw, err := v.t.s.wrap(seedAt(key), plain)
 		if err != nil {
 			return err
 		}
 		if err := v.b.Bucket(bucketSeed).Put(key, raw); err != nil {
 			return err
 		}
-		o.Seeded = max(o.Seeded, at)
+		last = max(last, at)
+		if o.Seeded = last; len(r.secrets[last]) != len(journal.Seed{}) {
+			o.Seeded = 0 // of the last run something was erased: new entries begin another
+		}
 	}
 	for last, receipt := range r.receipts {
 		if receipt.From <= o.Base.Seq || last > o.Acked.Seq {
@@ -486,7 +489,7 @@ func (v *village) again() error {
 		}
 		d := record.Dot{Stream: record.Stream(k[:16]), Seq: binary.BigEndian.Uint64(k[16:])}
 		e, _, err := v.openEntry(d.Stream, d.Seq, raw)
-		if err == nil && d.Seq > v.frontier[d.Stream] {
+		if err == nil && d.Seq > v.frontier[d.Stream] && !e.erased() {
 			list = append(list, waiting{d, e})
 		}
 		return err

@@ -43,7 +43,8 @@ type remains struct {
 	own     *own
 	walked  bool
 	entries map[uint64]remnant
-	seeds   map[uint64]journal.Seed
+	// secrets are what runs of entries are hashed with, as they lay sealed.
+	secrets map[uint64][]byte
 	// receipts are by the last entry that each is for.
 	receipts map[uint64]journal.Receipt
 }
@@ -53,6 +54,7 @@ type remnant struct {
 	at     int64
 	size   int
 	walked bool
+	erased bool
 	time   uint64
 	record record.ID
 }
@@ -63,7 +65,7 @@ const villageSize = 12
 func (s *salvage) stream(id record.Stream) *remains {
 	r := s.streams[id]
 	if r == nil {
-		r = &remains{entries: map[uint64]remnant{}, seeds: map[uint64]journal.Seed{}, receipts: map[uint64]journal.Receipt{}}
+		r = &remains{entries: map[uint64]remnant{}, secrets: map[uint64][]byte{}, receipts: map[uint64]journal.Receipt{}}
 		s.streams[id] = r
 	}
 	return r
@@ -138,10 +140,10 @@ func (s *salvage) take(id record.Stream, e element, walked bool) bool {
 	if change == nil {
 		return false
 	}
-	if has, there := s.stream(id).entries[seq]; there && has.walked {
-		return true // the same: a change never becomes another
+	if has, there := s.stream(id).entries[seq]; there && (has.walked || has.erased) {
+		return true // the same: a change never becomes another, and what was erased stays so
 	}
-	s.streams[id].entries[seq] = remnant{e.at, len(e.value), walked, change.Time, change.Record}
+	s.streams[id].entries[seq] = remnant{e.at, len(e.value), walked, change.erased(), change.Time, change.Record}
 	return true
 }
 
@@ -151,11 +153,13 @@ func (s *salvage) small(e element) bool {
 		return false
 	}
 	r, seq := s.streams[record.Stream(e.key[:16])], binary.BigEndian.Uint64(e.key[16:])
-	if plain, err := unwrap(s.seal, seedAt(e.key), e.value); err == nil && len(plain) == len(journal.Seed{}) {
+	if plain, err := unwrap(s.seal, seedAt(e.key), e.value); err == nil && new(secret).read(plain) == nil {
 		if r == nil {
 			r = s.stream(record.Stream(e.key[:16]))
 		}
-		r.seeds[seq] = journal.Seed(plain)
+		if has := r.secrets[seq]; len(has) <= len(journal.Seed{}) { // else something of the run was erased since
+			r.secrets[seq] = plain
+		}
 		return true
 	}
 	var receipt journal.Receipt
@@ -292,7 +296,7 @@ func (s *salvage) chain(id record.Stream, base, acked, head journal.Head) bool {
 		return false
 	}
 	var starts []uint64
-	for at := range r.seeds {
+	for at := range r.secrets {
 		starts = append(starts, at)
 	}
 	slices.Sort(starts)
@@ -306,8 +310,12 @@ func (s *salvage) chain(id record.Stream, base, acked, head journal.Head) bool {
 		if i < 0 || e == nil {
 			return false
 		}
-		c := e.change()
-		hash = journal.EntryHash(id, seq, hash, &c, journal.BodyHash(r.seeds[starts[i]], seq, c.Body))
+		run := &secret{first: starts[i], end: 1 << 62}
+		seg := &journal.Segment{Stream: id, From: seq, Changes: []record.Change{e.change()}}
+		if run.read(r.secrets[starts[i]]) != nil || seq >= run.end || run.give(seg) != nil {
+			return false
+		}
+		hash = seg.Hashes(hash)[0]
 		if seq == acked.Seq && hash != acked.Hash {
 			return false
 		}

@@ -164,9 +164,9 @@ func Take(dir, settings string, key, passphrase []byte) (*Vault, error) {
 	return v, v.SetPassphrase(key, passphrase)
 }
 
-// Adopt makes a vault of a key file that is left of one whose note is gone: the one
+// Find makes a vault of a key file that is left of one whose note is gone: the one
 // whose key fits. ErrLost where none does.
-func Adopt(dir, settings string, fits func(key []byte) bool) (*Vault, []byte, error) {
+func Find(dir, settings string, fits func(key []byte) bool) (*Vault, []byte, error) {
 	if settings == "" {
 		settings = dir
 	}

@@ -200,7 +200,7 @@ func TestElsewhere(t *testing.T) {
 }
 
 // Where the note is gone and the key file is not, the one that fits is found.
-func TestAdopt(t *testing.T) {
+func TestFind(t *testing.T) {
 	noKeyring(t)
 	_, key, dir, settings := made(t, nil)
 	if _, _, err := Make(t.TempDir(), settings, nil); err != nil { // another folder's
@@ -211,12 +211,12 @@ func TestAdopt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := Adopt(dir, settings, func([]byte) bool { return false }); !errors.Is(err, ErrLost) {
+	if _, _, err := Find(dir, settings, func([]byte) bool { return false }); !errors.Is(err, ErrLost) {
 		t.Errorf("none fits: %v", err)
 	}
 	fits := func(k []byte) bool { return bytes.Equal(k, key) }
-	if _, got, err := Adopt(dir, settings, fits); err != nil || !bytes.Equal(got, key) {
-		t.Fatalf("adopted %x, %v", got, err)
+	if _, got, err := Find(dir, settings, fits); err != nil || !bytes.Equal(got, key) {
+		t.Fatalf("found %x, %v", got, err)
 	}
 	if v, err := Open(dir, settings); err != nil {
 		t.Error(err)
