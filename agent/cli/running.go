@@ -163,7 +163,7 @@ func (c *call) openStore(ctx context.Context) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := store.Options{Key: key, Leases: settings(), Inspect: func(string) error { return c.inspection(context.WithoutCancel(ctx)) }}
+	opt := store.Options{Key: key, Leases: settings(), Inspect: func(string) error { return c.inspection(context.WithoutCancel(ctx)) }, Stuck: c.stuck}
 	var s *store.Store
 	if bad == nil {
 		s, bad = store.Open(c.data, opt)
@@ -184,6 +184,12 @@ func (c *call) openStore(ctx context.Context) (*store.Store, error) {
 		os.Remove(filepath.Join(c.data, runFile))
 	}
 	return s, bad
+}
+
+// stuck ends the program where a save does not end.
+func (c *call) stuck() {
+	fmt.Fprintln(c.err, c.say("数据文件有损坏，这次没有保存。请再运行一次：会先检查，再把文件重新建好", "The data file is damaged and nothing was saved this time. Run it again: the file is checked then, and made anew"))
+	os.Exit(exitFailed)
 }
 
 // settings is the user's own folder of settings, which an image or a copy of the

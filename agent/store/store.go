@@ -65,6 +65,8 @@ type Options struct {
 	// Inspect looks at the store in a data folder as Inspect does, in a process of its
 	// own where there can be one; nil is Inspect itself.
 	Inspect func(dir string) error
+	// Stuck ends the process where a commit does not end, as on some damage; nil waits.
+	Stuck func()
 	// NoSync leaves out the sync to disk: for simulations that crash by copying
 	// the file, never for people's data.
 	NoSync bool
@@ -494,6 +496,7 @@ func (s *Store) attempt(broken *bool, do func(*bbolt.Tx) error) (err error) {
 		}
 	}()
 	defer faulting()()
+	defer s.watch()()
 	return db.Update(do)
 }
 
