@@ -58,6 +58,7 @@
 //	  seed                  stream (16) number (8) -> 16 bytes *; for the entries from there on. Where some of
 //	                        them were erased CBOR * instead: for each its salt (16) or its body's hash (32)
 //	  salvage               stream (16) number (8) -> CBOR entry *: changes to be written again
+//	  touched               id (16) -> stream (16) number (8): the last own change of a record that is yet to come again
 //	  log/STREAM            number (8) -> CBOR entry *: a change of this laptop's; without a body if erased
 //	  record/TYPE           id (16) -> touched, state *; e.g. record/visit
 //	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record

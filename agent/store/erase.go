@@ -125,9 +125,10 @@ func (v *village) eraseRun(s record.Stream, seq uint64, id record.ID) error {
 		return err
 	}
 	o := v.owns[s]
-	seg := &journal.Segment{Stream: s, From: run.first}
+	first := max(run.first, o.Base.Seq+1) // nothing before it is here
+	seg := &journal.Segment{Stream: s, From: first}
 	var entries []*entry
-	for n := run.first; n < run.end && n <= o.Head.Seq; n++ {
+	for n := first; n < run.end && n <= o.Head.Seq; n++ {
 		raw := v.log(s).Get(number(n))
 		if raw == nil {
 			return fmt.Errorf("%w: journal %s lacks entry %d", ErrDamaged, s, n)
@@ -148,14 +149,19 @@ func (v *village) eraseRun(s record.Stream, seq uint64, id record.ID) error {
 			list[i] = b.Hash[:]
 		}
 		if e := entries[i]; b.Erased && !e.erased() {
-			n := run.first + uint64(i)
+			n := first + uint64(i)
 			e.Body = nil
 			if err := v.t.s.putSealed(v.log(s), entryAt(s, n), number(n), e); err != nil {
 				return err
 			}
 		}
 	}
-	key := binary.BigEndian.AppendUint64(bytes.Clone(s[:]), run.first)
+	if first != run.first {
+		if err := v.b.Bucket(bucketSeed).Delete(binary.BigEndian.AppendUint64(bytes.Clone(s[:]), run.first)); err != nil {
+			return err
+		}
+	}
+	key := binary.BigEndian.AppendUint64(bytes.Clone(s[:]), first)
 	if err := v.t.s.putSealed(v.b.Bucket(bucketSeed), seedAt(key), key, list); err != nil {
 		return err
 	}

@@ -113,8 +113,7 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 		}
 		if p.Denied && v.place.Anew {
 			// Nothing of it comes any more: what was saved goes as it is.
-			v.place.Anew, v.dirty = false, true
-			return v.again()
+			return v.fetched()
 		}
 		if p.Denied || unreadable != nil {
 			return nil
@@ -555,8 +554,7 @@ func (s *Store) Fold(ctx context.Context, code record.Village) error {
 					v.place.Live, v.place.Before, v.place.Behind = false, nil, nil
 					v.dirty = true
 					if v.place.Anew {
-						v.place.Anew, v.place.Told = false, false
-						return v.again()
+						return v.fetched()
 					}
 					return nil
 				}

@@ -25,6 +25,7 @@ import (
 
 var (
 	bucketSalvage = []byte("salvage")
+	bucketTouched = []byte("touched")
 	keyRebuilt    = []byte("rebuilt")
 )
 
@@ -335,7 +336,47 @@ func (s *Store) putBack(found *salvage, code record.Village, plans []plan, write
 			return err
 		}
 	}
-	return nil
+	// The others come from the server, and must be known then for changed here: what
+	// is erased there is erased in this journal too, and the history is of all.
+	return write(func(t *tx) error {
+		v, err := t.village(code)
+		if err != nil {
+			return err
+		}
+		b, err := v.b.CreateBucketIfNotExists(bucketTouched)
+		if err != nil {
+			return err
+		}
+		for id, by := range last {
+			if !waits[id] {
+				if err := b.Put(id[:], append(by.Stream[:], number(by.Seq)...)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// touchedBefore gives the last own change of a record that is not here yet.
+func (v *village) touchedBefore(id record.ID) (t touched) {
+	if b := v.b.Bucket(bucketTouched); b != nil && v.place.Anew {
+		if raw := b.Get(id[:]); len(raw) == 24 {
+			t.Last = touch{Stream: record.Stream(raw[:16]), Seq: binary.BigEndian.Uint64(raw[16:])}
+		}
+	}
+	return t
+}
+
+// fetched ends the time in which a village comes from the server again.
+func (v *village) fetched() error {
+	v.place.Anew, v.place.Told, v.dirty = false, false, true
+	if v.b.Bucket(bucketTouched) != nil {
+		if err := v.b.DeleteBucket(bucketTouched); err != nil {
+			return err
+		}
+	}
+	return v.again()
 }
 
 // save keeps the entries of a plan that are to be written again.
@@ -522,6 +563,9 @@ func (v *village) again() error {
 		}
 		if !found {
 			s = merge.State{}
+		}
+		if s.Erased() {
+			continue // by law, and the server would not keep it either
 		}
 		id, o, err := v.ownStream()
 		if err != nil {

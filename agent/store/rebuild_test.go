@@ -4,9 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"zhucun/shared/journal"
+	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
 
@@ -143,5 +145,114 @@ func TestRebuildOrNothing(t *testing.T) {
 	other.Key = append(make([]byte, KeySize-1), 1)
 	if _, err := Open(dir, other); !errors.Is(err, ErrKey) || errors.Is(err, ErrDamaged) {
 		t.Errorf("under another key: %v", err)
+	}
+}
+
+// What the office erases is erased in a store that was made anew as well: before, of
+// which no older copy comes back, and after, of which the journal was put back.
+func TestErasedAndRebuilt(t *testing.T) {
+	for name, before := range map[string]bool{"erased before": true, "erased after": false} {
+		t.Run(name, func(t *testing.T) {
+			s, gone, _ := burdened(t)
+			if _, err := s.Take(ctx, answerFrom(t, s)); err != nil {
+				t.Fatal(err)
+			}
+			erase := func() {
+				t.Helper()
+				p := erasure(t, s, gone)
+				p.Heads = append(p.Heads, s.ownStreams(t)...)
+				if _, err := s.Take(ctx, p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if before {
+				erase()
+			}
+			dir := s.Dir()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, fileName)
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clear(raw[:2*os.Getpagesize()]) // no tree: old copies are found as well
+			if err := os.WriteFile(file, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Rebuild(dir, Options{Key: make([]byte, KeySize), Wall: func() int64 { return t0 }}, info); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, dir, nil)
+			erase()
+			if all, _ := decoded(t, s); strings.Contains(all, canary) {
+				t.Errorf("what was erased is back: %s", all)
+			}
+			if rep, err := s.Verify(false); err != nil || len(rep.Faults) > 0 {
+				t.Errorf("%v, %v", rep.Faults, err)
+			}
+		})
+	}
+}
+
+// ownStreams gives the heads of own streams, as a server that has all of them would.
+func (s *Store) ownStreams(t *testing.T) (heads []wire.StreamHead) {
+	t.Helper()
+	if err := s.view(func(x *tx) error {
+		v, err := x.village(code)
+		if err != nil {
+			return err
+		}
+		for _, stream := range v.streams() {
+			heads = append(heads, wire.StreamHead{Stream: stream, Seq: v.owns[stream].Acked.Seq})
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return heads
+}
+
+// A change that was saved to be written again is not, where its record was erased
+// meanwhile.
+func TestSavedAndErased(t *testing.T) {
+	s, gone, _ := burdened(t)
+	if _, err := s.Take(ctx, answerFrom(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	lost := record.Stream{0xAA}
+	if err := s.update(ctx, false, func(x *tx) error {
+		v, err := x.village(code)
+		if err != nil {
+			return err
+		}
+		own, err := v.ownChanges(touched{Last: touch{Stream: v.writing, Seq: 1}}, func(touch) bool { return true })
+		if err != nil {
+			return err
+		}
+		b, err := v.b.CreateBucketIfNotExists(bucketSalvage)
+		if err != nil {
+			return err
+		}
+		v.place.Anew, v.place.Saved, v.dirty = true, 1, true
+		return s.putSealed(b, entryAt(lost, 1), append(lost[:], number(1)...), own[0].entry)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p := erasure(t, s, gone)
+	p.Heads = append(p.Heads, s.ownStreams(t)...)
+	if _, err := s.Take(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := s.Status(); err != nil || st.Pending != 0 || st.Villages[0].Anew {
+		t.Errorf("%+v, %v", st, err)
+	}
+	if all, _ := decoded(t, s); strings.Contains(all, canary) {
+		t.Errorf("what was erased is back: %s", all)
 	}
 }

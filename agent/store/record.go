@@ -93,11 +93,11 @@ func (v *village) load(t record.Type, id record.ID) (tc touched, s merge.State, 
 func (v *village) stored(t record.Type, id record.ID) (tc touched, s merge.State, found bool, err error) {
 	b := v.b.Bucket(recordBucket(t))
 	if b == nil {
-		return tc, merge.State{}, false, nil
+		return v.touchedBefore(id), merge.State{}, false, nil
 	}
 	raw := b.Get(id[:])
 	if raw == nil {
-		return tc, merge.State{}, false, nil
+		return v.touchedBefore(id), merge.State{}, false, nil
 	}
 	v.t.s.read(v.t.Tx, len(raw))
 	tc, s, err = v.unpackRecord(t, id, raw)

@@ -231,14 +231,7 @@ func TestReadOnly(t *testing.T) {
 	w := office(t, false, false)
 	id := w.put(t, "visit", "findings=只读以前写的走访", "--data", "a")
 	small(t, w.path("disk"), 3<<10)
-	raw, err := os.ReadFile(w.path("a/records.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(w.path("disk/a"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(w.path("disk/a/records.db"), raw, 0o600); err != nil {
+	if err := os.CopyFS(w.path("disk/a"), os.DirFS(w.path("a"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("", w.path("disk"), "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
