@@ -134,14 +134,20 @@ func checkOf(key []byte) []byte {
 	return sum[:8]
 }
 
-// Fits tells whether key is that of the store in dir.
-func Fits(dir string, key []byte) bool {
+// Fits tells whether key is that of the store in dir. Of one that is damaged it may
+// not be able to tell.
+func Fits(dir string, key []byte) (fits bool) {
+	defer func() {
+		if recover() != nil {
+			fits = false
+		}
+	}()
+	defer faulting()()
 	db, err := bbolt.Open(filepath.Join(dir, fileName), 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, ReadOnly: true})
 	if err != nil {
 		return false
 	}
 	defer db.Close()
-	fits := false
 	db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
 		fits = meta != nil && bytes.Equal(meta.Get(keyCheck), checkOf(key))
