@@ -21,7 +21,8 @@
 //     a backup, and gets again what it then lacks. Nothing of a village may be removed
 //     before the server has said that all of it is in a backup (Backed).
 //   - What others wrote stays too where a restored server lacks it, though later
-//     pages are without it: the village's frontier is then ahead of the server's.
+//     pages are without it: the village's frontier is then ahead of the server's. What
+//     nobody has brought back after two weeks is sent for review, as its author's.
 //   - What the office erases by law goes with the state that says so: the record's
 //     content, the bodies of its own entries, drafts of it. In the file's unused
 //     pages it stays, sealed, until they are written over.

@@ -513,6 +513,10 @@ func (v *village) flip(p *wire.Pull) error {
 	for s, n := range pl.Behind {
 		v.advance(s, n)
 	}
+	clk, err := v.t.time()
+	if err != nil {
+		return err
+	}
 	pl.Ahead = nil
 	for s, n := range v.frontier {
 		if o := v.owns[s]; pl.Behind[s] < n && (o == nil || n > o.Head.Seq) {
@@ -521,6 +525,12 @@ func (v *village) flip(p *wire.Pull) error {
 			}
 			pl.Ahead[s] = pl.Behind[s]
 		}
+	}
+	switch {
+	case pl.Ahead == nil:
+		pl.LostSince, pl.LostTold = 0, false
+	case pl.LostSince == 0 || p.Epoch != pl.Epoch:
+		pl.LostSince, pl.LostTold = v.t.s.opt.Wall()+clk.Skew, false
 	}
 	pl.Epoch, pl.Cursor = p.Epoch, p.Cursor
 	pl.Staging, pl.Live, v.dirty = false, true, true

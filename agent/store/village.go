@@ -58,6 +58,10 @@ type place struct {
 	// that was left, than the server has now, with what the server has: its records
 	// know that much, and the laptop's the frontier.
 	Ahead map[record.Stream]uint64 `cbor:"16,keyasint,omitempty"`
+	// LostSince is when that was found, ms since 1970, corrected; LostTold that it was
+	// sent for review since (lost.go).
+	LostSince int64 `cbor:"23,keyasint,omitempty"`
+	LostTold  bool  `cbor:"24,keyasint,omitempty"`
 	// Anew tells that the store was made anew (rebuild.go) and has not been given all
 	// of the village again: what it holds are own changes alone. Told tells that what
 	// was to be sent has been, as far as the server takes it, and the pages come now.

@@ -238,7 +238,9 @@ func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 	}
 	if err == nil {
 		c.handIn(ctx, &r)
-		_, err = c.store.Leave(ctx)
+		if _, err = c.store.Leave(ctx); err == nil {
+			_, err = c.store.TellLost(ctx) // what it writes goes with the next sync
+		}
 	}
 	r.BytesUp, r.BytesDown = c.count.read()
 	if st, serr := c.store.Status(); serr == nil {

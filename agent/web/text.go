@@ -423,6 +423,7 @@ var texts = map[string]said{
 	"reason.unseen":    {"它要替换的内容，写的人当时不可能看到过。", "It replaces what whoever wrote it cannot have seen."},
 	"reason.type":      {"这个编号属于另一种记录。", "The id belongs to a record of another type."},
 	"reason.role":      {"记录人的身份不能改这种记录。", "The writer's role does not change such records."},
+	"reason.lost":      {"服务器从备份恢复时丢了这一条，由这台电脑补报，等办公室确认。", "The server lost it when it was restored from a backup; this laptop sent it again, and the office decides."},
 	"reason.erased":    {"这条记录的内容已由办公室依法擦除。", "The office has erased the record by law."},
 	"reason.full":      {"这条记录的内容已经太多，放不下了。", "The record has as much in it as a record may have."},
 	"reason.owner":     {"这一项由乡镇或办公室定。", "The township or the office decides this."},

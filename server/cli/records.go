@@ -120,7 +120,7 @@ func (c *call) showRecord(ctx context.Context, s *server, rec *store.Record, j *
 			line = append(line, s.review.Field(rec.Type, w.Path, c.lang)+"="+fit(s.review.Show(rec.Type, w.Path, w.Value, c.lang), 40))
 		}
 		fmt.Fprintf(c.out, "%s  %s  %s  %s\n", c.time(e.At.Std()), e.Change.Author, strings.Join(line, c.say("，", ", ")), e.Dot)
-		if reason := review.Reason(&e.Change); reason != "" {
+		if reason := e.Change.Reason(); reason != "" {
 			c.tell("    理由：%s", "    reason: %s", reason)
 		}
 	}

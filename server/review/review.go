@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"zhucun/server/store"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
@@ -323,23 +321,9 @@ func (d *Decision) shown(rec *store.Record) (merge.State, error) {
 func change(id record.ID, t record.Type, by merge.Writer, reason string, body []record.Write) record.Change {
 	c := record.Change{Record: id, Type: t, Author: by.Author, Body: body}
 	if reason != "" {
-		extra, err := cbor.Marshal(map[int]string{1: reason})
-		if err != nil {
-			panic(err) // a map of texts
-		}
-		c.Extra = extra
+		c.SetReason(reason)
 	}
 	return c
-}
-
-// Reason gives the reason that was given with a change, "" where there is none.
-func Reason(c *record.Change) string {
-	var extra map[int]cbor.RawMessage
-	var reason string
-	if len(c.Extra) == 0 || cbor.Unmarshal(c.Extra, &extra) != nil || extra[1] == nil || cbor.Unmarshal(extra[1], &reason) != nil {
-		return ""
-	}
-	return reason
 }
 
 // Accept takes a quarantined entry after all and gives the change that says its
@@ -399,6 +383,8 @@ func (r *Review) Why(q *store.Quarantined, lang form.Lang) string {
 		l = form.Label{Zh: "“" + field + "”要替换的内容，写的人当时不可能看到过", En: "it replaces in " + field + " what its author cannot have seen"}
 	case store.ReasonType:
 		l = form.Label{Zh: "编号相同的记录是另一种表", En: "a record of another type has this id"}
+	case store.ReasonLost:
+		l = form.Label{Zh: "服务器从备份恢复时丢了这一条，是在别的电脑上找回来的", En: "the server lost it when it was restored from a backup; another laptop still had it"}
 	case store.ReasonErased:
 		l = form.Label{Zh: "这条记录的内容已由办公室依法擦除", En: "the office has erased the record by law"}
 	case store.ReasonFull:

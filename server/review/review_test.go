@@ -180,7 +180,7 @@ func TestDecide(t *testing.T) {
 			}
 			if tt.want == nil {
 				entries, err := w.History(context.Background(), storetest.Code, id)
-				if err != nil || entries[0].Dot != dot || Reason(&entries[0].Change) != "核实过" || entries[0].Change.Author != "admin" {
+				if err != nil || entries[0].Dot != dot || entries[0].Change.Reason() != "核实过" || entries[0].Change.Author != "admin" {
 					t.Errorf("the last entry is %+v, %v", entries[0], err)
 				}
 				// The second to decide is told so.

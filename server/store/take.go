@@ -56,6 +56,7 @@ const (
 	ReasonType    = "type"    // the record is there, and of another type
 	ReasonUnseen  = "unseen"  // it replaces what its author cannot have seen
 	ReasonFull    = "full"    // the record would have more than a record may have
+	ReasonLost    = "lost"    // another's words, which a server that was restored lacks
 )
 
 // What a record may have: registers, and in one of them values that live beside
@@ -461,6 +462,8 @@ func (b *batch) judge(p *sender, w *working, c *record.Change) (reason, detail s
 		return ReasonRevoked, ""
 	case !p.office && !slices.Contains(p.Villages, b.village):
 		return ReasonVillage, string(b.village)
+	case !p.office && c.Lost():
+		return ReasonLost, ""
 	case !p.office && !slices.Contains(p.Profiles, c.Author):
 		return ReasonAuthor, clip(c.Author)
 	case w.state.Erased():

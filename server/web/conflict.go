@@ -348,7 +348,7 @@ func (w *Site) decided(p *page, rec *store.Record, path record.Path) (reply, err
 			continue
 		}
 		v.value = p.pathText(rec.Key, path, e.Change.Body[i].Value)
-		v.who, v.when, v.reason = e.Change.Author, p.when(e.At), review.Reason(&e.Change)
+		v.who, v.when, v.reason = e.Change.Author, p.when(e.At), e.Change.Reason()
 		break
 	}
 	p.title, p.at, p.still = p.T("decided.title"), conflicts, true

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"zhucun/server/review"
 	"zhucun/server/store"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
@@ -317,7 +316,7 @@ func (w *Site) history(p *page, v *recordView) ([]event, error) {
 	var list []event
 	for i := range entries {
 		e := &entries[i]
-		ev := event{entry: *e, when: p.when(e.At), who: e.Change.Author, device: p.device(e.Device), reason: review.Reason(&e.Change)}
+		ev := event{entry: *e, when: p.when(e.At), who: e.Change.Author, device: p.device(e.Device), reason: e.Change.Reason()}
 		ev.sets, ev.first = w.sets(p, v, e, said)
 		list = append(list, ev)
 	}

@@ -205,6 +205,8 @@ func quarantines(w *World) {
 		}, household(52, "1"), journal.Quarantined{Reason: "revoked"}},
 		{"somebody unknown", identity.TeamMember, nil, record.Change{Record: ID(53), Type: "visit", Author: "陌生人", Body: []record.Write{{Path: "findings", Value: `"x"`}}},
 			journal.Quarantined{Reason: "author", Detail: "陌生人"}},
+		{"another's words that the server lost", identity.TeamMember, nil, lost(record.Change{Record: ID(55), Type: "visit", Author: "陌生人", Body: []record.Write{{Path: "findings", Value: `"x"`}}}),
+			journal.Quarantined{Reason: "lost"}},
 		{"another type", identity.TeamMember, nil, New("visit", ID(1), nil), journal.Quarantined{Reason: "type", Detail: "household"}},
 		{"role", identity.SponsorUnit, nil, household(54, "1"), journal.Quarantined{Reason: "role"}},
 		{"owner's field", identity.TeamMember, nil, Set("household", ID(1), "poverty_attr", `"dibao"`, attr), journal.Quarantined{Reason: "owner", Detail: "poverty_attr"}},
@@ -489,4 +491,9 @@ func feeds(w *World) {
 	if len(seen) != laptops*pushes || cursor != laptops*pushes {
 		w.Errorf("the reader has %d records at %d, want %d", len(seen), cursor, laptops*pushes)
 	}
+}
+
+func lost(c record.Change) record.Change {
+	c.SetLost()
+	return c
 }
