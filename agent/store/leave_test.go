@@ -8,6 +8,28 @@ import (
 	"zhucun/shared/wire"
 )
 
+// A village that is taken from the laptop between two pages leaves it: the last page
+// will not come.
+func TestLeavesBetweenPages(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	first := &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 1, More: true}
+	if _, err := s.Take(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetDevice(ctx, func(d *Device) { d.Assigned.Villages = []wire.Village{{Code: "369999000009"}} }); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := s.Leave(ctx); err != nil || len(left) > 0 {
+		t.Fatalf("it left %v before the server said so, %v", left, err)
+	}
+	if _, err := s.Take(ctx, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Denied: true}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := s.Leave(ctx); err != nil || len(left) != 1 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
 // What was written goes from the laptop once it is in a backup, and no sooner: one
 // row a state that it may be in, for a village that the laptop was taken from and
 // for an order to wipe.

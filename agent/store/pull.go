@@ -73,6 +73,9 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 		if p.Denied {
 			// No page comes with it, so nothing to expect: receipts alone.
 			taken = Taken{Denied: true}
+			if err := v.dropAside(); err != nil {
+				return err
+			}
 		}
 		late := !p.Denied && !v.expects(p)
 		if late {
@@ -475,6 +478,19 @@ func receiptAt(key []byte) slot { return slotOf("receipt", key) }
 func (v *village) stageAt(key []byte) slot { return slotOf("stage", []byte(v.code), key) }
 
 func stageKey(t record.Type, id record.ID) []byte { return append(append([]byte{}, id[:]...), t...) }
+
+// dropAside gives up a series of pages that will have no last one.
+func (v *village) dropAside() error {
+	pl := &v.place
+	if !pl.Staging {
+		return nil
+	}
+	if pl.Epoch != pl.StagedEpoch {
+		pl.Epoch, pl.Cursor = pl.StagedEpoch, 0
+	}
+	pl.Staging, pl.Staged, v.dirty = false, 0, true
+	return v.clearStage()
+}
 
 func (v *village) clearStage() error {
 	if k, _ := v.b.Bucket(bucketStage).Cursor().First(); k == nil {
