@@ -104,8 +104,9 @@ type taking struct {
 	places  map[record.Village]*place
 	// assigned is the serial of the assignment that the device has.
 	assigned uint64
-	// backed tells that it asks what is in a backup.
-	backed bool
+	// backed tells that it asks what is in a backup, rewound that it does not know of
+	// the present life of the data.
+	backed, rewound bool
 	Bundle
 }
 
@@ -145,6 +146,7 @@ func (t *taking) message(ctx context.Context, part bundle.Part) error {
 		if err != nil {
 			return fmt.Errorf("device %s, village %s: %w", t.d.ID, p.Village, err)
 		}
+		t.rewound = t.rewound || t.h.rewound(p)
 		t.Entries += taken.Entries
 		t.Quarantined += taken.Quarantined
 		t.Refused += len(taken.Refused)
@@ -230,7 +232,7 @@ func (t *taking) reply(ctx context.Context, b *bundle.Bundle) error {
 		}
 		t.Cut = !answer.Add(bundle.Part{Message: packed, Size: size})
 	}
-	if t.d.Revoked() && receipts == 0 && t.Refused == 0 {
+	if t.d.Revoked() && receipts == 0 && t.Refused == 0 && !t.rewound {
 		return errRevoked
 	}
 	answer.Made = t.h.store.Now().UnixMilli()

@@ -454,7 +454,7 @@ func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, a
 		for _, rec := range pull.Records {
 			budget = max(0, budget-len(rec.State))
 		}
-		work = work || len(pull.Receipts) > 0 || len(pull.Backed) > 0
+		work = work || len(pull.Receipts) > 0 || len(pull.Backed) > 0 || h.rewound(p)
 	}
 	if d.Revoked() && !work {
 		return nil, &fault{http.StatusForbidden, wire.Fault{Code: wire.FaultRevoked, Text: "the office has revoked this laptop",
@@ -469,6 +469,12 @@ func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, a
 	}
 	answer.Time = h.store.Now().UnixMilli()
 	return answer, nil
+}
+
+// rewound tells whether a device last heard of another life of the data: it may
+// have to send again what it has receipts for, revoked or not.
+func (h *Handler) rewound(p *wire.Push) bool {
+	return p.Epoch != wire.Epoch{} && p.Epoch != h.store.Epoch()
 }
 
 // denied tells whether a device may no longer have a village.

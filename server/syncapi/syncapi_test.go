@@ -350,6 +350,21 @@ func TestRevoked(t *testing.T) {
 	if _, f := l.sync(wire.Push{Village: village, Streams: l.own(1)}); f == nil || f.Code != wire.FaultRevoked {
 		t.Errorf("the fault is %+v", f)
 	}
+
+	// Of a backup that lacks its last work it hears all the same, and sends it again.
+	known := answer.Villages[0].Epoch
+	_, err = h.s.Restore(context.Background(), time.Now())
+	h.ok(err)
+	answer, f = l.sync(wire.Push{Village: village, Epoch: known})
+	if f != nil || len(answer.Villages) != 1 || answer.Villages[0].Epoch == known || !answer.Villages[0].Denied {
+		t.Fatalf("after a restore: %+v, %v", answer, f)
+	}
+	if _, f := l.sync(wire.Push{Village: village, Epoch: answer.Villages[0].Epoch}); f == nil || f.Code != wire.FaultRevoked {
+		t.Errorf("once it knows, the fault is %+v", f)
+	}
+	if taken := h.take(l.bundle(wire.Push{Village: village, Epoch: known})); len(taken.Reply) == 0 {
+		t.Error("after a restore a bundle gets no reply")
+	}
 }
 
 // begin sends the head of a sync that announces size bytes, and some of them.
