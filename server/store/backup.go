@@ -83,7 +83,9 @@ const metaRestored = "restored"
 
 // Restore begins a new life of data that came out of a backup, before anybody
 // uses it: a new epoch, nobody signed in, no open enrolment code. What laptops
-// name that was lost is looked for in them (stream.rewound).
+// name that was lost is looked for in them (stream.rewound). Every device is told its
+// assignment again: it may have had a later one, of a number that would be given
+// again.
 func (s *Store) Restore(ctx context.Context, made time.Time) (Restored, error) {
 	r := Restored{Made: made, At: s.Now()}
 	note, err := json.Marshal(r)
@@ -102,6 +104,10 @@ func (s *Store) Restore(ctx context.Context, made time.Time) (Restored, error) {
 			if err := t.exec(text); err != nil {
 				return err
 			}
+		}
+		// Seconds are beyond any count, and those of an earlier restore.
+		if err := t.exec(`UPDATE device SET serial = CASE WHEN serial < $1 THEN $1 ELSE serial + 1 END`, r.At.Unix()); err != nil {
+			return err
 		}
 		if err := t.exec(`UPDATE code SET expires_at = $1 WHERE used_by IS NULL AND expires_at > $1`, r.At.UnixMilli()-1); err != nil {
 			return err

@@ -142,10 +142,20 @@ func restores(w *World, again Copying) {
 	if r, err := w.Restored(w.ctx()); r != nil || err != nil {
 		w.Errorf("restored without a restore: %+v, %v", r, err)
 	}
+	var told store.Device
+	var err error
 	r := w.restored(again, func() {
 		l.Write(household(5001, "1"))
 		l.Push()
+		told, err = w.ChangeDevice(w.ctx(), l.Device.ID, func(d *store.Device) error { d.Profiles = append(d.Profiles, "新人"); return nil })
+		w.ok(err)
 	})
+	// The laptop has an assignment that is lost, and the next gets another number.
+	now, err := w.Device(w.ctx(), l.Device.ID)
+	w.ok(err)
+	if now.Serial <= told.Serial || len(now.Profiles) != 1 {
+		w.Errorf("the laptop has assignment %d of %v, which is lost, and the server %d of %v", told.Serial, told.Profiles, now.Serial, now.Profiles)
+	}
 	if w.Epoch() == before {
 		w.Error("the epoch is the old one")
 	}
