@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +12,10 @@ import (
 	"time"
 
 	agentstore "zhucun/agent/store"
+	"zhucun/agent/syncclient"
 	serverstore "zhucun/server/store"
+	"zhucun/server/syncapi"
+	"zhucun/shared/identity"
 )
 
 // parcel is a bundle on its way to the server.
@@ -26,7 +30,8 @@ type parcel struct {
 // enrol makes a device known to the server by its name, which bundles give.
 func (w *world) enrol(d *serverstore.Device) error {
 	ctx := context.Background()
-	d.TokenHash = []byte(d.ID)
+	hash := sha256.Sum256([]byte(token(d.ID)))
+	d.TokenHash = hash[:]
 	d.EnrolledAt = time.UnixMilli(w.now)
 	if err := w.server.AddCode(ctx, serverstore.Code{ID: string(d.ID), SecretHash: []byte{1}, Role: d.Role, Name: d.Name, Villages: d.Villages, Created: d.EnrolledAt, Expires: d.EnrolledAt}); err != nil {
 		return err
@@ -35,6 +40,9 @@ func (w *world) enrol(d *serverstore.Device) error {
 		return d, false, nil
 	})
 }
+
+// token is what a device shows with every request.
+func token(id identity.Device) string { return "token of " + string(id) }
 
 // bundle is everything that happens to files: one is written, one of those on
 // their way reaches the server, a reply reaches its laptop, or one gets lost. They
@@ -101,11 +109,19 @@ func (w *world) arrive(i int) error {
 	p := w.parcels[i]
 	l := p.from
 	b, err := w.door.Bundle(context.Background(), p.file, time.UnixMilli(w.now), nil)
+	var not *syncapi.NotTaken
+	if errors.As(err, &not) && l.device.Revoked() {
+		w.say("a bundle of %s has nothing new", l.name)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("bundle of %s: %w", l.name, err)
 	}
+	if err := l.permittedFile(b.Reply); err != nil {
+		return err
+	}
 	w.say("bundle %d of %s arrived: %d new, %d refused", b.Serial, l.name, b.Entries, b.Refused)
-	if b.Quarantined > 0 || b.Refused > 0 && !l.doubtful && !w.rewinds {
+	if b.Quarantined > 0 && !w.orders || b.Refused > 0 && !l.doubtful && !w.rewinds {
 		return fmt.Errorf("%d changes of %s quarantined, %d segments refused", b.Quarantined, l.name, b.Refused)
 	}
 	if !p.clear {
@@ -139,7 +155,7 @@ func (l *laptop) collect(reply []byte) error {
 		return err
 	}
 	t, err := l.client.Collect(context.Background(), bytes.NewReader(reply), nil)
-	if err != nil {
+	if err != nil && !(errors.Is(err, syncclient.ErrRevoked) && l.device.Revoked()) {
 		return err
 	}
 	if t.Carried {
@@ -150,8 +166,8 @@ func (l *laptop) collect(reply []byte) error {
 		return err
 	}
 	if after.Renewed != before.Renewed {
-		l.forms = nil // they are drafts, which the store renames
+		l.renewed()
 	}
 	l.w.say("%s took the reply to bundle %d: %d records, %d acknowledged, %d pending", l.name, t.Serial, t.Records, t.Acknowledged, t.Pending)
-	return l.checkDelivered()
+	return errors.Join(l.checkDelivered(), l.glance())
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"zhucun/shared/record"
 )
 
 // disk does to a laptop's disk what happens to disks: an image is taken, an older
@@ -31,7 +33,7 @@ func (l *laptop) disk() error {
 		if err := os.WriteFile(file, l.image, 0o600); err != nil {
 			return err
 		}
-		l.doubtful, l.forms, l.blurred = true, nil, true
+		l.doubtful, l.forms, l.blurred, l.reader = true, nil, true, newReader()
 		w.say("%s: image put back", l.name)
 		if err := l.open(); err != nil {
 			return err
@@ -39,7 +41,7 @@ func (l *laptop) disk() error {
 		return l.forget()
 	case len(w.laptops) < 7:
 		c := &laptop{w: w, name: l.name, dir: filepath.Join(w.dir, fmt.Sprintf("copy%d", len(w.laptops))), device: l.device, fuse: -1,
-			skew: l.skew, jumps: l.jumps, plain: l.plain, measured: l.measured, doubtful: true, blurred: true}
+			skew: l.skew, jumps: l.jumps, plain: l.plain, measured: l.measured, doubtful: true, blurred: true, reader: newReader(), aside: map[record.ID]bool{}}
 		if l.leases != "" {
 			c.leases = c.dir + "-notes"
 		}

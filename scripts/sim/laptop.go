@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	agentstore "zhucun/agent/store"
 	serverstore "zhucun/server/store"
-	"zhucun/shared/clock"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
 	"zhucun/shared/merge"
@@ -64,19 +64,24 @@ func (l *laptop) create() error {
 		types = append(types, "project")
 	}
 	t := types[w.rnd.IntN(len(types))]
-	e := agentstore.Edit{Type: t, Fields: w.edits(t)}
+	d, err := l.store.Device()
+	if err != nil {
+		return err
+	}
+	in := d.Assigned.Villages[w.rnd.IntN(len(d.Assigned.Villages))].Code
+	e := agentstore.Edit{Village: in, Type: t, Fields: w.edits(t)}
 	if t == "household" {
 		// A few numbers only: two laptops enter the same household apart.
-		e.Fields["household_no"] = record.Text(fmt.Sprintf("36999900000100%02d", w.rnd.IntN(6)))
+		e.Fields["household_no"] = record.Text(fmt.Sprintf("%s00%02d", in, w.rnd.IntN(6)))
 	}
 	return l.save(e)
 }
 
 // save saves and notes the promise.
 func (l *laptop) save(e agentstore.Edit) error {
-	shown := e.Shown
-	if shown == nil && !e.ID.IsZero() {
-		if r, err := l.store.Get(e.Type, e.ID); err == nil {
+	shown, before := e.Shown, merge.State{}
+	if r, err := l.store.Get(e.Type, e.ID); err == nil {
+		if before = r.State; shown == nil {
 			shown = r.State
 		}
 	}
@@ -94,6 +99,11 @@ func (l *laptop) save(e agentstore.Edit) error {
 	}
 	if !saved[0].Changed {
 		return nil
+	}
+	if r, err := l.store.Get(e.Type, saved[0].Key.ID); err != nil {
+		return err
+	} else if !e.ID.IsZero() {
+		l.w.replaces(words(before), r.State)
 	}
 	return l.readOwn(saved[0].Key, e, shown)
 }
@@ -119,7 +129,7 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) err
 		}
 		record.SortBody(body)
 		change := writtenAs(dot, body)
-		b := birth{time: l.w.now, shown: map[place]record.Value{}, by: l}
+		b := birth{time: l.w.now, shown: map[place]record.Value{}, by: l, key: k}
 		for p, r := range shown {
 			for _, sib := range r.Siblings {
 				b.shown[place{p, sib.Dot}] = sib.Value
@@ -136,11 +146,11 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) err
 
 // lastOwn names the laptop's last change of a record.
 func (l *laptop) lastOwn(k record.Key) string {
-	st, err := l.store.Status()
-	if err != nil || len(st.Villages) == 0 {
+	v, _, err := l.village(k.Village)
+	if err != nil {
 		return ""
 	}
-	for _, s := range st.Villages[0].Streams {
+	for _, s := range v.Streams {
 		if !s.Writing {
 			continue
 		}
@@ -150,20 +160,25 @@ func (l *laptop) lastOwn(k record.Key) string {
 }
 
 // pick gives a record that this laptop has.
-func (l *laptop) pick() (agentstore.Record, bool) {
+func (l *laptop) pick() (r agentstore.Record, found bool, err error) {
 	if len(l.w.records) == 0 {
-		return agentstore.Record{}, false
+		return r, false, nil
 	}
 	k := l.w.records[l.w.rnd.IntN(len(l.w.records))]
-	r, err := l.store.Get(k.Type, k.ID)
-	return r, err == nil
+	if r, err = l.store.Get(k.Type, k.ID); errors.Is(err, agentstore.ErrNotFound) {
+		return r, false, nil
+	} else if err != nil {
+		return r, false, err
+	}
+	return r, true, l.look(k)
 }
 
 func (l *laptop) openForm() error {
-	if r, ok := l.pick(); ok {
+	r, found, err := l.pick()
+	if found && err == nil {
 		l.forms = append(l.forms, opened{r.Key, r.State})
 	}
-	return nil
+	return err
 }
 
 // saveForm saves a form that was opened some time ago.
@@ -178,9 +193,9 @@ func (l *laptop) saveForm() error {
 }
 
 func (l *laptop) void() error {
-	r, ok := l.pick()
-	if !ok {
-		return nil
+	r, found, err := l.pick()
+	if !found || err != nil {
+		return err
 	}
 	if r.View.Void || l.w.rnd.IntN(3) == 0 {
 		return l.save(agentstore.Edit{Type: r.Key.Type, ID: r.Key.ID, Revive: true})
@@ -189,24 +204,32 @@ func (l *laptop) void() error {
 }
 
 func (l *laptop) decide() error {
-	r, ok := l.pick()
-	if !ok {
-		return nil
-	}
-	for p, claims := range r.View.Conflicts {
-		c := claims[l.w.rnd.IntN(len(claims))]
-		_, err := l.store.Decide(context.Background(), agentstore.Decision{Record: r.Key.ID, Path: p, Take: c.Dot})
-		var refusal *merge.Refusal
-		if errors.As(err, &refusal) || errors.Is(err, merge.ErrNotLive) || errors.Is(err, merge.ErrNothing) {
-			return nil
-		}
-		l.w.say("%s decided %s %s: %v", l.name, r.Key.ID, p, err)
+	r, found, err := l.pick()
+	if !found || err != nil {
 		return err
 	}
-	return nil
+	paths := slices.Sorted(maps.Keys(r.View.Conflicts))
+	if len(paths) == 0 {
+		return nil
+	}
+	p := paths[l.w.rnd.IntN(len(paths))]
+	claims := r.View.Conflicts[p]
+	c := claims[l.w.rnd.IntN(len(claims))]
+	_, err = l.store.Decide(context.Background(), agentstore.Decision{Record: r.Key.ID, Path: p, Take: c.Dot})
+	var refusal *merge.Refusal
+	if errors.As(err, &refusal) || errors.Is(err, merge.ErrNotLive) || errors.Is(err, merge.ErrNothing) {
+		return nil
+	}
+	l.w.say("%s decided %s %s: %v", l.name, r.Key.ID, p, err)
+	if err != nil {
+		return err
+	}
+	after, err := l.store.Get(r.Key.Type, r.Key.ID)
+	l.w.replaces(words(r.State), after.State)
+	return err
 }
 
-// sync is one exchange over a line that may fail at every point.
+// sync is some exchanges over a line that may fail at every point.
 func (l *laptop) sync(whole bool) error {
 	w := l.w
 	ctx := context.Background()
@@ -218,58 +241,48 @@ func (l *laptop) sync(whole bool) error {
 		}
 	}
 	for range 1 + w.rnd.IntN(6) {
-		budget, pages := 1+w.rnd.IntN(2000), 1+w.rnd.IntN(3000)
-		pull, more, err := l.exchange(budget, pages)
-		if err != nil || pull == nil {
+		answer, left, err := l.exchange()
+		if err != nil || answer == nil {
 			return err
 		}
-		if len(l.late) < 4 {
-			l.late = append(l.late, pull)
-		} else {
-			l.late[w.rnd.IntN(4)] = pull
+		for i := range answer.Villages {
+			if pull := &answer.Villages[i]; len(l.late) < 4 {
+				l.late = append(l.late, pull)
+			} else {
+				l.late[w.rnd.IntN(4)] = pull
+			}
 		}
 		if w.rnd.IntN(5) == 0 {
 			w.say("%s: answer lost", l.name)
 			return nil
 		}
-		for range 1 + w.rnd.IntN(2) {
-			taken, err := l.store.Take(ctx, pull)
-			if err != nil {
+		more, err := l.take(answer, 1+w.rnd.IntN(2))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(l.checkDelivered(), l.glance()); err != nil {
+			return err
+		}
+		if !more && !left {
+			if err := l.leave(); err != nil || !whole {
 				return err
 			}
-			if taken.Renewed {
-				l.forms = nil // they are drafts, which the store renames
-			}
-			w.say("%s took %d records to %d from %d, %d receipts, %d acknowledged, more=%v", l.name, len(pull.Records), pull.Cursor, pull.From, len(pull.Receipts), taken.Acknowledged, pull.More)
-		}
-		if err := l.measure(); err != nil {
-			return err
-		}
-		if err := l.checkDelivered(); err != nil {
-			return err
-		}
-		if !whole && !more && !pull.More {
-			break
 		}
 	}
 	return nil
 }
 
 // exchange sends one request to the server and gives its answer; nil when the
-// request was lost.
-func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
+// request was lost, or the answer is that the laptop is revoked. left tells that
+// not all went with it.
+func (l *laptop) exchange() (answer *wire.Synced, left bool, err error) {
 	w := l.w
 	ctx := context.Background()
+	budget, pages := 1+w.rnd.IntN(2000), 1+w.rnd.IntN(3000)
 	out, err := l.store.Outgoing(ctx, budget)
 	if err != nil {
 		return nil, false, err
 	}
-	read, runs, err := l.store.Clock()
-	if err != nil {
-		return nil, false, err
-	}
-	push := out[0].Push
-	var known serverstore.Taken
 	if w.rnd.IntN(8) == 0 {
 		w.say("%s: request lost", l.name)
 		return nil, false, nil
@@ -277,60 +290,38 @@ func (l *laptop) exchange(budget, pages int) (*wire.Pull, bool, error) {
 	if err := l.store.Sent(ctx, out); err != nil {
 		return nil, false, err
 	}
-	received := clock.At0(w.now)
-	for range 1 + w.rnd.IntN(6)/5 { // now and then the request arrives twice
-		if len(push.Segments) == 0 {
-			break
-		}
-		taken, err := w.server.Take(ctx, serverstore.Delivery{Village: village, From: l.device, Segments: push.Segments, Runs: runs, Found: w.now - read.Milli(), Proofs: push.Proofs, Received: received})
-		if err != nil {
-			return nil, false, fmt.Errorf("server: %w", err)
-		}
-		for _, r := range taken.Refused {
-			if w.rewinds && r.Code == wire.RefusedGap {
-				w.say("%s: the server lacks what comes before", l.name)
-				continue
-			}
-			if r.Code != wire.RefusedFork || !l.doubtful {
-				return nil, false, fmt.Errorf("server refused %+v of %s", taken.Refused, l.name)
-			}
-			w.say("%s: the server has another history", l.name)
-		}
-		known = taken
-		if err := l.received(push.Segments, taken.Refused); err != nil {
-			return nil, false, err
-		}
-	}
-	pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Agreed: known.Agreed, Budget: pages, Role: l.device.Role, Backed: w.rewinds})
+	answer, err = l.ask(out, pages, 1+w.rnd.IntN(6)/5) // now and then the request arrives twice
 	if err != nil {
-		return nil, false, fmt.Errorf("server: %w", err)
+		return nil, false, l.faulted(err)
 	}
-	pull.Refused = known.Refused
-	return &pull, out[0].Left > 0, nil
+	return answer, slices.ContainsFunc(out, func(o agentstore.Outgoing) bool { return o.Left > 0 }), l.expected(answer)
 }
 
 // checkDelivered checks that what the laptop calls delivered the server has.
 func (l *laptop) checkDelivered() error {
 	st, err := l.store.Status()
-	if err != nil || len(st.Villages) == 0 {
-		return err
-	}
-	if knows, err := l.knows(); err != nil || !knows {
-		return err
-	}
-	pull, _, err := l.w.server.Page(context.Background(), serverstore.Request{Village: village, Budget: 1 << 30, Role: l.device.Role})
 	if err != nil {
 		return err
 	}
-	for _, s := range st.Villages[0].Streams {
-		has := uint64(0)
-		for _, h := range pull.Heads {
-			if h.Stream == s.Stream {
-				has = h.Seq
-			}
+	for _, v := range st.Villages {
+		if knows, err := l.knows(v.Code); err != nil || !knows {
+			return err
 		}
-		if s.Acked > has {
-			return fmt.Errorf("%s calls entry %d delivered, the server has %d", l.name, s.Acked, has)
+		// Of another epoch's request the answer has the heads of the laptop's streams.
+		pull, _, err := l.w.server.Page(context.Background(), serverstore.Request{Village: v.Code, Device: l.device.ID, Denied: true})
+		if err != nil {
+			return err
+		}
+		for _, s := range v.Streams {
+			has := uint64(0)
+			for _, h := range pull.Heads {
+				if h.Stream == s.Stream {
+					has = h.Seq
+				}
+			}
+			if s.Acked > has {
+				return fmt.Errorf("%s calls entry %d delivered, the server has %d", l.name, s.Acked, has)
+			}
 		}
 	}
 	return nil

@@ -22,6 +22,7 @@ type copied struct {
 	made time.Time
 	// wrote is what the office had written by then.
 	wrote []deed
+	saved map[written]bool
 }
 
 // deed is one thing that the office wrote.
@@ -35,6 +36,10 @@ func (w *world) openServer() (*serverstore.Store, error) {
 	return sqlite.Open(context.Background(), w.serverFile(), serverstore.Options{Key: w.key, Now: func() time.Time { return time.UnixMilli(w.now) }, Random: w.bytes})
 }
 
+func (w *world) backupFile() string {
+	return filepath.Join(w.dir, fmt.Sprintf("backup%d.db", w.copies))
+}
+
 func (w *world) serverFile() string { return filepath.Join(w.dir, fmt.Sprintf("server%d.db", w.life)) }
 
 // disaster backs the server up, or loses it and restores one of its backups:
@@ -42,16 +47,12 @@ func (w *world) serverFile() string { return filepath.Join(w.dir, fmt.Sprintf("s
 func (w *world) disaster() error {
 	ctx := context.Background()
 	if w.rnd.IntN(3) < 2 && len(w.backups) < 4 || len(w.backups) == 0 {
-		b := copied{file: filepath.Join(w.dir, fmt.Sprintf("backup%d.db", len(w.backups))), made: time.UnixMilli(w.now), wrote: slices.Clone(w.wrote)}
-		c, err := w.server.Copy(ctx, b.file)
-		if err != nil {
-			return err
-		}
-		w.backups = append(w.backups, b)
-		w.say("the server is backed up (%d)", len(w.backups)-1)
-		return w.server.Backed(ctx, c)
+		return w.backup()
 	}
 	n := w.rnd.IntN(len(w.backups))
+	if w.orders {
+		n = len(w.backups) - 1 // what laptops let go is in the last one only
+	}
 	b := w.backups[n]
 	if err := w.server.Close(); err != nil {
 		return err
@@ -79,13 +80,13 @@ func (w *world) disaster() error {
 			w.orphans[d.record] = true
 		}
 	}
-	w.wrote = slices.Clone(b.wrote)
+	w.wrote, w.saved, w.desk = slices.Clone(b.wrote), b.saved, newReader()
 	w.promise = slices.DeleteFunc(w.promise, func(p promise) bool { return p.by == nil && w.orphans[p.key.ID] })
-	return w.untaken()
+	return errors.Join(w.untaken(), w.reread())
 }
 
 // untaken forgets of what laptops have no receipt for that the server ever took
-// it: it is dated when it comes again.
+// it, unless the backup has it: it is dated when it comes again.
 func (w *world) untaken() error {
 	for _, l := range w.laptops {
 		st, err := l.store.Status()
@@ -101,8 +102,13 @@ func (w *world) untaken() error {
 		for c, b := range w.births {
 			switch {
 			case b.by != l:
-			case c.dot.Seq > acked[c.dot.Stream]:
+			case c.dot.Seq > acked[c.dot.Stream] && !w.saved[c]:
+				w.again[c] = w.taken[c]
+				if w.aside[c] {
+					w.orphans[b.key.ID] = true // others know of it, and it may be judged otherwise
+				}
 				delete(w.taken, c)
+				delete(w.aside, c)
 				b.dated = false
 				w.births[c] = b
 			case w.bundles:
@@ -117,10 +123,12 @@ func (w *world) untaken() error {
 }
 
 // knows tells whether the laptop has heard of the server's present life.
-func (l *laptop) knows() (bool, error) {
+func (l *laptop) knows(v record.Village) (bool, error) {
 	out, err := l.store.Outgoing(context.Background(), 1)
-	if err != nil || len(out) == 0 {
-		return false, errors.Join(err, errors.New("nothing goes out"))
+	for _, o := range out {
+		if o.Push.Village == v {
+			return o.Push.Epoch == l.w.server.Epoch(), err
+		}
 	}
-	return out[0].Push.Epoch == l.w.server.Epoch(), nil
+	return false, err // it is not its any more, and nothing is asked
 }

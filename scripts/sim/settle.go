@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	agentstore "zhucun/agent/store"
 	serverstore "zhucun/server/store"
 	"zhucun/shared/clock"
 	"zhucun/shared/identity"
@@ -24,43 +25,16 @@ func (w *world) settle() error {
 		}
 		busy := false
 		for _, l := range w.laptops {
+			if l.out {
+				continue
+			}
 			l.fuse = -1
-			ctx := context.Background()
 			w.now += 1000
-			out, err := l.store.Outgoing(ctx, 1<<20)
+			more, err := l.settle()
 			if err != nil {
 				return err
 			}
-			read, runs, err := l.store.Clock()
-			if err != nil {
-				return err
-			}
-			push := out[0].Push
-			var known serverstore.Taken
-			if len(push.Segments) > 0 {
-				busy = true
-				known, err = w.server.Take(ctx, serverstore.Delivery{Village: village, From: l.device, Segments: push.Segments, Runs: runs, Found: w.now - read.Milli(), Proofs: push.Proofs, Received: clock.At0(w.now)})
-				if err != nil {
-					return err
-				}
-				if err := l.received(push.Segments, known.Refused); err != nil {
-					return err
-				}
-			}
-			pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Device: l.device.ID, Epoch: push.Epoch, Cursor: push.Cursor, After: push.After, Own: push.Streams, Agreed: known.Agreed, Budget: 1 << 20, Role: l.device.Role})
-			if err != nil {
-				return err
-			}
-			pull.Refused = known.Refused
-			busy = busy || len(pull.Records) > 0 || pull.More || len(pull.Receipts) > 0
-			if _, err := l.store.Take(ctx, &pull); err != nil {
-				return err
-			}
-			st, err := l.store.Status()
-			if err != nil {
-				return err
-			}
-			busy = busy || st.Pending > 0
+			busy = busy || more
 		}
 		if !busy {
 			return w.compare()
@@ -68,21 +42,44 @@ func (w *world) settle() error {
 	}
 }
 
+// settle is one exchange over a good line; it tells whether another is needed.
+func (l *laptop) settle() (busy bool, err error) {
+	out, err := l.store.Outgoing(context.Background(), 1<<20)
+	if err != nil {
+		return false, err
+	}
+	answer, err := l.ask(out, 0, 1)
+	if err != nil {
+		return false, l.faulted(err)
+	}
+	busy = answer.Assigned != nil || slices.ContainsFunc(out, func(o agentstore.Outgoing) bool { return len(o.Push.Segments) > 0 })
+	for _, p := range answer.Villages {
+		busy = busy || len(p.Records) > 0 || p.More || len(p.Receipts) > 0
+	}
+	if _, err := l.take(answer, 1); err != nil {
+		return false, err
+	}
+	st, err := l.store.Status()
+	return busy || st.Pending > 0, err
+}
+
 // compare checks the end: promises kept, replicas equal, equal to the oracle.
 func (w *world) compare() error {
-	ctx := context.Background()
-	pull, _, err := w.server.Page(ctx, serverstore.Request{Village: village, Budget: 1 << 30, Role: identity.Office})
+	states, err := w.states()
 	if err != nil {
 		return err
 	}
-	states := map[record.ID][]byte{}
-	for _, r := range pull.Records {
-		states[r.ID] = r.State
+	set, err := w.set()
+	if err != nil {
+		return err
+	}
+	if err := w.judged(set); err != nil {
+		return err
 	}
 	log := map[record.ID][]logged{}
 	for _, k := range w.records {
-		if log[k.ID], err = w.history(k); errors.Is(err, serverstore.ErrNotFound) && !slices.ContainsFunc(w.promise, func(p promise) bool { return p.key == k }) {
-			continue // it went with the only disk that it was on
+		if log[k.ID], err = w.history(k); errors.Is(err, serverstore.ErrNotFound) && !slices.ContainsFunc(w.promise, func(p promise) bool { return p.key == k && set[p.change] == "" }) {
+			continue // it went with the only disk that it was on, or nothing of it was taken
 		} else if err != nil {
 			return err
 		}
@@ -97,22 +94,40 @@ func (w *world) compare() error {
 			st, _ := merge.Decode(got)
 			return fmt.Errorf("%s %s: the server has\n%v\nthe oracle\n%v", k.Type, k.ID, st, want)
 		}
+		w.sum(states[k.ID])
+		if st, err := merge.Decode(states[k.ID]); err != nil {
+			return err
+		} else if err := w.read("the office", w.desk, k, st); err != nil {
+			return err
+		}
 		for _, l := range w.laptops {
+			if l.out || l.denied(k.Village) {
+				continue
+			}
 			r, err := l.store.Get(k.Type, k.ID)
 			if err != nil {
 				return fmt.Errorf("%s lacks %s %s: %w", l.name, k.Type, k.ID, err)
 			}
-			if got := r.State.Encode(); !w.same(got, states[k.ID]) {
+			if got := r.State.Encode(); !l.aside[k.ID] && !w.same(got, states[k.ID]) {
 				st, _ := merge.Decode(states[k.ID])
 				return fmt.Errorf("%s %s: %s has\n%v\nthe server\n%v", k.Type, k.ID, l.name, r.State, st)
 			}
-			if r.Way != merge.Delivered {
+			w.sum(r.State.Encode())
+			if err := l.look(k); err != nil {
+				return err
+			}
+			if r.Way != merge.Delivered && !l.aside[k.ID] {
 				return fmt.Errorf("%s: %s is still %s", l.name, k.ID, r.Way)
 			}
 		}
 	}
-	if err := w.kept(log); err != nil {
+	if err := w.kept(log, set); err != nil {
 		return err
+	}
+	if w.orders {
+		if err := w.farewell(); err != nil {
+			return err
+		}
 	}
 	for _, l := range w.laptops {
 		rep, err := l.store.Verify(false)
@@ -121,6 +136,24 @@ func (w *world) compare() error {
 		}
 	}
 	return nil
+}
+
+// states gives every record's state at the server.
+func (w *world) states() (map[record.ID][]byte, error) {
+	states := map[record.ID][]byte{}
+	for _, v := range []record.Village{village, other} {
+		pull, _, err := w.server.Page(context.Background(), serverstore.Request{Village: v, Budget: 1 << 30, Role: identity.Office})
+		if err != nil {
+			return nil, err
+		}
+		if pull.More {
+			return nil, errors.New("the village has more records than one page")
+		}
+		for _, r := range pull.Records {
+			states[r.ID] = r.State
+		}
+	}
+	return states, nil
 }
 
 // same compares two states byte for byte. Of files that come to a restored server
@@ -187,20 +220,21 @@ func (w *world) born(changes []logged) error {
 }
 
 // kept checks that every acknowledged save is in the log, as often as it was
-// acknowledged.
-func (w *world) kept(log map[record.ID][]logged) error {
+// acknowledged, or was set aside.
+func (w *world) kept(log map[record.ID][]logged, set map[written]string) error {
 	count := map[promise]int{}
-	for id, changes := range log {
-		for _, c := range changes {
+	for _, k := range w.records {
+		for _, c := range log[k.ID] {
 			for _, wr := range c.body {
-				for _, t := range []record.Type{"household", "visit", "project"} {
-					count[promise{author: c.author, key: record.Key{Village: village, Type: t, ID: id}, path: wr.Path, value: said(wr.Path, wr.Value)}]++
-				}
+				count[promise{author: c.author, key: k, path: wr.Path, value: said(wr.Path, wr.Value)}]++
 			}
 		}
 	}
 	need := map[promise]int{}
 	for _, p := range w.promise {
+		if set[p.change] != "" {
+			continue
+		}
 		p.by, p.change, p.value = nil, written{}, said(p.path, p.value)
 		need[p]++
 	}
@@ -248,7 +282,7 @@ func oracle(changes []logged) merge.State {
 
 // history reads a record's changes from the server's log.
 func (w *world) history(k record.Key) ([]logged, error) {
-	entries, err := w.server.History(context.Background(), village, k.ID)
+	entries, err := w.server.History(context.Background(), k.Village, k.ID)
 	if err != nil {
 		return nil, fmt.Errorf("history of %s %s: %w", k.Type, k.ID, err)
 	}

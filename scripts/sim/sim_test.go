@@ -2,12 +2,14 @@ package sim
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/hex"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,9 +21,10 @@ import (
 )
 
 var (
-	schedules = flag.Int("schedules", 1000, "how many schedules to play")
+	schedules = flag.Int("schedules", 500, "how many schedules the plain leg plays; the others play a share of that")
 	steps     = flag.Int("steps", 60, "how many steps a schedule has")
 	seed      = flag.Uint64("seed", 1, "the first schedule's seed; the others follow")
+	hashes    = flag.Bool("hashes", false, "log the hash of each schedule's trace")
 )
 
 // fast gives a folder for files that need not outlive the test: memory, where
@@ -36,41 +39,42 @@ func fast(t *testing.T) string {
 	return t.TempDir()
 }
 
-// play plays one schedule and says what went wrong, with the way to play it
-// again.
-func play(dir string, seed uint64, steps int, template string, l leg) (err error) {
+// play plays one schedule, gives the hash of its trace, and says what went wrong,
+// with the way to play it again.
+func play(dir string, seed uint64, steps int, template string, l leg) (hash string, err error) {
 	dir = filepath.Join(dir, fmt.Sprint(seed))
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
+		return "", err
 	}
 	defer os.RemoveAll(dir)
-	w, err := newWorld(dir, seed, template, l.images)
+	w, err := newWorld(dir, seed, template, l)
 	if err != nil {
-		return err
+		return "", err
 	}
-	w.bundles, w.rewinds = l.bundles, l.rewinds
 	defer func() {
 		if cerr := w.close(); err == nil {
 			err = cerr
 		}
+		hash = hex.EncodeToString(w.hash.Sum(nil))
 		if err != nil {
-			tail := w.trace[max(0, len(w.trace)-200):]
-			err = fmt.Errorf("seed %d: %w\nthe last steps:\n%s\nagain: go test ./scripts/sim -run %s -schedules 1 -steps %d -seed %d", seed, err, strings.Join(tail, "\n"), l.name, steps, seed)
+			tail := w.trace[max(0, len(w.trace)-kept):]
+			err = fmt.Errorf("seed %d: %w\nthe last steps:\n%s\nagain: go test ./scripts/sim -run 'Test%s$' -schedules 1 -steps %d -seed %d", seed, err, strings.Join(tail, "\n"), l.name, steps, seed)
 		}
 	}()
 	for i := range steps {
 		if err := w.step(); err != nil {
-			return fmt.Errorf("step %d: %w", i, err)
+			return "", fmt.Errorf("step %d: %w", i, err)
 		}
 	}
-	return w.settle()
+	return "", w.settle()
 }
 
 // template makes an empty server database once: every schedule begins with a
 // copy.
 func template(t *testing.T, dir string) string {
 	file := filepath.Join(dir, "template.db")
-	s, err := sqlite.Open(context.Background(), file, store.Options{Now: time.Now, Random: rand.Reader})
+	now := func() time.Time { return time.UnixMilli(start) }
+	s, err := sqlite.Open(context.Background(), file, store.Options{Now: now, Random: rand.NewChaCha8([32]byte{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,35 +84,64 @@ func template(t *testing.T, dir string) string {
 	return file
 }
 
-func TestSchedules(t *testing.T) { playAll(t, *schedules, leg{name: "Schedules"}) }
+// legs are the kinds of schedules.
+var legs = []leg{
+	{name: "Schedules"},
+	{name: "Images", images: true},
+	{name: "Bundles", bundles: true},
+	{name: "ImagesInBundles", images: true, bundles: true},
+	{name: "Rewinds", rewinds: true},
+	{name: "RewindsInBundles", rewinds: true, bundles: true},
+	{name: "Orders", orders: true},
+	{name: "OrdersInBundles", orders: true, bundles: true},
+	{name: "OrdersAndRewinds", orders: true, rewinds: true},
+	{name: "Many", many: true},
+}
+
+func TestSchedules(t *testing.T) { playAll(t, 1, "Schedules") }
 
 // Disks are set back to older images and copied to other machines meanwhile.
-func TestImages(t *testing.T) { playAll(t, *schedules/4, leg{name: "Images", images: true}) }
+func TestImages(t *testing.T) { playAll(t, 8, "Images") }
 
 // Most of the traffic goes in files, which are lost, late and come again.
-func TestBundles(t *testing.T) { playAll(t, *schedules/4, leg{name: "Bundles", bundles: true}) }
+func TestBundles(t *testing.T) { playAll(t, 8, "Bundles") }
 
 // Both at once.
 func TestImagesInBundles(t *testing.T) {
-	playAll(t, *schedules/8, leg{name: "ImagesInBundles", images: true, bundles: true})
+	playAll(t, 16, "ImagesInBundles")
 }
 
 // The server is lost and restored from older backups meanwhile, one after the
 // other, and from some of lives that were lost themselves.
-func TestRewinds(t *testing.T) { playAll(t, *schedules/2, leg{name: "Rewinds", rewinds: true}) }
+func TestRewinds(t *testing.T) { playAll(t, 4, "Rewinds") }
 
 // Both at once: files and replies of a life that is over arrive in the next.
 func TestRewindsInBundles(t *testing.T) {
-	playAll(t, *schedules/4, leg{name: "RewindsInBundles", rewinds: true, bundles: true})
+	playAll(t, 8, "RewindsInBundles")
 }
 
-// leg is a kind of schedule.
-type leg struct {
-	name                     string
-	images, bundles, rewinds bool
+// Laptops are given other villages and some that they had before, and are revoked,
+// while they have work waiting, pages aside, and bundles on the road.
+func TestOrders(t *testing.T) { playAll(t, 8, "Orders") }
+
+// Both at once: what was asked for in a village comes when it is another's.
+func TestOrdersInBundles(t *testing.T) {
+	playAll(t, 8, "OrdersInBundles")
 }
 
-func playAll(t *testing.T, schedules int, l leg) {
+// The server is restored from its last backup meanwhile, and knows what the office
+// ordered before that.
+func TestOrdersAndRewinds(t *testing.T) {
+	playAll(t, 8, "OrdersAndRewinds")
+}
+
+// 3 to 40 laptops.
+func TestMany(t *testing.T) { playAll(t, 50, "Many") }
+
+// playAll plays the leg's share of the schedules: one in so many, and one at least.
+func playAll(t *testing.T, share int, name string) {
+	l := legs[slices.IndexFunc(legs, func(l leg) bool { return l.name == name })]
+	schedules := max(1, *schedules/share)
 	dir := fast(t)
 	tmpl := template(t, dir)
 	t.Logf("seeds %d to %d, %d steps each", *seed, *seed+uint64(schedules)-1, *steps)
@@ -122,9 +155,13 @@ func playAll(t *testing.T, schedules int, l leg) {
 				if n >= uint64(schedules) {
 					return
 				}
-				if err := play(dir, *seed+n, *steps, tmpl, l); err != nil {
+				hash, err := play(dir, *seed+n, *steps, tmpl, l)
+				if err != nil {
 					failed.Store(true)
 					t.Error(err)
+				}
+				if *hashes {
+					t.Logf("seed %d: %s", *seed+n, hash)
 				}
 			}
 		})

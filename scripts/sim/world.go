@@ -3,8 +3,10 @@ package sim
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -29,7 +31,8 @@ import (
 
 const (
 	village = record.Village("369999000001")
-	start   = int64(1495500000000) // 2017-05-23, ms
+	other   = record.Village("369999000002") // where laptops are given other villages
+	start   = int64(1495500000000)           // 2017-05-23, ms
 	year    = int64(365 * 24 * 3600 * 1000)
 )
 
@@ -54,18 +57,31 @@ type world struct {
 	promise []promise
 	births  map[written]birth
 	taken   map[written]bool // by the server
-	images  bool             // disks are set back and copied
-	rewinds bool             // the server is restored from older copies
+	// aside is what of that came when its laptop might not send it, saved what is in
+	// the last backup.
+	aside, saved map[written]bool
+	// again is what it had taken in a life that was lost, of which no laptop has a
+	// receipt.
+	again map[written]bool
+	leg
 	backups []copied
+	copies  int
 	life    int    // how often it was
 	wrote   []deed // what the office wrote that the server has
 	deeds   int
-	// orphans are the records of which the office's own word was lost.
+	// orphans are the records of which the office's own word was lost, or of which the
+	// server judged a change anew that a lost life of it had judged.
 	orphans map[record.ID]bool
-	bundles bool // files are carried as well
+	// replaced is what changes have replaced; renamed are the records of which that
+	// can no longer be told, since a laptop wrote its changes there again.
+	replaced map[word]bool
+	renamed  map[record.ID]bool
+	// desk reads at the server.
+	desk    *reader
 	door    *syncapi.Handler
 	parcels []parcel
 	trace   []string
+	hash    hash.Hash
 	ids     int
 }
 
@@ -99,6 +115,11 @@ type laptop struct {
 	image    []byte
 	doubtful bool
 	leases   string
+	reader   *reader
+	// aside are the records of which the server set something of this laptop aside;
+	// out tells that all was removed from it.
+	aside map[record.ID]bool
+	out   bool
 }
 
 // opened is a form somebody opened and has not saved yet.
@@ -148,20 +169,21 @@ type birth struct {
 	time  int64
 	shown map[place]record.Value
 	by    *laptop
+	key   record.Key
 	lost  bool // nobody knows how wrong the laptop's clock was
 	dated bool
 }
 
-func (w *world) say(format string, args ...any) {
-	w.trace = append(w.trace, fmt.Sprintf(format, args...))
-}
-
-func newWorld(dir string, seed uint64, template string, images bool) (*world, error) {
+func newWorld(dir string, seed uint64, template string, l leg) (*world, error) {
 	var s [32]byte
 	for i := range 8 {
 		s[i] = byte(seed >> (8 * i))
 	}
-	w := &world{orphans: map[record.ID]bool{}, rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, births: map[written]birth{}, taken: map[written]bool{}, images: images}
+	w := &world{
+		leg: l, rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, hash: sha256.New(),
+		births: map[written]birth{}, taken: map[written]bool{}, aside: map[written]bool{}, saved: map[written]bool{}, again: map[written]bool{},
+		orphans: map[record.ID]bool{}, replaced: map[word]bool{}, renamed: map[record.ID]bool{}, desk: newReader(),
+	}
 	keySeed := make([]byte, ed25519.SeedSize)
 	if _, err := w.bytes.Read(keySeed); err != nil {
 		return nil, err
@@ -176,11 +198,17 @@ func newWorld(dir string, seed uint64, template string, images bool) (*world, er
 	if w.server, err = w.openServer(); err != nil {
 		return nil, err
 	}
-	if err := w.server.AddVillage(context.Background(), serverstore.Village{Code: village, Name: "试验村", Created: time.UnixMilli(w.now)}); err != nil {
-		return nil, err
+	for _, code := range []record.Village{village, other} {
+		if err := w.server.AddVillage(context.Background(), serverstore.Village{Code: code, Name: "试验村", Created: time.UnixMilli(w.now)}); err != nil {
+			return nil, err
+		}
 	}
 	w.door = syncapi.New(w.server, access.New(w.server))
-	for i := range 2 + w.rnd.IntN(4) {
+	laptops := 2 + w.rnd.IntN(4)
+	if w.many {
+		laptops = 3 + w.rnd.IntN(38)
+	}
+	for i := range laptops {
 		if err := w.addLaptop(i); err != nil {
 			return nil, err
 		}
@@ -189,7 +217,7 @@ func newWorld(dir string, seed uint64, template string, images bool) (*world, er
 }
 
 func (w *world) addLaptop(i int) error {
-	l := &laptop{w: w, name: fmt.Sprintf("队员%d", i+1), dir: filepath.Join(w.dir, fmt.Sprintf("laptop%d", i+1)), fuse: -1}
+	l := &laptop{w: w, name: fmt.Sprintf("队员%d", i+1), dir: filepath.Join(w.dir, fmt.Sprintf("laptop%d", i+1)), fuse: -1, reader: newReader(), aside: map[record.ID]bool{}}
 	if w.rnd.IntN(2) == 0 {
 		l.skew = w.rnd.Int64N(20*year) - 10*year
 	}
@@ -203,9 +231,17 @@ func (w *world) addLaptop(i int) error {
 	if i == 0 {
 		role = identity.FirstSecretary
 	}
+	villages := []record.Village{village}
+	if w.orders {
+		villages = w.some()
+	}
+	assigned := wire.Assignment{Serial: 1, Role: role, Profiles: []string{l.name}}
+	for _, v := range villages {
+		assigned.Villages = append(assigned.Villages, wire.Village{Code: v, Name: "试验村"})
+	}
 	d, err := l.store.SetDevice(context.Background(), func(d *agentstore.Device) {
 		d.ID, d.Token, d.Server, d.Numbers = identity.Device(fmt.Sprintf("device%d", i+1)), "t", w.key.Public().(ed25519.PublicKey), []byte("numbers")
-		d.Assigned = wire.Assignment{Serial: 1, Villages: []wire.Village{{Code: village, Name: "试验村"}}, Role: role, Profiles: []string{l.name}}
+		d.Assigned = assigned
 	})
 	if err != nil {
 		return err
@@ -213,7 +249,7 @@ func (w *world) addLaptop(i int) error {
 	if err := l.measure(); err != nil {
 		return err
 	}
-	l.device = serverstore.Device{ID: d.ID, Key: d.Private().Public().(ed25519.PublicKey), Name: l.name, Role: role, Profiles: []string{l.name}, Villages: []record.Village{village}, Serial: 1}
+	l.device = serverstore.Device{ID: d.ID, Key: d.Private().Public().(ed25519.PublicKey), Name: l.name, Role: role, Profiles: []string{l.name}, Villages: villages, Serial: 1}
 	w.laptops = append(w.laptops, l)
 	return w.enrol(&l.device)
 }
@@ -291,6 +327,12 @@ func (l *laptop) received(segments [][]byte, refused []wire.Refused) error {
 				continue
 			}
 			l.w.taken[d] = true
+			if l.denied(b.key.Village) {
+				l.w.aside[d], l.aside[b.key.ID] = true, true
+				if l.w.again[d] {
+					l.w.orphans[b.key.ID] = true // others may have seen it
+				}
+			}
 			if l.blurred = l.blurred || b.lost || !l.known(); !l.blurred {
 				b.dated = true
 				l.w.births[d] = b
@@ -336,6 +378,15 @@ func (w *world) step() error {
 	if w.rnd.IntN(25) == 0 {
 		l.jump(w.rnd.Int64N(20*year) - 10*year)
 	}
+	if l.out {
+		return w.office()
+	}
+	if w.orders && w.rnd.IntN(12) == 0 {
+		return w.order()
+	}
+	if w.orders && w.rnd.IntN(15) == 0 {
+		return w.backup()
+	}
 	if w.images && w.rnd.IntN(20) == 0 {
 		return l.disk()
 	}
@@ -373,7 +424,7 @@ func (w *world) office() error {
 		return nil
 	}
 	k := w.records[w.rnd.IntN(len(w.records))]
-	return w.server.Desk(context.Background(), village, func(d *serverstore.Desk) error {
+	return w.server.Desk(context.Background(), k.Village, func(d *serverstore.Desk) error {
 		r, err := d.Record(k.ID)
 		if errors.Is(err, serverstore.ErrNotFound) {
 			return nil
@@ -381,6 +432,10 @@ func (w *world) office() error {
 		if err != nil {
 			return err
 		}
+		if err := w.read("the office", w.desk, k, r.State); err != nil {
+			return err
+		}
+		before := words(r.State)
 		f := form.Builtin().Form(k.Type)
 		who := merge.Writer{Author: "admin", Role: identity.Office}
 		body, err := merge.Compose(f, r.State, r.State.Authors(), who, w.edits(k.Type))
@@ -390,6 +445,10 @@ func (w *world) office() error {
 		if _, err := d.Write(record.Change{Record: k.ID, Type: k.Type, Author: "admin", Body: body}); err != nil {
 			return err
 		}
+		if r, err = d.Record(k.ID); err != nil {
+			return err
+		}
+		w.replaces(before, r.State)
 		for _, wr := range body {
 			w.promise = append(w.promise, promise{author: "admin", key: k, path: wr.Path, value: wr.Value})
 		}
@@ -398,4 +457,14 @@ func (w *world) office() error {
 		w.say("office wrote %s %v", k.ID, body)
 		return nil
 	})
+}
+
+// leg is a kind of schedule.
+type leg struct {
+	name    string
+	images  bool // disks are set back and copied
+	bundles bool // files are carried as well
+	rewinds bool // the server is restored from older copies
+	orders  bool // laptops are revoked and given other villages
+	many    bool // laptops, up to 40
 }
