@@ -120,8 +120,8 @@ func (f files) restore(t *testing.T, dir string) {
 	}
 }
 
-// again opens a worn world anew.
-func (w *world) again(t *testing.T) *world {
+// anew opens a worn world anew.
+func (w *world) anew(t *testing.T) *world {
 	t.Helper()
 	x := *w
 	x.rnd = rand.New(rand.NewPCG(1, 1))
@@ -249,7 +249,7 @@ func TestEveryPage(t *testing.T) {
 			if !with {
 				check(t, os.RemoveAll(l.leases))
 			}
-			x := w.again(t)
+			x := w.anew(t)
 			x.rebuilt(t, what, pages, waits)
 			check(t, x.close())
 			if t.Failed() {
