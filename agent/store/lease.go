@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -237,7 +238,8 @@ func (s *Store) lease() (file string, l *lease, key []byte) {
 		}
 		plain, err := encMode.Marshal(memo{*d, *clk})
 		if err == nil {
-			remembered, err = s.wrap(memoAt, plain)
+			// Not Options.Rand: that is the writer's own.
+			remembered, err = wrap(s.seal, rand.Reader, memoAt, plain)
 		}
 		return err
 	})

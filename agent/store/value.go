@@ -56,16 +56,20 @@ func slotOf(kind string, names ...[]byte) slot {
 // sealed. A visit takes half of itself, and a list of all visits half of the
 // file's pages.
 func (s *Store) wrap(at slot, plain []byte) ([]byte, error) {
+	return wrap(s.seal, s.opt.Rand, at, plain)
+}
+
+func wrap(seal cipher.AEAD, random io.Reader, at slot, plain []byte) ([]byte, error) {
 	body := pack.Append([]byte{packed}, plain, pack.Fast)
 	if len(body) > 1+len(plain) {
 		body = append([]byte{asIs}, plain...)
 	}
 	raw := make([]byte, 1+chacha20poly1305.NonceSizeX, 1+chacha20poly1305.NonceSizeX+len(body)+chacha20poly1305.Overhead)
 	raw[0] = sealed
-	if _, err := io.ReadFull(s.opt.Rand, raw[1:]); err != nil {
+	if _, err := io.ReadFull(random, raw[1:]); err != nil {
 		return nil, err
 	}
-	return s.seal.Seal(raw, raw[1:], body, at), nil
+	return seal.Seal(raw, raw[1:], body, at), nil
 }
 
 // unwrap gives what wrap took.

@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,6 +18,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	agentstore "zhucun/agent/store"
+	"zhucun/server/access"
+	"zhucun/server/syncapi"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -26,7 +30,7 @@ import (
 func worn(t *testing.T) (*world, map[record.Stream]uint64) {
 	t.Helper()
 	dir := fast(t)
-	w, err := newWorld(filepath.Join(dir), 7, template(t, dir), false)
+	w, err := newWorld(filepath.Join(dir), 7, template(t, dir), leg{})
 	check(t, err)
 	l := w.laptops[0]
 	check(t, l.store.Close())
@@ -126,14 +130,18 @@ func (w *world) anew(t *testing.T) *world {
 	x := *w
 	x.rnd = rand.New(rand.NewPCG(1, 1))
 	x.promise = slices.Clone(w.promise)
+	x.births, x.taken, x.aside, x.saved, x.again = maps.Clone(w.births), maps.Clone(w.taken), maps.Clone(w.aside), maps.Clone(w.saved), maps.Clone(w.again)
+	x.orphans, x.replaced, x.renamed = maps.Clone(w.orphans), maps.Clone(w.replaced), maps.Clone(w.renamed)
+	x.desk = newReader()
 	x.trace = nil
 	x.laptops = nil
 	var err error
 	x.server, err = x.openServer()
 	check(t, err)
+	x.door = syncapi.New(x.server, access.New(x.server))
 	for _, l := range w.laptops {
 		c := *l
-		c.w, c.fuse = &x, -1
+		c.w, c.fuse, c.reader = &x, -1, newReader()
 		x.laptops = append(x.laptops, &c)
 	}
 	for i, l := range x.laptops {
@@ -283,12 +291,12 @@ func (w *world) rebuilt(t *testing.T, what string, destroyed []int, pages map[re
 	for d, on := range pages {
 		gone[d] = slices.ContainsFunc(on, func(p int) bool { return slices.Contains(destroyed, p) })
 	}
-	if !noted && len(destroyed) > 2 && r.Saved == 0 {
-		// A change opens only for who knows the name of its stream, and of a file that is
-		// cut off that may be gone with everything else that has it.
-		for d := range pages {
-			gone[d] = true
-		}
+	// A change opens only for who knows the name of its stream: without the note that
+	// may be gone with the pages that have it.
+	left, err := os.ReadFile(filepath.Join(l.dir, r.Aside))
+	check(t, err)
+	for d := range pages {
+		gone[d] = gone[d] || !noted && !bytes.Contains(left, d.Stream[:])
 	}
 	lost := 0
 	for d := range pages {
