@@ -103,8 +103,12 @@ func (c *call) recover(ctx context.Context, key []byte, from string) error {
 	}
 	v, err := vault.Open(c.data, settings())
 	switch {
-	case err == nil && !v.Fits(key):
+	case err == nil && !v.Fits(key) && !store.Fits(c.data, key):
 		return errOther
+	case err == nil && !v.Fits(key):
+		// The note is not the store's: another program made it, or a copy brought it.
+		v, err = vault.Replace(c.data, settings(), key, fresh)
+		return c.locked(v, err)
 	case err == nil:
 		return c.locked(v, v.SetPassphrase(key, fresh))
 	case !errors.Is(err, vault.ErrNone) && !errors.Is(err, vault.ErrLost):

@@ -38,6 +38,9 @@ func (c *call) dataKey() ([]byte, error) {
 	}
 	if errors.Is(err, vault.ErrNone) {
 		_, key, err := vault.Make(c.data, settings(), given)
+		if errors.Is(err, vault.ErrMade) {
+			return c.dataKey()
+		}
 		return key, err
 	}
 	if err != nil {

@@ -12,8 +12,9 @@ import (
 
 // wiped lists what is removed from a data folder that the office has ordered to be
 // wiped. The drop folder is the person's own, and what is carried for others is
-// theirs.
-var wiped = []string{storeFile + "*", "web-sessions*", runFile + "*", "bundles"}
+// theirs. A store that was set aside stays: it may have what is nowhere else, it is
+// sealed, and its key is then the office's alone.
+var wiped = []string{storeFile, storeFile + ".new*", storeFile + ".rebuilt*", ".zhucun-*", "web-sessions*", runFile + "*", "bundles"}
 
 // dispose removes what is in the data folder of s, if the office has ordered that.
 // The key goes first: whatever a cut leaves behind cannot be read.

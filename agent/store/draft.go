@@ -42,6 +42,11 @@ func (s *Store) KeepDraft(ctx context.Context, d Draft) error {
 }
 
 func (s *Store) putDraft(t *tx, d Draft) error {
+	if own, err := t.dev(); err != nil {
+		return err
+	} else if own.Wiped {
+		return ErrWiped
+	}
 	return s.putSealed(t.Bucket(bucketDraft), draftAt(d.ID), []byte(d.ID), d)
 }
 

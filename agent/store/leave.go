@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -29,6 +30,12 @@ func (s *Store) Leave(ctx context.Context) (left []record.Village, err error) {
 			v, err := t.village(code)
 			if err != nil {
 				return err
+			}
+			if asked, err := t.stillAsked(v, d); err != nil || asked {
+				if err != nil {
+					return err
+				}
+				continue
 			}
 			if _, err := d.Village(code); err == nil || v.pending() > 0 || !v.safe() || v.place.Staging || v.place.Live {
 				continue
@@ -91,12 +98,19 @@ func (t *tx) forget(code record.Village) error {
 	return t.Bucket(bucketVillage).DeleteBucket([]byte(code))
 }
 
+// ErrWiped says that everything is to be removed from this laptop: nothing is saved
+// any more, or it would go with the rest.
+var ErrWiped = errors.New("everything is being removed from this laptop; nothing was saved")
+
 // Wipe notes that the office has ordered everything to be removed from this laptop,
 // and tells whether that may be done: not while anything that was written here is
 // not in a backup of the server's.
 func (s *Store) Wipe(ctx context.Context) (wiped bool, err error) {
 	err = s.update(ctx, false, func(t *tx) error {
 		wiped = false
+		if t.loose() > 0 {
+			return nil
+		}
 		for _, code := range t.villageCodes() {
 			v, err := t.village(code)
 			if err != nil {

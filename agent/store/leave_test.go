@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -89,5 +90,20 @@ func TestLeavesWhatIsSafe(t *testing.T) {
 				t.Errorf("verify: %v, %v", r.Faults, err)
 			}
 		})
+	}
+}
+
+// Once the order is obeyed nothing is saved any more: whoever saves is told, and
+// does not lose it with the rest.
+func TestNothingSavedOnceWiped(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	if wiped, err := s.Wipe(ctx); err != nil || !wiped {
+		t.Fatalf("%v, %v", wiped, err)
+	}
+	if _, err := s.Save(ctx, Edit{Type: "visit", Fields: fields("findings", "走访")}); !errors.Is(err, ErrWiped) {
+		t.Errorf("a save: %v", err)
+	}
+	if err := s.KeepDraft(ctx, Draft{ID: "a draft", Village: code}); !errors.Is(err, ErrWiped) {
+		t.Errorf("a draft: %v", err)
 	}
 }

@@ -350,6 +350,11 @@ func (v *village) secret(s record.Stream, seq uint64) (*secret, error) {
 // append writes a change behind the laptop's stream, beginning one where there is
 // none to go on with.
 func (v *village) append(c *record.Change, before touch) (record.Dot, error) {
+	if d, err := v.t.dev(); err != nil {
+		return record.Dot{}, err
+	} else if d.Wiped {
+		return record.Dot{}, ErrWiped
+	}
 	s, o, err := v.ownStream()
 	if err != nil {
 		return record.Dot{}, err

@@ -41,6 +41,8 @@ var (
 	// ErrLost says that what unlocks the key is not on this computer, or that the
 	// note is damaged. The office can recover the key.
 	ErrLost = errors.New("the key of the data is not on this computer")
+	// ErrMade says that somebody else made the vault meanwhile.
+	ErrMade = errors.New("there is a vault already")
 	// ErrShort says that a passphrase is too short.
 	ErrShort = errors.New("the passphrase is too short")
 )
@@ -68,6 +70,9 @@ const (
 type Vault struct {
 	dir, settings string
 	note          note
+	// spoilt tells that a copy of the note was damaged, or is as it was before a change
+	// that was cut off. Whoever has the key mends it; others only look.
+	spoilt bool
 }
 
 type note struct {
@@ -80,7 +85,9 @@ type note struct {
 	Box    []byte `json:"box,omitempty"`
 	// Check tells the key from others, and says nothing about it.
 	Check []byte `json:"check"`
-	Sum   []byte `json:"sum,omitempty"`
+	// Change rises with every change: of two copies the later one counts.
+	Change uint64 `json:"change,omitempty"`
+	Sum    []byte `json:"sum,omitempty"`
 }
 
 func (n note) sum() []byte {
@@ -117,8 +124,8 @@ func Open(dir, settings string) (*Vault, error) {
 		}
 		var n note
 		if json.Unmarshal(raw, &n) == nil && bytes.Equal(n.Sum, n.sum()) && fine(&n) {
-			if found == nil {
-				found = &n
+			if found == nil || n.Change > found.Change {
+				found, same = &n, 0
 			}
 			if bytes.Equal(n.Sum, found.Sum) {
 				same++
@@ -131,12 +138,7 @@ func Open(dir, settings string) (*Vault, error) {
 	case found == nil:
 		return nil, fmt.Errorf("%w: its note in %s is damaged", ErrLost, dir)
 	}
-	v := &Vault{dir, settings, *found}
-	if same == 2 {
-		return v, nil
-	}
-	// One was damaged, or is as it was before a change that was cut off.
-	return v, v.write(*found)
+	return &Vault{dir, settings, *found, same < 2}, nil
 }
 
 func fine(n *note) bool {
@@ -145,7 +147,8 @@ func fine(n *note) bool {
 }
 
 // Make draws a key and makes a vault for it: with a passphrase where one is given,
-// in the keyring where there is one, and in a file otherwise. ErrShort.
+// in the keyring where there is one, and in a file otherwise. ErrShort, and ErrMade
+// where another process came first: its key is the store's then.
 func Make(dir, settings string, passphrase []byte) (*Vault, []byte, error) {
 	key := make([]byte, KeySize)
 	rand.Read(key) // never fails: crypto/rand ends the program instead
@@ -160,8 +163,13 @@ func Take(dir, settings string, key, passphrase []byte) (*Vault, error) {
 	}
 	id := make([]byte, 16)
 	rand.Read(id)
-	v := &Vault{dir, settings, note{ID: base64.RawURLEncoding.EncodeToString(id), Check: checkOf(key)}}
-	return v, v.SetPassphrase(key, passphrase)
+	v := &Vault{dir: dir, settings: settings, note: note{ID: base64.RawURLEncoding.EncodeToString(id), Check: checkOf(key)}}
+	err := v.SetPassphrase(key, passphrase)
+	if errors.Is(err, ErrMade) {
+		keyringDelete(v.note.ID)
+		err = errors.Join(err, v.dropKeyFiles())
+	}
+	return v, err
 }
 
 // Find makes a vault of a key file that is left of one whose note is gone: the one
@@ -176,7 +184,7 @@ func Find(dir, settings string, fits func(key []byte) bool) (*Vault, []byte, err
 	}
 	for _, file := range files {
 		n := note{ID: strings.TrimSuffix(filepath.Base(file), ".key"), Way: Unprotected}
-		v := &Vault{dir, settings, n}
+		v := &Vault{dir: dir, settings: settings, note: n}
 		key, err := v.readKey()
 		if err != nil || len(key) != KeySize || !fine(&n) || !fits(key) {
 			continue
@@ -187,12 +195,30 @@ func Find(dir, settings string, fits func(key []byte) bool) (*Vault, []byte, err
 	return nil, nil, ErrLost
 }
 
+// Replace is Take where there is a note of another key.
+func Replace(dir, settings string, key, passphrase []byte) (*Vault, error) {
+	for _, name := range []string{noteFile, spareFile} {
+		if err := os.Rename(filepath.Join(dir, name), filepath.Join(dir, name+".replaced")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return Take(dir, settings, key, passphrase)
+}
+
 // Way tells what unlocks the key.
 func (v *Vault) Way() Way { return v.note.Way }
 
 // Key gives the data key. The errors are ErrLocked where a passphrase is needed
 // and none given, ErrWrong, and ErrLost.
 func (v *Vault) Key(passphrase []byte) ([]byte, error) {
+	key, err := v.key(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return key, v.tidy()
+}
+
+func (v *Vault) key(passphrase []byte) ([]byte, error) {
 	var key []byte
 	var err error
 	switch v.note.Way {
@@ -220,6 +246,35 @@ func (v *Vault) Key(passphrase []byte) ([]byte, error) {
 	return key, nil
 }
 
+// tidy mends what a cut may have left: a copy of the note, and files that had the key
+// before it was locked otherwise.
+func (v *Vault) tidy() error {
+	if v.spoilt {
+		if err := v.write(v.note); err != nil {
+			return err
+		}
+		v.spoilt = false
+	}
+	if v.note.Way == Unprotected {
+		return nil
+	}
+	return v.dropKeyFiles()
+}
+
+// dropKeyFiles removes the key's file, and what a cut left of making it.
+func (v *Vault) dropKeyFiles() error {
+	left, err := filepath.Glob(v.keyFile() + "*")
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	for _, file := range left {
+		if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) && err != nil {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(v.keyFile()))
+}
+
 // Fits tells whether key is the vault's.
 func (v *Vault) Fits(key []byte) bool {
 	return len(key) == KeySize && bytes.Equal(checkOf(key), v.note.Check)
@@ -232,7 +287,7 @@ func (v *Vault) SetPassphrase(key, passphrase []byte) error {
 	if !v.Fits(key) {
 		return ErrWrong
 	}
-	old, n := v.note, note{ID: v.note.ID, Check: v.note.Check}
+	old, n := v.note, note{ID: v.note.ID, Check: v.note.Check, Change: v.note.Change + 1}
 	var err error
 	switch {
 	case len(passphrase) > 0:
@@ -245,7 +300,7 @@ func (v *Vault) SetPassphrase(key, passphrase []byte) error {
 	if err != nil {
 		return err
 	}
-	if got, err := (&Vault{v.dir, v.settings, n}).Key(passphrase); err != nil || !bytes.Equal(got, key) {
+	if got, err := (&Vault{dir: v.dir, settings: v.settings, note: n}).key(passphrase); err != nil || !bytes.Equal(got, key) {
 		return errors.Join(errors.New("the new way to the key does not lead to it"), err)
 	}
 	if err := v.write(n); err != nil {
@@ -253,7 +308,7 @@ func (v *Vault) SetPassphrase(key, passphrase []byte) error {
 	}
 	if old.Way == Unprotected && n.Way != Unprotected {
 		// What it held may stay on the disk until something is written over it.
-		if err := os.Remove(v.keyFile()); !errors.Is(err, fs.ErrNotExist) {
+		if err := v.dropKeyFiles(); err != nil {
 			return err
 		}
 	}
@@ -270,7 +325,8 @@ func (v *Vault) Destroy() error {
 		keyringDelete(v.note.ID)
 	}
 	var errs []error
-	for _, file := range []string{v.keyFile(), filepath.Join(v.dir, noteFile), filepath.Join(v.dir, spareFile)} {
+	errs = append(errs, v.dropKeyFiles())
+	for _, file := range []string{filepath.Join(v.dir, noteFile), filepath.Join(v.dir, spareFile)} {
 		if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
@@ -327,7 +383,7 @@ func (v *Vault) writeKey(key []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	return writeFile(file, []byte(base64.StdEncoding.EncodeToString(key)+"\n"))
+	return writeFile(file, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), false)
 }
 
 // write writes both copies of the note, one after the other: one is whole always.
@@ -340,10 +396,12 @@ func (v *Vault) write(n note) error {
 	if err := os.MkdirAll(v.dir, 0o700); err != nil {
 		return err
 	}
+	first := v.note.Way == "" && n.Change == 1
 	for _, name := range []string{noteFile, spareFile} {
-		if err := writeFile(filepath.Join(v.dir, name), raw); err != nil {
+		if err := writeFile(filepath.Join(v.dir, name), raw, first); err != nil {
 			return err
 		}
+		first = false
 	}
 	v.note = n
 	return nil
@@ -380,7 +438,7 @@ func Adopt(dir, settings string, raw []byte) (aside string, err error) {
 			return "", err
 		}
 		aside = noteFile + ".replaced-" + has.note.ID
-		if err := writeFile(filepath.Join(dir, aside), old); err != nil {
+		if err := writeFile(filepath.Join(dir, aside), old, false); err != nil {
 			return "", err
 		}
 	case !errors.Is(err, ErrNone) && !errors.Is(err, ErrLost):
@@ -390,8 +448,9 @@ func Adopt(dir, settings string, raw []byte) (aside string, err error) {
 	return aside, v.write(n)
 }
 
-// writeFile writes a file whole or not at all, and returns when it is on disk.
-func writeFile(file string, b []byte) error {
+// writeFile writes a file whole or not at all, and returns when it is on disk. One
+// that is the first of its name does not replace another: ErrMade.
+func writeFile(file string, b []byte, first bool) error {
 	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".new-*") // 0600
 	if err != nil {
 		return err
@@ -401,13 +460,33 @@ func writeFile(file string, b []byte) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	if first {
+		// Unlike a renaming, a link does not replace what is there.
+		err := os.Link(f.Name(), file)
+		if errors.Is(err, fs.ErrExist) {
+			return ErrMade
+		}
+		if err == nil {
+			return syncDir(filepath.Dir(file))
+		}
+		// A file system without links, such as a stick's.
+		if _, err := os.Stat(file); err == nil {
+			return ErrMade
+		}
+	}
 	if err := os.Rename(f.Name(), file); err != nil {
 		return err
 	}
-	d, err := os.Open(filepath.Dir(file))
+	return syncDir(filepath.Dir(file))
+}
+
+// syncDir makes what was done in a folder durable where the system can; elsewhere
+// it is so by itself.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	d.Sync() // where the system can; elsewhere the rename is durable itself
+	d.Sync()
 	return d.Close()
 }

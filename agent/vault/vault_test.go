@@ -225,6 +225,97 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Of two that make a vault at once one is told, and the key of the other counts.
+func TestMadeAtOnce(t *testing.T) {
+	noKeyring(t)
+	dir, settings := t.TempDir(), t.TempDir()
+	type made struct {
+		key []byte
+		err error
+	}
+	all := make(chan made)
+	for range 4 {
+		go func() {
+			_, key, err := Make(dir, settings, nil)
+			all <- made{key, err}
+		}()
+	}
+	var first []byte
+	for range 4 {
+		switch m := <-all; {
+		case m.err == nil && first == nil:
+			first = m.key
+		case !errors.Is(m.err, ErrMade):
+			t.Errorf("the second to make it: %v", m.err)
+		}
+	}
+	v, err := Open(dir, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := v.Key(nil); err != nil || !bytes.Equal(got, first) {
+		t.Errorf("%x, %v; made was %x", got, err, first)
+	}
+	if files, err := filepath.Glob(filepath.Join(settings, "keys", "*")); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
+// What a cut left of the key's file is removed by whoever has the passphrase.
+func TestKeyFileLeft(t *testing.T) {
+	noKeyring(t)
+	v, key, dir, settings := made(t, nil)
+	left, err := os.ReadFile(v.keyFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.SetPassphrase(key, word); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{v.keyFile(), v.keyFile() + ".new-1"} {
+		if err := os.WriteFile(name, left, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v, err = Open(dir, settings); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Key(word); err != nil {
+		t.Fatal(err)
+	}
+	within(t, settings, key, false)
+}
+
+// A copy of the note from before a change that was cut off does not come back, and
+// who only looks changes nothing.
+func TestOlderCopy(t *testing.T) {
+	noKeyring(t)
+	v, key, dir, settings := made(t, nil)
+	old, err := os.ReadFile(filepath.Join(dir, noteFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.SetPassphrase(key, word); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, noteFile), old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v, err = Open(dir, settings)
+	if err != nil || v.Way() != Passphrase {
+		t.Fatalf("%s, %v", v.Way(), err)
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, noteFile)); err != nil || !bytes.Equal(raw, old) {
+		t.Errorf("looking wrote the note: %v", err)
+	}
+	if got, err := v.Key(word); err != nil || !bytes.Equal(got, key) {
+		t.Errorf("%x, %v", got, err)
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, noteFile)); err != nil || bytes.Equal(raw, old) {
+		t.Errorf("the copy was not mended: %v", err)
+	}
+}
+
 // A note may be anybody's: it must not make the reader take memory or time as it
 // likes, nor read other files.
 func TestHostileNote(t *testing.T) {
@@ -240,7 +331,7 @@ func TestHostileNote(t *testing.T) {
 	} {
 		n := v.note
 		change(&n)
-		if err := (&Vault{dir, settings, n}).write(n); err != nil {
+		if err := (&Vault{dir: dir, settings: settings, note: n}).write(n); err != nil {
 			t.Fatal(err)
 		}
 		if v, err := Open(dir, settings); !errors.Is(err, ErrLost) {

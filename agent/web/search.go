@@ -14,6 +14,9 @@ import (
 // browser's history, which lies on the disk as it is. So an address carries a
 // number instead, of what was typed, which is kept in memory.
 
+// maxWords is how long what was typed may be, in bytes.
+const maxWords = 2000
+
 // maxSearches is how many searches are remembered, the newest: enough for every
 // page that somebody goes back to.
 const maxSearches = 256
@@ -29,6 +32,9 @@ type search struct{ id, words string }
 func (s *searches) keep(words string) string {
 	if words == "" {
 		return ""
+	}
+	if len(words) > maxWords {
+		words = strings.ToValidUTF8(words[:maxWords], "")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
