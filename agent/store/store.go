@@ -489,15 +489,22 @@ func (s *Store) attempt(broken *bool, do func(*bbolt.Tx) error) (err error) {
 		return err
 	}
 	defer s.file.leave()
+	begun := false
 	defer func() {
 		if p := recover(); p != nil {
 			*broken = true
+			if !begun {
+				s.jams()
+			}
 			err = s.breaks(fmt.Errorf("%w: %v", ErrDamaged, p))
 		}
 	}()
 	defer faulting()()
 	defer s.watch()()
-	return db.Update(do)
+	return db.Update(func(t *bbolt.Tx) error {
+		begun = true
+		return do(t)
+	})
 }
 
 // full tells an error of a disk without room, which leaves everything as it was.
@@ -551,9 +558,20 @@ func (s *Store) view(read func(*tx) error) (err error) {
 			err = s.breaks(err)
 		}
 	}()
-	defer damaged(&err)
+	begun := false
+	defer func() {
+		if p := recover(); p != nil {
+			if !begun {
+				s.jams()
+			}
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+	}()
 	defer faulting()()
-	return db.View(func(btx *bbolt.Tx) error { return read(&tx{Tx: btx, s: s}) })
+	return db.View(func(btx *bbolt.Tx) error {
+		begun = true
+		return read(&tx{Tx: btx, s: s})
+	})
 }
 
 // faulting has a page that is not where a damaged file says panic, which can be

@@ -22,8 +22,7 @@ const (
 )
 
 // watch looks after a commit until it is told that it ended. Where it does not end
-// Options.Stuck is called, which does not return; the file is marked, so that the
-// next start inspects it.
+// Options.Stuck is called, which does not return.
 func (s *Store) watch() (ended func()) {
 	if s.opt.Stuck == nil {
 		return func() {}
@@ -40,9 +39,7 @@ func (s *Store) watch() (ended func()) {
 			case <-tick.C:
 			}
 			if now := heap(); now > before+maxGrown || time.Since(begun) > maxCommit {
-				t := time.Now()
-				os.Chtimes(filepath.Join(s.dir, fileName), t, t)
-				s.opt.Stuck()
+				s.jams()
 				return
 			}
 		}
@@ -50,6 +47,17 @@ func (s *Store) watch() (ended func()) {
 	return func() {
 		late.Stop()
 		close(done)
+	}
+}
+
+// jams ends the process where bbolt cannot be used any more: it does not come back,
+// or a panic has left its locks taken, as one does that finds its first pages
+// destroyed under it. The file is marked, so that the next start inspects it.
+func (s *Store) jams() {
+	t := time.Now()
+	os.Chtimes(filepath.Join(s.dir, fileName), t, t)
+	if s.opt.Stuck != nil {
+		s.opt.Stuck()
 	}
 }
 

@@ -45,3 +45,28 @@ func TestStuck(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// One whose first pages are destroyed under it does not wait for locks that nobody
+// holds.
+func TestJammed(t *testing.T) {
+	dir := t.TempDir()
+	stuck := make(chan struct{}, 9)
+	s, err := Open(dir, Options{Key: make([]byte, KeySize), NoSync: true, Stuck: func() { stuck <- struct{}{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, fileName), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(make([]byte, 2*os.Getpagesize()), 0); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	go s.Status() // the process ends here; what it would do behind that is nobody's
+	select {
+	case <-stuck:
+	case <-time.After(20 * time.Second):
+		t.Error("it waits for ever")
+	}
+}
