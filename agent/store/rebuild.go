@@ -46,8 +46,8 @@ type Rebuilt struct {
 const spare = fileName + ".rebuilt"
 
 // Rebuild sets the damaged store in dir aside and makes a new one. seen is the file
-// that was found damaged: where another process was faster nothing is done. On an
-// error everything is as it was.
+// that was found damaged: where another process was faster, or has it open, nothing is
+// done and the error is ErrInUse. On an error everything is as it was.
 func Rebuild(dir string, opt Options, seen os.FileInfo) (Rebuilt, error) {
 	opt = opt.filled()
 	var r Rebuilt
@@ -60,6 +60,13 @@ func Rebuild(dir string, opt Options, seen os.FileInfo) (Rebuilt, error) {
 		return r, err
 	}
 	defer unlock()
+	// What was found damaged may be open all the same: an inspection that ran out of
+	// time calls a file damaged that others work with.
+	free, err := lockStore(dir)
+	if err != nil {
+		return r, err
+	}
+	defer free()
 	remove(dir, fileName+".anew-*") // what a cut left
 	f, err := os.Open(filepath.Join(dir, fileName))
 	if err != nil {

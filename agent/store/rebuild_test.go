@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"zhucun/shared/journal"
 	"zhucun/shared/record"
@@ -145,6 +146,50 @@ func TestRebuildOrNothing(t *testing.T) {
 	other.Key = append(make([]byte, KeySize-1), 1)
 	if _, err := Open(dir, other); !errors.Is(err, ErrKey) || errors.Is(err, ErrDamaged) {
 		t.Errorf("under another key: %v", err)
+	}
+}
+
+// A store that somebody has open is not set aside under him, and one who waited for it
+// does not get the one that was.
+func TestRebuildBesideAnother(t *testing.T) {
+	dir := t.TempDir()
+	s := noted(t, dir, "")
+	file := filepath.Join(dir, fileName)
+	seen, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := Options{Key: make([]byte, KeySize), Wall: func() int64 { return t0 }}
+	if r, err := Rebuild(dir, opt, seen); !errors.Is(err, ErrInUse) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if now, err := os.Stat(file); err != nil || !os.SameFile(seen, now) {
+		t.Errorf("it was replaced: %v", err)
+	}
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	free, err := lockStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := make(chan error)
+	go func() {
+		db, err := openFile(file, opt)
+		if err == nil {
+			db.Close()
+		}
+		waiting <- err
+	}()
+	time.Sleep(100 * time.Millisecond)
+	if err := os.Rename(file, file+".aside"); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, file+".aside", file)
+	free()
+	if err := <-waiting; !errors.Is(err, ErrInUse) {
+		t.Errorf("who waited got what was set aside: %v", err)
 	}
 }
 

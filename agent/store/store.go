@@ -175,7 +175,12 @@ func (opt Options) filled() Options {
 func openFile(path string, opt Options) (db *bbolt.DB, err error) {
 	defer damaged(&err)
 	defer faulting()()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, FreelistType: bbolt.FreelistMapType, NoSync: opt.NoSync})
+	var f *os.File
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, FreelistType: bbolt.FreelistMapType, NoSync: opt.NoSync,
+		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+			f, err = os.OpenFile(name, flag, mode)
+			return f, err
+		}})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, ErrInUse
@@ -184,11 +189,26 @@ func openFile(path string, opt Options) (db *bbolt.DB, err error) {
 	case err != nil:
 		return nil, err
 	}
+	// Whoever waited for the file's lock may have got that of one that was set aside
+	// meanwhile.
+	if !current(f, path) {
+		return nil, errors.Join(ErrInUse, db.Close())
+	}
 	err = look(db, opt.Key)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// current tells whether path still leads to the open file.
+func current(f *os.File, path string) bool {
+	has, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(path)
+	return err == nil && os.SameFile(has, now)
 }
 
 // look tells whether the file is a store, and one of that key.
