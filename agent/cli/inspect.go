@@ -36,7 +36,9 @@ func inspectTime(dir string) time.Duration {
 // The inspector's exit statuses, beside 0 for a sound store.
 const (
 	inspectDamaged = 1
+	inspectCrashed = 2 // Go's own
 	inspectInUse   = 3
+	inspectFailed  = 4
 )
 
 // inspectMemory is how much the inspector may take: a page costs it some hundred
@@ -61,6 +63,9 @@ func inspect(dir string) int {
 		return 0
 	case errors.Is(err, store.ErrInUse):
 		return inspectInUse
+	case !errors.Is(err, store.ErrDamaged):
+		fmt.Fprintln(os.Stderr, err)
+		return inspectFailed
 	default:
 		fmt.Fprintln(os.Stderr, err)
 		return inspectDamaged
@@ -68,7 +73,8 @@ func inspect(dir string) int {
 }
 
 // sound has the store inspected where that is called for. The error is
-// store.ErrDamaged, store.ErrInUse, or store.ErrClosed where ctx ended.
+// store.ErrDamaged, store.ErrInUse, store.ErrClosed where ctx ended, or
+// store.ErrUnchecked where something else ended the inspector.
 func (c *call) sound(ctx context.Context) error {
 	if !c.inspects && store.Untouched(c.data, settings()) {
 		return nil
@@ -104,5 +110,12 @@ func (c *call) inspection(ctx context.Context) error {
 		return store.ErrInUse
 	}
 	first, _, _ := bytes.Cut(bytes.TrimPrefix(said, []byte(store.ErrDamaged.Error()+": ")), []byte("\n"))
-	return fmt.Errorf("%w: %s", store.ErrDamaged, first)
+	switch exit.ExitCode() {
+	case inspectDamaged, inspectCrashed:
+		return fmt.Errorf("%w: %s", store.ErrDamaged, first)
+	case inspectFailed:
+		return fmt.Errorf("%w: %s", store.ErrUnchecked, first)
+	}
+	// Whoever was short of memory, or stops everything, may have ended it.
+	return fmt.Errorf("%w: %s", store.ErrUnchecked, exit)
 }

@@ -24,8 +24,21 @@ import (
 	"zhucun/shared/wire"
 )
 
-// TestMain keeps the leases of the tests out of the user's own folder.
+// inspectorVar tells the program that plays the inspector what becomes of it.
+const inspectorVar = "ZHUCUN_TEST_INSPECTOR"
+
+// TestMain keeps the leases of the tests out of the user's own folder, and is the
+// inspector where it is started as that.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == inspectWord {
+		if os.Getenv(inspectorVar) == "killed" {
+			if self, err := os.FindProcess(os.Getpid()); err != nil || self.Kill() != nil {
+				panic(err)
+			}
+			select {}
+		}
+		os.Exit(inspect(os.Args[2]))
+	}
 	dir, err := os.MkdirTemp("", "zhucun-cli-")
 	if err != nil {
 		panic(err)
@@ -390,5 +403,55 @@ func TestStoppedWhileInspected(t *testing.T) {
 	c := &call{data: t.TempDir(), inspector: true, inspects: true}
 	if err := c.sound(ctx); !errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrDamaged) {
 		t.Error(err)
+	}
+}
+
+// An inspector that is killed, or may not look, has found no damage: the store stays
+// as it is, and the person is told to try again.
+func TestInspectorKilled(t *testing.T) {
+	dir := laptopAt(t)
+	file := filepath.Join(dir, storeFile)
+	before, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &call{err: io.Discard, data: dir, inspector: true, key: keyOf(t, dir)}
+	unchecked := func(err error) {
+		t.Helper()
+		if !errors.Is(err, store.ErrUnchecked) || errors.Is(err, store.ErrDamaged) {
+			t.Error(err)
+		}
+		if said := sentence(err, form.Zh); !strings.Contains(said, "请再试一次") {
+			t.Error(said)
+		}
+	}
+	// As after a run that was killed too.
+	if err := os.Chtimes(file, time.Time{}, time.UnixMilli(1)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(inspectorVar, "killed")
+	s, err := c.openStore(t.Context())
+	unchecked(err)
+	if err == nil {
+		s.Close()
+	}
+	if now, err := os.Stat(file); err != nil || !os.SameFile(before, now) {
+		t.Errorf("the store was replaced: %v", err)
+	}
+	t.Setenv(inspectorVar, "")
+	if err := c.inspection(t.Context()); err != nil {
+		t.Errorf("a sound store: %v", err)
+	}
+	around := &call{data: t.TempDir(), inspector: true}
+	file = filepath.Join(around.data, storeFile)
+	if err := os.Symlink(file, file); err != nil {
+		t.Fatal(err)
+	}
+	unchecked(around.inspection(t.Context()))
+	if err := errors.Join(os.Remove(file), os.WriteFile(file, make([]byte, 1<<16), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := around.inspection(t.Context()); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("a damaged one: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -17,16 +18,23 @@ import (
 // one may also end the process or never end. So a store that may have been
 // touched is inspected before it is opened, in a process of its own.
 
+// ErrUnchecked says that an inspection did not come to its end: nothing is known of
+// the store.
+var ErrUnchecked = errors.New("the check of the data file was interrupted")
+
 // Inspect looks at the structure of the store in dir, without writing: the error
 // is ErrDamaged when something is wrong with it, ErrInUse when another process
-// has it. On some damage it ends the process, or does not end.
+// has it, and what the system says where the file could not be looked at. On some
+// damage it ends the process, or does not end.
 func Inspect(dir string) error {
 	path := filepath.Join(dir, fileName)
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, ReadOnly: true, PreLoadFreelist: true})
 	if errors.Is(err, berrors.ErrTimeout) {
 		return ErrInUse
 	}
-	if errors.Is(err, os.ErrNotExist) {
+	// What cannot be read comes without the system's number, as a file that is no
+	// store; with one, it is a right, memory or a handle that is missing.
+	if system := syscall.Errno(0); errors.As(err, &system) {
 		return err
 	}
 	if err != nil {

@@ -42,6 +42,7 @@ var sentences = []struct {
 	{ErrStopped, "磁盘或数据文件一直出错，程序已停止写入。请退出并重新启动，核对刚才的内容是否已存上，并尽快更换磁盘", "The disk or the data file keeps failing, and nothing more is written. Stop the agent and start it again, look whether the last entry is there, and replace the disk soon", true},
 	{ErrAnew, "数据文件有损坏，正在留存原文件并重新建立。请稍等再试，结果见 status", "The data file is damaged; it is set aside and made anew. Try again in a moment; status tells what came of it", true},
 	{ErrDamaged, "数据文件有损坏。请不要删除，运行 zhucun-agent verify 查看，并联系办公室", "The data file is damaged. Do not delete it; run zhucun-agent verify and ask the office", true},
+	{ErrUnchecked, "数据文件的检查被打断，没有改动任何内容。请再试一次", "The check of the data file was interrupted; nothing was changed. Try again", true},
 	{ErrUnreadable, "服务器发来的一条记录，本版本读不了。您的内容已照常送达；请更新程序", "The server sent a record that this release cannot read. What you wrote is delivered all the same; update the agent", true},
 	{ErrDisk, "磁盘在保存时出错，刚才的没有存上，数据正在重新打开。请稍等再试，并尽快备份、更换磁盘", "The disk reported an error while saving; that was not saved, and the data is being opened anew. Try again in a moment, make a backup and replace the disk soon", true},
 	{ErrWiped, "办公室已下令清除这台电脑，不再保存。要继续使用，请重新登记", "The office has ordered everything to be removed from this laptop, and nothing is saved. Enrol it anew to go on", false},
