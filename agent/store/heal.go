@@ -88,12 +88,15 @@ func (h *handle) give(db *bbolt.DB, err error) {
 var healPauses = []time.Duration{0, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute}
 
 // breaks ends writing until the store is healed. Whoever finds it broken first has it
-// healed.
+// healed, except while it is being closed: whoever opens it next does that.
 func (s *Store) breaks(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken == nil && !s.opened {
 		return err // whoever opens it decides
+	}
+	if s.broken == nil && s.closed {
+		s.broken = err
 	}
 	if s.broken == nil {
 		if errors.Is(err, ErrDamaged) {

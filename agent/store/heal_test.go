@@ -190,3 +190,55 @@ func TestDamagedValueHeals(t *testing.T) {
 		t.Errorf("made anew again and again: %v", aside)
 	}
 }
+
+// written waits until the note knows of the last commit.
+func written(t *testing.T, s *Store) {
+	t.Helper()
+	var last uint64
+	if err := s.view(func(x *tx) error { last = uint64(x.ID()); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if l, _ := readNote(s.seal, s.dir, s.opt.Leases); l != nil && l.Commit == last {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the note is not written")
+		}
+	}
+}
+
+// Damage that shows while the store is being closed is left to whoever opens it next:
+// nothing is opened any more, and the note does not call the file sound.
+func TestDamagedWhileClosing(t *testing.T) {
+	dir, leases := t.TempDir(), t.TempDir()
+	s := noted(t, dir, leases)
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+	written(t, s) // nobody reads any more
+	db, err := s.file.hold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyClock, []byte("no clock")) }); err != nil {
+		t.Fatal(err)
+	}
+	s.file.leave()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	s.healing.Wait()
+	if err := s.view(func(*tx) error { return nil }); !errors.Is(err, ErrClosed) {
+		t.Errorf("it can still be read: %v", err)
+	}
+	if aside, err := filepath.Glob(filepath.Join(dir, "records.db.damaged-*")); err != nil || len(aside) > 0 {
+		t.Errorf("made anew after it was closed: %v, %v", aside, err)
+	}
+	free, err := lockStore(dir)
+	if err != nil {
+		t.Fatalf("it is open: %v", err)
+	}
+	free()
+	if Untouched(dir, leases) {
+		t.Error("the next one need not inspect it")
+	}
+}

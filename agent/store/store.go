@@ -358,8 +358,8 @@ func (s *Store) Close() error {
 	<-s.done
 	<-s.leased
 	s.healing.Wait()
-	sound := s.trouble() == nil
 	file, note, key := s.lease()
+	sound := s.trouble() == nil
 	db := s.file.take()
 	s.file.give(nil, ErrClosed)
 	if db == nil {
