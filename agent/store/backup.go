@@ -31,6 +31,10 @@ type Head struct {
 // ErrBackup says that a file is no backup, or not a whole one.
 var ErrBackup = errors.New("this is not a whole backup")
 
+// halfBackup is the name of what a backup is made of or becomes. Only who has the
+// store open writes any in its folder.
+const halfBackup = ".zhucun-*"
+
 // maxHead bounds a backup's head, in bytes.
 const maxHead = 1 << 16
 
@@ -48,7 +52,7 @@ func (s *Store) Backup(file string, vault []byte) (size int64, err error) {
 		image.Close()
 		os.Remove(image.Name())
 	}()
-	f, err := os.CreateTemp(filepath.Dir(file), ".zhucun-*") // 0600
+	f, err := os.CreateTemp(filepath.Dir(file), halfBackup) // 0600
 	if err != nil {
 		return 0, err
 	}
@@ -79,7 +83,7 @@ func (s *Store) Backup(file string, vault []byte) (size int64, err error) {
 // backup all the same.
 func (s *Store) image(beside string) (f *os.File, err error) {
 	for _, dir := range []string{s.dir, beside} {
-		if f, err = os.CreateTemp(dir, ".zhucun-*"); err != nil {
+		if f, err = os.CreateTemp(dir, halfBackup); err != nil {
 			return nil, err
 		}
 		err = s.view(func(t *tx) error {

@@ -141,6 +141,31 @@ func TestBackupBesideSaves(t *testing.T) {
 	}
 }
 
+// What a backup that was killed left in the data folder goes when the store is opened
+// next, and not before: he who has it open may be writing it.
+func TestKilledBackupLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := noted(t, dir, "")
+	image, err := s.image(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	image.Close()
+	if _, err := Open(dir, Options{Key: make([]byte, KeySize)}); !errors.Is(err, ErrInUse) {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(image.Name()); err != nil {
+		t.Errorf("beside an agent: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	noted(t, dir, "")
+	if left, err := filepath.Glob(filepath.Join(dir, ".zhucun-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 // What is no backup is refused, whatever it is, and takes no more memory than its
 // head may.
 func FuzzReadBackup(f *testing.F) {

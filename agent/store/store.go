@@ -134,6 +134,7 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	remove(dir, spare)
+	remove(dir, halfBackup) // what a cut left, a whole database each
 	s := &Store{file: newHandle(db), stopping: make(chan struct{}), heads: map[string]uint64{}, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
 	if err := s.recall(db); err != nil {
 		return nil, errors.Join(err, db.Close())
