@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -209,7 +210,7 @@ func (s *Store) reopen(damaged bool) error {
 func (s *Store) recall(db *bbolt.DB) (err error) {
 	defer damaged(&err)
 	defer faulting()()
-	missing := map[string]uint64{}
+	var missing map[record.Village]uint64
 	err = db.View(func(btx *bbolt.Tx) error {
 		t := &tx{Tx: btx, s: s}
 		heads, err := t.heads()
@@ -222,13 +223,11 @@ func (s *Store) recall(db *bbolt.DB) (err error) {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for stream, seq := range s.heads {
-			if heads[stream] < seq && r.At == s.rebuiltAt {
-				missing[stream] = seq - heads[stream]
-			}
+		if r.At == s.rebuiltAt {
+			missing, err = t.missing(s.heads, heads)
 		}
 		s.heads, s.rebuiltAt = heads, r.At
-		return nil
+		return err
 	})
 	if err != nil || len(missing) == 0 {
 		return err
@@ -243,18 +242,22 @@ func (s *Store) recall(db *bbolt.DB) (err error) {
 }
 
 // lacks notes that entries are missing, and has the next ones go to new streams.
-func (t *tx) lacks(missing map[string]uint64) error {
-	for _, code := range t.villageCodes() {
+func (t *tx) lacks(missing map[record.Village]uint64) error {
+	codes := t.villageCodes()
+	for code := range missing {
+		if !slices.Contains(codes, code) {
+			codes = append(codes, code) // all of it is
+		}
+	}
+	for _, code := range codes {
 		v, err := t.village(code)
 		if err != nil {
 			return err
 		}
-		if len(v.owns) == 0 {
+		if len(v.owns) == 0 && missing[code] == 0 {
 			continue
 		}
-		for s := range v.owns {
-			v.place.Missing += missing[s.String()]
-		}
+		v.place.Missing += missing[code]
 		v.retire()
 		if err := v.note(); err != nil {
 			return err
@@ -269,7 +272,7 @@ func (s *Store) commits(villages map[record.Village]*village) {
 	defer s.mu.Unlock()
 	for _, v := range villages {
 		for stream, o := range v.owns {
-			s.heads[stream.String()] = o.Head.Seq
+			s.heads[stream.String()] = reach{v.code, o.Head.Seq, o.Acked.Seq}
 		}
 	}
 }

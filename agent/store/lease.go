@@ -126,19 +126,50 @@ func (s *Store) leaseFile(d *Device) string {
 	return filepath.Join(s.opt.Leases, string(d.ID)+".lease")
 }
 
-// heads gives the last entry of each own stream.
-func (t *tx) heads() (map[string]uint64, error) {
-	heads := map[string]uint64{}
+// reach is how far an own stream goes.
+type reach struct {
+	of          record.Village
+	head, acked uint64
+}
+
+// heads gives how far each own stream goes.
+func (t *tx) heads() (map[string]reach, error) {
+	heads := map[string]reach{}
 	for _, code := range t.villageCodes() {
 		v, err := t.village(code)
 		if err != nil {
 			return nil, err
 		}
 		for s, o := range v.owns {
-			heads[s.String()] = o.Head.Seq
+			heads[s.String()] = reach{code, o.Head.Seq, o.Acked.Seq}
 		}
 	}
 	return heads, nil
+}
+
+// missing gives how many entries of each village are known and not among heads. A
+// village that has left the laptop (leave.go) misses nothing: the server has it.
+func (t *tx) missing(known, heads map[string]reach) (map[record.Village]uint64, error) {
+	missing := map[record.Village]uint64{}
+	if len(known) == 0 {
+		return missing, nil
+	}
+	d, err := t.dev()
+	if err != nil {
+		return nil, err
+	}
+	for stream, k := range known {
+		if heads[stream].head >= k.head {
+			continue
+		}
+		if t.Bucket(bucketVillage).Bucket([]byte(k.of)) == nil && k.acked == k.head {
+			if _, err := d.Village(k.of); err != nil {
+				continue
+			}
+		}
+		missing[k.of] += k.head - heads[stream].head
+	}
+	return missing, nil
 }
 
 // readNote finds the newest note of the store in dir, and what it remembers, by the
@@ -170,21 +201,18 @@ func readNote(seal cipher.AEAD, dir, leases string) (*lease, *memo) {
 	return newest, of
 }
 
-// holds tells whether the streams may go on in this store, and how many entries
-// of each the note knows and the store does not.
-func (s *Store) holds(d *Device, heads map[string]uint64) (bool, map[string]uint64) {
+// noted gives what the note knows of the own streams; nil where it is not this store's.
+func (s *Store) noted(d *Device) map[string]reach {
 	raw, err := os.ReadFile(s.leaseFile(d))
 	var l lease
 	if err != nil || json.Unmarshal(raw, &l) != nil || !hmac.Equal(l.MAC, l.sign(d.Key)) || l.Machine != machine() || l.Path != folder(s.dir) {
-		return false, nil
+		return nil
 	}
-	missing := map[string]uint64{}
+	known := map[string]reach{}
 	for stream, n := range l.Streams {
-		if heads[stream] < n.Head.Seq {
-			missing[stream] = n.Head.Seq - heads[stream]
-		}
+		known[stream] = reach{n.Village, n.Head.Seq, n.Acked.Seq}
 	}
-	return len(missing) == 0, missing
+	return known
 }
 
 // claim looks at the note when the store is opened: where it does not hold, the
@@ -193,18 +221,23 @@ func (s *Store) claim(ctx context.Context) error {
 	if s.opt.Leases == "" {
 		return nil
 	}
-	holds, missing := true, map[string]uint64{}
+	holds, missing := true, map[record.Village]uint64{}
 	err := s.view(func(t *tx) error {
 		d, err := t.dev()
 		if err != nil || s.leaseFile(d) == "" {
 			return err
 		}
 		heads, err := t.heads()
-		if err == nil {
-			holds, missing = s.holds(d, heads)
-			holds = holds || len(heads) == 0 // nothing goes on
+		if err != nil {
+			return err
 		}
-		return err
+		known := s.noted(d)
+		if missing, err = t.missing(known, heads); err != nil {
+			return err
+		}
+		// Without a stream nothing goes on, and something may be missing all the same.
+		holds = len(missing) == 0 && (known != nil || len(heads) == 0)
+		return nil
 	})
 	if err != nil || holds {
 		return err

@@ -311,3 +311,88 @@ func TestUntouched(t *testing.T) {
 		t.Errorf("an empty file: %v", err)
 	}
 }
+
+// A stream that is gone whole is missing too: an image of a laptop that had just been
+// enrolled, put back after a day's work, whether the agent is started on it or its disk
+// gives it back while it runs. A village that left the laptop is not.
+func TestWholeStreamMissing(t *testing.T) {
+	told := func(t *testing.T, s *Store, want uint64) {
+		t.Helper()
+		if st := status(t, s); st.Missing != want || (st.Renewed > 0) != (want > 0) {
+			t.Errorf("%d entries are said to be missing, want %d; renewed %d", st.Missing, want, st.Renewed)
+		}
+	}
+	for name, running := range map[string]bool{"before a start": false, "while it runs": true} {
+		t.Run(name, func(t *testing.T) {
+			dir, leases, image := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "image")
+			s := noted(t, dir, leases)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			copyFile(t, filepath.Join(dir, fileName), image)
+			s = noted(t, dir, leases)
+			save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+			save(t, s, Edit{Type: "visit", Fields: fields("findings", "水管坏了吗")})
+			old := writing(t, s)
+			if running {
+				s.opt.Inspect = func(string) error {
+					copyFile(t, image, filepath.Join(dir, fileName))
+					return nil
+				}
+				s.breaks(ErrDisk)
+				healed(t, s)
+			} else {
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				copyFile(t, image, filepath.Join(dir, fileName))
+				s = noted(t, dir, leases)
+			}
+			told(t, s, 2)
+			save(t, s, Edit{Type: "visit", Fields: fields("findings", "路修好了没有")})
+			if writing(t, s) == old {
+				t.Error("the old stream goes on")
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			told(t, noted(t, dir, leases), 2)
+		})
+	}
+	t.Run("it left", func(t *testing.T) {
+		dir, leases, notes := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "notes")
+		s := noted(t, dir, leases)
+		save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+		p := answer(t, s)
+		for _, r := range p.Receipts {
+			p.Backed = append(p.Backed, wire.StreamHead{Stream: r.Stream, Seq: r.Seq})
+		}
+		s.must(t, p)
+		if _, err := s.SetDevice(ctx, func(d *Device) { d.Assigned.Villages = []wire.Village{{Code: "369999000009"}} }); err != nil {
+			t.Fatal(err)
+		}
+		written(t, s)
+		copyFile(t, filepath.Join(leases, "device.lease"), notes)
+		s.must(t, &wire.Pull{Village: code, Epoch: p.Epoch, Denied: true})
+		if left, err := s.Leave(ctx); err != nil || len(left) != 1 {
+			t.Fatalf("%v, %v", left, err)
+		}
+		s.breaks(ErrDisk)
+		healed(t, s)
+		told(t, s, 0)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		copyFile(t, notes, filepath.Join(leases, "device.lease")) // of some commits before
+		s = noted(t, dir, leases)
+		told(t, s, 0)
+		if err := s.view(func(x *tx) error {
+			if v, err := x.village(code); v != nil || err != nil {
+				t.Errorf("it is back: %v", err)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -95,7 +95,7 @@ type Store struct {
 	// broken is why nothing is written, until the store is healed; heads is how far
 	// the own streams go, of what was committed.
 	broken error
-	heads  map[string]uint64
+	heads  map[string]reach
 	// rebuiltAt is when the file that is open was made anew.
 	rebuiltAt int64
 	opened    bool
@@ -135,7 +135,7 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	}
 	remove(dir, spare)
 	remove(dir, halfBackup) // what a cut left, a whole database each
-	s := &Store{file: newHandle(db), stopping: make(chan struct{}), heads: map[string]uint64{}, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
+	s := &Store{file: newHandle(db), stopping: make(chan struct{}), heads: map[string]reach{}, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
 	if err := s.recall(db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
