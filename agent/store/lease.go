@@ -282,23 +282,48 @@ func (s *Store) lease() (file string, l *lease, key []byte) {
 	return s.leaseFile(d), &lease{Machine: machine(), Path: folder(s.dir), Streams: streams, Commit: commit, Memo: remembered}, d.Key
 }
 
-// write writes the note, whole or not at all; a folder that cannot be written to
-// costs a new stream and an inspection at the next start, and nothing else.
-func (l lease) write(file string, key []byte) {
+// write writes the note, whole or not at all, and tells whether it did; a folder that
+// cannot be written to costs a new stream and an inspection at the next start, and
+// nothing else.
+func (l lease) write(file string, key []byte) bool {
 	l.MAC = l.sign(key)
 	raw, err := json.Marshal(l)
 	if err != nil {
-		return
+		return false
 	}
 	tmp := file + ".new"
 	if err := os.WriteFile(tmp, raw, 0o600); errors.Is(err, os.ErrNotExist) {
 		if os.MkdirAll(filepath.Dir(file), 0o700) != nil || os.WriteFile(tmp, raw, 0o600) != nil {
-			return
+			return false
 		}
 	} else if err != nil {
+		return false
+	}
+	return os.Rename(tmp, file) == nil
+}
+
+// keep writes the note of an open store. With the first one under its name those of
+// the same place go that a store had which was here before: by its number or its name
+// an old one may stand before this one.
+func (s *Store) keep(file string, l *lease, key []byte) {
+	if !l.write(file, key) || s.kept == file {
 		return
 	}
-	os.Rename(tmp, file)
+	s.kept = file
+	names, err := filepath.Glob(filepath.Join(s.opt.Leases, "*.lease"))
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if filepath.Base(name) == filepath.Base(file) {
+			continue
+		}
+		raw, err := os.ReadFile(name)
+		var other lease
+		if err == nil && json.Unmarshal(raw, &other) == nil && other.Machine == l.Machine && other.Path == l.Path {
+			os.Remove(name)
+		}
+	}
 }
 
 // keepLease writes the note after commits, as fast as it can be written and not
@@ -307,7 +332,7 @@ func (s *Store) keepLease() {
 	defer close(s.leased)
 	for range s.committed {
 		if file, l, key := s.lease(); l != nil {
-			l.write(file, key)
+			s.keep(file, l, key)
 		}
 	}
 }

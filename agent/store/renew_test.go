@@ -396,3 +396,49 @@ func TestWholeStreamMissing(t *testing.T) {
 		}
 	})
 }
+
+// After a new enrolment of the same folder its note counts, although that of the one
+// before is of more commits and stands first by its name. Those of other folders stay.
+func TestNoteOfTheOneBefore(t *testing.T) {
+	dir, elsewhere, leases := t.TempDir(), t.TempDir(), t.TempDir()
+	s := noted(t, dir, leases)
+	for range 5 {
+		save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+	}
+	wall := t0
+	opt := Options{Key: make([]byte, KeySize), Wall: func() int64 { return wall }, NoSync: true, Leases: leases}
+	other, err := Open(elsewhere, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	if _, err := other.SetDevice(ctx, func(d *Device) {
+		d.ID, d.Token, d.Server, d.Numbers = "apart", "token", serverKey.Public().(ed25519.PublicKey), []byte("numbers")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(other.Close(), s.Close(), os.Remove(filepath.Join(dir, fileName))); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(dir, opt); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if _, err := s.SetDevice(ctx, func(d *Device) {
+		d.ID, d.Token, d.Server, d.Numbers = "the next", "token", serverKey.Public().(ed25519.PublicKey), []byte("numbers")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := readNote(s.seal, dir, leases); known == nil || known.Device.ID != "the next" {
+		t.Errorf("%+v", known)
+	}
+	if !Untouched(dir, leases) {
+		t.Error("it is to be inspected")
+	}
+	if _, known := readNote(s.seal, elsewhere, leases); known == nil || known.Device.ID != "apart" {
+		t.Errorf("of another folder: %+v", known)
+	}
+}

@@ -84,6 +84,7 @@ type Store struct {
 	// written.
 	committed chan struct{}
 	leased    chan struct{}
+	kept      string // the note that was written last
 	close     sync.Once
 	stop      sync.Once
 	// walked counts the bytes read since the file's pages were let go of.
@@ -372,7 +373,7 @@ func (s *Store) Close() error {
 	if info, err := os.Stat(filepath.Join(s.dir, fileName)); err == nil && sound {
 		note.Size, note.Closed = info.Size(), info.ModTime().UnixNano()
 	}
-	note.write(file, key)
+	s.keep(file, note, key)
 	return nil
 }
 
