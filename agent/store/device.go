@@ -142,8 +142,8 @@ func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, 
 const believed = 365 * 24 * 3600 * 1000
 
 // Lapsed tells whether the laptop was out of contact for longer than the office
-// allows, and for how many days. A clock that is set back does not help: what was
-// written since counts as well.
+// allows, and for how many days. What was written since counts as well, so that a
+// clock set back before it does not help; one held still does.
 func (s *Store) Lapsed() (days int, lapsed bool, err error) {
 	err = s.view(func(t *tx) error {
 		d, err := t.dev()

@@ -9,6 +9,7 @@ import (
 	"zhucun/shared/bundle"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
+	"zhucun/shared/wire"
 )
 
 var sentences = []struct {
@@ -44,6 +45,13 @@ func Sentence(err error, lang form.Lang) string {
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errNoAnswer // the caller's time is up
+	}
+	var f *wire.Fault
+	if errors.As(err, &f) && f.Code == wire.FaultDevice {
+		return form.Label{
+			Zh: "服务器不认识这台电脑：它可能从较早的备份恢复过。写下的内容都在；请向办公室要新的登记码，在这里再运行一次 zhucun-agent enrol，就会重新送出，显示已送达的也会核对",
+			En: "The server does not know this laptop: it may have been restored from an older backup. Everything written is kept here; ask the office for a new code and run zhucun-agent enrol here again: it is all sent anew, what shows as delivered too",
+		}.In(lang)
 	}
 	for _, s := range sentences {
 		if errors.Is(err, s.err) {

@@ -99,6 +99,10 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 	}); err != nil {
 		return err
 	}
+	// Laptops let go of what is in a backup: it is read back first.
+	if err := readBack(file); err != nil {
+		return c.fail("备份 %s 写下后读不回来（%s）；请换一个磁盘再备份", "The backup %s cannot be read back (%s); make it on another disk", file, err)
+	}
 	if err := s.store.Backed(ctx, copied); err != nil {
 		return err
 	}
@@ -113,6 +117,21 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 	c.tell("已备份到 %s（%d 字节）", "Backed up to %s (%d bytes)", j.File, j.Bytes)
 	c.tell("备份里有全部数据和服务器的密钥，和服务器本身一样机密：请放在别人拿不到的地方，最好另有一份不在这台机器上", "It has all data and the server's keys and is as secret as the server itself: keep it where nobody else gets at it, and a copy away from this machine")
 	return nil
+}
+
+// readBack checks a backup as it lies on the disk.
+func readBack(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	_, err = backup.Check(f, info.Size())
+	return err
 }
 
 // occupied tells whether something is there that is no backup: the data itself,

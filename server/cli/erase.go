@@ -36,7 +36,7 @@ type erasedJSON struct {
 	Villages []record.Village `json:"villages"`
 	Changes  int              `json:"changes"`
 	Segments int              `json:"segments"`
-	SetAside int              `json:"set_aside"` // segments that were set aside, and are gone
+	SetAside int              `json:"set_aside"` // segments that were set aside, in which it is erased
 	Unread   int              `json:"unread"`    // damaged ones, of which nobody can tell
 	Forgot   bool             `json:"forgotten"` // the database's files have nothing of it any more
 }
@@ -64,7 +64,7 @@ func (c *call) erase(ctx context.Context, s *server, typ record.Type, id record.
 		c.tell("以前的备份和导出的文件里还有，请另行销毁", "Older backups and exported files still have it; destroy those as well")
 	}
 	if j.SetAside > 0 {
-		c.tell("删去了搁置的 %d 段上传，其中有这条记录", "Dropped %d uploads that had been set aside with changes of it", j.SetAside)
+		c.tell("从搁置的 %d 段上传里也擦去了", "Erased it from %d uploads that had been set aside as well", j.SetAside)
 	}
 	if j.Unread > 0 {
 		c.tell("另有 %d 段搁置的上传已损坏，看不出里面有没有", "%d other uploads that were set aside are damaged; whether it is in them nobody can tell", j.Unread)

@@ -91,8 +91,8 @@ func (a *Audit) Link(before [sha256.Size]byte) [sha256.Size]byte {
 }
 
 // note appends notes to the audit, in the transaction of what they are about. The
-// chain's end is locked first: two transactions cannot give one number. The first
-// note of a day has the end signed.
+// chain's end is locked first: two transactions cannot give one number. The end
+// is signed with it.
 func (t *tx) note(s *Store, at time.Time, notes ...*Note) error {
 	notes = slices.DeleteFunc(slices.Clone(notes), func(n *Note) bool { return n.Act == "" })
 	if len(notes) == 0 {
@@ -111,7 +111,9 @@ func (t *tx) note(s *Store, at time.Time, notes ...*Note) error {
 	if err := t.setMeta(metaAudit, end.bytes()); err != nil {
 		return err
 	}
-	return t.signAudit(s, end, false)
+	// Whoever can write to the database but has not the key could else make the notes
+	// behind the last signature anew.
+	return t.signAudit(s, end, true)
 }
 
 func (t *tx) lockAudit() (end chainEnd, err error) {
@@ -142,7 +144,7 @@ type auditHead struct {
 
 func (h *auditHead) message() []byte { return append(h.end.bytes(), h.day...) }
 
-// signAudit signs the end of the chain, once a day, or where anything is new.
+// signAudit signs the end of the chain where anything is new; not anew, once a day.
 func (t *tx) signAudit(s *Store, end chainEnd, anew bool) error {
 	h := auditHead{end: end, day: Day(clock.At0(s.now()))}
 	var number uint64
@@ -155,6 +157,10 @@ func (t *tx) signAudit(s *Store, end chainEnd, anew bool) error {
 		return nil
 	}
 	h.signature = identity.Sign(s.Key, identity.AuditHead, h.message())
+	// One a day is kept, its last.
+	if err := t.exec(`DELETE FROM audit_head WHERE day = $1`, h.day); err != nil {
+		return err
+	}
 	return t.exec(`INSERT INTO audit_head(number, day, hash, signature) VALUES($1, $2, $3, $4)`, end.number, h.day, end.hash[:], h.signature)
 }
 

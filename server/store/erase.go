@@ -24,8 +24,8 @@ var ErrErased = errors.New("the record was erased")
 type Erasure struct {
 	// Changes lost their bodies, in Segments of the log.
 	Changes, Segments int
-	// SetAside counts the segments that had been set aside with changes of it and
-	// are gone, Unread those that are damaged and stay: what is in them nobody can
+	// SetAside counts the segments that had been set aside with changes of it, in
+	// which it is erased too, Unread those that are damaged: what is in them nobody can
 	// tell.
 	SetAside, Unread int
 	// Dot is the change that says so to everybody.
@@ -155,12 +155,14 @@ func eraseRecord(seg *journal.Segment, of func(record.ID) bool) *journal.Segment
 	return seg.Erase(func(i int) bool { return of(seg.Changes[i].Record) })
 }
 
-// eraseAside drops what was set aside in a place and has changes of the record. It
-// was never part of the village, and its device has it still.
+// eraseAside takes the record's bodies out of what was set aside in a place. It was
+// never part of the village, and may be all that is left of a laptop that is lost:
+// what it says of others stays.
 func (d *Desk) eraseAside(place record.Village, id record.ID, e *Erasure) error {
 	type row struct {
 		stream, hash []byte
 		from         uint64
+		body         []byte
 	}
 	var drop []row
 	err := d.b.t.rows(func(r *sql.Rows) error {
@@ -175,7 +177,8 @@ func (d *Desk) eraseAside(place record.Village, id record.ID, e *Erasure) error 
 			return nil
 		}
 		for i := range seg.Changes {
-			if seg.Changes[i].Record == id {
+			if seg.Changes[i].Record == id && !seg.Erased(i) {
+				x.body = d.b.s.pack(eraseRecord(seg, func(r record.ID) bool { return r == id }).Encode())
 				drop = append(drop, x)
 				break
 			}
@@ -184,7 +187,7 @@ func (d *Desk) eraseAside(place record.Village, id record.ID, e *Erasure) error 
 	}, `SELECT stream_id, first_seq, hash, body FROM setaside WHERE village_id = $1 AND claimed = $2`, place, d.b.village)
 	for _, x := range drop {
 		if err == nil {
-			err = d.b.t.exec(`DELETE FROM setaside WHERE village_id = $1 AND stream_id = $2 AND first_seq = $3 AND hash = $4`, place, x.stream, x.from, x.hash)
+			err = d.b.t.exec(`UPDATE setaside SET body = $5 WHERE village_id = $1 AND stream_id = $2 AND first_seq = $3 AND hash = $4`, place, x.stream, x.from, x.hash, x.body)
 			e.SetAside++
 		}
 	}

@@ -96,7 +96,7 @@ func TestErasedBytes(t *testing.T) {
 		t.Errorf("the canary is still in %v", where)
 	}
 	u.WriteOn()
-	if list, err := w.SetAsides(t.Context()); err != nil || len(list) != 1 {
+	if list, err := w.SetAsides(t.Context()); err != nil || len(list) != 2 {
 		t.Errorf("set aside: %+v, %v", list, err)
 	}
 	if where := holding(t, file); len(where) != 0 {

@@ -29,8 +29,7 @@ func (w *World) Chain() store.AuditChain {
 	return sum
 }
 
-// Notes are numbered, chained, and signed with the first of each day, and anew
-// only where that is asked for.
+// Notes are numbered, chained and signed; of each day the last signature is kept.
 func auditChain(w *World) {
 	if got := w.Chain(); got != (store.AuditChain{}) {
 		w.Errorf("before the first note: %+v", got)
@@ -50,12 +49,12 @@ func auditChain(w *World) {
 	note("a")
 	note("b")
 	w.ok(w.SignAudit(w.ctx(), false))
-	signed(1, first)
+	signed(2, first)
 	w.Clock += 24 * 3600_000
 	w.ok(w.SignAudit(w.ctx(), false))
-	signed(2, day())
+	signed(2, first)
 	note("a")
-	signed(2, day())
+	signed(3, day())
 	w.ok(w.SignAudit(w.ctx(), true))
 	signed(3, day())
 	w.Clock += 24 * 3600_000
