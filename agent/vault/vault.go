@@ -444,7 +444,8 @@ func Adopt(dir, settings string, raw []byte) (aside string, err error) {
 	case !errors.Is(err, ErrNone) && !errors.Is(err, ErrLost):
 		return "", err
 	}
-	v := &Vault{dir: dir, settings: settings}
+	// As one that was made long ago: what is there is to be replaced.
+	v := &Vault{dir: dir, settings: settings, note: n}
 	return aside, v.write(n)
 }
 
