@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -86,11 +87,7 @@ func (c *call) restoreCmd() *cobra.Command {
 				return err
 			}
 			defer f.Close()
-			oldVault := ""
-			head, aside, err := store.Restore(c.data, store.Options{}, f, func(head store.Head) (err error) {
-				oldVault, err = vault.Adopt(c.data, settings(), head.Vault)
-				return err
-			})
+			head, aside, oldVault, err := c.restore(f)
 			if errors.Is(err, store.ErrBackup) {
 				return c.fail(c.say("%s 不是备份文件，或不完整、有损坏；没有动现有的数据。请换一个备份", "%s is not a backup, or not a whole one; nothing here was touched. Choose another", args[0]))
 			}
@@ -108,4 +105,29 @@ func (c *call) restoreCmd() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// restore puts the backup from r in the place of the store, and its note in that of the
+// vault's. Where it fails both are as they were; cut off between the two, the note that
+// was there is found by its key (opened).
+func (c *call) restore(r io.Reader) (head store.Head, aside, oldVault string, err error) {
+	path := filepath.Join(c.data, storeFile)
+	was, _ := os.Stat(path)
+	var undo func() error
+	head, aside, err = store.Restore(c.data, store.Options{}, r, func(head store.Head) error {
+		has, err := vault.Open(c.data, settings())
+		if err != nil && !errors.Is(err, vault.ErrNone) && !errors.Is(err, vault.ErrLost) {
+			return err
+		}
+		oldVault, err = vault.Adopt(c.data, settings(), head.Vault)
+		if err == nil || has != nil {
+			undo = func() error { return vault.PutBack(c.data, has) }
+		}
+		return err
+	})
+	// An error may also be of what comes after: then the backup's store is in its place.
+	if now, _ := os.Stat(path); err != nil && undo != nil && (was == nil && now == nil || os.SameFile(was, now)) {
+		err = errors.Join(err, undo())
+	}
+	return head, aside, oldVault, err
 }

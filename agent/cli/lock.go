@@ -59,8 +59,7 @@ func (l *lock) open(passphrase []byte) (*vault.Vault, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := v.Key(passphrase)
-	return v, key, err
+	return opened(l.dir, v, passphrase)
 }
 
 func (l *lock) give(key []byte) {

@@ -51,7 +51,24 @@ func (c *call) dataKey() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return v.Key(given)
+	_, key, err := opened(c.data, v, given)
+	return key, err
+}
+
+// opened gives the data key by v. Where that is not the store's it is by the note that
+// is: a restore that was cut off leaves the backup's beside the old store.
+func opened(dir string, v *vault.Vault, given []byte) (*vault.Vault, []byte, error) {
+	key, err := v.Key(given)
+	former := v.Former()
+	if len(former) == 0 || err == nil && store.Fits(dir, key) {
+		return v, key, err
+	}
+	for _, f := range former {
+		if k, err := f.Key(given); err == nil && store.Fits(dir, k) {
+			return f, k, vault.PutBack(dir, f)
+		}
+	}
+	return v, key, err
 }
 
 // givenPassphrase reads the passphrase from the file that the environment names;

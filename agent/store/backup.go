@@ -219,15 +219,16 @@ func Restore(dir string, opt Options, r io.Reader, before func(Head) error) (hea
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return head, "", err
 	}
+	aside, err = asideName(dir, "replaced", opt.Wall())
+	if err != nil {
+		return head, "", err
+	}
 	if err := before(head); err != nil {
 		return head, "", err
 	}
 	path := filepath.Join(dir, fileName)
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		return head, "", errors.Join(os.Rename(f.Name(), path), syncDir(dir))
-	}
-	if aside, err = asideName(dir, "replaced", opt.Wall()); err != nil {
-		return head, "", err
 	}
 	return head, aside, replace(dir, f.Name(), aside)
 }
