@@ -355,7 +355,7 @@ func (p *patient) sync(at string) (gone map[string]visit, synced bool) {
 		p.t.Errorf("%s: %v", at, err)
 		return nil, false
 	}
-	_, synced, _ = p.ended(at, "sync", "--wait", "10s", "--json")
+	_, synced, _ = p.ended(at, "sync", "--wait", "60s", "--json")
 	list, readable, _ := p.ended(at, "list", "visit", "--json")
 	p.try(p.server.Stop())
 	return p.gone(list), synced && readable

@@ -132,7 +132,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var f *fault
 	if !errors.As(err, &f) {
 		f = &fault{http.StatusInternalServerError, wire.Fault{Code: wire.FaultServer, Text: "the server failed; nothing was lost, try again later"}}
-		if h.store.Again(err) || errors.Is(err, errBusy) {
+		// One that was given up for a newer one, or hung up, may be asked again too.
+		if h.store.Again(err) || errors.Is(err, errBusy) || r.Context().Err() != nil {
 			f = &fault{http.StatusServiceUnavailable, wire.Fault{Code: wire.FaultBusy, Text: "the server is busy; try again later"}}
 			w.Header().Set("Retry-After", "10")
 		}
