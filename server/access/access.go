@@ -304,6 +304,24 @@ func (a *Access) Assignment(ctx context.Context, d *store.Device) (wire.Assignme
 // ErrRevoked says that the device is revoked already.
 var ErrRevoked = errors.New("the device is revoked already")
 
+// ErrGranted says that the device is not revoked.
+var ErrGranted = errors.New("the device is not revoked")
+
+// Regrant takes a revoked device in again. What it sent meanwhile stays in
+// quarantine until somebody decides; one that was emptied by then has nothing and
+// needs a code. store.ErrNotFound, ErrGranted.
+func (a *Access) Regrant(ctx context.Context, id identity.Device) (store.Device, error) {
+	note := store.Note{Act: "regrant"}
+	return a.store.ChangeDevice(ctx, id, func(d *store.Device) error {
+		if !d.Revoked() {
+			return ErrGranted
+		}
+		d.RevokedAt = time.Time{}
+		note.Subject = of(d)
+		return nil
+	}, &note)
+}
+
 // Revoke takes a device out: it reads nothing more, and what it still sends is
 // kept in quarantine. store.ErrNotFound, ErrRevoked.
 func (a *Access) Revoke(ctx context.Context, id identity.Device) (store.Device, error) {

@@ -123,7 +123,7 @@ func (c *call) enrol(ctx context.Context, s *server, villages []string, role, na
 }
 
 func (c *call) deviceCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "device", Short: c.say("电脑：列表、停用、登记使用人", "laptops: list, revoke, register people")}
+	cmd := &cobra.Command{Use: "device", Short: c.say("电脑：列表、停用、恢复、改派、登记使用人", "laptops: list, revoke, take in again, assign, register people")}
 	cmd.AddCommand(
 		c.command("list", "列出已登记的电脑", "list the enrolled laptops", 0, 0, func(ctx context.Context, _ []string) error {
 			return c.with(ctx, func(s *server) error { return c.listDevices(ctx, s) })
@@ -135,6 +135,15 @@ func (c *call) deviceCommand() *cobra.Command {
 					return c.fail("这台电脑已经停用", "This laptop is revoked already")
 				}
 				return c.changed(d, err, "已停用 %s（%s）；它未上传的内容以后送到时会放进隔离区", "Revoked %s (%s); what it still sends goes into quarantine")
+			})
+		}),
+		c.command("regrant ID", "恢复一台停用的电脑", "take a revoked laptop in again", 1, 1, func(ctx context.Context, args []string) error {
+			return c.with(ctx, func(s *server) error {
+				d, err := s.access.Regrant(ctx, identity.Device(args[0]))
+				if errors.Is(err, access.ErrGranted) {
+					return c.fail("这台电脑没有停用", "This laptop is not revoked")
+				}
+				return c.changed(d, err, "已恢复 %s（%s）；停用期间送来的仍在隔离区，等人处理", "Taken in again %s (%s); what it sent meanwhile stays in quarantine until somebody decides")
 			})
 		}),
 		c.command("profile ID NAME", "在一台电脑上再登记一个使用人", "register one more person on a laptop", 2, 2, func(ctx context.Context, args []string) error {

@@ -102,6 +102,8 @@ func (p *page) sentence(err error) string {
 	switch {
 	case errors.As(err, &name):
 		return form.Label{Zh: name.Zh, En: name.En}.In(p.lang)
+	case errors.Is(err, access.ErrGranted):
+		return p.T("device.granted")
 	case errors.Is(err, access.ErrRevoked):
 		return p.T("device.already")
 	case errors.Is(err, store.ErrTaken):
@@ -196,6 +198,17 @@ func (w *Site) revoke(p *page) (reply, error) {
 		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: p.T("device.sure"), about: id})
 	}
 	_, err := w.access.Revoke(p.ctx, id)
+	if said := p.sentence(err); said != "" {
+		return w.showDevices(p, http.StatusConflict, &devicesView{said: said, about: id})
+	} else if err != nil {
+		return reply{}, err
+	}
+	return goTo("/devices")
+}
+
+func (w *Site) regrant(p *page) (reply, error) {
+	id := identity.Device(p.r.PathValue("id"))
+	_, err := w.access.Regrant(p.ctx, id)
 	if said := p.sentence(err); said != "" {
 		return w.showDevices(p, http.StatusConflict, &devicesView{said: said, about: id})
 	} else if err != nil {

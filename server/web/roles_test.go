@@ -57,6 +57,7 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"POST /devices/code":                {path: "/devices/code", who: "office admin", form: url.Values{"name": {"新队员"}, "role": {"team_member"}, "village": {village}}},
 		"POST /devices/offline":             {path: "/devices/offline", who: "office admin", form: url.Values{"days": {"30"}}},
 		"POST /devices/{id}/recover":        {path: "/devices/" + string(device) + "/recover", who: "office admin", form: url.Values{"reason": {"口令忘了"}}},
+		"POST /devices/{id}/regrant":        {path: "/devices/" + string(device) + "/regrant", who: "office admin"},
 		"POST /devices/{id}/revoke":         {path: "/devices/" + string(device) + "/revoke", who: "office admin", form: url.Values{"sure": {"1"}}},
 		"POST /devices/{id}/profile":        {path: "/devices/" + string(device) + "/profile", who: "office admin", form: url.Values{"name": {"又一人"}}},
 		"POST /restored":                    {path: "/restored", who: "office admin", form: url.Values{"back": {"/devices"}}},

@@ -162,6 +162,7 @@ func (w *Site) all() []route {
 		{"GET /devices", access.Devices, w.devices},
 		{"POST /devices/code", access.Devices, w.newCode},
 		{"POST /devices/{id}/revoke", access.Devices, w.revoke},
+		{"POST /devices/{id}/regrant", access.Devices, w.regrant},
 		{"POST /devices/{id}/profile", access.Devices, w.addProfile},
 		{"POST /devices/{id}/recover", access.Devices, w.recover},
 		{"POST /devices/offline", access.Devices, w.setOffline},
