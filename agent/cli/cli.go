@@ -353,11 +353,15 @@ func (c *call) reads(ctx context.Context, do func(*agent) error) error {
 			return err
 		}
 		if lapsed && way(a.dir) != vault.Passphrase {
-			return c.fail(c.say("这台电脑已有 %d 天没有和办公室联系，先锁上了；内容都还在，仍可录入。请同步一次（zhucun-agent sync），或向办公室要恢复码，运行 zhucun-agent passphrase recover 恢复码",
-				"This laptop has been out of contact with the office for %d days and is locked; nothing is lost, and entries go on. Sync once (zhucun-agent sync), or ask the office for a recovery code and run zhucun-agent passphrase recover CODE", days))
+			return c.outOfContact(days)
 		}
 		return do(a)
 	})
+}
+
+func (c *call) outOfContact(days int) error {
+	return c.fail(c.say("这台电脑已有 %d 天没有和办公室联系，先锁上了；内容都还在，仍可录入。请同步一次（zhucun-agent sync），或向办公室要恢复码，运行 zhucun-agent passphrase recover 恢复码",
+		"This laptop has been out of contact with the office for %d days and is locked; nothing is lost, and entries go on. Sync once (zhucun-agent sync), or ask the office for a recovery code and run zhucun-agent passphrase recover CODE", days))
 }
 
 // storeFile is the store's file in the data folder.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ func (c *call) passphraseCmd() *cobra.Command {
 		file(&cobra.Command{
 			Use: "set [--file FILE]", Short: c.say("设置或更换口令", "set or change the passphrase"), Args: c.words(0, 0),
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				v, key, err := c.unlocked()
+				v, key, err := c.unlocked(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -48,8 +49,8 @@ func (c *call) passphraseCmd() *cobra.Command {
 		}),
 		&cobra.Command{
 			Use: "remove", Short: c.say("不再用口令", "do without a passphrase"), Args: c.words(0, 0),
-			RunE: func(*cobra.Command, []string) error {
-				v, key, err := c.unlocked()
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				v, key, err := c.unlocked(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -78,10 +79,26 @@ func join(words []string) string {
 	return text
 }
 
-// unlocked gives the vault of the data folder and its key.
-func (c *call) unlocked() (*vault.Vault, []byte, error) {
+// unlocked gives the vault of the data folder and its key. A laptop that is locked
+// for want of contact is not opened by setting a passphrase.
+func (c *call) unlocked(ctx context.Context) (*vault.Vault, []byte, error) {
 	if err := c.there(); err != nil {
 		return nil, nil, err
+	}
+	if way(c.data) != vault.Passphrase {
+		var out bytes.Buffer
+		asked := *c
+		asked.args, asked.out, asked.json = []string{"status", "--json", "--data", c.data}, &out, false
+		if code := asked.run(ctx); code != 0 {
+			return nil, nil, exitStatus(code)
+		}
+		var st statusJSON
+		if err := json.Unmarshal(out.Bytes(), &st); err != nil {
+			return nil, nil, err
+		}
+		if st.OutOfContact > 0 {
+			return nil, nil, c.outOfContact(st.OutOfContact)
+		}
 	}
 	key, err := c.dataKey()
 	if err != nil {

@@ -418,6 +418,8 @@ type statusJSON struct {
 	InBundle uint64       `json:"in_bundle"` // pending changes that went into a bundle and no further
 	// Protection is what unlocks the data: "passphrase", "keyring", or "unprotected".
 	Protection vault.Way `json:"protection"`
+	// OutOfContact is for how many days the laptop was, where that locks it.
+	OutOfContact int `json:"out_of_contact,omitempty"`
 }
 
 type rebuiltJSON struct {
@@ -469,6 +471,11 @@ func (c *call) statusCmd() *cobra.Command {
 				s := statusJSON{
 					Pending: st.Pending, InBundle: st.Bundled, Delivered: st.Delivered, Quarantined: st.Quarantined, Conflicts: st.Conflicts, Proposals: st.Proposals, ClockOffset: skew, Records: st.Records,
 					Device: string(d.ID), Role: string(d.Assigned.Role), Profiles: append([]string{}, d.Assigned.Profiles...), Server: d.URL, Running: c.live != nil, Protection: way(a.dir), Villages: []statusVillage{},
+				}
+				if days, lapsed, err := a.store.Lapsed(); err != nil {
+					return err
+				} else if lapsed {
+					s.OutOfContact = days
 				}
 				if d.LastSync > 0 {
 					t := time.UnixMilli(d.LastSync).UTC().Format(time.RFC3339)
