@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io/fs"
@@ -132,7 +133,7 @@ func (w *world) anew(t *testing.T) *world {
 	x.promise = slices.Clone(w.promise)
 	x.births, x.taken, x.aside, x.saved, x.again = maps.Clone(w.births), maps.Clone(w.taken), maps.Clone(w.aside), maps.Clone(w.saved), maps.Clone(w.again)
 	x.orphans, x.replaced, x.renamed = maps.Clone(w.orphans), maps.Clone(w.replaced), maps.Clone(w.renamed)
-	x.desk = newReader()
+	x.desk, x.hash = newReader(), sha256.New()
 	x.trace = nil
 	x.laptops = nil
 	var err error
@@ -207,6 +208,7 @@ func waiting(t *testing.T, file string, acked map[record.Stream]uint64) map[reco
 // without, all that the server had is back after the next sync, all that waits and was
 // not there arrives, and nothing arrives twice.
 func TestEveryPage(t *testing.T) {
+	t.Parallel()
 	w, acked := worn(t)
 	l := w.laptops[0]
 	raw := snapshot(t, l.dir)["records.db"]

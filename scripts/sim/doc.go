@@ -48,7 +48,7 @@
 //
 //	go test ./scripts/sim -schedules 10000 -steps 1000 -timeout 12h
 //
-// about three hours on two idle cores: a schedule of 1000 steps takes 0.7 s of a core,
+// about two hours on two idle cores: a schedule of 1000 steps takes 0.7 s of a core,
 // one with rewinds 1.7 s. It does not pass yet: of schedules that long some with images
 // end with a laptop whose state differs from the server's (seed 2 of Images, seed 6 of
 // ImagesInBundles), which none of 60 steps has shown.

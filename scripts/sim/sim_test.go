@@ -101,45 +101,46 @@ var legs = []leg{
 func TestSchedules(t *testing.T) { playAll(t, 1, "Schedules") }
 
 // Disks are set back to older images and copied to other machines meanwhile.
-func TestImages(t *testing.T) { playAll(t, 8, "Images") }
+func TestImages(t *testing.T) { playAll(t, 25, "Images") }
 
 // Most of the traffic goes in files, which are lost, late and come again.
-func TestBundles(t *testing.T) { playAll(t, 8, "Bundles") }
+func TestBundles(t *testing.T) { playAll(t, 25, "Bundles") }
 
 // Both at once.
 func TestImagesInBundles(t *testing.T) {
-	playAll(t, 16, "ImagesInBundles")
+	playAll(t, 50, "ImagesInBundles")
 }
 
 // The server is lost and restored from older backups meanwhile, one after the
 // other, and from some of lives that were lost themselves.
-func TestRewinds(t *testing.T) { playAll(t, 4, "Rewinds") }
+func TestRewinds(t *testing.T) { playAll(t, 16, "Rewinds") }
 
 // Both at once: files and replies of a life that is over arrive in the next.
 func TestRewindsInBundles(t *testing.T) {
-	playAll(t, 8, "RewindsInBundles")
+	playAll(t, 25, "RewindsInBundles")
 }
 
 // Laptops are given other villages and some that they had before, and are revoked,
 // while they have work waiting, pages aside, and bundles on the road.
-func TestOrders(t *testing.T) { playAll(t, 8, "Orders") }
+func TestOrders(t *testing.T) { playAll(t, 25, "Orders") }
 
 // Both at once: what was asked for in a village comes when it is another's.
 func TestOrdersInBundles(t *testing.T) {
-	playAll(t, 8, "OrdersInBundles")
+	playAll(t, 25, "OrdersInBundles")
 }
 
 // The server is restored from its last backup meanwhile, and knows what the office
 // ordered before that.
 func TestOrdersAndRewinds(t *testing.T) {
-	playAll(t, 8, "OrdersAndRewinds")
+	playAll(t, 25, "OrdersAndRewinds")
 }
 
 // 3 to 40 laptops.
-func TestMany(t *testing.T) { playAll(t, 50, "Many") }
+func TestMany(t *testing.T) { playAll(t, 100, "Many") }
 
 // playAll plays the leg's share of the schedules: one in so many, and one at least.
 func playAll(t *testing.T, share int, name string) {
+	t.Parallel()
 	l := legs[slices.IndexFunc(legs, func(l leg) bool { return l.name == name })]
 	schedules := max(1, *schedules/share)
 	dir := fast(t)
