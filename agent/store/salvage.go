@@ -239,6 +239,11 @@ func (s *salvage) names(e element) {
 	if id, isLog := bytes.CutPrefix(e.key, []byte("log/")); isLog && len(id) == 16 && e.bucket {
 		s.stream(record.Stream(id))
 	}
+	// A record begins with the laptop's own last change to it (packRecord), which may
+	// be of a stream that nothing else names any more. A wrong name opens nothing.
+	if v := e.value; !e.bucket && len(e.key) == 16 && len(v) > 25 && v[0]&flagTouched != 0 && v[0] <= flagTouched|flagQuarantined && v[25] == sealed {
+		s.stream(record.Stream(v[1:17]))
+	}
 	if e.bucket && len(e.key) == villageSize && bytes.Trim(e.key, "0123456789") == nil && !slices.Contains(s.codes, record.Village(e.key)) {
 		s.codes = append(s.codes, record.Village(e.key))
 	}
