@@ -64,7 +64,7 @@ func TestAuditPage(t *testing.T) {
 	if a := v.get("/audit?who=nobody"); !strings.Contains(a.body, "没有这样的记录。") {
 		t.Error("an empty list does not say so")
 	}
-	whole := fmt.Sprintf("共 %d 条，首尾相连，没有发现改动。 已签名到第 1 条", last)
+	whole := fmt.Sprintf("共 %d 条，首尾相连，没有发现改动。 已签名到第 %d 条", last, last)
 	if a := v.get("/audit"); !strings.Contains(a.body, whole) {
 		t.Errorf("it does not say %q", whole)
 	}
