@@ -273,21 +273,34 @@ func TestVerifyBesideSaves(t *testing.T) {
 	if err := fill(s, 1000); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- fill(s, 3000) }()
-	for n := 0; ; n++ {
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			if err := fill(s, 100); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	var first, last uint64
+	for n := range 5 {
 		r, err := s.Verify(false)
 		if err != nil || len(r.Faults) > 0 {
 			t.Fatalf("look %d: %v, %v", n, r.Faults, err)
 		}
-		select {
-		case err := <-done:
-			if err != nil || n < 3 {
-				t.Errorf("%d looks, %v", n, err)
-			}
-			return
-		default:
+		if last = r.Records; n == 0 {
+			first = last
 		}
+	}
+	close(stop)
+	if err := <-done; err != nil || last == first {
+		t.Errorf("%d records at first and %d at last, %v: it was not looked at beside saves", first, last, err)
 	}
 }
 

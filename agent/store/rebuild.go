@@ -554,16 +554,7 @@ func (v *village) again() error {
 	}
 	names := map[record.Dot]record.Dot{}
 	for _, w := range list {
-		c := w.entry.change()
-		for i, x := range c.Body {
-			for j, d := range x.Observed {
-				x.Observed[j] = cmp.Or(names[d], d)
-			}
-			if x.Path == record.Life {
-				c.Body[i].Value = merge.RenameSeen(x.Value, names)
-			}
-		}
-		record.SortBody(c.Body)
+		c := w.entry.renamed(names)
 		tc, s, found, err := v.stored(c.Type, c.Record)
 		if err != nil {
 			return err

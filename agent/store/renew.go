@@ -83,16 +83,7 @@ func (v *village) renew() error {
 			}
 			continue
 		}
-		c := e.change()
-		for i, x := range c.Body {
-			for j, d := range x.Observed {
-				x.Observed[j] = cmp.Or(names[d], d)
-			}
-			if x.Path == record.Life {
-				c.Body[i].Value = merge.RenameSeen(x.Value, names)
-			}
-		}
-		record.SortBody(c.Body)
+		c := e.renamed(names)
 		before := e.Before
 		if d, renamed := names[record.Dot{Stream: before.Stream, Seq: before.Seq}]; renamed {
 			before = touch{Stream: d.Stream, Seq: d.Seq}
@@ -124,6 +115,21 @@ func (v *village) renew() error {
 		}
 	}
 	return v.renameDrafts(names)
+}
+
+// renamed gives the change with what it names under its new name.
+func (e *entry) renamed(names map[record.Dot]record.Dot) record.Change {
+	c := e.change()
+	for i, x := range c.Body {
+		for j, d := range x.Observed {
+			x.Observed[j] = cmp.Or(names[d], d)
+		}
+		if x.Path == record.Life {
+			c.Body[i].Value = merge.RenameSeen(x.Value, names)
+		}
+	}
+	record.SortBody(c.Body)
+	return c
 }
 
 // renameDrafts lets open forms replace under its new name what they were opened

@@ -28,6 +28,10 @@ var ErrUnchecked = errors.New("the check of the data file was interrupted")
 // damage it ends the process, or does not end.
 func Inspect(dir string) error {
 	path := filepath.Join(dir, fileName)
+	// bbolt would make a store of an empty file, and fail because it may not.
+	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+		return fmt.Errorf("%w: it is empty", ErrDamaged)
+	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, ReadOnly: true, PreLoadFreelist: true})
 	if errors.Is(err, berrors.ErrTimeout) {
 		return ErrInUse

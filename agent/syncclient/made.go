@@ -80,26 +80,36 @@ func (c *Client) Bundles() ([]Made, error) {
 	if err != nil {
 		return nil, err
 	}
-	here := map[string]bool{}
-	if _, err := os.Stat(filepath.Join(c.store.Dir(), madeDir)); err == nil {
-		root, err := c.folder(madeDir)
-		if err != nil {
-			return nil, err
-		}
-		defer root.Close()
-		files, err := list(root, ".")
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range files {
-			here[f.Name()] = true
-		}
+	files, root, err := c.listed(madeDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if root != nil {
+		root.Close()
 	}
 	made := make([]Made, len(bs))
 	for i, b := range bs {
-		made[i] = Made{b, here[b.Name]}
+		made[i] = Made{b, files[b.Name]}
 	}
 	return made, nil
+}
+
+// listed gives the names of the files that are in a folder in the data folder, and
+// the folder, to be closed. fs.ErrNotExist where there is no such folder.
+func (c *Client) listed(dir string) (map[string]bool, *os.Root, error) {
+	root, err := os.OpenRoot(filepath.Join(c.store.Dir(), dir))
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := list(root, ".")
+	if err != nil {
+		return nil, nil, errors.Join(err, root.Close())
+	}
+	names := make(map[string]bool, len(files))
+	for _, f := range files {
+		names[f.Name()] = true
+	}
+	return names, root, nil
 }
 
 // OpenMade opens the file of a bundle that was made on the page.
@@ -113,21 +123,15 @@ func (c *Client) OpenReply(name string) (*os.File, error) {
 // open opens one of the listed files of a folder in the data folder, whatever the
 // name says; the error is fs.ErrNotExist for every other name.
 func (c *Client) open(dir, name string) (*os.File, error) {
-	root, err := os.OpenRoot(filepath.Join(c.store.Dir(), dir))
+	files, root, err := c.listed(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	files, err := list(root, ".")
-	if err != nil {
-		return nil, err
+	if !files[name] {
+		return nil, fs.ErrNotExist
 	}
-	for _, f := range files {
-		if f.Name() == name {
-			return root.Open(name)
-		}
-	}
-	return nil, fs.ErrNotExist
+	return root.Open(name)
 }
 
 // folder opens a folder in the data folder; whatever is in there, nothing leads out
