@@ -57,8 +57,13 @@ func (v *village) renew() error {
 			}
 			again = append(again, waiting{record.Dot{Stream: s, Seq: seq}, e.Time})
 		}
+		// One that is known to have gone on elsewhere is like anybody else's, and the
+		// records have what it says.
+		if v.frontier[s] <= o.Head.Seq {
+			v.frontier[s], v.moved[s] = o.Acked.Seq, true
+		}
 		o.Head, o.Sent, o.Bundled = o.Acked, min(o.Sent, o.Acked.Seq), min(o.Bundled, o.Acked.Seq)
-		v.frontier[s], v.moved[s], v.dirty = o.Acked.Seq, true, true
+		v.dirty = true
 	}
 	// The clock gives them the order in which they were written.
 	slices.SortFunc(again, func(a, b waiting) int { return cmp.Or(cmp.Compare(a.time, b.time), a.old.Compare(b.old)) })

@@ -10,6 +10,7 @@ import (
 	"zhucun/shared/clock"
 	"zhucun/shared/identity"
 	"zhucun/shared/journal"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -441,4 +442,45 @@ func TestNoteOfTheOneBefore(t *testing.T) {
 	if _, known := readNote(s.seal, elsewhere, leases); known == nil || known.Device.ID != "apart" {
 		t.Errorf("of another folder: %+v", known)
 	}
+}
+
+// What another life of the laptop wrote in an old stream stays known when the new
+// stream is forked and renewed too: of a record from which the server has since
+// dropped it, it goes here as well.
+func TestRenewedBesideAnOlderLife(t *testing.T) {
+	s := noted(t, t.TempDir(), t.TempDir())
+	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大")}).Key
+	if _, err := s.Take(ctx, answer(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	old := writing(t, s)
+	take := func(p *wire.Pull) {
+		t.Helper()
+		pl := s.place(t)
+		p.Village, p.Epoch, p.From = code, pl.Epoch, pl.Cursor
+		if p.Cursor == 0 {
+			p.Cursor = pl.Cursor
+		}
+		if _, err := s.Take(ctx, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says := func(stream record.Stream, seq uint64, name record.Value) []wire.State {
+		st := merge.State{"head_name": {Siblings: []merge.Sibling{{Dot: record.Dot{Stream: stream, Seq: seq}, Value: name, At: clock.At0(t0 + int64(seq)), Author: "王书记"}}}}
+		return []wire.State{{ID: k.ID, Type: k.Type, State: st.Encode()}}
+	}
+	// The old stream went on in another life, which wrote its second entry.
+	take(&wire.Pull{Cursor: 5, Records: says(old, 2, `"李二"`), Heads: []wire.StreamHead{{Stream: old, Seq: 2}}})
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", "走访")})
+	forked := writing(t, s)
+	if forked == old {
+		t.Fatal("it goes on in a stream that went on elsewhere")
+	}
+	take(&wire.Pull{Refused: []wire.Refused{{Stream: forked, From: 1, Code: wire.RefusedFork, Head: 1}}})
+	office := record.Stream{0xEE}
+	take(&wire.Pull{Cursor: 6, Records: says(office, 1, `"李三"`), Heads: []wire.StreamHead{{Stream: office, Seq: 1}}})
+	if v := read(t, s, k).View; v.Fields["head_name"] != `"李三"` || len(v.Conflicts) > 0 {
+		t.Errorf("the household reads %v, in conflict: %v", v.Fields, v.Conflicts)
+	}
+	soundNow(t, s)
 }
