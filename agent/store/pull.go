@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"zhucun/shared/clock"
 	"zhucun/shared/journal"
@@ -413,7 +414,7 @@ func (v *village) stage(p *wire.Pull) error {
 		pl.Staging, pl.StagedEpoch = true, p.Epoch
 	}
 	b := v.b.Bucket(bucketStage)
-	had := v.acked()
+	had := v.had(p)
 	for i := range p.Records {
 		r := &p.Records[i]
 		key := stageKey(r.Type, r.ID)
@@ -429,20 +430,28 @@ func (v *village) stage(p *wire.Pull) error {
 	return nil
 }
 
-// acked writes how far the server has the laptop's own streams: a number, then
-// stream (16 bytes) and number of each. It stands before every staged state,
-// which knows so much and not more of them. For what others change meanwhile the
-// record comes again in a later page, for the laptop's own it does not.
-func (v *village) acked() []byte {
+// had writes how far the server had the laptop's own streams when it made a page: a
+// number, then stream (16 bytes) and number of each. It stands before every staged
+// state, which knows so much and not more of them. For what others change meanwhile
+// the record comes again in a later page, for the laptop's own it does not. A page
+// that does not say it is taken for as new as the last receipt.
+func (v *village) had(p *wire.Pull) []byte {
 	streams := v.streams()
 	b := binary.AppendUvarint(nil, uint64(len(streams)))
 	for _, s := range streams {
-		b = binary.AppendUvarint(append(b, s[:]...), v.owns[s].Acked.Seq)
+		seq := v.owns[s].Acked.Seq
+		if p.Own != nil {
+			seq = 0
+			if i := slices.IndexFunc(p.Own, func(h wire.StreamHead) bool { return h.Stream == s }); i >= 0 {
+				seq = p.Own[i].Seq
+			}
+		}
+		b = binary.AppendUvarint(append(b, s[:]...), seq)
 	}
 	return b
 }
 
-// staged reads what acked and a state make, and gives the frontier of the state.
+// staged reads what had and a state make, and gives the frontier of the state.
 func (v *village) staged(plain []byte) (merge.State, merge.Frontier, error) {
 	bad := fmt.Errorf("%w: a staged record", ErrDamaged)
 	n, k := binary.Uvarint(plain)

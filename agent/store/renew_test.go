@@ -484,3 +484,35 @@ func TestRenewedBesideAnOlderLife(t *testing.T) {
 	}
 	soundNow(t, s)
 }
+
+// A page that the server made before it had a change of the laptop's, and that comes
+// when the receipt for it is here, does not take the change away.
+func TestPageOlderThanReceipt(t *testing.T) {
+	other := record.Stream{0xBB}
+	state := merge.State{"phone": {Siblings: []merge.Sibling{{Dot: record.Dot{Stream: other, Seq: 1}, Value: `"13800000000"`, At: clock.At0(t0), Author: "李队员"}}}}
+	for _, tt := range []struct {
+		name string
+		own  func(record.Stream) []wire.StreamHead
+		want record.Value
+	}{
+		{"made before", func(record.Stream) []wire.StreamHead { return []wire.StreamHead{} }, `"李大"`},
+		{"made since, and somebody cleared it", func(s record.Stream) []wire.StreamHead { return []wire.StreamHead{{Stream: s, Seq: 1}} }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := enrolled(t, identity.TeamMember)
+			k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大")}).Key
+			p := answer(t, s)
+			if _, err := s.Take(ctx, p); err != nil {
+				t.Fatal(err)
+			}
+			pl := s.place(t)
+			if _, err := s.Take(ctx, &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor + 1, Own: tt.own(writing(t, s)),
+				Records: []wire.State{{ID: k.ID, Type: k.Type, State: state.Encode()}}, Heads: []wire.StreamHead{{Stream: other, Seq: 1}}}); err != nil {
+				t.Fatal(err)
+			}
+			if v := read(t, s, k).View; v.Fields["head_name"] != tt.want || v.Fields["phone"] != `"13800000000"` {
+				t.Errorf("it reads %v", v.Fields)
+			}
+		})
+	}
+}

@@ -49,8 +49,5 @@
 //	go test ./scripts/sim -schedules 10000 -steps 1000 -timeout 12h
 //
 // about two hours on two idle cores: a schedule of 1000 steps takes 0.7 s of a core,
-// one with rewinds 1.7 s. It does not pass yet (seed 6 of ImagesInBundles): a page that
-// the server made before it had a change of the laptop's own, and that is staged when
-// the receipt for that change is here already, is joined as if it knew of it, and the
-// change goes from the laptop. A page must say how far it has the laptop's streams.
+// one with rewinds 1.7 s.
 package sim

@@ -84,15 +84,23 @@ func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, e
 		}
 		pull.From = max(q.Cursor, q.After)
 		pull.Cursor = pull.From
-		if q.Cursor == feed {
-			return s.standing(t, &pull, q)
+		if q.Cursor < feed {
+			ok = true
+			if err := s.feed(t, &pull, q); err != nil {
+				return err
+			}
 		}
-		ok = true
-		if err := s.feed(t, &pull, q); err != nil {
+		if err := s.standing(t, &pull, q); err != nil {
 			return err
 		}
-		if err := s.standing(t, &pull, q); err != nil || pull.More {
-			return err
+		if len(pull.Records) > 0 {
+			if pull.Own, err = t.ownStreams(`head_seq`, q); err != nil {
+				return err
+			}
+			pull.Own = slices.Concat([]wire.StreamHead{}, pull.Own) // none is said too
+		}
+		if q.Cursor == feed || pull.More {
+			return nil
 		}
 		pull.Cursor, pull.Heads = feed, nil
 		return t.rows(func(r *sql.Rows) error {

@@ -182,6 +182,11 @@ type Pull struct {
 	// Backed are the device's own streams with the last entry that is in a backup;
 	// asked for by Sync.Backed.
 	Backed []StreamHead `cbor:"11,keyasint,omitempty"`
+	// Own comes with Records: how far the server had the device's own streams when it
+	// read them. An answer may come late, when the device has receipts for more: the
+	// records know nothing of that, and those that the device alone has changed since
+	// do not come again.
+	Own []StreamHead `cbor:"12,keyasint,omitzero"`
 }
 
 // State is one record of a page.
