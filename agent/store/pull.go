@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 
 	"zhucun/shared/clock"
 	"zhucun/shared/journal"
@@ -414,7 +413,7 @@ func (v *village) stage(p *wire.Pull) error {
 		pl.Staging, pl.StagedEpoch = true, p.Epoch
 	}
 	b := v.b.Bucket(bucketStage)
-	had := v.had(p)
+	had := had(p)
 	for i := range p.Records {
 		r := &p.Records[i]
 		key := stageKey(r.Type, r.ID)
@@ -433,20 +432,11 @@ func (v *village) stage(p *wire.Pull) error {
 // had writes how far the server had the laptop's own streams when it made a page: a
 // number, then stream (16 bytes) and number of each. It stands before every staged
 // state, which knows so much and not more of them. For what others change meanwhile
-// the record comes again in a later page, for the laptop's own it does not. A page
-// that does not say it is taken for as new as the last receipt.
-func (v *village) had(p *wire.Pull) []byte {
-	streams := v.streams()
-	b := binary.AppendUvarint(nil, uint64(len(streams)))
-	for _, s := range streams {
-		seq := v.owns[s].Acked.Seq
-		if p.Own != nil {
-			seq = 0
-			if i := slices.IndexFunc(p.Own, func(h wire.StreamHead) bool { return h.Stream == s }); i >= 0 {
-				seq = p.Own[i].Seq
-			}
-		}
-		b = binary.AppendUvarint(append(b, s[:]...), seq)
+// the record comes again in a later page, for the laptop's own it does not.
+func had(p *wire.Pull) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(p.Own)))
+	for _, h := range p.Own {
+		b = binary.AppendUvarint(append(b, h.Stream[:]...), h.Seq)
 	}
 	return b
 }
@@ -459,20 +449,23 @@ func (v *village) staged(plain []byte) (merge.State, merge.Frontier, error) {
 		return nil, nil, bad
 	}
 	plain = plain[k:]
-	f := merge.Frontier(maps.Clone(v.place.Behind))
+	had := map[record.Stream]uint64{}
 	for range n {
 		if len(plain) < 17 {
 			return nil, nil, bad
 		}
-		s := record.Stream(plain[:16])
 		seq, k := binary.Uvarint(plain[16:])
 		if k <= 0 {
 			return nil, nil, bad
 		}
+		had[record.Stream(plain[:16])] = seq
 		plain = plain[16+k:]
+	}
+	f := merge.Frontier(maps.Clone(v.place.Behind))
+	for s, o := range v.owns {
 		// A stream that went on elsewhere is like anybody else's.
-		if o := v.owns[s]; o != nil && f[s] <= o.Head.Seq {
-			f[s] = min(f[s], seq)
+		if f[s] <= o.Head.Seq {
+			f[s] = min(f[s], had[s])
 		}
 	}
 	theirs, err := merge.Decode(plain)

@@ -495,7 +495,7 @@ func TestPageOlderThanReceipt(t *testing.T) {
 		own  func(record.Stream) []wire.StreamHead
 		want record.Value
 	}{
-		{"made before", func(record.Stream) []wire.StreamHead { return []wire.StreamHead{} }, `"李大"`},
+		{"made before", func(record.Stream) []wire.StreamHead { return nil }, `"李大"`},
 		{"made since, and somebody cleared it", func(s record.Stream) []wire.StreamHead { return []wire.StreamHead{{Stream: s, Seq: 1}} }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

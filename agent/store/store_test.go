@@ -454,7 +454,8 @@ func answer2(t *testing.T, s *Store, k record.Key, stands merge.State) *wire.Pul
 	r.Seal(serverKey, hashes[0])
 	pl := s.place(t)
 	return &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor + 1, Receipts: []journal.Receipt{r},
-		Records: []wire.State{{ID: k.ID, Type: k.Type, State: stands.Encode()}}, Heads: []wire.StreamHead{{Stream: seg.Stream, Seq: 2}}}
+		Records: []wire.State{{ID: k.ID, Type: k.Type, State: stands.Encode()}}, Own: []wire.StreamHead{{Stream: seg.Stream, Seq: 2}},
+		Heads: []wire.StreamHead{{Stream: seg.Stream, Seq: 2}}}
 }
 
 // Nothing of pages before the last is part of the village, and an answer to an

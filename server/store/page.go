@@ -97,7 +97,6 @@ func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, e
 			if pull.Own, err = t.ownStreams(`head_seq`, q); err != nil {
 				return err
 			}
-			pull.Own = slices.Concat([]wire.StreamHead{}, pull.Own) // none is said too
 		}
 		if q.Cursor == feed || pull.More {
 			return nil

@@ -185,8 +185,8 @@ type Pull struct {
 	// Own comes with Records: how far the server had the device's own streams when it
 	// read them. An answer may come late, when the device has receipts for more: the
 	// records know nothing of that, and those that the device alone has changed since
-	// do not come again.
-	Own []StreamHead `cbor:"12,keyasint,omitzero"`
+	// do not come again. Of a stream that is not named it had nothing.
+	Own []StreamHead `cbor:"12,keyasint,omitempty"`
 }
 
 // State is one record of a page.

@@ -72,6 +72,30 @@ func skips(w *World) {
 	}
 }
 
+// A page with records says how far it has the streams of the device that asks, and
+// of no other.
+func had(w *World) {
+	mine, other := w.Laptop("王队员", identity.TeamMember), w.Laptop("李队员", identity.TeamMember)
+	other.Write(household(0, "1"))
+	other.Push()
+	if own := mine.Page(0).Own; own != nil {
+		w.Errorf("of a device that wrote nothing it has %v", own)
+	}
+	mine.Write(household(1, "1"))
+	mine.Push()
+	mine.Write(household(2, "1"))
+	mine.Push()
+	cursor := mine.Page(0).Cursor
+	for l, want := range map[*Laptop]uint64{mine: 2, other: 1} {
+		if own := l.Page(0).Own; !slices.Equal(own, []wire.StreamHead{{Stream: l.Stream, Seq: want}}) {
+			w.Errorf("%s: it has %v, want %d", l.Device.Name, own, want)
+		}
+	}
+	if own := mine.Page(cursor).Own; own != nil {
+		w.Errorf("a page without records has %v", own)
+	}
+}
+
 // Small pages, changes between them: all records come, the frontier comes with
 // the last page and counts from where the series began.
 func paging(w *World) {

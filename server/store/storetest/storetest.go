@@ -21,6 +21,7 @@ func Run(t *testing.T, open Open) {
 		{"panic", panics},
 		{"skip", skips},
 		{"images", images},
+		{"what it had when the page was made", had},
 		{"paging", paging},
 		{"epoch", epochs},
 		{"hidden", hidden},
