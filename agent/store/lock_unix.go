@@ -43,3 +43,10 @@ func lock(f *os.File) (unlock func(), err error) {
 	}
 	return func() { f.Close() }, nil
 }
+
+// letGo closes a file that bbolt has locked and mapped. What is mapped keeps the lock
+// taken though the file is closed.
+func letGo(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	f.Close()
+}

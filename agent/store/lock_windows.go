@@ -30,7 +30,7 @@ func lockStore(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if unlock, err = lock(f, &windows.Overlapped{Offset: 1<<32 - 1, OffsetHigh: 1<<32 - 1}); err != nil {
+	if unlock, err = lock(f, bboltLock()); err != nil {
 		return nil, err
 	}
 	unlock()
@@ -47,4 +47,16 @@ func lock(f *os.File, at *windows.Overlapped) (unlock func(), err error) {
 		return nil, err
 	}
 	return func() { f.Close() }, nil
+}
+
+// bboltLock is where bbolt locks.
+func bboltLock() *windows.Overlapped {
+	return &windows.Overlapped{Offset: 1<<32 - 1, OffsetHigh: 1<<32 - 1}
+}
+
+// letGo closes a file that bbolt has locked. What is closed is unlocked too, but the
+// system does not say when.
+func letGo(f *os.File) {
+	_ = windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, bboltLock())
+	f.Close()
 }

@@ -178,11 +178,19 @@ func openFile(path string, opt Options) (db *bbolt.DB, err error) {
 	defer damaged(&err)
 	defer faulting()()
 	var f *os.File
+	// A panic in bbolt leaves the file open and its lock taken.
+	returned := false
+	defer func() {
+		if !returned && f != nil {
+			letGo(f)
+		}
+	}()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, FreelistType: bbolt.FreelistMapType, NoSync: opt.NoSync,
 		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
 			f, err = os.OpenFile(name, flag, mode)
 			return f, err
 		}})
+	returned = true
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, ErrInUse

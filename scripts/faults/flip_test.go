@@ -66,7 +66,9 @@ func TestFlippedStore(t *testing.T) {
 				places = append(places, page*pageSize+i)
 			}
 		default:
-			for range max(4, (all-160)/(len(used)-2)) {
+			// What kind of page it is, and then here and there.
+			places = append(places, page*pageSize+8, page*pageSize+9)
+			for range max(4, (all-160)/(len(used)-2)-2) {
 				at := r.IntN(pageSize)
 				if r.IntN(4) == 0 {
 					at = r.IntN(headSize + 64)
