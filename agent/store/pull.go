@@ -19,7 +19,9 @@ import (
 type Taken struct {
 	Acknowledged uint64 // own changes that now have a receipt
 	Records      uint64 // records that came
-	More         bool   // the feed goes on
+	// More tells that another round is due: the feed goes on, or what a damaged store
+	// had of this laptop's was written again and is to be sent.
+	More bool
 	// Rewound tells that the server lacks entries it had acknowledged; they are
 	// pending again.
 	Rewound bool
@@ -116,6 +118,7 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 		}
 		if p.Denied && v.place.Anew {
 			// Nothing of it comes any more: what was saved goes as it is.
+			taken.More = v.place.Saved > 0
 			return v.fetched()
 		}
 		if p.Denied || unreadable != nil {
@@ -146,7 +149,9 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 	if err != nil {
 		return taken, err
 	}
-	return taken, s.Fold(ctx, p.Village)
+	again, err := s.fold(ctx, p.Village)
+	taken.More = taken.More || again
+	return taken, err
 }
 
 // disputed tells whether the page goes behind what the laptop has receipts for in
@@ -560,6 +565,12 @@ func (v *village) flip(p *wire.Pull) error {
 // stays small. It does nothing when there are none, and goes on where a crash
 // interrupted it.
 func (s *Store) Fold(ctx context.Context, code record.Village) error {
+	_, err := s.fold(ctx, code)
+	return err
+}
+
+// fold is Fold, and tells whether it wrote again what was saved of a damaged store.
+func (s *Store) fold(ctx context.Context, code record.Village) (again bool, err error) {
 	for {
 		left := false
 		if err := s.view(func(t *tx) error {
@@ -569,9 +580,9 @@ func (s *Store) Fold(ctx context.Context, code record.Village) error {
 			}
 			return err
 		}); err != nil || !left {
-			return err
+			return again, err
 		}
-		err := s.update(ctx, true, func(t *tx) error {
+		err = s.update(ctx, true, func(t *tx) error {
 			v, err := t.village(code)
 			if err != nil {
 				return err
@@ -582,6 +593,7 @@ func (s *Store) Fold(ctx context.Context, code record.Village) error {
 					v.place.Live, v.place.Before, v.place.Behind = false, nil, nil
 					v.dirty = true
 					if v.place.Anew {
+						again = v.place.Saved > 0
 						return v.fetched()
 					}
 					return nil
@@ -594,7 +606,7 @@ func (s *Store) Fold(ctx context.Context, code record.Village) error {
 			return nil
 		})
 		if err != nil {
-			return err
+			return again, err
 		}
 	}
 }

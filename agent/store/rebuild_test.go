@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"zhucun/shared/identity"
 	"zhucun/shared/journal"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -263,13 +264,10 @@ func (s *Store) ownStreams(t *testing.T) (heads []wire.StreamHead) {
 	return heads
 }
 
-// A change that was saved to be written again is not, where its record was erased
-// meanwhile.
-func TestSavedAndErased(t *testing.T) {
-	s, gone, _ := burdened(t)
-	if _, err := s.Take(ctx, answerFrom(t, s)); err != nil {
-		t.Fatal(err)
-	}
+// salvaged makes the first own change one of a stream that a damaged store has lost,
+// while the village comes anew.
+func (s *Store) salvaged(t *testing.T) {
+	t.Helper()
 	lost := record.Stream{0xAA}
 	if err := s.update(ctx, false, func(x *tx) error {
 		v, err := x.village(code)
@@ -289,6 +287,37 @@ func TestSavedAndErased(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// What was saved of a damaged store is written again with the village's last page, or
+// when none comes any more, and goes with the same sync.
+func TestSavedGoesAtOnce(t *testing.T) {
+	for _, denied := range []bool{false, true} {
+		s := enrolled(t, identity.TeamMember)
+		save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+		if _, err := s.Take(ctx, answer(t, s)); err != nil {
+			t.Fatal(err)
+		}
+		s.salvaged(t)
+		pl := s.place(t)
+		taken, err := s.Take(ctx, &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor + 1, Denied: denied})
+		if err != nil || !taken.More {
+			t.Errorf("denied %t: %+v, %v", denied, taken, err)
+		}
+		if out, err := s.Outgoing(ctx, 1<<20); err != nil || len(out) != 1 || len(out[0].Push.Segments) == 0 {
+			t.Errorf("denied %t: %+v, %v", denied, out, err)
+		}
+	}
+}
+
+// A change that was saved to be written again is not, where its record was erased
+// meanwhile.
+func TestSavedAndErased(t *testing.T) {
+	s, gone, _ := burdened(t)
+	if _, err := s.Take(ctx, answerFrom(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	s.salvaged(t)
 	p := erasure(t, s, gone)
 	p.Heads = append(p.Heads, s.ownStreams(t)...)
 	if _, err := s.Take(ctx, p); err != nil {
