@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"zhucun/shared/clock"
 	"zhucun/shared/journal"
@@ -158,7 +159,7 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 // a stream of which it has entries without: then two changes may bear one name,
 // and the page waits until the server has taken the laptop's or refused them.
 func (v *village) disputed(p *wire.Pull) bool {
-	for _, h := range p.Heads {
+	for _, h := range slices.Concat(p.Heads, p.Own) {
 		if o := v.owns[h.Stream]; o != nil && o.Head.Seq > o.Acked.Seq && h.Seq > o.Acked.Seq {
 			return true
 		}
@@ -468,9 +469,10 @@ func (v *village) staged(plain []byte) (merge.State, merge.Frontier, error) {
 	}
 	f := merge.Frontier(maps.Clone(v.place.Behind))
 	for s, o := range v.owns {
-		// A stream that went on elsewhere is like anybody else's.
+		// A stream that went on elsewhere is like anybody else's. Of the others this
+		// page counts alone: the last one of the series may be older, or newer.
 		if f[s] <= o.Head.Seq {
-			f[s] = min(f[s], had[s])
+			f[s] = min(had[s], o.Acked.Seq)
 		}
 	}
 	theirs, err := merge.Decode(plain)

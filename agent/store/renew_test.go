@@ -516,3 +516,57 @@ func TestPageOlderThanReceipt(t *testing.T) {
 		})
 	}
 }
+
+// The last page of a series may have been made before the others, and may then be
+// behind them in the laptop's own streams. What they know of it they know all the same.
+func TestLastPageIsOlder(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大")}).Key
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("phone", "13900000000")})
+	if _, err := s.Take(ctx, answer(t, s, 2)); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("head_name", "李二")})
+	own := writing(t, s)
+	state := merge.State{"head_name": {Siblings: []merge.Sibling{{Dot: record.Dot{Stream: own, Seq: 3}, Value: `"李二"`, At: clock.At0(t0 + 9000), Author: "王书记"}}}}
+	newer := answerFrom(t, s)
+	newer.Cursor, newer.More, newer.Heads = newer.From+3, true, nil
+	newer.Own = []wire.StreamHead{{Stream: own, Seq: 3}}
+	newer.Records = []wire.State{{ID: k.ID, Type: k.Type, State: state.Encode()}}
+	older := &wire.Pull{Village: code, Epoch: newer.Epoch, Cursor: newer.Cursor + 2, Heads: []wire.StreamHead{{Stream: own, Seq: 2}}}
+	for _, p := range []*wire.Pull{newer, older} {
+		if _, err := s.Take(ctx, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if pl := s.place(t); pl.Cursor != older.Cursor {
+		t.Fatalf("the series did not end: %+v", pl)
+	}
+	v := read(t, s, k).View
+	if v.Fields["head_name"] != `"李二"` || len(v.Conflicts) > 0 {
+		t.Errorf("it reads %v, in conflict: %v", v.Fields, v.Conflicts)
+	}
+	soundNow(t, s)
+}
+
+// A page that was made when the server had more of the laptop's streams than the
+// laptop has receipts for waits for them: it may be another's, of the same names.
+func TestPageAheadOfReceipts(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大")}).Key
+	other := record.Stream{0xBB}
+	state := merge.State{"phone": {Siblings: []merge.Sibling{{Dot: record.Dot{Stream: other, Seq: 1}, Value: `"13800000000"`, At: clock.At0(t0), Author: "李队员"}}}}
+	p := answer(t, s)
+	p.Records, p.More = []wire.State{{ID: k.ID, Type: k.Type, State: state.Encode()}}, true
+	p.Own, p.Heads = p.Heads, nil
+	receipts := p.Receipts
+	for _, with := range []bool{false, true} {
+		if p.Receipts = nil; with {
+			p.Receipts = receipts
+		}
+		taken, err := s.Take(ctx, p)
+		if pl := s.place(t); err != nil || (taken.Records == 1) != with || (pl.Staged == p.Cursor) != with {
+			t.Errorf("with its receipts %t: %+v, %v, %+v", with, taken, err, pl)
+		}
+	}
+}
