@@ -16,13 +16,14 @@ import (
 	serverstore "zhucun/server/store"
 	"zhucun/server/syncapi"
 	"zhucun/shared/identity"
+	"zhucun/shared/wire"
 )
 
 // parcel is a bundle on its way to the server.
 type parcel struct {
-	from *laptop
-	file []byte
-	segs [][]byte // what is in it
+	from   *laptop
+	file   []byte
+	pushes []wire.Push // what is in it
 	// clear tells that the laptop's clock was known when it was made.
 	clear bool
 }
@@ -78,7 +79,7 @@ func (l *laptop) export() error {
 	p := parcel{from: l, clear: l.jumps == l.measured}
 	if err := l.store.Parts(ctx, 1<<20, func(part []agentstore.Outgoing) (bool, error) {
 		for _, o := range part {
-			p.segs = append(p.segs, o.Push.Segments...)
+			p.pushes = append(p.pushes, o.Push)
 		}
 		return true, nil
 	}); err != nil {
@@ -144,7 +145,10 @@ func (w *world) arrive(i int) error {
 func (l *laptop) dated(p parcel) error {
 	jumps, measured := l.jumps, l.measured
 	l.jumps, l.measured = 0, 0 // as it was when the bundle was made, if that was clear
-	err := l.received(p.segs, nil)
+	var err error
+	for i := range p.pushes {
+		err = errors.Join(err, l.received(&p.pushes[i], nil))
+	}
 	l.jumps, l.measured = jumps, measured
 	return err
 }

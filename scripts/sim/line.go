@@ -49,7 +49,7 @@ func (l *laptop) ask(out []agentstore.Outgoing, pages, times int) (*wire.Synced,
 			if j := slices.IndexFunc(answer.Villages, func(p wire.Pull) bool { return p.Village == out[i].Push.Village }); j >= 0 {
 				refused = answer.Villages[j].Refused
 			}
-			if err := l.received(out[i].Push.Segments, refused); err != nil {
+			if err := l.received(&out[i].Push, refused); err != nil {
 				return nil, err
 			}
 		}

@@ -97,6 +97,13 @@ func (l *laptop) leave() error {
 	}
 	l.w.say("%s left %v", l.name, left)
 	l.forms = slices.DeleteFunc(l.forms, func(o opened) bool { return slices.Contains(left, o.key.Village) })
+	// When it gets one of them again, what is written before all of it is here shows
+	// nothing of what was here before.
+	for _, k := range l.w.records {
+		if slices.Contains(left, k.Village) {
+			l.reader.forget(k.ID)
+		}
+	}
 	d, err := l.store.Device()
 	if err != nil {
 		return err

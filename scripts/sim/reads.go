@@ -35,6 +35,12 @@ func newReader() *reader {
 	return &reader{map[record.ID]map[word]bool{}, map[record.ID]map[word]bool{}}
 }
 
+// forget is for a record that went from where the reader reads.
+func (r *reader) forget(id record.ID) {
+	delete(r.shown, id)
+	delete(r.gone, id)
+}
+
 // read compares what a record shows with what it showed before.
 func (w *world) read(who string, r *reader, k record.Key, s merge.State) error {
 	if w.orphans[k.ID] || w.renamed[k.ID] {

@@ -311,8 +311,8 @@ func (l *laptop) measure() error {
 
 // received notes that the server has taken what the laptop sent, and dates it by
 // what this request shows of the clock.
-func (l *laptop) received(segments [][]byte, refused []wire.Refused) error {
-	for _, raw := range segments {
+func (l *laptop) received(p *wire.Push, refused []wire.Refused) error {
+	for _, raw := range p.Segments {
 		seg, err := journal.Decode(raw)
 		if err != nil {
 			return err
@@ -327,7 +327,16 @@ func (l *laptop) received(segments [][]byte, refused []wire.Refused) error {
 				continue
 			}
 			l.w.taken[d] = true
-			if l.denied(b.key.Village) {
+			denied := l.denied(b.key.Village)
+			if j := slices.IndexFunc(p.Proofs, func(r journal.Receipt) bool {
+				return r.Stream == seg.Stream && r.From == seg.From && r.Seq == seg.Last()
+			}); j >= 0 {
+				// It was judged in a life before, and is as it was then.
+				denied = slices.ContainsFunc(p.Proofs[j].Quarantined, func(q journal.Quarantined) bool {
+					return q.Seq == d.dot.Seq && (q.Reason == serverstore.ReasonRevoked || q.Reason == serverstore.ReasonVillage)
+				})
+			}
+			if denied {
 				l.w.aside[d], l.aside[b.key.ID] = true, true
 				if l.w.again[d] {
 					l.w.orphans[b.key.ID] = true // others may have seen it
