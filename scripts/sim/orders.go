@@ -13,6 +13,7 @@ import (
 	serverstore "zhucun/server/store"
 	"zhucun/shared/bundle"
 	"zhucun/shared/identity"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -167,6 +168,10 @@ func (w *world) judged(set map[written]string) error {
 		switch {
 		case w.aside[p.change] && reason != serverstore.ReasonRevoked && reason != serverstore.ReasonVillage:
 			return fmt.Errorf("%s wrote %s of %s in a village that was not its own; it was set aside: %v %s", p.by.name, p.path, p.key.ID, is, reason)
+		case w.rewinds && reason == merge.RefusedAuthor:
+			// Of a record that was lost and created once more by somebody who had seen
+			// it, two are the authors, and neither decides alone what they may.
+			p.by.aside[p.key.ID], w.orphans[p.key.ID] = true, true
 		case !w.aside[p.change] && is && !p.by.aside[p.key.ID]:
 			return fmt.Errorf("%s wrote %s of %s when it might; it was set aside: %s", p.by.name, p.path, p.key.ID, reason)
 		}
