@@ -2,10 +2,13 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
 
@@ -28,6 +31,13 @@ func TestLeavesBetweenPages(t *testing.T) {
 	}
 	if left, err := s.Leave(ctx); err != nil || len(left) != 1 {
 		t.Errorf("it left %v, %v", left, err)
+	}
+	// A page that was on its way brings nothing of it back.
+	if taken, err := s.TakeLate(ctx, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 5, Records: []wire.State{{ID: record.ID{1}, Type: "household", State: merge.State{}.Encode()}}}); err != nil || taken != (Taken{}) {
+		t.Errorf("it took %+v, %v", taken, err)
+	}
+	if st, err := s.Status(); err != nil || st.Records != 0 || slices.ContainsFunc(st.Villages, func(v VillageStatus) bool { return v.Code == code }) {
+		t.Errorf("of what it left it has %+v, %v", st, err)
 	}
 }
 

@@ -296,12 +296,17 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 			// then everything comes.
 			continue
 		}
-		if o.Head.Seq == o.Acked.Seq && !v.place.Staging {
+		acked := o.Acked.Seq
+		if o.Unsettled && !v.place.Denied {
+			// With the receipts comes how the records stand that they speak of.
+			acked = o.Settled
+		}
+		if o.Head.Seq == acked && !v.place.Staging {
 			// As a rule the cursor is past all of it: the server has nothing to say
 			// of this stream, and need not be told again what to leave out.
 			continue
 		}
-		out.Push.Streams = append(out.Push.Streams, wire.Own{Stream: s, Head: o.Head.Seq, Acked: o.Acked.Seq})
+		out.Push.Streams = append(out.Push.Streams, wire.Own{Stream: s, Head: o.Head.Seq, Acked: acked})
 		head, begun := behind[s]
 		if !begun {
 			head = o.Acked

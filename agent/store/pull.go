@@ -64,6 +64,11 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 		if unreadable != nil {
 			taken = Taken{}
 		}
+		if here, err := t.knows(p.Village); err != nil || !here {
+			// The laptop has let it go since it asked.
+			taken = Taken{}
+			return err
+		}
 		v, err := t.village(p.Village)
 		if err != nil {
 			return err
@@ -87,6 +92,10 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 			taken = Taken{}
 		} else if err := v.begin(p, &taken); err != nil {
 			return err
+		}
+		back := !late && v.place.Denied && !p.Denied
+		if !late && v.place.Denied != p.Denied {
+			v.place.Denied, v.dirty = p.Denied, true
 		}
 		for i := range p.Receipts {
 			r := &p.Receipts[i]
@@ -139,8 +148,16 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 			}
 			return nil
 		}
-		if err := v.stage(p); err != nil || p.More {
+		if err := v.stage(p); err != nil {
 			return err
+		}
+		// What is set aside is settled by pages; where there is more of it, or it could
+		// not be asked for until now, another round is due.
+		if settled := v.settle(p.Receipts); settled || back {
+			taken.More = taken.More || v.unsettled()
+		}
+		if p.More {
+			return nil
 		}
 		return v.flip(p)
 	})
@@ -268,6 +285,9 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 	if err := v.t.s.putSealed(v.b.Bucket(bucketReceipt), receiptAt(key), key, r); err != nil {
 		return 0, err
 	}
+	if len(r.Quarantined) > 0 && !o.Unsettled {
+		o.Unsettled, o.Settled = true, o.Acked.Seq
+	}
 	n := r.Seq - o.Acked.Seq
 	o.Acked = journal.Head{Seq: r.Seq, Hash: hash}
 	o.Sent = max(o.Sent, r.Seq)
@@ -336,6 +356,7 @@ func (v *village) setBack(s record.Stream, o *own, seq uint64) error {
 		return err
 	}
 	o.Acked, o.Backed, v.dirty = journal.Head{Seq: seq, Hash: hash}, min(o.Backed, seq), true
+	o.Unsettled = o.Unsettled && o.Settled < seq
 	return nil
 }
 
@@ -433,6 +454,29 @@ func (v *village) stage(p *wire.Pull) error {
 	}
 	pl.Staged, v.dirty = p.Cursor, true
 	return nil
+}
+
+// settle notes that a page has said how the records stand of which its receipts set
+// changes aside, be they known already; some tells that there were such.
+func (v *village) settle(receipts []journal.Receipt) (some bool) {
+	for i := range receipts {
+		r := &receipts[i]
+		if o := v.owns[r.Stream]; o != nil && o.Unsettled && r.From <= o.Settled+1 && r.Seq > o.Settled {
+			o.Settled = r.Seq
+			o.Unsettled, some = o.Settled < o.Acked.Seq, true
+		}
+	}
+	return some
+}
+
+// unsettled tells whether a page has still to say how records stand.
+func (v *village) unsettled() bool {
+	for _, o := range v.owns {
+		if o.Unsettled {
+			return true
+		}
+	}
+	return false
 }
 
 // had writes how far the server had the laptop's own streams when it made a page: a

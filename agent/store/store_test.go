@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -456,6 +457,54 @@ func answer2(t *testing.T, s *Store, k record.Key, stands merge.State) *wire.Pul
 	return &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor + 1, Receipts: []journal.Receipt{r},
 		Records: []wire.State{{ID: k.ID, Type: k.Type, State: stands.Encode()}}, Own: []wire.StreamHead{{Stream: seg.Stream, Seq: 2}},
 		Heads: []wire.StreamHead{{Stream: seg.Stream, Seq: 2}}}
+}
+
+// What was set aside while the village was not the laptop's came without a page. When
+// it has the village again the laptop asks once more, and shows how the record stands.
+func TestSetAsideAndGivenBack(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大")}).Key
+	if _, err := s.Take(ctx, answer(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	stood := read(t, s, k).State
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("head_name", "李二")})
+	back := answer2(t, s, k, stood)
+	denied := *back
+	denied.Denied, denied.Records, denied.Own, denied.Heads = true, nil, nil, nil
+	if taken, err := s.Take(ctx, &denied); err != nil || taken.Acknowledged != 1 {
+		t.Fatalf("%+v, %v", taken, err)
+	}
+	asks := func() []wire.Own {
+		t.Helper()
+		out, err := s.Outgoing(ctx, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0].Push.Streams
+	}
+	if named := asks(); named != nil {
+		t.Errorf("it asks with %v for what it would not get", named)
+	}
+	page := &wire.Pull{Village: code, Epoch: back.Epoch, From: back.From, Cursor: back.Cursor}
+	if taken, err := s.Take(ctx, page); err != nil || !taken.More {
+		t.Errorf("%+v, %v", taken, err)
+	}
+	if named := asks(); !slices.Equal(named, []wire.Own{{Stream: writing(t, s), Head: 2, Acked: 1}}) {
+		t.Errorf("it asks with %v", named)
+	}
+	back.From, back.Cursor = page.Cursor, page.Cursor+1
+	if _, err := s.Take(ctx, back); err != nil {
+		t.Fatal(err)
+	}
+	r := read(t, s, k)
+	if !bytes.Equal(r.State.Encode(), stood.Encode()) || r.Way != merge.Quarantined || r.View.Fields["head_name"] != `"李二"` {
+		t.Errorf("the village's state is\n%v\nwant\n%v\nshown as %s with %v", r.State, stood, r.Way, r.View.Fields)
+	}
+	if named := asks(); named != nil {
+		t.Errorf("it goes on asking with %v", named)
+	}
+	soundNow(t, s)
 }
 
 // Nothing of pages before the last is part of the village, and an answer to an

@@ -69,6 +69,8 @@ type place struct {
 	Told bool `cbor:"21,keyasint,omitempty"`
 	// Saved counts the changes in the bucket salvage.
 	Saved uint64 `cbor:"22,keyasint,omitempty"`
+	// Denied tells that by the last answer the village is not the laptop's any more.
+	Denied bool `cbor:"25,keyasint,omitempty"`
 }
 
 // own is what the laptop knows of a stream of its own.
@@ -90,6 +92,10 @@ type own struct {
 	Writing bool `cbor:"6,keyasint"`
 	// Backed is the last entry that is in a backup of the server's.
 	Backed uint64 `cbor:"8,keyasint,omitempty"`
+	// Unsettled tells that receipts behind Settled set changes aside, and that no page
+	// has said how the records stand without them: none came with these receipts.
+	Unsettled bool   `cbor:"10,keyasint,omitempty"`
+	Settled   uint64 `cbor:"11,keyasint,omitempty"`
 }
 
 // village is one village's data within a transaction; what changed of the small
@@ -172,6 +178,19 @@ func (t *tx) villageCodes() []record.Village {
 		codes = append(codes, record.Village(k))
 	}
 	return codes
+}
+
+// knows tells whether the laptop has something of a village, or is to have it.
+func (t *tx) knows(code record.Village) (bool, error) {
+	if t.Bucket(bucketVillage).Bucket([]byte(code)) != nil {
+		return true, nil
+	}
+	d, err := t.dev()
+	if err != nil {
+		return false, err
+	}
+	_, err = d.Village(code)
+	return err == nil, nil
 }
 
 func (v *village) flush() error {
