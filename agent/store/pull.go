@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"zhucun/shared/clock"
-	"zhucun/shared/journal"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -211,155 +210,6 @@ func readable(p *wire.Pull) error {
 // read. Receipts that came with it are taken.
 var ErrUnreadable = errors.New("the server sent a record that cannot be read")
 
-// acknowledge takes a receipt: it proves what the server has, and gives the
-// times that everybody reads.
-func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
-	o := v.owns[r.Stream]
-	if o == nil || r.Seq <= o.Acked.Seq || r.Seq > o.Head.Seq || r.From > o.Acked.Seq+1 {
-		// Known, or about something this laptop never wrote: it proves nothing new.
-		return 0, nil
-	}
-	d, err := v.t.dev()
-	if err != nil {
-		return 0, err
-	}
-	hash, err := v.hashAt(r.Stream, o, r.Seq)
-	if err != nil {
-		return 0, err
-	}
-	if !r.Proves(d.Server, hash) {
-		// Of another history of this stream, or of nothing: a refusal tells.
-		return 0, nil
-	}
-	entries := make([]*entry, 0, r.Seq-r.From+1)
-	times := make([]uint64, 0, cap(entries))
-	for seq := r.From; seq <= r.Seq; seq++ {
-		e, err := v.entry(r.Stream, seq)
-		if err != nil {
-			return 0, err
-		}
-		entries, times = append(entries, e), append(times, e.Time)
-	}
-	ats := r.Ats(times)
-	for i, e := range entries {
-		tc, s, found, err := v.load(e.Type, e.Record)
-		if err != nil {
-			return 0, err
-		}
-		if !found {
-			continue
-		}
-		dot := record.Dot{Stream: r.Stream, Seq: r.From + uint64(i)}
-		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s.Measure(dot, ats[i])); err != nil {
-			return 0, err
-		}
-	}
-	for _, q := range r.Quarantined {
-		if q.Seq < r.From || q.Seq > r.Seq {
-			continue
-		}
-		e := entries[q.Seq-r.From]
-		tc, s, _, err := v.load(e.Type, e.Record)
-		if err != nil {
-			return 0, err
-		}
-		tc.Quarantined = true
-		if s = settle(s); s.Erased() {
-			// Written on by somebody who did not know, or did not mind.
-			if err := v.erase(e.Record, tc); err != nil {
-				return 0, err
-			}
-		}
-		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s); err != nil {
-			return 0, err
-		}
-		key := append(append(append([]byte{}, e.Record[:]...), r.Stream[:]...), number(q.Seq)...)
-		if v.b.Bucket(bucketQuarantine).Get(key) == nil { // else the server had said so before it lost it
-			v.place.Quarantined++
-		}
-		if err := v.t.s.putSealed(v.b.Bucket(bucketQuarantine), quarantineAt(key), key, q); err != nil {
-			return 0, err
-		}
-	}
-	key := append(r.Stream[:], number(r.Seq)...)
-	if err := v.t.s.putSealed(v.b.Bucket(bucketReceipt), receiptAt(key), key, r); err != nil {
-		return 0, err
-	}
-	if len(r.Quarantined) > 0 && !o.Unsettled {
-		o.Unsettled, o.Settled = true, o.Acked.Seq
-	}
-	n := r.Seq - o.Acked.Seq
-	o.Acked = journal.Head{Seq: r.Seq, Hash: hash}
-	o.Sent = max(o.Sent, r.Seq)
-	v.dirty = true
-	return n, v.forgetRuns()
-}
-
-// forgetRuns lets the clock drop the settings that no pending change was made
-// under.
-func (v *village) forgetRuns() error {
-	clk, err := v.t.time()
-	if err != nil {
-		return err
-	}
-	oldest := clk.Last + 1
-	for _, code := range v.t.villageCodes() {
-		w, err := v.t.village(code)
-		if err != nil {
-			return err
-		}
-		for s, o := range w.owns {
-			if o.Acked.Seq == o.Head.Seq {
-				continue
-			}
-			e, err := w.entry(s, o.Acked.Seq+1)
-			if err != nil {
-				return err
-			}
-			oldest = min(oldest, clock.Time(e.Time))
-		}
-	}
-	clk.Forget(oldest)
-	return nil
-}
-
-// refused notes what a refused segment says about the server: a gap below what
-// it had acknowledged means that it lost entries, which then go again.
-func (v *village) refused(r wire.Refused, taken *Taken) error {
-	o := v.owns[r.Stream]
-	switch {
-	case o == nil:
-	case r.Code == wire.RefusedFork && o.Head.Seq > o.Acked.Seq:
-		taken.Renewed = true
-		if err := v.note(); err != nil {
-			return err
-		}
-		return v.renew()
-	case r.Code == wire.RefusedGap && r.Head < o.Acked.Seq:
-		taken.Rewound = true
-		return v.setBack(r.Stream, o, r.Head)
-	}
-	return nil
-}
-
-// setBack makes an own stream pending again behind an entry.
-func (v *village) setBack(s record.Stream, o *own, seq uint64) error {
-	if seq < o.Base.Seq {
-		// What it lost is not here either: what is here goes on without.
-		o.Acked, v.cut = o.Base, true
-		o.Backed, v.dirty = min(o.Backed, seq), true
-		return nil
-	}
-	o.Acked = journal.Head{}
-	hash, err := v.hashAt(s, o, seq)
-	if err != nil {
-		return err
-	}
-	o.Acked, o.Backed, v.dirty = journal.Head{Seq: seq, Hash: hash}, min(o.Backed, seq), true
-	o.Unsettled = o.Unsettled && o.Settled < seq
-	return nil
-}
-
 // over tells an old answer of a life of the server's data that is over, or may be:
 // of any other than the one that the laptop last heard of.
 func (v *village) over(p *wire.Pull) bool {
@@ -403,17 +253,6 @@ func (v *village) begin(p *wire.Pull, taken *Taken) error {
 	return v.t.Bucket(bucketMeta).Delete(keyAsked)
 }
 
-// backed notes how far own streams are in a backup of the server's.
-func (v *village) backed(heads []wire.StreamHead) {
-	for _, h := range heads {
-		if o := v.owns[h.Stream]; o != nil {
-			if n := min(h.Seq, o.Acked.Seq); n > o.Backed {
-				o.Backed, v.dirty = n, true
-			}
-		}
-	}
-}
-
 // expects tells whether the page follows what the laptop has: it begins there, or
 // before and goes further. One that is older than what came since would be joined
 // as if it were of now, and take that away.
@@ -454,29 +293,6 @@ func (v *village) stage(p *wire.Pull) error {
 	}
 	pl.Staged, v.dirty = p.Cursor, true
 	return nil
-}
-
-// settle notes that a page has said how the records stand of which its receipts set
-// changes aside, be they known already; some tells that there were such.
-func (v *village) settle(receipts []journal.Receipt) (some bool) {
-	for i := range receipts {
-		r := &receipts[i]
-		if o := v.owns[r.Stream]; o != nil && o.Unsettled && r.From <= o.Settled+1 && r.Seq > o.Settled {
-			o.Settled = r.Seq
-			o.Unsettled, some = o.Settled < o.Acked.Seq, true
-		}
-	}
-	return some
-}
-
-// unsettled tells whether a page has still to say how records stand.
-func (v *village) unsettled() bool {
-	for _, o := range v.owns {
-		if o.Unsettled {
-			return true
-		}
-	}
-	return false
 }
 
 // had writes how far the server had the laptop's own streams when it made a page: a
@@ -525,8 +341,6 @@ func (v *village) staged(plain []byte) (merge.State, merge.Frontier, error) {
 	}
 	return theirs, f, nil
 }
-
-func receiptAt(key []byte) slot { return slotOf("receipt", key) }
 
 func (v *village) stageAt(key []byte) slot { return slotOf("stage", []byte(v.code), key) }
 

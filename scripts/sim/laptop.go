@@ -225,8 +225,11 @@ func (l *laptop) decide() error {
 		return err
 	}
 	after, err := l.store.Get(r.Key.Type, r.Key.ID)
+	if err != nil {
+		return err
+	}
 	l.w.replaces(words(r.State), after.State)
-	return err
+	return l.readOwn(r.Key, agentstore.Edit{}, r.State)
 }
 
 // sync is some exchanges over a line that may fail at every point.

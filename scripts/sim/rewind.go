@@ -103,7 +103,7 @@ func (w *world) untaken() error {
 			switch {
 			case b.by != l:
 			case c.dot.Seq > acked[c.dot.Stream] && !w.saved[c]:
-				w.again[c] = w.taken[c]
+				w.again[c] = w.again[c] || w.taken[c]
 				if w.aside[c] {
 					w.orphans[b.key.ID] = true // others know of it, and it may be judged otherwise
 				}

@@ -108,7 +108,7 @@ func (w *world) compare() error {
 			if err != nil {
 				return fmt.Errorf("%s lacks %s %s: %w", l.name, k.Type, k.ID, err)
 			}
-			if got := r.State.Encode(); !l.aside[k.ID] && !w.same(got, states[k.ID]) {
+			if got := r.State.Encode(); !w.same(got, states[k.ID]) {
 				st, _ := merge.Decode(states[k.ID])
 				return fmt.Errorf("%s %s: %s has\n%v\nthe server\n%v", k.Type, k.ID, l.name, r.State, st)
 			}
