@@ -236,6 +236,9 @@
         list.value = chosen;
       }
     });
+    // What sends a form is the character behind the key, and a browser may deliver it
+    // though the key itself was dealt with.
+    box.addEventListener("keypress", function (e) { if (e.key === "Enter") e.preventDefault(); });
     box.addEventListener("keydown", function (e) {
       if (e.key !== "Enter" || e.isComposing) return;
       e.preventDefault();
