@@ -526,14 +526,25 @@ func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.Sta
 // state and the own changes that it has not had. A join would not do: what a
 // quarantined change had replaced here still stands there.
 func (v *village) rebuild(tc touched, theirs merge.State, f merge.Frontier) (merge.State, error) {
-	pending, err := v.ownChanges(tc, func(t touch) bool { return t.Seq > f[t.Stream] })
+	later, err := v.ownChanges(tc, func(t touch) bool { return t.Seq > f[t.Stream] })
 	if err != nil {
 		return nil, err
 	}
 	s := theirs
-	for _, o := range pending {
+	for _, o := range later {
 		c, d := o.entry.change(), record.Dot{Stream: o.Stream, Seq: o.Seq}
-		s = merge.Apply(s, f, merge.Applied{Dot: d, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
+		a := merge.Applied{Dot: d, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}
+		if own := v.owns[o.Stream]; own != nil && o.Seq <= own.Acked.Seq {
+			// The server has had it since, and has dated it, or set it aside.
+			if v.b.Bucket(bucketQuarantine).Get(quarantineKey(o.entry.Record, o.touch)) != nil {
+				continue
+			}
+			if a.At, err = v.at(d, o.entry); err != nil {
+				return nil, err
+			}
+			a.Unmeasured = false
+		}
+		s = merge.Apply(s, f, a, c.Body)
 		f[d.Stream] = d.Seq
 	}
 	return s, nil

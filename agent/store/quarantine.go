@@ -40,7 +40,7 @@ func (s *Store) Quarantined(t record.Type, id record.ID) (reasons []journal.Quar
 		}
 		return v.quarantineOf(id, func(own touch) error {
 			var q journal.Quarantined
-			key := append(append(append([]byte{}, id[:]...), own.Stream[:]...), number(own.Seq)...)
+			key := quarantineKey(id, own)
 			if _, err := x.s.getSealed(v.b.Bucket(bucketQuarantine), quarantineAt(key), key, &q); err != nil {
 				return err
 			}
@@ -52,6 +52,11 @@ func (s *Store) Quarantined(t record.Type, id record.ID) (reasons []journal.Quar
 }
 
 func quarantineAt(key []byte) slot { return slotOf("quarantine", key) }
+
+// quarantineKey names an own change that was set aside: record, stream, number.
+func quarantineKey(id record.ID, t touch) []byte {
+	return append(append(append(make([]byte, 0, 40), id[:]...), t.Stream[:]...), number(t.Seq)...)
+}
 
 func (v *village) quarantineOf(id record.ID, yield func(touch) error) error {
 	c := v.b.Bucket(bucketQuarantine).Cursor()

@@ -508,7 +508,7 @@ func (v *village) putRecord(b back, e *entry, before touch, set bool, q journal.
 	}
 	if set {
 		tc.Quarantined = true
-		key := append(append(append([]byte{}, e.Record[:]...), b.Stream[:]...), number(b.Seq)...)
+		key := quarantineKey(e.Record, b.touch)
 		if err := v.t.s.putSealed(v.b.Bucket(bucketQuarantine), quarantineAt(key), key, q); err != nil {
 			return err
 		}

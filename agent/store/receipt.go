@@ -69,7 +69,7 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s); err != nil {
 			return 0, err
 		}
-		key := append(append(append([]byte{}, e.Record[:]...), r.Stream[:]...), number(q.Seq)...)
+		key := quarantineKey(e.Record, touch{Stream: r.Stream, Seq: q.Seq})
 		if v.b.Bucket(bucketQuarantine).Get(key) == nil { // else the server had said so before it lost it
 			v.place.Quarantined++
 		}

@@ -570,3 +570,31 @@ func TestPageAheadOfReceipts(t *testing.T) {
 		}
 	}
 }
+
+// A page that is older than the receipts brings a record of which something was set
+// aside: what the server has had since stands on it with the server's date, and what
+// it has set aside since does not.
+func TestSetAsideSinceThePage(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大")}).Key
+	if _, err := s.Take(ctx, answer(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	own, first := writing(t, s), read(t, s, k).State
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("phone", "13900000000")})
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("head_name", "李二")})
+	with := answerFrom(t, s, 2)
+	with.Records = []wire.State{{ID: k.ID, Type: k.Type, State: first.Encode()}}
+	with.Own = []wire.StreamHead{{Stream: own, Seq: 1}}
+	if _, err := s.Take(ctx, with); err != nil {
+		t.Fatal(err)
+	}
+	st := read(t, s, k).State
+	if phone := st["phone"]; len(phone.Siblings) > 0 {
+		t.Errorf("what was set aside stands: %v", phone)
+	}
+	name := st["head_name"].Siblings
+	if len(name) != 1 || name[0].Value != `"李二"` || name[0].Unmeasured || name[0].At > with.Receipts[0].Received {
+		t.Errorf("the name is %v, received %v", name, with.Receipts[0].Received)
+	}
+}
