@@ -113,7 +113,7 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 	}
 	b.FillPercent = 0.9 // most ids are made by a clock: pages fill from the end
 	f := v.t.s.opt.Forms.Form(k.Type)
-	_, old, found, err := v.stored(k.Type, k.ID)
+	oldc, old, found, err := v.stored(k.Type, k.ID)
 	if err != nil {
 		return err
 	}
@@ -124,11 +124,18 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 		v.place.Records[k.Type]++
 		v.dirty = true
 	}
-	was, is := merge.Read(f, old), merge.Read(f, s)
-	if err := v.refer(f, k, was, is); err != nil {
+	if err := v.review(k, merge.Read(f, s)); err != nil {
 		return err
 	}
-	if err := v.review(k, is); err != nil {
+	// What was set aside is still found where whoever wrote it put it.
+	if old, _, err = v.shown(k, oldc, old); err != nil {
+		return err
+	}
+	shown, _, err := v.shown(k, tc, s)
+	if err != nil {
+		return err
+	}
+	if err := v.refer(f, k, merge.Read(f, old), merge.Read(f, shown)); err != nil {
 		return err
 	}
 	raw, err := v.packRecord(k, tc, s)

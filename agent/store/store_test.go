@@ -507,6 +507,28 @@ func TestSetAsideAndGivenBack(t *testing.T) {
 	soundNow(t, s)
 }
 
+// A record that was set aside as a whole is nothing to the village, and still found by
+// whoever wrote it, where he looks for it.
+func TestSetAsideAsAWhole(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	h := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大")}).Key
+	if _, err := s.Take(ctx, answer(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	k := save(t, s, Edit{Type: "visit", Fields: map[string]record.Value{"household": record.Text(h.ID.String()), "findings": `"屋顶漏雨"`}}).Key
+	if _, err := s.Take(ctx, answer2(t, s, k, merge.State{})); err != nil {
+		t.Fatal(err)
+	}
+	if r := read(t, s, k); len(r.State) > 0 || r.Way != merge.Quarantined || r.View.Fields["findings"] != `"屋顶漏雨"` {
+		t.Errorf("it stands as %v, and is shown as %s with %v", r.State, r.Way, r.View.Fields)
+	}
+	var found []record.ID
+	if err := s.Referring(h.ID, "visit", func(r Record) bool { found = append(found, r.Key.ID); return true }); err != nil || !slices.Equal(found, []record.ID{k.ID}) {
+		t.Errorf("the household's visits are %v, %v", found, err)
+	}
+	soundNow(t, s)
+}
+
 // Nothing of pages before the last is part of the village, and an answer to an
 // older question changes nothing.
 func TestPagesAreStaged(t *testing.T) {

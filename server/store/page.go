@@ -189,8 +189,9 @@ func (s *Store) feed(t *tx, pull *wire.Pull, q Request) error {
 // standing adds the records as they stand without the changes that the receipts
 // of this answer say are quarantined. The laptop shows those changes made, and
 // the feed says nothing of them: they touched no record, and what the laptop
-// itself changed beside them is left out. Where it would come to too many the
-// receipts that are over wait for the next answer, and their records with them.
+// itself changed beside them is left out. One that they alone would have made comes
+// empty. Where it would come to too many the receipts that are over wait for the next
+// answer, and their records with them.
 func (s *Store) standing(t *tx, pull *wire.Pull, q Request) error {
 	sent := map[record.ID]bool{}
 	for i := range pull.Records {
@@ -205,7 +206,7 @@ func (s *Store) standing(t *tx, pull *wire.Pull, q Request) error {
 		for _, e := range r.Quarantined {
 			var id string
 			var st wire.State
-			err := t.row(`SELECT r.record_id, r.type, r.state FROM quarantine q JOIN record r ON r.village_id = q.village_id AND r.record_id = q.record_id
+			err := t.row(`SELECT q.record_id, coalesce(r.type, q.type), r.state FROM quarantine q LEFT JOIN record r ON r.village_id = q.village_id AND r.record_id = q.record_id
 				WHERE q.village_id = $1 AND q.stream_id = $2 AND q.seq = $3`, q.Village, r.Stream[:], e.Seq).Scan(&id, &st.Type, &st.State)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
@@ -214,6 +215,9 @@ func (s *Store) standing(t *tx, pull *wire.Pull, q Request) error {
 			}
 			if st.ID, err = record.ParseID(id); err != nil {
 				return err
+			}
+			if st.State == nil { // nothing else was ever taken of it
+				st.State = merge.State{}.Encode()
 			}
 			if sent[st.ID] {
 				continue

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -216,6 +217,14 @@ func standing(w *World) {
 	member.Push()
 	if pull := member.Page(cursor); len(pull.Records) != 1 || pull.Records[0].ID != ID(1) {
 		w.Errorf("with an accepted change the answer is %+v", pull)
+	}
+	// Of a record that would have been made by it alone nothing stands.
+	cursor = member.Page(0).Cursor
+	member.Own.Acked = member.Own.Head
+	member.Write(by("陌生人", household(2, "1")))
+	member.Push()
+	if pull := member.Page(cursor); len(pull.Records) != 1 || pull.Records[0].ID != ID(2) || pull.Records[0].Type != "household" || !bytes.Equal(pull.Records[0].State, merge.State{}.Encode()) {
+		w.Errorf("of a record that it would have made the answer is %+v", pull)
 	}
 	// What is too much for one answer comes with the next: no receipt is given
 	// without its records.
