@@ -32,6 +32,9 @@ type Delivery struct {
 	Found int64
 	// Proofs are the server's own receipts, of an earlier life of its data.
 	Proofs []journal.Receipt
+	// Own are the device's streams with all that it holds of them, where it said so
+	// knowing of this life of the data.
+	Own []wire.Own
 	// Received is the server's time when the delivery began to arrive.
 	Received clock.Time
 }
@@ -80,7 +83,7 @@ func (s *Store) Take(ctx context.Context, d Delivery) (Taken, error) {
 		segments[i].raw = raw
 		segments[i].seg, segments[i].err = journal.Decode(raw)
 	}
-	p := &sender{Device: d.From, runs: d.Runs, found: d.Found, proofs: d.Proofs}
+	p := &sender{Device: d.From, runs: d.Runs, found: d.Found, proofs: d.Proofs, own: d.Own}
 	var all Taken
 	for len(segments) > 0 {
 		var taken Taken
@@ -150,6 +153,7 @@ type sender struct {
 	found int64
 	// proofs are receipts for what is sent, from before the data was restored.
 	proofs []journal.Receipt
+	own    []wire.Own
 	// office is the server itself, which writes in other people's names and
 	// everywhere.
 	office bool
@@ -366,8 +370,9 @@ func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal
 	if proof != nil {
 		receipt.Received, receipt.Runs = proof.Received, proof.Runs
 	}
-	// Whoever names as replaced what is still to come of it may have had it from here.
-	st.rewound = proof != nil
+	// Whoever names as replaced what is still to come of it may have had it from here,
+	// with a receipt or before one came.
+	st.rewound = proof != nil || st.rewound && !slices.ContainsFunc(p.own, func(o wire.Own) bool { return o.Stream == st.id && o.Head == seg.Last() })
 	ats := receipt.Ats(times)
 	if stripped := eraseRecord(seg, b.erasedIn); stripped != seg {
 		seg, raw = stripped, stripped.Encode()

@@ -488,9 +488,13 @@ func (h *Handler) take(ctx context.Context, d *store.Device, m *wire.Sync, p *wi
 	if len(p.Segments) == 0 {
 		return store.Taken{}, nil
 	}
-	return h.store.Take(ctx, store.Delivery{
+	delivery := store.Delivery{
 		Village: p.Village, From: *d, Segments: p.Segments, Runs: m.Runs, Found: offset, Proofs: p.Proofs, Received: clock.At0(arrived.UnixMilli()),
-	})
+	}
+	if p.Epoch == h.store.Epoch() {
+		delivery.Own = p.Streams
+	}
+	return h.store.Take(ctx, delivery)
 }
 
 // page gives what there is to say of one village; ok is false when that is

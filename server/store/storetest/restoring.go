@@ -240,14 +240,21 @@ func proofs(w *World, again Copying) {
 	if v := w.View(ID(6001)); v == nil || v.Fields["phone"] != `"2"` || len(v.Conflicts) > 0 {
 		w.Errorf("the record reads %+v", v)
 	}
-	// Without a receipt it is judged, and then nobody has seen what is still to come.
+	// Without a receipt it is judged. While the laptop has more of that, others may have
+	// seen it; then nobody has seen what is still to come.
 	a.Write(household(6003, "1"))
-	if taken := a.deliver(store.Delivery{Segments: [][]byte{a.Segment(4, 4)}, Proofs: []journal.Receipt{forged}}); taken.Quarantined != 1 {
-		w.Errorf("a new entry by nobody: %+v", taken)
-	}
-	b.Write(Set("household", ID(6003), "phone", `"2"`, record.Dot{Stream: a.Stream, Seq: 5}))
-	if taken := b.Push(); taken.Quarantined != 1 {
-		w.Errorf("who names what nobody has written: %+v", taken)
+	a.Write(household(6004, "1"))
+	named := record.Dot{Stream: a.Stream, Seq: 5}
+	for seq, own := range [][]wire.Own{nil, {{Stream: a.Stream, Head: 7}}, {{Stream: a.Stream, Head: 6}}} {
+		a.Write(household(6005+seq, "1"))
+		if taken := a.deliver(store.Delivery{Segments: [][]byte{a.Segment(4+seq, 4+seq)}, Proofs: []journal.Receipt{forged}, Own: own}); taken.Quarantined != 1 {
+			w.Errorf("a new entry by nobody: %+v", taken)
+		}
+		named.Seq = uint64(5 + seq)
+		b.Write(Set("household", ID(6003), "phone", `"2"`, named))
+		if taken := b.Push(); (taken.Quarantined == 1) != (seq == 2) {
+			w.Errorf("%d: who names what is to come: %+v", seq, taken)
+		}
 	}
 	w.Whole()
 }
