@@ -299,7 +299,7 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 		acked := o.Acked.Seq
 		if o.Unsettled && !v.place.Denied {
 			// With the receipts comes how the records stand that they speak of.
-			acked = o.Settled
+			acked = max(o.Settled, o.SettledAside)
 		}
 		if o.Head.Seq == acked && !v.place.Staging {
 			// As a rule the cursor is past all of it: the server has nothing to say

@@ -150,15 +150,19 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 		if err := v.stage(p); err != nil {
 			return err
 		}
-		// What is set aside is settled by pages; where there is more of it, or it could
-		// not be asked for until now, another round is due.
-		if settled := v.settle(p.Receipts); settled || back {
-			taken.More = taken.More || v.unsettled()
-		}
+		settles := v.settle(p.Receipts)
 		if p.More {
 			return nil
 		}
-		return v.flip(p)
+		if err := v.flip(p); err != nil {
+			return err
+		}
+		// Where more is to be settled, or it could not be asked for until now, another
+		// round is due.
+		if settles || back {
+			taken.More = v.unsettled()
+		}
+		return nil
 	})
 	if err == nil {
 		err = unreadable
@@ -360,6 +364,9 @@ func (v *village) dropAside() error {
 }
 
 func (v *village) clearStage() error {
+	for _, o := range v.owns {
+		o.SettledAside = 0
+	}
 	if k, _ := v.b.Bucket(bucketStage).Cursor().First(); k == nil {
 		return nil
 	}
@@ -417,6 +424,7 @@ func (v *village) flip(p *wire.Pull) error {
 	}
 	pl.Epoch, pl.Cursor = p.Epoch, p.Cursor
 	pl.Staging, pl.Live, v.dirty = false, true, true
+	v.settled()
 	return nil
 }
 

@@ -152,7 +152,7 @@ func (v *village) setBack(s record.Stream, o *own, seq uint64) error {
 		return err
 	}
 	o.Acked, o.Backed, v.dirty = journal.Head{Seq: seq, Hash: hash}, min(o.Backed, seq), true
-	o.Unsettled = o.Unsettled && o.Settled < seq
+	o.Unsettled, o.SettledAside = o.Unsettled && o.Settled < seq, min(o.SettledAside, seq)
 	return nil
 }
 
@@ -167,17 +167,30 @@ func (v *village) backed(heads []wire.StreamHead) {
 	}
 }
 
-// settle notes that a page has said how the records stand of which its receipts set
-// changes aside, be they known already; some tells that there were such.
+// settle notes that a page that is set aside says how the records stand of which its
+// receipts set changes aside, be they known already; some tells that there were such.
 func (v *village) settle(receipts []journal.Receipt) (some bool) {
 	for i := range receipts {
 		r := &receipts[i]
-		if o := v.owns[r.Stream]; o != nil && o.Unsettled && r.From <= o.Settled+1 && r.Seq > o.Settled {
-			o.Settled = r.Seq
-			o.Unsettled, some = o.Settled < o.Acked.Seq, true
+		o := v.owns[r.Stream]
+		if o == nil || !o.Unsettled {
+			continue
+		}
+		if at := max(o.Settled, o.SettledAside); r.From <= at+1 && r.Seq > at {
+			o.SettledAside, some = r.Seq, true
 		}
 	}
 	return some
+}
+
+// settled makes what the pages that were set aside say part of the village.
+func (v *village) settled() {
+	for _, o := range v.owns {
+		if o.SettledAside > 0 {
+			o.Settled, o.SettledAside = max(o.Settled, o.SettledAside), 0
+			o.Unsettled = o.Settled < o.Acked.Seq
+		}
+	}
 }
 
 // unsettled tells whether a page has still to say how records stand.

@@ -486,14 +486,30 @@ func TestSetAsideAndGivenBack(t *testing.T) {
 	if named := asks(); named != nil {
 		t.Errorf("it asks with %v for what it would not get", named)
 	}
-	page := &wire.Pull{Village: code, Epoch: back.Epoch, From: back.From, Cursor: back.Cursor}
-	if taken, err := s.Take(ctx, page); err != nil || !taken.More {
-		t.Errorf("%+v, %v", taken, err)
+	own := wire.Own{Stream: writing(t, s), Head: 2, Acked: 1}
+	for _, dropped := range []bool{true, false} {
+		page := &wire.Pull{Village: code, Epoch: back.Epoch, From: s.place(t).Cursor, Cursor: s.place(t).Cursor + 1}
+		if taken, err := s.Take(ctx, page); err != nil || !taken.More {
+			t.Errorf("%+v, %v", taken, err)
+		}
+		if named := asks(); !slices.Equal(named, []wire.Own{own}) {
+			t.Errorf("dropped before %t: it asks with %v", !dropped, named)
+		}
+		back.From, back.Cursor, back.More = page.Cursor, page.Cursor+1, dropped
+		if !dropped {
+			break
+		}
+		// What a page says that is set aside counts while it is, and no longer.
+		if _, err := s.Take(ctx, back); err != nil {
+			t.Fatal(err)
+		}
+		if named := asks(); !slices.Equal(named, []wire.Own{{Stream: own.Stream, Head: 2, Acked: 2}}) {
+			t.Errorf("with a page aside it asks with %v", named)
+		}
+		if _, err := s.Take(ctx, &denied); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if named := asks(); !slices.Equal(named, []wire.Own{{Stream: writing(t, s), Head: 2, Acked: 1}}) {
-		t.Errorf("it asks with %v", named)
-	}
-	back.From, back.Cursor = page.Cursor, page.Cursor+1
 	if _, err := s.Take(ctx, back); err != nil {
 		t.Fatal(err)
 	}

@@ -93,9 +93,11 @@ type own struct {
 	// Backed is the last entry that is in a backup of the server's.
 	Backed uint64 `cbor:"8,keyasint,omitempty"`
 	// Unsettled tells that receipts behind Settled set changes aside, and that no page
-	// has said how the records stand without them: none came with these receipts.
-	Unsettled bool   `cbor:"10,keyasint,omitempty"`
-	Settled   uint64 `cbor:"11,keyasint,omitempty"`
+	// has said how the records stand without them. SettledAside is Settled by the pages
+	// that are set aside.
+	Unsettled    bool   `cbor:"10,keyasint,omitempty"`
+	Settled      uint64 `cbor:"11,keyasint,omitempty"`
+	SettledAside uint64 `cbor:"12,keyasint,omitempty"`
 }
 
 // village is one village's data within a transaction; what changed of the small
