@@ -249,7 +249,7 @@ func (v *village) begin(p *wire.Pull, taken *Taken) error {
 	if err := v.clearStage(); err != nil {
 		return err
 	}
-	pl.Staging, pl.Staged, pl.StagedEpoch, v.dirty = true, 0, p.Epoch, true
+	pl.Staging, pl.Staged, pl.StagedFeed, pl.StagedEpoch, v.dirty = true, 0, 0, p.Epoch, true
 	if p.Denied {
 		// No page will come, and the epoch is left all the same.
 		pl.Epoch, pl.Cursor, pl.Staging = p.Epoch, 0, false
@@ -259,12 +259,21 @@ func (v *village) begin(p *wire.Pull, taken *Taken) error {
 
 // expects tells whether the page follows what the laptop has: it begins there, or
 // before and goes further. One that is older than what came since would be joined
-// as if it were of now, and take that away.
+// as if it were of now, and take that away. Of a series no page is older than those
+// before it: a record that was changed between the two would be in neither. And its
+// heads count from where the series began, or from before.
 func (v *village) expects(p *wire.Pull) bool {
 	pl := &v.place
 	at := pl.Cursor
 	switch {
 	case pl.Staging && p.Epoch == pl.StagedEpoch:
+		begun := pl.Cursor
+		if pl.Epoch != pl.StagedEpoch {
+			begun = 0
+		}
+		if p.Made() < pl.StagedFeed || p.Since() > begun {
+			return false
+		}
 		at = pl.Staged
 	case p.Epoch == pl.Epoch && !pl.Staging:
 	default:
@@ -295,7 +304,7 @@ func (v *village) stage(p *wire.Pull) error {
 			return err
 		}
 	}
-	pl.Staged, v.dirty = p.Cursor, true
+	pl.Staged, pl.StagedFeed, v.dirty = p.Cursor, p.Made(), true
 	return nil
 }
 

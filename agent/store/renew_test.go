@@ -598,3 +598,32 @@ func TestSetAsideSinceThePage(t *testing.T) {
 		t.Errorf("the name is %v, received %v", name, with.Receipts[0].Received)
 	}
 }
+
+// A page goes on with a series if it is no older than the pages before it and its heads
+// count from where the series began; another is dropped, and comes again.
+func TestPagesOfOneSeries(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		page wire.Pull
+		goes bool
+	}{
+		{"the next one", wire.Pull{From: 10, Into: 5, Cursor: 13}, true},
+		{"the next one, of a longer series", wire.Pull{From: 10, Into: 10, Cursor: 13}, true},
+		{"another time", wire.Pull{From: 5, Cursor: 13}, true},
+		{"older", wire.Pull{From: 8, Into: 3, Cursor: 11}, false},
+		{"older, and not the last", wire.Pull{From: 10, Into: 5, Cursor: 12, More: true, Feed: 11}, false},
+		{"of a series that began later", wire.Pull{From: 8, Cursor: 13}, false},
+		{"behind a gap", wire.Pull{From: 11, Into: 6, Cursor: 13}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := enrolled(t, identity.TeamMember)
+			s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 5})
+			s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, From: 5, Cursor: 10, More: true, Feed: 12})
+			tt.page.Village, tt.page.Epoch = code, wire.Epoch{1}
+			s.must(t, &tt.page)
+			if pl := s.place(t); (max(pl.Cursor, pl.Staged) == tt.page.Cursor) != tt.goes {
+				t.Errorf("%+v", pl)
+			}
+		})
+	}
+}

@@ -101,7 +101,7 @@ func TestServerRewound(t *testing.T) {
 		}
 		lost("after an old answer")
 	}
-	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, From: 1, Cursor: 2, Heads: []wire.StreamHead{{Stream: stream, Seq: 1}}})
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, From: 1, Into: 1, Cursor: 2, Heads: []wire.StreamHead{{Stream: stream, Seq: 1}}})
 	lost("after the last page")
 	for _, budget := range []int{1, 1 << 20} {
 		out, err := s.Outgoing(ctx, budget)

@@ -556,7 +556,7 @@ func TestPagesAreStaged(t *testing.T) {
 	}
 	a, b := record.ID{1}, record.ID{2}
 	first := &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 5, More: true, Records: []wire.State{{ID: a, Type: "household", State: state(1, "甲")}}}
-	last := &wire.Pull{Village: code, Epoch: wire.Epoch{1}, From: 5, Cursor: 9, Records: []wire.State{{ID: b, Type: "household", State: state(2, "乙")}}, Heads: []wire.StreamHead{{Stream: other, Seq: 2}}}
+	last := &wire.Pull{Village: code, Epoch: wire.Epoch{1}, From: 5, Into: 5, Cursor: 9, Records: []wire.State{{ID: b, Type: "household", State: state(2, "乙")}}, Heads: []wire.StreamHead{{Stream: other, Seq: 2}}}
 	take := func(p *wire.Pull) {
 		t.Helper()
 		if _, err := s.Take(ctx, p); err != nil {

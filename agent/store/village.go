@@ -32,11 +32,12 @@ var (
 type place struct {
 	Epoch  wire.Epoch `cbor:"0,keyasint"`
 	Cursor uint64     `cbor:"1,keyasint"`
-	// Staged is where the staged pages end, StagedEpoch whose they are. Staging
-	// tells that there are some.
+	// Staged is where the staged pages end, StagedEpoch whose they are, StagedFeed how
+	// far the feed went when the last was made. Staging tells that there are some.
 	Staging     bool       `cbor:"2,keyasint,omitempty"`
 	Staged      uint64     `cbor:"3,keyasint,omitempty"`
 	StagedEpoch wire.Epoch `cbor:"4,keyasint,omitempty"`
+	StagedFeed  uint64     `cbor:"26,keyasint,omitempty"`
 	// Live tells that the staged pages are part of the village but not all of
 	// them are joined with the records yet; Before and Behind are the two
 	// frontiers to join them under.

@@ -98,6 +98,10 @@ func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, e
 				return err
 			}
 		}
+		pull.Into = pull.From - q.Cursor
+		if pull.More {
+			pull.Feed = feed
+		}
 		if q.Cursor == feed || pull.More {
 			return nil
 		}

@@ -187,7 +187,23 @@ type Pull struct {
 	// records know nothing of that, and those that the device alone has changed since
 	// do not come again. Of a stream that is not named it had nothing.
 	Own []StreamHead `cbor:"12,keyasint,omitempty"`
+	// Feed is how far the feed went when a page with More was made, Into how far the
+	// page begins behind the cursor that its series began at.
+	Feed uint64 `cbor:"13,keyasint,omitempty"`
+	Into uint64 `cbor:"14,keyasint,omitempty"`
 }
+
+// Made gives how far the feed went when the page was made: of two pages of one epoch
+// it tells the newer.
+func (p *Pull) Made() uint64 {
+	if p.More {
+		return p.Feed
+	}
+	return p.Cursor
+}
+
+// Since gives the cursor that the page's heads count from.
+func (p *Pull) Since() uint64 { return p.From - min(p.Into, p.From) }
 
 // State is one record of a page.
 type State struct {

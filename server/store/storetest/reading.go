@@ -116,6 +116,9 @@ func paging(w *World) {
 		if !ok || pull.From != from || len(pull.Records) == 0 || pull.Cursor <= from {
 			w.Fatalf("page %d from %d: %d records, from %d to %d", pages, from, len(pull.Records), pull.From, pull.Cursor)
 		}
+		if now, err := w.Heads(w.ctx()); err != nil || pull.Since() != begun || pull.Made() != now[0].Feed {
+			w.Errorf("page %d counts from %d and was made at %d; it is %v, %v", pages, pull.Since(), pull.Made(), now, err)
+		}
 		for _, r := range pull.Records {
 			seen[r.ID]++
 		}
