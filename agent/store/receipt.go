@@ -1,8 +1,15 @@
 package store
 
 import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+
 	"zhucun/shared/clock"
 	"zhucun/shared/journal"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -46,7 +53,10 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 			continue
 		}
 		dot := record.Dot{Stream: r.Stream, Seq: r.From + uint64(i)}
-		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s.Measure(dot, ats[i])); err != nil {
+		if s, err = v.took(r, dot, e, s.Measure(dot, ats[i]), ats[i]); err != nil {
+			return 0, err
+		}
+		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s); err != nil {
 			return 0, err
 		}
 	}
@@ -77,6 +87,9 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 			return 0, err
 		}
 	}
+	if err := v.dropReceipts(r); err != nil {
+		return 0, err
+	}
 	key := append(r.Stream[:], number(r.Seq)...)
 	if err := v.t.s.putSealed(v.b.Bucket(bucketReceipt), receiptAt(key), key, r); err != nil {
 		return 0, err
@@ -89,6 +102,42 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 	o.Sent = max(o.Sent, r.Seq)
 	v.dirty = true
 	return n, v.forgetRuns()
+}
+
+// took puts a change back on its record that the server had set aside in a life of its
+// data that was lost, and has taken in this one: it came before its receipt of then.
+func (v *village) took(r *journal.Receipt, d record.Dot, e *entry, s merge.State, at clock.Time) (merge.State, error) {
+	b, key := v.b.Bucket(bucketQuarantine), quarantineKey(e.Record, touch{Stream: d.Stream, Seq: d.Seq})
+	if b.Get(key) == nil || slices.ContainsFunc(r.Quarantined, func(q journal.Quarantined) bool { return q.Seq == d.Seq }) {
+		return s, nil
+	}
+	v.place.Quarantined--
+	c, f := e.change(), maps.Clone(v.frontier)
+	f[d.Stream] = d.Seq - 1
+	return merge.Apply(s, f, merge.Applied{Dot: d, At: at, Author: c.Author}, c.Body), b.Delete(key)
+}
+
+// dropReceipts removes those of an earlier life of the server for a part of what r is
+// for: they date and judge it otherwise.
+func (v *village) dropReceipts(r *journal.Receipt) error {
+	b := v.b.Bucket(bucketReceipt)
+	var old [][]byte
+	c := b.Cursor()
+	for k, raw := c.Seek(append(r.Stream[:], number(r.From)...)); len(k) == 24 && record.Stream(k[:16]) == r.Stream && binary.BigEndian.Uint64(k[16:]) < r.Seq; k, raw = c.Next() {
+		var o journal.Receipt
+		if err := v.t.s.openSealed(receiptAt(k), raw, &o); err != nil {
+			return fmt.Errorf("receipt of %s: %w", r.Stream, err)
+		}
+		if o.From >= r.From {
+			old = append(old, bytes.Clone(k))
+		}
+	}
+	for _, k := range old {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // forgetRuns lets the clock drop the settings that no pending change was made

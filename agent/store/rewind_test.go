@@ -226,3 +226,35 @@ func TestOldVillageAfterRewind(t *testing.T) {
 		t.Errorf("at the end %v, %d pending", got, status(t, s).Pending)
 	}
 }
+
+// A change that was set aside in a life of the server that was lost, and reached the
+// next one in a file without its receipt, may be taken there. It stands then, and the
+// receipts of before are forgotten with what they said.
+func TestTakenInTheNextLife(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大", "phone", "1")}).Key
+	first := read(t, s, k).State
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("phone", "2")})
+	stream := writing(t, s)
+	one, two := receipt(t, s, code, 1, 1), receipt(t, s, code, 2, 2, 2)
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 1, Receipts: []journal.Receipt{one, two},
+		Records: []wire.State{{ID: k.ID, Type: k.Type, State: first.Encode()}}, Own: []wire.StreamHead{{Stream: stream, Seq: 2}}, Heads: []wire.StreamHead{{Stream: stream, Seq: 2}}})
+	if r := read(t, s, k); r.Way != merge.Quarantined || len(r.State["phone"].Siblings) != 1 || r.State["phone"].Siblings[0].Dot.Seq != 1 {
+		t.Fatalf("%s: %v", r.Way, r.State)
+	}
+	both := receipt(t, s, code, 1, 2)
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, More: true})
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, Cursor: 2, Receipts: []journal.Receipt{both}, Heads: []wire.StreamHead{{Stream: stream, Seq: 2}}})
+	r := read(t, s, k)
+	if phone := r.State["phone"].Siblings; r.Way != merge.Delivered || len(phone) != 1 || phone[0].Dot.Seq != 2 || phone[0].Unmeasured {
+		t.Errorf("%s: %v", r.Way, phone)
+	}
+	if st := status(t, s); st.Quarantined != 0 || st.Pending != 0 {
+		t.Errorf("%+v", st)
+	}
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{3}, More: true})
+	if out, err := s.Outgoing(ctx, 1<<20); err != nil || len(out[0].Push.Proofs) != 1 || out[0].Push.Proofs[0].Seq != 2 || len(out[0].Push.Segments) != 1 {
+		t.Errorf("it goes again with %+v, %v", out[0].Push.Proofs, err)
+	}
+	soundNow(t, s)
+}
