@@ -41,7 +41,7 @@ func (l *laptop) disk() error {
 		return l.forget()
 	case len(w.laptops) < 7:
 		c := &laptop{w: w, name: l.name, dir: filepath.Join(w.dir, fmt.Sprintf("copy%d", len(w.laptops))), device: l.device, fuse: -1,
-			skew: l.skew, jumps: l.jumps, plain: l.plain, measured: l.measured, doubtful: true, blurred: true, reader: newReader(), aside: map[record.ID]bool{}}
+			skew: l.skew, jumps: l.jumps, plain: l.plain, measured: l.measured, heard: l.heard, doubtful: true, blurred: true, reader: newReader(), aside: map[record.ID]bool{}}
 		if l.leases != "" {
 			c.leases = c.dir + "-notes"
 		}

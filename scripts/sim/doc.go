@@ -32,14 +32,12 @@
 //     same states; and these are what a plain oracle makes of the log, which knows
 //     no frontier, no join and no page.
 //
-// What is not: a record of which something of a laptop's own was set aside is not
-// compared on that laptop. Where that was told with a denial it goes on showing what
-// was set aside as if it stood, when it has the village again (seed 29 of Orders). Nor
-// is a record compared of which a restored server judged a change otherwise than the
+// What is not: records of which a restored server judged a change otherwise than the
 // life that was lost, when no laptop had a receipt for it: others that knew of it
 // believe to have seen it (seed 189 of OrdersAndRewinds). Nor are dates checked of what
 // is written after a crash that came between the receipts and the server's time, on a
-// clock that had been set (seed 400 of Schedules).
+// clock that had been set (seed 400 of Schedules), or on a laptop that had not heard
+// of the server for a year.
 //
 // The same seed gives the same trace: its hash has every step, the bytes of all
 // messages, and all states at the end; -hashes logs it. trace.go says what it has not.

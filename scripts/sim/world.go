@@ -96,6 +96,8 @@ type laptop struct {
 	// jumps counts how often its clock was set anew, plain those that no clock can
 	// miss, and measured is how often it had been when the server's time last came.
 	jumps, plain, measured int
+	// heard is when it last came, ms since 1970.
+	heard int64
 	// blurred tells that the server took changes of which nobody can say when they
 	// were made: later ones of the stream may have to stand behind them.
 	blurred bool
@@ -217,7 +219,7 @@ func newWorld(dir string, seed uint64, template string, l leg) (*world, error) {
 }
 
 func (w *world) addLaptop(i int) error {
-	l := &laptop{w: w, name: fmt.Sprintf("队员%d", i+1), dir: filepath.Join(w.dir, fmt.Sprintf("laptop%d", i+1)), fuse: -1, reader: newReader(), aside: map[record.ID]bool{}}
+	l := &laptop{w: w, name: fmt.Sprintf("队员%d", i+1), dir: filepath.Join(w.dir, fmt.Sprintf("laptop%d", i+1)), fuse: -1, reader: newReader(), aside: map[record.ID]bool{}, heard: w.now}
 	if w.rnd.IntN(2) == 0 {
 		l.skew = w.rnd.Int64N(20*year) - 10*year
 	}
@@ -274,7 +276,8 @@ func (l *laptop) open() (err error) {
 }
 
 // jump sets the laptop's clock. That it was set a year back, or two ahead, shows
-// by itself: a schedule lasts half a year, and no clock stands still for so long.
+// by itself where the server was heard of within that year: no clock stands still for
+// so long. Where it was not, that it went on for a year looks like a setting too.
 func (l *laptop) jump(skew int64) {
 	if d := skew - l.skew; d < -year || d > 2*year {
 		l.plain++
@@ -289,7 +292,7 @@ func (l *laptop) jump(skew int64) {
 // told apart. Set twice, it may seem to have hardly been set.
 func (l *laptop) known() bool {
 	since := l.jumps - l.measured
-	return since == 0 || since == 1 && l.plain == 1
+	return l.w.now-l.heard < year && (since == 0 || since == 1 && l.plain == 1)
 }
 
 // measure is the server's time coming to the laptop.
@@ -305,7 +308,7 @@ func (l *laptop) measure() error {
 	if err := l.store.Measure(context.Background(), l.w.now, l.w.now+l.skew); err != nil {
 		return err
 	}
-	l.measured, l.plain = l.jumps, 0
+	l.measured, l.plain, l.heard = l.jumps, 0, l.w.now
 	return nil
 }
 
