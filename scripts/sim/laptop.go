@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,6 +134,12 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) err
 		for p, r := range shown {
 			for _, sib := range r.Siblings {
 				b.shown[place{p, sib.Dot}] = sib.Value
+			}
+		}
+		if twin, ok := l.w.births[change]; ok && twin.by != l {
+			// Of one disk on two machines both wrote this. Either may be what is sent.
+			for at, v := range twin.shown {
+				b.shown[at] = cmp.Or(b.shown[at], v)
 			}
 		}
 		l.w.births[change] = b
