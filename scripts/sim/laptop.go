@@ -136,11 +136,9 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) err
 				b.shown[place{p, sib.Dot}] = sib.Value
 			}
 		}
-		if twin, ok := l.w.births[change]; ok && twin.by != l {
-			// Of one disk on two machines both wrote this. Either may be what is sent.
-			for at, v := range twin.shown {
-				b.shown[at] = cmp.Or(b.shown[at], v)
-			}
+		// Of two lives of a disk both may write this, on different records perhaps.
+		for at, v := range l.w.births[change].shown {
+			b.shown[at] = cmp.Or(b.shown[at], v)
 		}
 		l.w.births[change] = b
 		for p, v := range ev.Set {
