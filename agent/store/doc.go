@@ -13,7 +13,8 @@
 //   - "Delivered" follows from a receipt that the server's key signed over the
 //     hash of the very entry, and from nothing else.
 //   - Quarantined changes are not part of the state, but a record is shown with
-//     them on it until they are decided.
+//     them on it until they are decided. How it stands without them a page says; where
+//     none came with the receipt it is asked for again (own.Unsettled).
 //   - An answer may be of any age: what it proves it proves, a page of it is taken
 //     only where it goes beyond what the laptop has, and an epoch that was left
 //     does not come back.
@@ -55,7 +56,7 @@
 //	village/CODE            one bucket a village, in it:
 //	  place                 "place" -> CBOR place: epoch, cursor, staged series, where it is ahead of the server
 //	  frontier              stream (16) -> number of the last change applied
-//	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged, base, sent, bundled, backed up
+//	  own                   stream (16) -> CBOR own: incarnation, head, acknowledged, base, sent, bundled, backed up, settled
 //	  seed                  stream (16) number (8) -> 16 bytes *; for the entries from there on. Where some of
 //	                        them were erased CBOR * instead: for each its salt (16) or its body's hash (32)
 //	  salvage               stream (16) number (8) -> CBOR entry *: changes to be written again
@@ -66,5 +67,5 @@
 //	  review                id (16) -> conflicts, proposals (varints), type: records that wait for a person
 //	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined *
 //	  receipt               stream (16) number of the last entry (8) -> CBOR journal.Receipt *
-//	  stage                 id (16) type -> how far own streams were acknowledged, state *; pages not yet part of the village
+//	  stage                 id (16) type -> how far the server had the own streams, state *; pages not yet part of the village
 package store
