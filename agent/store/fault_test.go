@@ -82,7 +82,7 @@ func TestOpenLetsGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if db, err := openFile(path, Options{Key: make([]byte, KeySize)}.filled()); !errors.Is(err, ErrDamaged) {
+		if db, _, err := openFile(path, Options{Key: make([]byte, KeySize)}.filled()); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%v, %v", db, err)
 		}
 	}

@@ -33,13 +33,14 @@ var ErrStopped = errors.New("nothing is written any more")
 type handle struct {
 	mu      sync.Mutex
 	changed sync.Cond
-	db      *bbolt.DB // nil while there is none
+	db      *bbolt.DB   // nil while there is none
+	is      os.FileInfo // which file that is
 	readers int
 	err     error // why there will be none
 }
 
-func newHandle(db *bbolt.DB) *handle {
-	h := &handle{db: db}
+func newHandle(db *bbolt.DB, is os.FileInfo) *handle {
+	h := &handle{db: db, is: is}
 	h.changed.L = &h.mu
 	return h
 }
@@ -78,10 +79,10 @@ func (h *handle) take() *bbolt.DB {
 }
 
 // give lets readers go on: with a file, or with why there is none.
-func (h *handle) give(db *bbolt.DB, err error) {
+func (h *handle) give(db *bbolt.DB, is os.FileInfo, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.db, h.err = db, err
+	h.db, h.is, h.err = db, is, err
 	h.changed.Broadcast()
 }
 
@@ -142,7 +143,7 @@ func (s *Store) heal() {
 		if pause > 0 { // one try there is even where the agent is to end
 			select {
 			case <-s.stopping:
-				s.file.give(nil, ErrClosed)
+				s.file.give(nil, nil, ErrClosed)
 				return
 			case <-time.After(pause):
 			}
@@ -152,7 +153,7 @@ func (s *Store) heal() {
 		}
 		damaged = damaged || errors.Is(err, ErrDamaged)
 	}
-	s.file.give(nil, s.ends(err))
+	s.file.give(nil, nil, s.ends(err))
 }
 
 // anewLately tells that the store was made anew within the hour.
@@ -180,8 +181,9 @@ func (s *Store) reopen(damaged bool) error {
 		damaged = err != nil
 	}
 	var db *bbolt.DB
+	var is os.FileInfo
 	if !damaged {
-		if db, err = openFile(path, s.opt); err != nil && !errors.Is(err, ErrDamaged) {
+		if db, is, err = openFile(path, s.opt); err != nil && !errors.Is(err, ErrDamaged) {
 			return err
 		}
 	}
@@ -189,7 +191,7 @@ func (s *Store) reopen(damaged bool) error {
 		if _, err := Rebuild(s.dir, s.opt, seen); err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
-		if db, err = openFile(path, s.opt); err != nil {
+		if db, is, err = openFile(path, s.opt); err != nil {
 			return err
 		}
 	}
@@ -199,7 +201,7 @@ func (s *Store) reopen(damaged bool) error {
 	s.mu.Lock()
 	s.broken = nil
 	s.mu.Unlock()
-	s.file.give(db, nil)
+	s.file.give(db, is, nil)
 	s.announce()
 	return nil
 }

@@ -101,7 +101,7 @@ func Rebuild(dir string, opt Options, seen os.FileInfo) (Rebuilt, error) {
 	var renewed *lease
 	var by []byte
 	tmp, err := makeStore(dir, fileName+".anew-*", opt.Key, func(db *bbolt.DB) error {
-		s := &Store{file: newHandle(db), seal: seal, opt: opt, dir: dir}
+		s := &Store{file: newHandle(db, nil), seal: seal, opt: opt, dir: dir}
 		err := s.fill(db, found, plans, r)
 		file, renewed, by = s.lease()
 		return err

@@ -177,7 +177,7 @@ func TestRebuildBesideAnother(t *testing.T) {
 	}
 	waiting := make(chan error)
 	go func() {
-		db, err := openFile(file, opt)
+		db, _, err := openFile(file, opt)
 		if err == nil {
 			db.Close()
 		}

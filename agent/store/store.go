@@ -130,13 +130,13 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	// What a cut left of making one. Whoever is making one now finds that there is
 	// one already.
 	remove(dir, fileName+".new*")
-	db, err := openFile(path, opt)
+	db, is, err := openFile(path, opt)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	remove(dir, spare)
 	remove(dir, halfBackup) // what a cut left, a whole database each
-	s := &Store{file: newHandle(db), stopping: make(chan struct{}), heads: map[string]reach{}, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
+	s := &Store{file: newHandle(db, is), stopping: make(chan struct{}), heads: map[string]reach{}, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
 	if err := s.recall(db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -172,9 +172,9 @@ func (opt Options) filled() Options {
 	return opt
 }
 
-// openFile opens a store's file. The error is ErrInUse, ErrDamaged, ErrKey, or what
-// the system says.
-func openFile(path string, opt Options) (db *bbolt.DB, err error) {
+// openFile opens a store's file, and tells which one that is. The error is ErrInUse,
+// ErrDamaged, ErrKey, or what the system says.
+func openFile(path string, opt Options) (db *bbolt.DB, is os.FileInfo, err error) {
 	defer damaged(&err)
 	defer faulting()()
 	var f *os.File
@@ -193,32 +193,28 @@ func openFile(path string, opt Options) (db *bbolt.DB, err error) {
 	returned = true
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, ErrInUse
+		return nil, nil, ErrInUse
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	// Whoever waited for the file's lock may have got that of one that was set aside
 	// meanwhile.
-	if !current(f, path) {
-		return nil, errors.Join(ErrInUse, db.Close())
+	if is, err = f.Stat(); err != nil || !leads(path, is) {
+		return nil, nil, errors.Join(ErrInUse, db.Close())
 	}
 	err = look(db, opt.Key)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, nil, errors.Join(err, db.Close())
 	}
-	return db, nil
+	return db, is, nil
 }
 
-// current tells whether path still leads to the open file.
-func current(f *os.File, path string) bool {
-	has, err := f.Stat()
-	if err != nil {
-		return false
-	}
+// leads tells whether path still leads to a file.
+func leads(path string, is os.FileInfo) bool {
 	now, err := os.Stat(path)
-	return err == nil && os.SameFile(has, now)
+	return err == nil && os.SameFile(is, now)
 }
 
 // look tells whether the file is a store, and one of that key.
@@ -369,13 +365,17 @@ func (s *Store) Close() error {
 	<-s.leased
 	s.healing.Wait()
 	file, note, key := s.lease()
+	var adrift error
+	if s.trouble() == nil {
+		adrift = s.moored()
+	}
 	sound := s.trouble() == nil
 	db := s.file.take()
-	s.file.give(nil, ErrClosed)
+	s.file.give(nil, nil, ErrClosed)
 	if db == nil {
-		return nil
+		return adrift
 	}
-	if err := db.Close(); err != nil || note == nil {
+	if err := errors.Join(adrift, db.Close()); err != nil || note == nil {
 		return err
 	}
 	if info, err := os.Stat(filepath.Join(s.dir, fileName)); err == nil && sound {
@@ -492,6 +492,9 @@ func (s *Store) run(jobs []*job) {
 			// not, and what could not be made sure may have become part of the file
 			// all the same: on this handle nothing can be told apart any more.
 			err = s.breaks(fmt.Errorf("%w: %w", ErrDisk, err))
+		}
+		if err == nil {
+			err = s.moored()
 		}
 		if failed < 0 {
 			for _, j := range left {
