@@ -297,9 +297,10 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 			continue
 		}
 		acked := o.Acked.Seq
-		if o.Unsettled && !v.place.Denied {
-			// With the receipts comes how the records stand that they speak of.
-			acked = max(o.Settled, o.SettledAside)
+		if o.Unsettled && !v.place.Denied && v.waiting() == 0 {
+			// With the receipts comes how the records stand that they speak of. While
+			// some are to come for the first time they go first.
+			acked = min(acked, max(o.Settled, o.SettledAside))
 		}
 		if o.Head.Seq == acked && !v.place.Staging {
 			// As a rule the cursor is past all of it: the server has nothing to say

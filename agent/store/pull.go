@@ -19,8 +19,9 @@ import (
 type Taken struct {
 	Acknowledged uint64 // own changes that now have a receipt
 	Records      uint64 // records that came
-	// More tells that another round is due: the feed goes on, or what a damaged store
-	// had of this laptop's was written again and is to be sent.
+	// More tells that another round is due: the feed goes on, the page is asked for
+	// again, something written again is to be sent, or it is to be asked how records
+	// stand of which something was set aside.
 	More bool
 	// Rewound tells that the server lacks entries it had acknowledged; they are
 	// pending again.
@@ -159,7 +160,7 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 		}
 		// Where more is to be settled, or it could not be asked for until now, another
 		// round is due.
-		if settles || back {
+		if settles || back || taken.Acknowledged > 0 {
 			taken.More = v.unsettled()
 		}
 		return nil
@@ -271,7 +272,8 @@ func (v *village) expects(p *wire.Pull) bool {
 		if pl.Epoch != pl.StagedEpoch {
 			begun = 0
 		}
-		if p.Made() < pl.StagedFeed || p.Since() > begun {
+		// A server that is older than these two says neither.
+		if p.Made() < pl.StagedFeed || pl.StagedFeed > 0 && p.Since() > begun {
 			return false
 		}
 		at = pl.Staged
@@ -292,7 +294,7 @@ func (v *village) stage(p *wire.Pull) error {
 		pl.Staging, pl.StagedEpoch = true, p.Epoch
 	}
 	b := v.b.Bucket(bucketStage)
-	had := had(p)
+	had := v.had(p)
 	for i := range p.Records {
 		r := &p.Records[i]
 		key := stageKey(r.Type, r.ID)
@@ -312,9 +314,10 @@ func (v *village) stage(p *wire.Pull) error {
 // number, then stream (16 bytes) and number of each. It stands before every staged
 // state, which knows so much and not more of them. For what others change meanwhile
 // the record comes again in a later page, for the laptop's own it does not.
-func had(p *wire.Pull) []byte {
-	b := binary.AppendUvarint(nil, uint64(len(p.Own)))
-	for _, h := range p.Own {
+func (v *village) had(p *wire.Pull) []byte {
+	own := slices.DeleteFunc(slices.Clone(p.Own), func(h wire.StreamHead) bool { return v.owns[h.Stream] == nil })
+	b := binary.AppendUvarint(nil, uint64(len(own)))
+	for _, h := range own {
 		b = binary.AppendUvarint(append(b, h.Stream[:]...), h.Seq)
 	}
 	return b

@@ -94,17 +94,7 @@ func (v *village) withQuarantined(k record.Key, tc touched, s merge.State) (show
 	if err != nil {
 		return s, false, err
 	}
-	replaced := map[record.Path]map[record.Dot]bool{}
-	for _, o := range own {
-		for _, w := range o.entry.Body {
-			for _, d := range w.Observed {
-				if replaced[w.Path] == nil {
-					replaced[w.Path] = map[record.Dot]bool{}
-				}
-				replaced[w.Path][record.Dot{Stream: d.Stream, Seq: d.Seq}] = true
-			}
-		}
-	}
+	replaced := observed(own)
 	for _, o := range own {
 		if !slices.Contains(set, o.touch) {
 			continue
@@ -119,6 +109,22 @@ func (v *village) withQuarantined(k record.Key, tc touched, s merge.State) (show
 		s = merge.Apply(s, nil, merge.Applied{Dot: d, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
 	}
 	return s, some, nil
+}
+
+// observed gives what changes replace.
+func observed(own []ownChange) map[record.Path]map[record.Dot]bool {
+	replaced := map[record.Path]map[record.Dot]bool{}
+	for _, o := range own {
+		for _, w := range o.entry.Body {
+			for _, d := range w.Observed {
+				if replaced[w.Path] == nil {
+					replaced[w.Path] = map[record.Dot]bool{}
+				}
+				replaced[w.Path][record.Dot{Stream: d.Stream, Seq: d.Seq}] = true
+			}
+		}
+	}
+	return replaced
 }
 
 // ownChange is one of the laptop's own changes to a record.

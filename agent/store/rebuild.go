@@ -506,8 +506,14 @@ func (v *village) putRecord(b back, e *entry, before touch, set bool, q journal.
 		f := merge.Frontier{b.Stream: b.Seq - 1}
 		s = merge.Apply(s, f, merge.Applied{Dot: record.Dot{Stream: b.Stream, Seq: b.Seq}, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
 	}
+	k := record.Key{Village: v.code, Type: e.Type, ID: e.Record}
 	if set {
 		tc.Quarantined = true
+		c, f := e.change(), v.t.s.opt.Forms.Form(e.Type)
+		alone := merge.Apply(merge.State{}, nil, merge.Applied{Dot: record.Dot{Stream: b.Stream, Seq: b.Seq}, Author: c.Author}, c.Body)
+		if err := v.refer(f, k, merge.View{}, merge.Read(f, alone)); err != nil {
+			return err
+		}
 		key := quarantineKey(e.Record, b.touch)
 		if err := v.t.s.putSealed(v.b.Bucket(bucketQuarantine), quarantineAt(key), key, q); err != nil {
 			return err
@@ -515,7 +521,7 @@ func (v *village) putRecord(b back, e *entry, before touch, set bool, q journal.
 		v.place.Quarantined++
 		v.dirty = true
 	}
-	return v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s)
+	return v.store(k, tc, s)
 }
 
 // again writes what was saved of streams that could not be put back into a new one,

@@ -10,6 +10,7 @@ import (
 
 	"zhucun/shared/identity"
 	"zhucun/shared/journal"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -328,5 +329,48 @@ func TestSavedAndErased(t *testing.T) {
 	}
 	if all, _ := decoded(t, s); strings.Contains(all, canary) {
 		t.Errorf("what was erased is back: %s", all)
+	}
+}
+
+// A damaged store has a visit that was set aside as a whole. The one that is made anew
+// has it still, and where its author looks for it.
+func TestSetAsideAndRebuilt(t *testing.T) {
+	dir, leases := t.TempDir(), t.TempDir()
+	s := noted(t, dir, leases)
+	h := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大")}).Key
+	s.must(t, answer(t, s))
+	k := save(t, s, Edit{Type: "visit", Fields: map[string]record.Value{"household": record.Text(h.ID.String()), "findings": `"屋顶漏雨"`}}).Key
+	s.must(t, answer2(t, s, k, merge.State{}))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, fileName)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(raw[:2*os.Getpagesize()])
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Rebuild(dir, Options{Key: make([]byte, KeySize), Wall: func() int64 { return t0 }, Leases: leases}, info); err != nil {
+		t.Fatal(err)
+	}
+	again := noted(t, dir, leases)
+	soundNow(t, again)
+	pl := again.place(t)
+	stream := again.ownStreams(t)
+	again.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{7}, Cursor: pl.Cursor + 1, Heads: stream,
+		Own: stream, Records: []wire.State{{ID: k.ID, Type: k.Type, State: merge.State{}.Encode()}}})
+	if r := read(t, again, k); r.Way != merge.Quarantined || r.View.Fields["findings"] != `"屋顶漏雨"` || len(r.State) > 0 {
+		t.Errorf("%s, %v, %v", r.Way, r.View.Fields, r.State)
+	}
+	found := 0
+	if err := again.Referring(h.ID, "visit", func(Record) bool { found++; return true }); err != nil || found != 1 {
+		t.Errorf("the household has %d visits, %v", found, err)
 	}
 }

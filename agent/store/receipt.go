@@ -53,7 +53,7 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 			continue
 		}
 		dot := record.Dot{Stream: r.Stream, Seq: r.From + uint64(i)}
-		if s, err = v.took(r, dot, e, s.Measure(dot, ats[i]), ats[i]); err != nil {
+		if s, err = v.took(r, dot, e, tc, s.Measure(dot, ats[i]), ats[i]); err != nil {
 			return 0, err
 		}
 		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s); err != nil {
@@ -106,15 +106,30 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 
 // took puts a change back on its record that the server had set aside in a life of its
 // data that was lost, and has taken in this one: it came before its receipt of then.
-func (v *village) took(r *journal.Receipt, d record.Dot, e *entry, s merge.State, at clock.Time) (merge.State, error) {
+// What a later own change has replaced stays replaced.
+func (v *village) took(r *journal.Receipt, d record.Dot, e *entry, tc touched, s merge.State, at clock.Time) (merge.State, error) {
 	b, key := v.b.Bucket(bucketQuarantine), quarantineKey(e.Record, touch{Stream: d.Stream, Seq: d.Seq})
 	if b.Get(key) == nil || slices.ContainsFunc(r.Quarantined, func(q journal.Quarantined) bool { return q.Seq == d.Seq }) {
 		return s, nil
 	}
+	later, err := v.ownChanges(tc, func(t touch) bool { return t.Stream != d.Stream || t.Seq > d.Seq })
+	if err != nil {
+		return nil, err
+	}
 	v.place.Quarantined--
+	replaced := observed(later)
 	c, f := e.change(), maps.Clone(v.frontier)
 	f[d.Stream] = d.Seq - 1
-	return merge.Apply(s, f, merge.Applied{Dot: d, At: at, Author: c.Author}, c.Body), b.Delete(key)
+	s = merge.Apply(s, f, merge.Applied{Dot: d, At: at, Author: c.Author}, c.Body)
+	for _, w := range c.Body {
+		if reg := s[w.Path]; replaced[w.Path][d] {
+			reg.Siblings = slices.DeleteFunc(slices.Clone(reg.Siblings), func(sib merge.Sibling) bool { return sib.Dot == d })
+			if s[w.Path] = reg; len(reg.Siblings)+len(reg.Cloud) == 0 {
+				delete(s, w.Path)
+			}
+		}
+	}
+	return s, b.Delete(key)
 }
 
 // dropReceipts removes those of an earlier life of the server for a part of what r is
@@ -192,6 +207,7 @@ func (v *village) setBack(s record.Stream, o *own, seq uint64) error {
 	if seq < o.Base.Seq {
 		// What it lost is not here either: what is here goes on without.
 		o.Acked, v.cut = o.Base, true
+		o.Unsettled, o.SettledAside = false, 0
 		o.Backed, v.dirty = min(o.Backed, seq), true
 		return nil
 	}

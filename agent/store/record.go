@@ -113,7 +113,7 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 	}
 	b.FillPercent = 0.9 // most ids are made by a clock: pages fill from the end
 	f := v.t.s.opt.Forms.Form(k.Type)
-	oldc, old, found, err := v.stored(k.Type, k.ID)
+	_, old, found, err := v.stored(k.Type, k.ID)
 	if err != nil {
 		return err
 	}
@@ -124,18 +124,14 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 		v.place.Records[k.Type]++
 		v.dirty = true
 	}
-	if err := v.review(k, merge.Read(f, s)); err != nil {
+	was, is := merge.Read(f, old), merge.Read(f, s)
+	if tc.Quarantined {
+		was = merge.View{} // what was set aside is still found where its author put it
+	}
+	if err := v.refer(f, k, was, is); err != nil {
 		return err
 	}
-	// What was set aside is still found where whoever wrote it put it.
-	if old, _, err = v.shown(k, oldc, old); err != nil {
-		return err
-	}
-	shown, _, err := v.shown(k, tc, s)
-	if err != nil {
-		return err
-	}
-	if err := v.refer(f, k, merge.Read(f, old), merge.Read(f, shown)); err != nil {
+	if err := v.review(k, is); err != nil {
 		return err
 	}
 	raw, err := v.packRecord(k, tc, s)

@@ -627,3 +627,31 @@ func TestPagesOfOneSeries(t *testing.T) {
 		})
 	}
 }
+
+// A stream went on elsewhere while a record has something set aside and something that
+// waits: it is written again, and what was set aside is still shown.
+func TestRenewedWithSetAside(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大")}).Key
+	s.must(t, answer(t, s))
+	stood := read(t, s, k).State
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("head_name", "李二")})
+	s.must(t, answer2(t, s, k, stood))
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("phone", "1")})
+	pl := s.place(t)
+	s.must(t, &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor, Refused: []wire.Refused{{Stream: writing(t, s), From: 3, Code: wire.RefusedFork, Head: 3}}})
+	if r := read(t, s, k); r.View.Fields["phone"] != `"1"` || r.View.Fields["head_name"] != `"李二"` || r.Way != merge.Quarantined {
+		t.Errorf("%s, %v", r.Way, r.View.Fields)
+	}
+	soundNow(t, s)
+}
+
+// A server that is older than Feed and Into says neither, and its series end.
+func TestSeriesOfAnOlderServer(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 5, More: true})
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, From: 5, Cursor: 9})
+	if pl := s.place(t); pl.Cursor != 9 || pl.Staging {
+		t.Errorf("%+v", pl)
+	}
+}

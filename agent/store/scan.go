@@ -3,9 +3,12 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
+	"zhucun/shared/form"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
 
@@ -97,9 +100,20 @@ func (s *Store) Each(code record.Village, t record.Type, yield func(Record) bool
 func (s *Store) Referring(target record.ID, t record.Type, yield func(Record) bool) error {
 	prefix := append(append(append([]byte{}, target[:]...), t...), 0)
 	open := func(v *village) *bbolt.Bucket { return v.b.Bucket(bucketRefers) }
+	f := s.opt.Forms.Form(t)
 	return s.scan("", open, prefix, func(v *village, k, _ []byte) (Record, error) {
 		return v.mustLoad(t, record.ID(k[len(prefix):]))
-	}, yield)
+	}, func(r Record) bool {
+		// Of what was set aside the list may have more than is true by now.
+		return !refersTo(f, r.View, target) || yield(r)
+	})
+}
+
+// refersTo tells whether a record refers to target, as it is shown.
+func refersTo(f *form.Form, view merge.View, target record.ID) bool {
+	return f != nil && slices.ContainsFunc(f.Fields, func(fd *form.Field) bool {
+		return (fd.Kind == form.RefOne || fd.Kind == form.RefMultiple) && slices.Contains(view.Fields[fd.Name].Texts(), target.String())
+	})
 }
 
 // Reviews calls yield with every record that has conflicts or proposals, until

@@ -270,6 +270,12 @@ func (c *Client) reply(ctx context.Context, b *bundle.Bundle, t *Collected, prog
 			// It is as the server made it: of a release that this one does not know.
 			return fmt.Errorf("%w: %w", ErrUnfit, err)
 		}
+		// First: the file has pages of villages that are new.
+		if a := answer.Assigned; a != nil && a.Serial > d.Assigned.Serial {
+			if err := c.store.Assign(ctx, *a); err != nil {
+				errs = append(errs, err)
+			}
+		}
 		for j := range answer.Villages {
 			take := c.store.TakeLate
 			if fresh {
@@ -284,11 +290,6 @@ func (c *Client) reply(ctx context.Context, b *bundle.Bundle, t *Collected, prog
 			t.Acknowledged += taken.Acknowledged
 			t.Records += taken.Records
 			more[p.Village] = taken.More
-		}
-		if a := answer.Assigned; a != nil && a.Serial > d.Assigned.Serial {
-			if err := c.store.Assign(ctx, *a); err != nil {
-				errs = append(errs, err)
-			}
 		}
 		if progress != nil {
 			progress(i+1, len(b.Parts))

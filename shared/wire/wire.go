@@ -108,10 +108,10 @@ type Push struct {
 	// epoch than the server's they count as the beginning.
 	Epoch  Epoch  `cbor:"1,keyasint"`
 	Cursor uint64 `cbor:"2,keyasint"`
-	// Streams are the device's own of which entries wait for a receipt (all of
-	// them while pages are set aside), with the last entry it holds and the last
-	// one it has a receipt for. Of a stream that is not named the device gets
-	// everything behind its cursor.
+	// Streams are the device's own of which entries wait for a receipt, or of which
+	// receipts are asked for again (all of them while pages are set aside), with the
+	// last entry it holds and the last one it has a receipt for, or asks no receipt
+	// for. Of a stream that is not named the device gets everything behind its cursor.
 	Streams []Own `cbor:"3,keyasint,omitempty"`
 	// Segments are encoded by journal.Segment.Encode, those of one stream in
 	// order.
@@ -133,8 +133,8 @@ type Epoch [8]byte
 type Own struct {
 	_      struct{} `cbor:",toarray"`
 	Stream record.Stream
-	// Head is the last entry the device holds, Acked the last it has a receipt
-	// for.
+	// Head is the last entry the device holds, Acked the last it has a receipt for
+	// and does not ask one again.
 	Head, Acked uint64
 }
 
