@@ -27,7 +27,8 @@ import (
 )
 
 // worn is a world whose first laptop has a history: acknowledged changes, a stream
-// that went on elsewhere and was renewed, changes that wait, open forms. It is closed.
+// that went on elsewhere and was renewed, changes that were set aside, changes that
+// wait, open forms. It is closed.
 func worn(t *testing.T) (*world, map[record.Stream]uint64) {
 	t.Helper()
 	dir := fast(t)
@@ -75,6 +76,22 @@ func worn(t *testing.T) (*world, map[record.Stream]uint64) {
 	synced()
 	live(5)
 	synced()
+	// What was set aside: new records and changes of others, while the village was not
+	// the laptop's.
+	assign := func(codes ...record.Village) {
+		d, err := access.New(w.server).Assign(context.Background(), l.device.ID, codes)
+		check(t, err)
+		l.device = d
+	}
+	assign(other)
+	live(12)
+	synced()
+	assign(village)
+	synced()
+	check(t, l.leave()) // the other
+	if st, err := l.store.Status(); err != nil || st.Quarantined == 0 {
+		t.Fatalf("nothing was set aside: %+v, %v", st, err)
+	}
 	// What waits.
 	for range 3 {
 		live(12)
@@ -325,7 +342,12 @@ func (w *world) rebuilt(t *testing.T, what string, destroyed []int, pages map[re
 		l.device.ID, l.device.Key = d.ID, d.Private().Public().(ed25519.PublicKey)
 		check(t, w.enrol(&l.device))
 	}
-	w.promise = slices.DeleteFunc(w.promise, func(p promise) bool { return gone[p.change.dot] })
+	w.promise = slices.DeleteFunc(w.promise, func(p promise) bool {
+		if gone[p.change.dot] {
+			w.orphans[p.key.ID] = true // a later change may name it as replaced, for ever
+		}
+		return gone[p.change.dot]
+	})
 	if err := w.settle(); err != nil {
 		t.Errorf("%s: %v", what, err)
 		return
