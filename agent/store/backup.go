@@ -66,13 +66,8 @@ func (s *Store) Backup(file string, vault []byte) (size int64, err error) {
 	if err := check(f.Name()); err != nil {
 		return 0, err
 	}
-	// Unlike a renaming, a link does not replace what has come there meanwhile.
-	if err := os.Link(f.Name(), file); errors.Is(err, os.ErrExist) {
+	if err := linkOrRename(f.Name(), file); err != nil {
 		return 0, err
-	} else if err != nil {
-		if err := os.Rename(f.Name(), file); err != nil {
-			return 0, err
-		}
 	}
 	return size, syncDir(filepath.Dir(file))
 }
@@ -228,7 +223,7 @@ func Restore(dir string, opt Options, r io.Reader, before func(Head) error) (hea
 	}
 	path := filepath.Join(dir, fileName)
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
-		return head, "", errors.Join(os.Rename(f.Name(), path), syncDir(dir))
+		return head, "", errors.Join(linkOrRename(f.Name(), path), syncDir(dir))
 	}
 	return head, aside, replace(dir, f.Name(), aside)
 }

@@ -35,6 +35,7 @@ type handle struct {
 	changed sync.Cond
 	db      *bbolt.DB   // nil while there is none
 	is      os.FileInfo // which file that is
+	copied  os.FileInfo // the copy of it that was put back (moored.go)
 	readers int
 	err     error // why there will be none
 }
@@ -82,7 +83,7 @@ func (h *handle) take() *bbolt.DB {
 func (h *handle) give(db *bbolt.DB, is os.FileInfo, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.db, h.is, h.err = db, is, err
+	h.db, h.is, h.copied, h.err = db, is, nil, err
 	h.changed.Broadcast()
 }
 
@@ -135,9 +136,27 @@ func (s *Store) heal() {
 		s.ends(why)
 		return
 	}
+	// What has no name would be gone with the handle.
+	for s.adrift() {
+		_, err := s.moor()
+		if errors.Is(err, ErrReplaced) {
+			s.ends(err)
+			return
+		}
+		if err == nil || errors.Is(err, ErrDamaged) {
+			break
+		}
+		select {
+		case <-s.stopping:
+			return // Close tries once more
+		case <-time.After(putAgain):
+		}
+	}
 	if old := s.file.take(); old != nil {
 		old.Close() // whatever it says: nothing is expected of it any more
 	}
+	// A copy that was just made of what was open and well needs no inspection.
+	copied := errors.Is(why, ErrAdrift)
 	var err error
 	for _, pause := range healPauses {
 		if pause > 0 { // one try there is even where the agent is to end
@@ -148,10 +167,10 @@ func (s *Store) heal() {
 			case <-time.After(pause):
 			}
 		}
-		if err = s.reopen(damaged); err == nil {
+		if err = s.reopen(damaged, copied); err == nil {
 			return
 		}
-		damaged = damaged || errors.Is(err, ErrDamaged)
+		damaged, copied = damaged || errors.Is(err, ErrDamaged), false
 	}
 	s.file.give(nil, nil, s.ends(err))
 }
@@ -162,15 +181,16 @@ func (s *Store) anewLately() bool {
 	return err == nil && st.Rebuilt.At > 0 && s.opt.Wall()-st.Rebuilt.At < time.Hour.Milliseconds()
 }
 
-// reopen opens the file anew and lets everybody go on.
-func (s *Store) reopen(damaged bool) error {
+// reopen opens the file anew and lets everybody go on. One that is known to be sound is
+// not inspected.
+func (s *Store) reopen(damaged, sound bool) error {
 	path := filepath.Join(s.dir, fileName)
 	seen, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
 	forget(path)
-	if !damaged {
+	if !damaged && !sound {
 		inspect := s.opt.Inspect
 		if inspect == nil {
 			inspect = Inspect

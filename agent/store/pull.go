@@ -273,7 +273,7 @@ func (v *village) expects(p *wire.Pull) bool {
 			begun = 0
 		}
 		// A server that is older than these two says neither.
-		if p.Made() < pl.StagedFeed || pl.StagedFeed > 0 && p.Since() > begun {
+		if known := p.Feed > 0 || !p.More; known && p.Made() < pl.StagedFeed || pl.StagedFeed > 0 && known && p.Since() > begun {
 			return false
 		}
 		at = pl.Staged

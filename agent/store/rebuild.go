@@ -509,9 +509,7 @@ func (v *village) putRecord(b back, e *entry, before touch, set bool, q journal.
 	k := record.Key{Village: v.code, Type: e.Type, ID: e.Record}
 	if set {
 		tc.Quarantined = true
-		c, f := e.change(), v.t.s.opt.Forms.Form(e.Type)
-		alone := merge.Apply(merge.State{}, nil, merge.Applied{Dot: record.Dot{Stream: b.Stream, Seq: b.Seq}, Author: c.Author}, c.Body)
-		if err := v.refer(f, k, merge.View{}, merge.Read(f, alone)); err != nil {
+		if err := v.referAlone(k, e); err != nil {
 			return err
 		}
 		key := quarantineKey(e.Record, b.touch)

@@ -76,8 +76,14 @@ func (v *village) acknowledge(r *journal.Receipt) (uint64, error) {
 				return 0, err
 			}
 		}
-		if err := v.store(record.Key{Village: v.code, Type: e.Type, ID: e.Record}, tc, s); err != nil {
+		k := record.Key{Village: v.code, Type: e.Type, ID: e.Record}
+		if err := v.store(k, tc, s); err != nil {
 			return 0, err
+		}
+		if !s.Erased() {
+			if err := v.referAlone(k, e); err != nil {
+				return 0, err
+			}
 		}
 		key := quarantineKey(e.Record, touch{Stream: r.Stream, Seq: q.Seq})
 		if v.b.Bucket(bucketQuarantine).Get(key) == nil { // else the server had said so before it lost it

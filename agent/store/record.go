@@ -125,7 +125,7 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 		v.dirty = true
 	}
 	was, is := merge.Read(f, old), merge.Read(f, s)
-	if tc.Quarantined {
+	if tc.Quarantined && !s.Erased() {
 		was = merge.View{} // what was set aside is still found where its author put it
 	}
 	if err := v.refer(f, k, was, is); err != nil {
@@ -219,6 +219,15 @@ func (v *village) refer(f *form.Form, k record.Key, was, is merge.View) error {
 		}
 	}
 	return nil
+}
+
+// referAlone lists what an own change refers to, though something else may stand: it
+// was set aside, and its author still looks for it there.
+func (v *village) referAlone(k record.Key, e *entry) error {
+	c := e.change()
+	s := merge.Apply(merge.State{}, nil, merge.Applied{Dot: record.Dot{Seq: 1}, Author: c.Author}, c.Body)
+	f := v.t.s.opt.Forms.Form(k.Type)
+	return v.refer(f, k, merge.View{}, merge.Read(f, s))
 }
 
 func referKey(target record.ID, from record.Key) []byte {

@@ -112,7 +112,10 @@ func (s *Store) Referring(target record.ID, t record.Type, yield func(Record) bo
 // refersTo tells whether a record refers to target, as it is shown.
 func refersTo(f *form.Form, view merge.View, target record.ID) bool {
 	return f != nil && slices.ContainsFunc(f.Fields, func(fd *form.Field) bool {
-		return (fd.Kind == form.RefOne || fd.Kind == form.RefMultiple) && slices.Contains(view.Fields[fd.Name].Texts(), target.String())
+		return (fd.Kind == form.RefOne || fd.Kind == form.RefMultiple) && slices.ContainsFunc(view.Fields[fd.Name].Texts(), func(text string) bool {
+			id, err := record.ParseID(text)
+			return err == nil && id == target
+		})
 	})
 }
 

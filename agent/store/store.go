@@ -120,11 +120,8 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	}
 	path := filepath.Join(dir, fileName)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		// One that was made anew may have been cut off from its name.
-		if os.Link(filepath.Join(dir, spare), path) != nil && os.Rename(filepath.Join(dir, spare), path) != nil {
-			if err := create(dir, path, opt.Key); err != nil {
-				return nil, fmt.Errorf("create store in %s: %w", dir, err)
-			}
+		if err := create(dir, path, opt.Key); err != nil {
+			return nil, fmt.Errorf("create store in %s: %w", dir, err)
 		}
 	}
 	// What a cut left of making one. Whoever is making one now finds that there is
@@ -276,29 +273,30 @@ func whole(tx *bbolt.Tx) error {
 	return nil
 }
 
-// create makes an empty store at path, unless another process does so first: a
-// store that has its name is never replaced.
+// create makes an empty store at path, unless another process does so first, or puts
+// one back: a store that has its name is never replaced. The error is ErrInUse while
+// one is about it.
 func create(dir, path string, key []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
+	}
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// One that was made anew may have been cut off from its name.
+	err = linkOrRename(filepath.Join(dir, spare), path)
+	if err == nil || errors.Is(err, os.ErrExist) {
+		return nil
 	}
 	tmp, err := makeStore(dir, fileName+".new-*", key, func(*bbolt.DB) error { return nil })
 	if err != nil {
 		return err
 	}
 	defer os.Remove(tmp)
-	// Unlike a renaming, a link does not replace what is there.
-	switch err := os.Link(tmp, path); {
-	case errors.Is(err, os.ErrExist):
-		return nil
-	case err != nil:
-		// A file system without links, such as a stick's.
-		if _, err := os.Stat(path); err == nil {
-			return nil
-		}
-		if err := os.Rename(tmp, path); err != nil {
-			return err
-		}
+	if err := linkOrRename(tmp, path); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
 	}
 	return syncDir(dir)
 }
@@ -366,8 +364,8 @@ func (s *Store) Close() error {
 	s.healing.Wait()
 	file, note, key := s.lease()
 	var adrift error
-	if s.trouble() == nil {
-		adrift = s.moored()
+	if s.adrift() && !errors.Is(s.trouble(), ErrReplaced) {
+		_, adrift = s.moor()
 	}
 	sound := s.trouble() == nil
 	db := s.file.take()
@@ -420,8 +418,20 @@ const maxBatch = 512
 func (s *Store) commit() {
 	defer close(s.done)
 	defer close(s.committed)
-	for first := range s.queue {
-		jobs := []*job{first}
+	look := time.NewTicker(looked)
+	defer look.Stop()
+	for {
+		var jobs []*job
+		select {
+		case <-look.C:
+			s.moored()
+			continue
+		case first, ok := <-s.queue:
+			if !ok {
+				return
+			}
+			jobs = append(jobs, first)
+		}
 	gather:
 		for len(jobs) < maxBatch {
 			select {

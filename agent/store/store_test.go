@@ -545,6 +545,56 @@ func TestSetAsideAsAWhole(t *testing.T) {
 	soundNow(t, s)
 }
 
+// By a clock that was fast the laptop's own household of a visit seemed the later one.
+// The receipt dates it before another's, and sets it aside: it is shown and found still.
+func TestSetAsideElsewhere(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	var h [3]record.ID
+	for i := range h {
+		h[i] = save(t, s, Edit{Type: "household", Fields: fields("head_name", "李")}).Key.ID
+	}
+	k := save(t, s, Edit{Type: "visit", Fields: fields("household", h[0].String(), "findings", "屋顶漏雨")}).Key
+	s.must(t, answer(t, s))
+	stream, base := writing(t, s), read(t, s, k).State
+	save(t, s, Edit{Type: "visit", ID: k.ID, Fields: fields("household", h[1].String())})
+	mine := read(t, s, k).State["household"].Siblings[0]
+	other := record.Stream{9}
+	theirs := merge.Apply(base, merge.Frontier{stream: 4}, merge.Applied{Dot: record.Dot{Stream: other, Seq: 1}, At: mine.At - 2, Author: "李队员"},
+		[]record.Write{{Path: "household", Value: record.Text(h[2].String()), Observed: base.Observed("household")}})
+	page := func(own uint64, head record.Stream, seq uint64) *wire.Pull {
+		pl := s.place(t)
+		return &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor + 1, Records: []wire.State{{ID: k.ID, Type: k.Type, State: theirs.Encode()}},
+			Own: []wire.StreamHead{{Stream: stream, Seq: own}}, Heads: []wire.StreamHead{{Stream: head, Seq: seq}}}
+	}
+	s.must(t, page(4, other, 1))
+	r := receipt(t, s, code, 5, 5, 5)
+	r.Received = mine.At - 5
+	if err := s.view(func(x *tx) error {
+		v, err := x.village(code)
+		if err != nil {
+			return err
+		}
+		hash, err := v.hashAt(stream, v.owns[stream], 5)
+		r.Seal(serverKey, hash)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p := page(5, stream, 5)
+	p.Receipts = []journal.Receipt{r}
+	s.must(t, p)
+	shown := read(t, s, k)
+	if shown.Way != merge.Quarantined {
+		t.Fatalf("shown as %s", shown.Way)
+	}
+	for _, id := range h {
+		found := 0
+		if err := s.Referring(id, "visit", func(Record) bool { found++; return true }); err != nil || (found == 1) != (shown.View.Fields["household"] == record.Text(id.String())) {
+			t.Errorf("household %s has %d, the visit shows %s, %v", id, found, shown.View.Fields["household"], err)
+		}
+	}
+}
+
 // Nothing of pages before the last is part of the village, and an answer to an
 // older question changes nothing.
 func TestPagesAreStaged(t *testing.T) {

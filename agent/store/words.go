@@ -33,14 +33,14 @@ var sentences = []struct {
 	en   string
 	tail bool // what the error itself adds is worth reading
 }{
+	{ErrReplaced, "数据文件在程序运行时被换成了别的文件，程序已停止写入，原来的内容另存在旁边。请不要删除任何一个，退出程序并联系办公室", "The data file was replaced by another while the agent ran. Nothing more is written; what was there is kept beside it. Delete neither, stop the agent and ask the office", true},
+	{ErrAdrift, "数据文件在程序运行时被删除，正在放回原处，内容都在。放回以前请不要退出程序；如果磁盘已满，请先腾出空间", "The data file was removed while the agent ran, and is being put back with all that was in it. Do not stop the agent until then; if the disk is full, free some space", true},
 	{ErrNotEnrolled, "这台电脑还没有登记。请向办公室要登记码，然后运行：zhucun-agent enrol 登记码", "This laptop is not enrolled yet. Ask the office for a code and run: zhucun-agent enrol CODE", false},
 	{ErrInUse, "数据文件夹正被另一个程序使用。请先关闭它，或用 --data 指定别的文件夹", "Another agent is using this data folder. Stop it first, or name another folder with --data", false},
 	{ErrType, "没有这种记录，请核对种类", "There is no such type of record; check it", true},
 	{ErrNotFound, "没有找到这条记录，请核对种类和编号，或先同步一次", "There is no such record; check its type and id, or sync first", true},
 	{merge.ErrNothing, "这里没有需要决定的内容，用 conflicts 查看待决定的", "There is nothing to decide there; conflicts lists what is", false},
 	{merge.ErrNotLive, "这个值刚刚已被替换，请重新查看记录", "That value has been replaced meanwhile; look at the record again", false},
-	{ErrReplaced, "数据文件在程序运行时被换成了别的文件，程序已停止写入，原来的内容另存在旁边。请不要删除任何一个，退出程序并联系办公室", "The data file was replaced by another while the agent ran. Nothing more is written; what was there is kept beside it. Delete neither, stop the agent and ask the office", true},
-	{ErrAdrift, "数据文件在程序运行时被删除，正在放回原处，内容都在。请稍等再试", "The data file was removed while the agent ran. It is being put back, with all that was in it; try again in a moment", true},
 	{ErrStopped, "磁盘或数据文件一直出错，程序已停止写入。请退出并重新启动，核对刚才的内容是否已存上，并尽快更换磁盘", "The disk or the data file keeps failing, and nothing more is written. Stop the agent and start it again, look whether the last entry is there, and replace the disk soon", true},
 	{ErrAnew, "数据文件有损坏，正在留存原文件并重新建立。请稍等再试，结果见 status", "The data file is damaged; it is set aside and made anew. Try again in a moment; status tells what came of it", true},
 	{ErrDamaged, "数据文件有损坏。请不要删除，运行 zhucun-agent verify 查看，并联系办公室", "The data file is damaged. Do not delete it; run zhucun-agent verify and ask the office", true},
