@@ -368,8 +368,14 @@ func (c *call) outOfContact(days int) error {
 const storeFile = "records.db"
 
 // there refuses a folder without a store: a misspelt --data would get one, and
-// be answered as if nothing had ever been saved. Only enrol and run make one.
+// be answered as if nothing had ever been saved. Only enrol and run make one. Of one
+// that was here it is said what is lost with it.
 func (c *call) there() error {
+	if vault.Exists(c.data) {
+		if err := store.Vanished(c.data, settings()); err != nil {
+			return err
+		}
+	}
 	if _, err := os.Stat(filepath.Join(c.data, storeFile)); c.makes || !errors.Is(err, fs.ErrNotExist) {
 		return nil // opening it says what else is wrong
 	}

@@ -445,8 +445,10 @@ type statusVillage struct {
 	Conflicts uint64 `json:"conflicts"`
 	// Backed counts this laptop's own changes that are in a backup at the office.
 	Backed uint64 `json:"backed"`
-	// Fetching tells that it comes anew from the office and is not all here yet.
+	// Fetching tells that it comes anew from the office and is not all here yet, Denied
+	// that by the office's last answer the laptop may not have it any more.
 	Fetching bool `json:"fetching,omitempty"`
+	Denied   bool `json:"denied,omitempty"`
 }
 
 func (c *call) statusCmd() *cobra.Command {
@@ -492,7 +494,7 @@ func (c *call) statusCmd() *cobra.Command {
 					sv := statusVillage{Code: string(v.Code), Name: v.Name}
 					for _, vs := range st.Villages {
 						if vs.Code == v.Code {
-							sv.Records, sv.Pending, sv.Conflicts, sv.Backed, sv.Fetching = vs.Records, vs.Pending, vs.Conflicts, vs.Backed, vs.Anew
+							sv.Records, sv.Pending, sv.Conflicts, sv.Backed, sv.Fetching, sv.Denied = vs.Records, vs.Pending, vs.Conflicts, vs.Backed, vs.Anew, vs.Denied
 						}
 					}
 					s.Villages = append(s.Villages, sv)
@@ -528,8 +530,16 @@ func (c *call) statusCmd() *cobra.Command {
 				c.write(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n", last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts))
 				for _, v := range s.Villages {
 					c.write(c.say("  %s %s  %d 条记录，未送达 %d\n", "  %s %s  %d records, %d pending\n", v.Code, v.Name, v.Records, v.Pending))
+					if v.Denied {
+						c.write(c.say("    办公室已停用这台电脑，或把这个村交给了别人：录入仍会送到办公室审看，新内容不再取回\n", "    the office has revoked this laptop, or taken the village from it: what you enter goes to the office for review, and nothing new comes from there\n"))
+					}
 					if v.Fetching {
 						c.write(c.say("    正在从办公室重新取回，还不全；联网后自动取完\n", "    fetched again from the office and not all here yet; that goes on by itself\n"))
+					}
+				}
+				for _, v := range st.Villages {
+					if _, err := d.Village(v.Code); err != nil {
+						c.write(c.say("  %s  已不再由这台电脑负责，未送达 %d；这里写过的都进了办公室的备份以后，从这台电脑移除\n", "  %s  is no longer this laptop's, %d pending; it goes from here once all that was written here is in a backup at the office\n", v.Code, v.Pending))
 					}
 				}
 				if st.Bundled > 0 {
@@ -552,6 +562,9 @@ func (c *call) statusCmd() *cobra.Command {
 					c.write(c.say("这里少了 %d 次已存上的修改：数据从旧备份恢复过，或磁盘出了错（%s 发现）。已送达的会从办公室回来；没送出的请核对最近的录入，重新填写\n",
 						"%d saved changes are missing here: the data was restored from an older copy, or the disk failed (found on %s). What had been delivered comes back from the office; look through your last entries for what had not, and enter it again\n",
 						st.Missing, time.UnixMilli(st.Renewed).In(beijing).Format("2006-01-02 15:04")))
+					if kept, _ := filepath.Glob(filepath.Join(a.store.Dir(), storeFile+".replaced-*")); len(kept) > 0 {
+						c.write(c.say("旁边留有 %s，里面可能有这些修改：重新填写以前，先问办公室\n", "%s lies beside it and may have them: ask the office before you enter anything again\n", filepath.Base(kept[len(kept)-1])))
+					}
 				} else if st.Renewed > 0 {
 					c.write(c.say("%s 发现这里的数据从旧备份恢复过，或被复制、移动过；这里有的都还在，办公室缺的会自动补送。若有两台电脑在用同一份数据，请给其中一台重新登记\n",
 						"On %s this data was found to have been restored from an older copy, copied or moved; what is here stays, and what the office lacks is sent again by itself. If two laptops use the same data, enrol one of them anew\n",

@@ -64,10 +64,11 @@ func (c *call) serve(ctx context.Context, listen string) error {
 	if ip := net.ParseIP(host); err != nil || perr != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return c.usage(c.say("--listen 只能是本机地址和端口，如 127.0.0.1:8450", "--listen is an address of this machine and a port, such as 127.0.0.1:8450"))
 	}
-	if err := c.there(); err == nil {
-		if r, ok := findRunning(c.data); ok {
-			return c.runs(r)
-		}
+	if r, ok := findRunning(c.data); ok {
+		return c.runs(r)
+	}
+	if err := c.there(); errors.Is(err, store.ErrInUse) {
+		return err
 	}
 	l, err := net.Listen("tcp", listen)
 	if errors.Is(err, syscall.EADDRINUSE) {

@@ -470,7 +470,10 @@ type VillageStatus struct {
 	Backed      uint64 // own changes that are in a backup of the server's
 	// Anew tells that the village is fetched again from the server, and is not all
 	// here yet.
-	Anew    bool
+	Anew bool
+	// Denied tells that by the last answer the village is not the laptop's any more:
+	// it was taken from it, or the laptop was revoked.
+	Denied  bool
 	Streams []OwnStatus
 }
 
@@ -509,7 +512,7 @@ func (s *Store) Status() (st Status, err error) {
 			}
 			vs.Pending += v.place.Saved
 			st.Saved += v.place.Saved
-			vs.Anew = v.place.Anew
+			vs.Anew, vs.Denied = v.place.Anew, v.place.Denied
 			vs.Quarantined = v.place.Quarantined
 			vs.Delivered -= min(vs.Delivered, vs.Quarantined)
 			vs.Conflicts, vs.Proposals = v.place.Conflicts, v.place.Proposals

@@ -66,20 +66,58 @@ func Untouched(dir, leases string) bool {
 	if errors.Is(err, os.ErrNotExist) {
 		return true
 	}
-	if err != nil || leases == "" {
+	if err != nil {
 		return false
+	}
+	l, ok := noteOf(dir, leases)
+	return ok && l.Size == info.Size() && l.Closed == info.ModTime().UnixNano()
+}
+
+// Vanished puts an empty file where a store was, by this machine's notes in leases, and
+// is not any more. An empty file is a damaged store: whoever opens it has it made anew,
+// and is told how much of it is lost, which a folder without a store cannot tell.
+func Vanished(dir, leases string) error {
+	path := filepath.Join(dir, fileName)
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if l, ok := noteOf(dir, leases); !ok || len(l.Streams) == 0 {
+		return nil
+	}
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := os.Stat(filepath.Join(dir, spare)); err == nil {
+		return nil // one that was made anew was cut off from its name
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// noteOf gives this machine's note on the store in dir.
+func noteOf(dir, leases string) (l lease, ok bool) {
+	if leases == "" {
+		return l, false
 	}
 	notes, err := filepath.Glob(filepath.Join(leases, "*.lease"))
 	if err != nil {
-		return false
+		return l, false
 	}
 	where := folder(dir)
 	for _, name := range notes {
 		raw, err := os.ReadFile(name)
-		var l lease
+		l = lease{}
 		if err == nil && json.Unmarshal(raw, &l) == nil && l.Machine == machine() && l.Path == where {
-			return l.Size == info.Size() && l.Closed == info.ModTime().UnixNano()
+			return l, true
 		}
 	}
-	return false
+	return lease{}, false
 }

@@ -33,7 +33,7 @@ var sentences = []struct {
 	en   string
 	tail bool // what the error itself adds is worth reading
 }{
-	{ErrReplaced, "数据文件在程序运行时被换成了别的文件，程序已停止写入，原来的内容另存在旁边。请不要删除任何一个，退出程序并联系办公室", "The data file was replaced by another while the agent ran. Nothing more is written; what was there is kept beside it. Delete neither, stop the agent and ask the office", true},
+	{ErrReplaced, "数据文件在程序运行时被换成了别的文件，程序已停止写入；原来的内容连同刚才的录入另存在旁边。请不要删除任何一个，也不要重新录入，退出程序并联系办公室", "The data file was replaced by another while the agent ran. Nothing more is written; what was there, with the last entry, is kept beside it. Delete neither, enter nothing again, stop the agent and ask the office", true},
 	{ErrAdrift, "数据文件在程序运行时被删除，正在放回原处，内容都在。放回以前请不要退出程序；如果磁盘已满，请先腾出空间", "The data file was removed while the agent ran, and is being put back with all that was in it. Do not stop the agent until then; if the disk is full, free some space", true},
 	{ErrNotEnrolled, "这台电脑还没有登记。请向办公室要登记码，然后运行：zhucun-agent enrol 登记码", "This laptop is not enrolled yet. Ask the office for a code and run: zhucun-agent enrol CODE", false},
 	{ErrInUse, "数据文件夹正被另一个程序使用。请先关闭它，或用 --data 指定别的文件夹", "Another agent is using this data folder. Stop it first, or name another folder with --data", false},

@@ -66,6 +66,16 @@ const (
 	spareFile = "vault.bak"
 )
 
+// Exists tells whether a data folder has a vault.
+func Exists(dir string) bool {
+	for _, name := range []string{noteFile, spareFile} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Vault is a data folder's.
 type Vault struct {
 	dir, settings string
