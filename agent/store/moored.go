@@ -18,9 +18,6 @@ var ErrAdrift = errors.New("the data file was removed, and is being put back")
 // ErrReplaced says that another file has come to its name.
 var ErrReplaced = errors.New("the data file was replaced")
 
-// looked is how often the name is looked at while nothing is saved.
-const looked = time.Minute
-
 var (
 	// putAgain is after how long a putting back that failed is tried again.
 	putAgain = 5 * time.Second
@@ -42,6 +39,15 @@ func (s *Store) adrift() bool {
 		return err == nil
 	}
 	return err == nil && !os.SameFile(is, now) && (copied == nil || !os.SameFile(copied, now))
+}
+
+// Look has it seen to, while nothing is saved, that the store's name leads to what is
+// open. It does not wait, and costs one look at the folder.
+func (s *Store) Look() {
+	select {
+	case s.looks <- struct{}{}:
+	default: // one is on its way
+	}
 }
 
 // moored sees to it that the store's name leads to what is open. Where it does not a

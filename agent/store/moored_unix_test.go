@@ -51,6 +51,36 @@ func TestRemovedWhileOpen(t *testing.T) {
 	}
 }
 
+// Nothing is saved for long, and the power goes: it was looked at before.
+func TestRemovedWhileIdle(t *testing.T) {
+	s, k, _ := away(t, Options{})
+	s.Look()
+	path := filepath.Join(s.Dir(), fileName)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(path); err == nil && s.trouble() == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it is not put back")
+		}
+	}
+	// As the disk has it now, without the agent ending.
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, fileName), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(dir, Options{Key: make([]byte, KeySize), NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	read(t, again, k)
+}
+
 // Another file comes to its name. Both are kept, nothing more is acknowledged, and the
 // person is told.
 func TestReplacedWhileOpen(t *testing.T) {

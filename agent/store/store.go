@@ -79,6 +79,7 @@ type Store struct {
 	opt   Options
 	dir   string
 	queue chan *job
+	looks chan struct{} // a look at the name is asked for
 	done  chan struct{}
 	// committed is told of commits, leased is closed when the last note of them is
 	// written.
@@ -133,7 +134,7 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	}
 	remove(dir, spare)
 	remove(dir, halfBackup) // what a cut left, a whole database each
-	s := &Store{file: newHandle(db, is), stopping: make(chan struct{}), heads: map[string]reach{}, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
+	s := &Store{file: newHandle(db, is), stopping: make(chan struct{}), heads: map[string]reach{}, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), looks: make(chan struct{}, 1), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
 	if err := s.recall(db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -418,12 +419,10 @@ const maxBatch = 512
 func (s *Store) commit() {
 	defer close(s.done)
 	defer close(s.committed)
-	look := time.NewTicker(looked)
-	defer look.Stop()
 	for {
 		var jobs []*job
 		select {
-		case <-look.C:
+		case <-s.looks:
 			s.moored()
 			continue
 		case first, ok := <-s.queue:

@@ -15,7 +15,7 @@ import (
 const (
 	afterSave  = 2 * time.Second  // what people type in one go travels together
 	regularly  = 5 * time.Minute  // and up to a quarter more, as all pauses
-	lookAround = 5 * time.Second  // for a changed network
+	lookAround = 5 * time.Second  // for a changed network, and whether the data file is where it was
 	firstPause = 10 * time.Second // after a failure; doubled with each further one
 	longPause  = 15 * time.Minute
 	attempt    = 10 * time.Minute // the longest that one sync may go on
@@ -64,6 +64,7 @@ func (c *Client) Run(ctx context.Context) {
 			sooner(0)
 			continue
 		case <-look.C:
+			c.store.Look()
 			now := addresses()
 			if slices.Equal(now, network) {
 				continue
