@@ -4,8 +4,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -301,21 +299,7 @@ func TestErasedStaysErasedWhenMadeAnew(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// Without its two first pages nothing leads anywhere: all pages are searched, the
-	// unused ones too.
-	file := filepath.Join(dir, fileName)
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clear(raw[:2*os.Getpagesize()])
-	if err := os.WriteFile(file, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := headless(t, dir)
 	if r, err := Rebuild(dir, Options{Key: make([]byte, KeySize), Wall: func() int64 { return t0 }, Leases: leases}, info); err != nil || r.Saved == 0 || r.Missing > 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}

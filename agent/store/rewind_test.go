@@ -227,18 +227,25 @@ func TestOldVillageAfterRewind(t *testing.T) {
 	}
 }
 
+// phoneSetAside is a laptop with a household of which the first change was taken, and the
+// second, another phone, set aside.
+func phoneSetAside(t *testing.T) (s *Store, k record.Key, stream record.Stream) {
+	t.Helper()
+	s = enrolled(t, identity.TeamMember)
+	k = save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大", "phone", "1")}).Key
+	first := read(t, s, k).State
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("phone", "2")})
+	stream = writing(t, s)
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 1, Receipts: []journal.Receipt{receipt(t, s, code, 1, 1), receipt(t, s, code, 2, 2, 2)},
+		Records: []wire.State{{ID: k.ID, Type: k.Type, State: first.Encode()}}, Own: []wire.StreamHead{{Stream: stream, Seq: 2}}, Heads: []wire.StreamHead{{Stream: stream, Seq: 2}}})
+	return s, k, stream
+}
+
 // A change that was set aside in a life of the server that was lost, and reached the
 // next one in a file without its receipt, may be taken there. It stands then, and the
 // receipts of before are forgotten with what they said.
 func TestTakenInTheNextLife(t *testing.T) {
-	s := enrolled(t, identity.TeamMember)
-	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大", "phone", "1")}).Key
-	first := read(t, s, k).State
-	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("phone", "2")})
-	stream := writing(t, s)
-	one, two := receipt(t, s, code, 1, 1), receipt(t, s, code, 2, 2, 2)
-	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 1, Receipts: []journal.Receipt{one, two},
-		Records: []wire.State{{ID: k.ID, Type: k.Type, State: first.Encode()}}, Own: []wire.StreamHead{{Stream: stream, Seq: 2}}, Heads: []wire.StreamHead{{Stream: stream, Seq: 2}}})
+	s, k, stream := phoneSetAside(t)
 	if r := read(t, s, k); r.Way != merge.Quarantined || len(r.State["phone"].Siblings) != 1 || r.State["phone"].Siblings[0].Dot.Seq != 1 {
 		t.Fatalf("%s: %v", r.Way, r.State)
 	}
@@ -262,13 +269,7 @@ func TestTakenInTheNextLife(t *testing.T) {
 // What a later own change had replaced stays replaced, when both are taken in the next
 // life and the record does not come: the laptop alone has changed it.
 func TestTakenAndReplaced(t *testing.T) {
-	s := enrolled(t, identity.TeamMember)
-	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大", "phone", "1")}).Key
-	first := read(t, s, k).State
-	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("phone", "2")})
-	stream := writing(t, s)
-	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 1, Receipts: []journal.Receipt{receipt(t, s, code, 1, 1), receipt(t, s, code, 2, 2, 2)},
-		Records: []wire.State{{ID: k.ID, Type: k.Type, State: first.Encode()}}, Own: []wire.StreamHead{{Stream: stream, Seq: 2}}, Heads: []wire.StreamHead{{Stream: stream, Seq: 2}}})
+	s, k, stream := phoneSetAside(t)
 	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("phone", "3")})
 	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, From: 1, Cursor: 2, Receipts: []journal.Receipt{receipt(t, s, code, 3, 3)}, Heads: []wire.StreamHead{{Stream: stream, Seq: 3}}})
 	all := receipt(t, s, code, 1, 3)
