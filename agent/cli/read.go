@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
-	"zhucun/agent/vault"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -46,7 +44,7 @@ func calculated(fd *form.Field) bool { return fd.Kind == form.Calculate }
 func (c *call) shown(a *agent, f *form.Form, r store.Record, today string) merge.JSON {
 	calculate(f, r, today)
 	j := r.View.JSON(r.Key, r.Way, r.View.Marks(f, today, c.lang, a.store.Exists))
-	j.Bundled = r.Bundled
+	j.Bundled, j.Rejected = r.Bundled, r.Rejected
 	return j
 }
 
@@ -97,7 +95,7 @@ func (c *call) getCmd() *cobra.Command {
 
 // show prints a record for a person.
 func (c *call) show(f *form.Form, r store.Record, j merge.JSON) {
-	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(j.State, j.Bundled))
+	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(&r))
 	if j.Erased {
 		c.write(c.say("内容已由办公室依法擦除：%s\n", "Erased by the office, by law: %s\n", j.Reason))
 	} else if j.Life == "void" {
@@ -148,6 +146,9 @@ func (c *call) show(f *form.Form, r store.Record, j merge.JSON) {
 		if e.Erased {
 			text = c.say("（内容已依法擦除）", "(erased by law)")
 		}
+		if a := e.Aside; a != nil {
+			text += "  " + c.aside(a)
+		}
 		c.printf("  %s  %s  %s\n", e.At.Std().In(beijing).Format("2006-01-02 15:04"), e.Author, text)
 	}
 }
@@ -168,11 +169,14 @@ func sortedPaths[V any](m map[record.Path]V) []record.Path {
 	return ps
 }
 
-func (c *call) way(state string, bundled bool) string {
-	if bundled {
+func (c *call) way(r *store.Record) string {
+	switch {
+	case r.Bundled:
 		return c.say("[已装入数据包，未确认]", "[in a bundle, not confirmed]")
+	case r.Rejected:
+		return c.say("[未采纳，见 quarantine list]", "[rejected, see quarantine list]")
 	}
-	switch state {
+	switch r.Way {
 	case merge.Local:
 		return c.say("[未送出]", "[not sent yet]")
 	case merge.Sent:
@@ -182,7 +186,7 @@ func (c *call) way(state string, bundled bool) string {
 	case merge.Quarantined:
 		return c.say("[被搁置]", "[set aside]")
 	}
-	return state
+	return r.Way
 }
 
 // pad fills a text to a width in terminal columns; Han characters take two.
@@ -242,7 +246,7 @@ func (c *call) listCmd() *cobra.Command {
 					case len(r.View.Conflicts) > 0:
 						note = c.say("  有冲突", "  conflict")
 					}
-					c.printf("%s  %s  %s%s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(r.Way, r.Bundled), note)
+					c.printf("%s  %s  %s%s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(&r), note)
 					return true
 				})
 				if !c.json && err == nil {
@@ -386,194 +390,6 @@ func (c *call) ended(ctx context.Context, r syncclient.Report, err error) error 
 	}
 	return c.fail(c.say("时间到了，还没有做完：已送达 %d，收到 %d，还有 %d 条未送达。内容都在本机，下次同步接着送",
 		"Time is up before all was done: %d delivered, %d received, %d still pending. Everything is kept here, and the next sync goes on from there", r.Pushed, r.Pulled, r.Pending))
-}
-
-// statusJSON is what status prints.
-type statusJSON struct {
-	Pending     uint64          `json:"pending"`
-	Delivered   uint64          `json:"delivered"`
-	Quarantined uint64          `json:"quarantined"`
-	Conflicts   uint64          `json:"conflicts"`
-	Proposals   uint64          `json:"proposals"`
-	LastSync    *string         `json:"last_sync"`
-	ClockOffset int64           `json:"clock_offset"` // ms to add to this machine's clock
-	Villages    []statusVillage `json:"villages"`
-	Blobs       int             `json:"blobs"`
-	Records     uint64          `json:"records"`
-	Device      string          `json:"device"`
-	Role        string          `json:"role"`
-	Profiles    []string        `json:"profiles"`
-	Server      string          `json:"server"`
-	Running     bool            `json:"running"`
-	Problem     string          `json:"problem,omitempty"`
-	Courier     *courierJSON    `json:"courier,omitempty"`
-	// RenewedAt is when it last showed that this data might be an older image or a
-	// copy.
-	RenewedAt string `json:"renewed_at,omitempty"`
-	// Missing counts changes that were saved here and are not here now; those that
-	// were delivered come back from the office.
-	Missing uint64 `json:"missing,omitempty"`
-	// Rebuilt tells of the last time that the data file was damaged and made anew.
-	Rebuilt  *rebuiltJSON `json:"rebuilt,omitempty"`
-	InBundle uint64       `json:"in_bundle"` // pending changes that went into a bundle and no further
-	// Protection is what unlocks the data: "passphrase", "keyring", or "unprotected".
-	Protection vault.Way `json:"protection"`
-	// OutOfContact is for how many days the laptop was, where that locks it.
-	OutOfContact int `json:"out_of_contact,omitempty"`
-}
-
-type rebuiltJSON struct {
-	At      string `json:"at"`
-	Saved   uint64 `json:"saved"`   // changes without a receipt that were found
-	Missing uint64 `json:"missing"` // and that were not
-	Aside   string `json:"aside"`   // the damaged file
-}
-
-// courierJSON is what is carried for others: files that wait for the server, those
-// that it refused, and its replies.
-type courierJSON struct {
-	Waiting int      `json:"waiting"`
-	Refused int      `json:"refused"`
-	Replies []string `json:"replies"`
-}
-
-type statusVillage struct {
-	Code      string `json:"code"`
-	Name      string `json:"name"`
-	Records   uint64 `json:"records"`
-	Pending   uint64 `json:"pending"`
-	Conflicts uint64 `json:"conflicts"`
-	// Backed counts this laptop's own changes that are in a backup at the office.
-	Backed uint64 `json:"backed"`
-	// Fetching tells that it comes anew from the office and is not all here yet, Denied
-	// that by the office's last answer the laptop may not have it any more.
-	Fetching bool `json:"fetching,omitempty"`
-	Denied   bool `json:"denied,omitempty"`
-}
-
-func (c *call) statusCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "status",
-		Short: c.say("同步情况", "How the sync stands"),
-		Args:  c.words(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.with(cmd.Context(), false, func(a *agent) error {
-				d, err := a.store.Device()
-				if err != nil {
-					return err
-				}
-				st, err := a.store.Status()
-				if err != nil {
-					return err
-				}
-				skew, err := a.store.Skew()
-				if err != nil {
-					return err
-				}
-				s := statusJSON{
-					Pending: st.Pending, InBundle: st.Bundled, Delivered: st.Delivered, Quarantined: st.Quarantined, Conflicts: st.Conflicts, Proposals: st.Proposals, ClockOffset: skew, Records: st.Records,
-					Device: string(d.ID), Role: string(d.Assigned.Role), Profiles: append([]string{}, d.Assigned.Profiles...), Server: d.URL, Running: c.live != nil, Protection: way(a.dir), Villages: []statusVillage{},
-				}
-				if days, lapsed, err := a.store.Lapsed(); err != nil {
-					return err
-				} else if lapsed {
-					s.OutOfContact = days
-				}
-				if d.LastSync > 0 {
-					t := time.UnixMilli(d.LastSync).UTC().Format(time.RFC3339)
-					s.LastSync = &t
-				}
-				s.Missing = st.Missing
-				if r := st.Rebuilt; r.At > 0 {
-					s.Rebuilt = &rebuiltJSON{time.UnixMilli(r.At).UTC().Format(time.RFC3339), r.Saved, r.Missing, r.Aside}
-				}
-				if st.Renewed > 0 {
-					s.RenewedAt = time.UnixMilli(st.Renewed).UTC().Format(time.RFC3339)
-				}
-				for _, v := range d.Assigned.Villages {
-					sv := statusVillage{Code: string(v.Code), Name: v.Name}
-					for _, vs := range st.Villages {
-						if vs.Code == v.Code {
-							sv.Records, sv.Pending, sv.Conflicts, sv.Backed, sv.Fetching, sv.Denied = vs.Records, vs.Pending, vs.Conflicts, vs.Backed, vs.Anew, vs.Denied
-						}
-					}
-					s.Villages = append(s.Villages, sv)
-				}
-				burden, err := a.sync.Courier()
-				if err != nil {
-					return err
-				}
-				if len(burden.Waiting)+len(burden.Refused)+len(burden.Replies) > 0 {
-					s.Courier = &courierJSON{Waiting: len(burden.Waiting), Refused: len(burden.Refused), Replies: []string{}}
-					for _, r := range burden.Replies {
-						s.Courier.Replies = append(s.Courier.Replies, r.Path)
-					}
-				}
-				if p := a.sync.State().Problem; p != nil {
-					s.Problem = sentence(p, c.lang)
-				}
-				if c.json {
-					return c.print(s)
-				}
-				if st.Rebuilt.At > 0 {
-					c.printf("%s\n", c.rebuilt(st.Rebuilt))
-				}
-				if !d.Enrolled() {
-					c.printf("%s\n", c.sentence(store.ErrNotEnrolled))
-					return nil
-				}
-				c.write(c.say("%s（%s）  服务器 %s\n", "%s (%s)  server %s\n", strings.Join(d.Assigned.Profiles, "、"), a.forms.RoleLabel(d.Assigned.Role).In(c.lang), d.URL))
-				last := c.say("还没有", "never")
-				if d.LastSync > 0 {
-					last = time.UnixMilli(d.LastSync).In(beijing).Format("2006-01-02 15:04")
-				}
-				c.write(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n", last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts))
-				for _, v := range s.Villages {
-					c.write(c.say("  %s %s  %d 条记录，未送达 %d\n", "  %s %s  %d records, %d pending\n", v.Code, v.Name, v.Records, v.Pending))
-					if v.Denied {
-						c.write(c.say("    办公室已停用这台电脑，或把这个村交给了别人：录入仍会送到办公室审看，新内容不再取回\n", "    the office has revoked this laptop, or taken the village from it: what you enter goes to the office for review, and nothing new comes from there\n"))
-					}
-					if v.Fetching {
-						c.write(c.say("    正在从办公室重新取回，还不全；联网后自动取完\n", "    fetched again from the office and not all here yet; that goes on by itself\n"))
-					}
-				}
-				for _, v := range st.Villages {
-					if _, err := d.Village(v.Code); err != nil {
-						c.write(c.say("  %s  已不再由这台电脑负责，未送达 %d；这里写过的都进了办公室的备份以后，从这台电脑移除\n", "  %s  is no longer this laptop's, %d pending; it goes from here once all that was written here is in a backup at the office\n", v.Code, v.Pending))
-					}
-				}
-				if st.Bundled > 0 {
-					c.write(c.say("未送达的有 %d 条已装入数据包，等答复文件（bundle take）确认\n", "%d of the pending are in a bundle and wait for the reply file (bundle take)\n", st.Bundled))
-				}
-				if co := s.Courier; co != nil {
-					c.write(c.say("为别人捎带：%d 个文件等待同步，%d 个答复待带回，%d 个被服务器退回（原因见 %s）\n", "Carried for others: %d files wait for a sync, %d replies to be taken back, %d refused by the server (why: %s)\n",
-						co.Waiting, len(co.Replies), co.Refused, filepath.Join(a.store.Dir(), "courier", "refused")))
-					for _, r := range co.Replies {
-						c.printf("  %s\n", r)
-					}
-				}
-				if s.Problem != "" {
-					c.printf("%s\n", s.Problem)
-				}
-				if s.Protection == vault.Unprotected {
-					c.write(c.protection(s.Protection) + "\n")
-				}
-				if st.Missing > 0 {
-					c.write(c.say("这里少了 %d 次已存上的修改：数据从旧备份恢复过，或磁盘出了错（%s 发现）。已送达的会从办公室回来；没送出的请核对最近的录入，重新填写\n",
-						"%d saved changes are missing here: the data was restored from an older copy, or the disk failed (found on %s). What had been delivered comes back from the office; look through your last entries for what had not, and enter it again\n",
-						st.Missing, time.UnixMilli(st.Renewed).In(beijing).Format("2006-01-02 15:04")))
-					if kept, _ := filepath.Glob(filepath.Join(a.store.Dir(), storeFile+".replaced-*")); len(kept) > 0 {
-						c.write(c.say("旁边留有 %s，里面可能有这些修改：重新填写以前，先问办公室\n", "%s lies beside it and may have them: ask the office before you enter anything again\n", filepath.Base(kept[len(kept)-1])))
-					}
-				} else if st.Renewed > 0 {
-					c.write(c.say("%s 发现这里的数据从旧备份恢复过，或被复制、移动过；这里有的都还在，办公室缺的会自动补送。若有两台电脑在用同一份数据，请给其中一台重新登记\n",
-						"On %s this data was found to have been restored from an older copy, copied or moved; what is here stays, and what the office lacks is sent again by itself. If two laptops use the same data, enrol one of them anew\n",
-						time.UnixMilli(st.Renewed).In(beijing).Format("2006-01-02 15:04")))
-				}
-				return nil
-			})
-		},
-	}
 }
 
 func (c *call) conflictsCmd() *cobra.Command {

@@ -180,6 +180,11 @@ func (t *tx) fate(r Run, aside map[record.Village][]touch, f *Fate) error {
 			if len(k) != 40 {
 				return fmt.Errorf("%w: quarantine", ErrDamaged)
 			}
+			if r, err := v.ruling(k); err != nil {
+				return err
+			} else if r != nil && r.Accepted {
+				continue
+			}
 			list = append(list, touch{Stream: record.Stream(k[16:32]), Seq: binary.BigEndian.Uint64(k[32:])})
 		}
 		aside[r.Village] = list

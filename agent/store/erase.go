@@ -98,6 +98,9 @@ func (v *village) erase(id record.ID, tc touched) error {
 			return err
 		}
 	}
+	if _, err := v.see(id, func(touch) bool { return true }); err != nil {
+		return err
+	}
 	var drop [][]byte
 	b := v.t.Bucket(bucketDraft)
 	if err := b.ForEach(func(k, raw []byte) error {

@@ -22,7 +22,7 @@ func (s *Store) History(t record.Type, id record.ID) (events []merge.Event, err 
 		if err != nil {
 			return err
 		}
-		events, err = v.history(tc, st)
+		events, err = v.history(id, tc, st)
 		return err
 	})
 	return events, err
@@ -30,7 +30,12 @@ func (s *Store) History(t record.Type, id record.ID) (events []merge.Event, err 
 
 // history reads the own changes of a record and adds those of others whose
 // values are live.
-func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
+func (v *village) history(id record.ID, tc touched, s merge.State) ([]merge.Event, error) {
+	set, err := v.asides(id)
+	if err != nil {
+		return nil, err
+	}
+	asides := map[record.Dot]*merge.Aside{}
 	at := map[record.Dot]merge.Sibling{}
 	sets := map[record.Dot]map[record.Path]record.Value{}
 	erased := map[record.Dot]bool{}
@@ -56,6 +61,13 @@ func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
 				return nil, err
 			}
 		}
+		if a := set[o.touch]; a != nil {
+			asides[d] = a.Event()
+			if x := a.Verdict; x != nil && !x.Issued.IsZero() {
+				// The same change under its new name.
+				delete(at, x.Issued)
+			}
+		}
 		at[d], erased[d] = sib, o.entry.erased()
 		sets[d] = map[record.Path]record.Value{}
 		for _, w := range o.entry.Body {
@@ -64,7 +76,7 @@ func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
 	}
 	events := make([]merge.Event, 0, len(at))
 	for d, sib := range at {
-		events = append(events, merge.Event{Dot: d.String(), At: sib.At, Author: sib.Author, Set: sets[d], Erased: erased[d]})
+		events = append(events, merge.Event{Dot: d.String(), At: sib.At, Author: sib.Author, Set: sets[d], Erased: erased[d], Aside: asides[d]})
 	}
 	slices.SortFunc(events, func(a, b merge.Event) int {
 		if c := cmp.Compare(b.At, a.At); c != 0 {
@@ -73,6 +85,17 @@ func (v *village) history(tc touched, s merge.State) ([]merge.Event, error) {
 		return cmp.Compare(b.Dot, a.Dot)
 	})
 	return events, nil
+}
+
+// Event gives it as a history tells it.
+func (a *Aside) Event() *merge.Aside {
+	e := &merge.Aside{Reason: a.Reason, Detail: a.Detail}
+	if x := a.Verdict; x != nil {
+		if e.Decision, e.By, e.Why, e.At = merge.Rejected, x.By, x.Why, x.At; x.Accepted {
+			e.Decision = merge.Accepted
+		}
+	}
+	return e
 }
 
 // at gives the time of an own change that everybody reads: its receipt's, or the

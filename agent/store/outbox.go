@@ -442,7 +442,8 @@ type Status struct {
 	Sent        uint64 // those of them that went into a request
 	Bundled     uint64 // those of them that are in a bundle, and in no request yet
 	Delivered   uint64 // own changes with one
-	Quarantined uint64 // own changes that the server set aside
+	Quarantined uint64 // own changes that the server set aside, and that still wait for somebody
+	Rejected    uint64 // those of them that the office rejected, and nobody here has seen why
 	Conflicts   uint64 // registers that have conflicts
 	Proposals   uint64 // registers that have proposals
 	Records     uint64
@@ -464,6 +465,7 @@ type VillageStatus struct {
 	Bundled     uint64
 	Delivered   uint64
 	Quarantined uint64
+	Rejected    uint64
 	Conflicts   uint64
 	Proposals   uint64
 	Records     uint64
@@ -513,8 +515,10 @@ func (s *Store) Status() (st Status, err error) {
 			vs.Pending += v.place.Saved
 			st.Saved += v.place.Saved
 			vs.Anew, vs.Denied = v.place.Anew, v.place.Denied
-			vs.Quarantined = v.place.Quarantined
-			vs.Delivered -= min(vs.Delivered, vs.Quarantined)
+			pl := &v.place
+			waiting := pl.Quarantined - min(pl.Quarantined, pl.Accepted+pl.Rejected)
+			vs.Quarantined, vs.Rejected = waiting+pl.Unseen, pl.Unseen
+			vs.Delivered -= min(vs.Delivered, waiting+pl.Rejected)
 			vs.Conflicts, vs.Proposals = v.place.Conflicts, v.place.Proposals
 			for _, n := range v.place.Records {
 				vs.Records += n
@@ -526,6 +530,7 @@ func (s *Store) Status() (st Status, err error) {
 			st.Bundled += vs.Bundled
 			st.Delivered += vs.Delivered
 			st.Quarantined += vs.Quarantined
+			st.Rejected += vs.Rejected
 			st.Conflicts += vs.Conflicts
 			st.Proposals += vs.Proposals
 			st.Records += vs.Records

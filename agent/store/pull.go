@@ -151,6 +151,9 @@ func (s *Store) take(ctx context.Context, p *wire.Pull, old bool) (taken Taken, 
 		if err := v.stage(p); err != nil {
 			return err
 		}
+		if err := v.rule(p); err != nil {
+			return err
+		}
 		settles := v.settle(p.Receipts)
 		if p.More {
 			return nil
@@ -437,7 +440,7 @@ func (v *village) flip(p *wire.Pull) error {
 	pl.Epoch, pl.Cursor = p.Epoch, p.Cursor
 	pl.Staging, pl.Live, v.dirty = false, true, true
 	v.settled()
-	return nil
+	return v.ruled()
 }
 
 // Fold joins the staged records of a village that are live with what the laptop

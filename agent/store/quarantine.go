@@ -30,25 +30,66 @@ func (s *Store) Shown(t record.Type, id record.ID) (shown merge.State, err error
 	return shown, err
 }
 
-// Quarantined gives the server's reasons for setting changes of a record aside,
-// in the order of the changes.
-func (s *Store) Quarantined(t record.Type, id record.ID) (reasons []journal.Quarantined, err error) {
+// Aside is an own change that the server set aside.
+type Aside struct {
+	journal.Quarantined
+	Dot    record.Dot
+	Change record.Change
+	// Verdict is what the office decided on it, nil while it has not. Seen tells of one
+	// that was rejected that somebody here has seen why.
+	Verdict *journal.Verdict
+	Seen    bool
+}
+
+// Rejected tells whether it waits for somebody here to see why it was rejected.
+func (a *Aside) Rejected() bool { return a.Verdict != nil && !a.Verdict.Accepted && !a.Seen }
+
+// Open tells whether it waits for the office, or for somebody here.
+func (a *Aside) Open() bool { return a.Verdict == nil || a.Rejected() }
+
+// Asides gives the changes of a record that the server set aside, the oldest first.
+func (s *Store) Asides(t record.Type, id record.ID) (list []Aside, err error) {
 	err = s.view(func(x *tx) error {
-		v, _, err := x.find(t, id)
+		v, k, err := x.find(t, id)
 		if err != nil {
 			return err
 		}
-		return v.quarantineOf(id, func(own touch) error {
-			var q journal.Quarantined
-			key := quarantineKey(id, own)
-			if _, err := x.s.getSealed(v.b.Bucket(bucketQuarantine), quarantineAt(key), key, &q); err != nil {
-				return err
+		tc, _, _, err := v.load(k.Type, id)
+		if err != nil {
+			return err
+		}
+		asides, err := v.asides(id)
+		if err != nil || len(asides) == 0 {
+			return err
+		}
+		own, err := v.ownChanges(tc, func(touch) bool { return true })
+		for _, o := range own {
+			if a := asides[o.touch]; a != nil {
+				a.Dot, a.Change = record.Dot{Stream: o.Stream, Seq: o.Seq}, o.entry.change()
+				list = append(list, *a)
 			}
-			reasons = append(reasons, q)
-			return nil
-		})
+		}
+		return err
 	})
-	return reasons, err
+	return list, err
+}
+
+// asides gives what the server and the office say of the changes of a record that were
+// set aside.
+func (v *village) asides(id record.ID) (map[touch]*Aside, error) {
+	set := map[touch]*Aside{}
+	return set, v.quarantineOf(id, func(own touch) error {
+		a, key := new(Aside), quarantineKey(id, own)
+		if _, err := v.t.s.getSealed(v.b.Bucket(bucketQuarantine), quarantineAt(key), key, &a.Quarantined); err != nil {
+			return err
+		}
+		set[own] = a
+		r, err := v.ruling(key)
+		if r != nil {
+			a.Verdict, a.Seen = &r.Verdict, r.seen
+		}
+		return err
+	})
 }
 
 func quarantineAt(key []byte) slot { return slotOf("quarantine", key) }
@@ -85,8 +126,11 @@ func (v *village) shown(k record.Key, tc touched, s merge.State) (merge.State, b
 func (v *village) withQuarantined(k record.Key, tc touched, s merge.State) (shown merge.State, some bool, err error) {
 	var set []touch
 	if err := v.quarantineOf(k.ID, func(t touch) error {
-		set = append(set, t)
-		return nil
+		over, err := v.overruled(quarantineKey(k.ID, t))
+		if !over {
+			set = append(set, t)
+		}
+		return err
 	}); err != nil || len(set) == 0 {
 		return s, false, err
 	}

@@ -135,6 +135,11 @@ func (v *village) took(r *journal.Receipt, d record.Dot, e *entry, tc touched, s
 			}
 		}
 	}
+	if verdicts := v.b.Bucket(bucketVerdict); verdicts != nil {
+		if err := verdicts.Delete(key); err != nil {
+			return nil, err
+		}
+	}
 	return s, b.Delete(key)
 }
 

@@ -245,7 +245,14 @@ type Record struct {
 	// yet.
 	Way     string
 	Bundled bool
+	// Rejected tells of Quarantined that the office rejected a change, and that nobody
+	// here has seen why.
+	Rejected bool
 }
+
+// Gone tells that nothing is left of a record: all of it had been set aside, and
+// somebody has seen that it was rejected.
+func (r *Record) Gone() bool { return len(r.State) == 0 && r.Way == merge.Delivered }
 
 // read makes the record that people see of what is stored: with quarantined
 // own changes on it, so that nobody's work disappears from the screen.
@@ -271,6 +278,9 @@ func (v *village) read(k record.Key, tc touched, s merge.State) (Record, error) 
 	}
 	if set {
 		r.Way = merge.Quarantined
+		if r.Rejected, err = v.rejected(k.ID); err != nil {
+			return r, err
+		}
 	}
 	r.View = merge.Read(v.t.s.opt.Forms.Form(k.Type), s)
 	return r, nil
@@ -290,7 +300,9 @@ func (s *Store) Get(t record.Type, id record.ID) (r Record, err error) {
 		if err != nil {
 			return err
 		}
-		r, err = v.read(k, tc, st)
+		if r, err = v.read(k, tc, st); err == nil && r.Gone() {
+			return fmt.Errorf("%w: %s %s", ErrNotFound, k.Type, id)
+		}
 		return err
 	})
 	return r, err

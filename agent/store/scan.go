@@ -92,7 +92,7 @@ func (s *Store) Each(code record.Village, t record.Type, yield func(Record) bool
 			return Record{}, err
 		}
 		return v.read(record.Key{Village: v.code, Type: t, ID: record.ID(k)}, tc, st)
-	}, yield)
+	}, func(r Record) bool { return r.Gone() || yield(r) })
 }
 
 // Referring calls yield with every record of type t that refers to the record
@@ -130,6 +130,26 @@ func (s *Store) Reviews(yield func(Record) bool) error {
 		}
 		return v.mustLoad(t, record.ID(k))
 	}, yield)
+}
+
+// Stuck calls yield with every record of which something that was set aside waits, for
+// the office or for somebody here to see why it was rejected, until yield returns false.
+func (s *Store) Stuck(yield func(Record) bool) error {
+	open := func(v *village) *bbolt.Bucket { return v.b.Bucket(bucketQuarantine) }
+	var last record.ID
+	return s.scan("", open, nil, func(v *village, k, _ []byte) (Record, error) {
+		id := record.ID(k[:16])
+		for _, t := range v.types() {
+			if v.b.Bucket(recordBucket(t)).Get(id[:]) != nil {
+				return v.mustLoad(t, id)
+			}
+		}
+		return Record{}, fmt.Errorf("%w: what was set aside of %s is of no record", ErrDamaged, id)
+	}, func(r Record) bool {
+		again := r.Key.ID == last
+		last = r.Key.ID
+		return again || r.Way != merge.Quarantined || yield(r)
+	})
 }
 
 // mustLoad gives a record that another bucket names.

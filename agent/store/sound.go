@@ -53,9 +53,53 @@ func Inspect(dir string) error {
 				err = fmt.Errorf("%w: %w", ErrDamaged, e)
 			}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tally(tx)
 	})
 	return errors.Join(err, db.Close())
+}
+
+// tally counts records, journals and what was set aside, against what the store says
+// that there is: a page that has lost its end is a page like any other to bbolt.
+func tally(b *bbolt.Tx) error {
+	t := &tx{Tx: b}
+	for _, code := range t.villageCodes() {
+		v, err := t.village(code)
+		if err != nil {
+			return err
+		}
+		short := func(what string, b *bbolt.Bucket, want uint64) error {
+			if n := entries(b); n != want {
+				return fmt.Errorf("%w: village %s: %d of %d %s", ErrDamaged, code, n, want, what)
+			}
+			return nil
+		}
+		err = short("changes that were set aside", v.b.Bucket(bucketQuarantine), v.place.Quarantined)
+		for typ, n := range v.place.Records {
+			err = errors.Join(err, short("records of type "+string(typ), v.b.Bucket(recordBucket(typ)), n))
+		}
+		for s, o := range v.owns {
+			err = errors.Join(err, short("changes of stream "+s.String(), v.log(s), o.Head.Seq-min(o.Base.Seq, o.Head.Seq)))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries counts what is in a bucket.
+func entries(b *bbolt.Bucket) (n uint64) {
+	if b == nil {
+		return 0
+	}
+	c := b.Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		n++
+	}
+	return n
 }
 
 // Untouched tells whether the store in dir is, by size and time, the file that

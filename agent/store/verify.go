@@ -23,7 +23,7 @@ type Report struct {
 const maxFaults = 100
 
 // Verify reads everything: the file's own structure, every own stream's chain
-// against its head, the server's receipts for it, and every record's state and review mark. It
+// against its head, the server's receipts and verdicts for it, and every record's state and review mark. It
 // changes nothing. The file's structure is left out where it was just inspected
 // (Inspect), which a process of its own can survive.
 func (s *Store) Verify(inspected bool) (r Report, err error) {
@@ -67,6 +67,7 @@ func (s *Store) Verify(inspected bool) (r Report, err error) {
 				v.verifyReceipts(s, &whole, o.Acked.Seq, fault)
 				r.Entries += o.Head.Seq - min(o.Base.Seq, o.Head.Seq)
 			}
+			v.verifyVerdicts(fault)
 			for _, typ := range v.types() {
 				r.Records += v.verifyRecords(typ, fault)
 			}

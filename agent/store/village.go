@@ -72,6 +72,11 @@ type place struct {
 	Saved uint64 `cbor:"22,keyasint,omitempty"`
 	// Denied tells that by the last answer the village is not the laptop's any more.
 	Denied bool `cbor:"25,keyasint,omitempty"`
+	// Accepted and Rejected count the verdicts that hold, Unseen those of the rejected
+	// that nobody has seen yet.
+	Accepted uint64 `cbor:"27,keyasint,omitempty"`
+	Rejected uint64 `cbor:"28,keyasint,omitempty"`
+	Unseen   uint64 `cbor:"29,keyasint,omitempty"`
 }
 
 // own is what the laptop knows of a stream of its own.
@@ -433,5 +438,8 @@ func (v *village) write(k record.Key, before merge.State, touched touched, c *re
 		return nil, err
 	}
 	touched.Last = touch{Stream: d.Stream, Seq: d.Seq}
-	return after, v.store(k, touched, after)
+	if err := v.store(k, touched, after); err != nil {
+		return nil, err
+	}
+	return after, v.seeReplaced(k.ID, touched)
 }

@@ -105,3 +105,27 @@ func refusalLabel(r *merge.Refusal) form.Label {
 	}
 	return form.Label{Zh: fmt.Sprintf("%s 的职务不能填写“%s”这种记录", r.Writer.Author, r.Type), En: fmt.Sprintf("%s's role may not write records of type %s", r.Writer.Author, r.Type)}
 }
+
+// reasons says why the office set a change aside.
+var reasons = map[string]form.Label{
+	"revoked": {Zh: "这台电脑已被停用。", En: "This laptop was revoked."},
+	"village": {Zh: "这个村不归这台电脑。", En: "The village is not this laptop's."},
+	"author":  {Zh: "记录人没有在这台电脑上登记，或不是原记录人。", En: "Whoever wrote it is not registered on this laptop, or not the record's author."},
+	"unseen":  {Zh: "它要替换的内容，写的人当时不可能看到过。", En: "It replaces what whoever wrote it cannot have seen."},
+	"type":    {Zh: "这个编号属于另一种记录。", En: "The id belongs to a record of another type."},
+	"role":    {Zh: "记录人的身份不能改这种记录。", En: "The writer's role does not change such records."},
+	"lost":    {Zh: "服务器从备份恢复时丢了这一条，由这台电脑补报，等办公室确认。", En: "The server lost it when it was restored from a backup; this laptop sent it again, and the office decides."},
+	"erased":  {Zh: "这条记录的内容已由办公室依法擦除。", En: "The office has erased the record by law."},
+	"full":    {Zh: "这条记录的内容已经太多，放不下了。", En: "The record has as much in it as a record may have."},
+	"owner":   {Zh: "这一项由乡镇或办公室定。", En: "The township or the office decides this."},
+}
+
+// Reason says in words why the office set a change aside. Codes are only ever added;
+// one of a later release is given as it is.
+func Reason(code string, lang form.Lang) string {
+	l, known := reasons[code]
+	if !known {
+		l = form.Label{Zh: "原因：" + code + "。", En: "Reason: " + code + "."}
+	}
+	return l.In(lang)
+}

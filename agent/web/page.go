@@ -272,13 +272,19 @@ func (p *page) weekday() string { return p.T("weekday." + p.now.Format("Mon")) }
 func (p *page) way(way string) string { return p.T("way." + way) }
 
 // wayOf is how far a record's changes have come, as the pages tell it: merge.Local,
-// Sent, Delivered or Quarantined, or bundled.
+// Sent, Delivered or Quarantined, or bundled or rejected.
 func wayOf(r *store.Record) string {
-	if r.Bundled {
+	switch {
+	case r.Bundled:
 		return bundled
+	case r.Rejected:
+		return rejected
 	}
 	return r.Way
 }
+
+// rejected is of what the office rejected, while nobody here has seen why.
+const rejected = "rejected"
 
 // bundled is of what is in a bundle and on no other way: not delivered.
 const bundled = "bundled"

@@ -23,6 +23,7 @@ type recordView struct {
 	unknown []row // answers that this version's form does not ask
 	marks   []string
 	history []event
+	asides  []asideLine
 	write   bool
 	voids   bool   // may declare it void
 	seen    string // what the page shows, for a decision about it
@@ -65,6 +66,7 @@ type claim struct {
 type event struct {
 	author, when, device string
 	sets                 []row
+	aside                string // that it was set aside, and what came of it
 }
 
 // seenOf names what a page shows of a record, so that a decision about it can
@@ -173,6 +175,9 @@ func (w *Site) record(p *page) (reply, error) {
 		return reply{}, err
 	}
 	v := w.view(p, r)
+	if v.asides, err = w.asides(p, &r); err != nil {
+		return reply{}, err
+	}
 	events, err := w.store.History(f.Type, id)
 	if err != nil {
 		return reply{}, err
@@ -200,6 +205,16 @@ func (w *Site) event(p *page, f *form.Form, ev merge.Event) event {
 	}
 	if ev.Erased {
 		out.sets = []row{{label: p.T("event.content"), value: p.T("event.erased")}}
+	}
+	if a := ev.Aside; a != nil {
+		switch a.Decision {
+		case merge.Accepted:
+			out.aside = p.T("aside.accepted", a.By, p.moment(a.At.Milli()))
+		case merge.Rejected:
+			out.aside = p.T("aside.rejected", a.By, p.moment(a.At.Milli()), a.Why)
+		default:
+			out.aside = p.T("aside.waits", store.Reason(a.Reason, p.lang))
+		}
 	}
 	slices.SortFunc(out.sets, func(a, b row) int {
 		return cmp.Or(cmp.Compare(fieldAt(f, a.path), fieldAt(f, b.path)), cmp.Compare(a.path, b.path))
@@ -328,6 +343,9 @@ func (w *Site) household(p *page) (reply, error) {
 		return reply{}, err
 	}
 	v := &householdView{recordView: w.view(p, r), all: p.r.URL.Query().Get("visits") == "all"}
+	if v.asides, err = w.asides(p, &r); err != nil {
+		return reply{}, err
+	}
 	snap, err := p.snapshot()
 	if err != nil {
 		return reply{}, err
@@ -455,6 +473,12 @@ func (w *Site) act(p *page) (reply, error) {
 		var dot record.Dot
 		if dot, err = record.ParseDot(body.Get("dot")); err == nil {
 			_, err = w.store.Decide(p.r.Context(), store.Decision{Record: id, Path: record.Path(body.Get("path")), Take: dot, Author: p.author, Shown: r.State})
+		}
+	case "seen":
+		if err = w.see(p, r.Key, body["aside"]); err == nil {
+			if _, err := w.store.Get(f.Type, id); errors.Is(err, store.ErrNotFound) {
+				here = "/sync" // nothing is left of it
+			}
 		}
 	default:
 		return reply{}, errAsked

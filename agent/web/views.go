@@ -32,7 +32,9 @@ type delivery struct {
 	state   SyncState
 	waiting []undelivered
 	oldest  int64 // ms since 1970; 0 when nothing waits
-	stuck   int
+	// stuck counts what the office has to decide on, rejected what somebody here has to
+	// see.
+	stuck, rejected int
 }
 
 // maxDues is how many households the first page lists.
@@ -77,7 +79,7 @@ func (w *Site) today(p *page) (reply, error) {
 }
 
 func (w *Site) delivery(s *snapshot, p *page) delivery {
-	d := delivery{state: w.sync.State(), waiting: s.pending, stuck: int(p.status.Quarantined)}
+	d := delivery{state: w.sync.State(), waiting: s.pending, stuck: int(p.status.Quarantined - p.status.Rejected), rejected: int(p.status.Rejected)}
 	if p.status.Pending > 0 {
 		d.oldest = s.oldest.Milli()
 	}
@@ -354,6 +356,7 @@ type syncView struct {
 	delivery
 	villages []villageLine
 	stuck    []stuckLine
+	rejected []stuckLine
 	off      int // minutes that the machine's clock is behind; negative ahead
 }
 
@@ -386,17 +389,23 @@ func (w *Site) syncPage(p *page) (reply, error) {
 		if err != nil {
 			return reply{}, err
 		}
-		reasons, err := w.store.Quarantined(k.Type, k.ID)
+		asides, err := w.store.Asides(k.Type, k.ID)
 		if err != nil {
 			return reply{}, err
 		}
 		l := stuckLine{recordLine: w.line(p, &r)}
-		for _, q := range reasons {
-			if why := p.reason(q.Reason); !strings.Contains(l.why, why) {
-				l.why += why
+		for i := range asides {
+			if a := &asides[i]; a.Open() {
+				if why := p.reason(a); !strings.Contains(l.why, why) {
+					l.why += why
+				}
 			}
 		}
-		v.stuck = append(v.stuck, l)
+		if r.Rejected {
+			v.rejected = append(v.rejected, l)
+		} else {
+			v.stuck = append(v.stuck, l)
+		}
 	}
 	if off := int((time.Duration(p.skew()) * time.Millisecond).Minutes()); off > noticeable || off < -noticeable {
 		v.off = off

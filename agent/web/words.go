@@ -81,12 +81,3 @@ func filterWords(p *page, c *control) string {
 	}
 	return ""
 }
-
-// reason says why the office set a change aside. Codes are only ever added; one
-// of a later release is shown as it is.
-func (p *page) reason(code string) string {
-	if _, known := texts["reason."+code]; !known {
-		return p.T("reason", code)
-	}
-	return p.T("reason." + code)
-}

@@ -20,7 +20,9 @@ type batch struct {
 	t        *tx
 	village  record.Village
 	received clock.Time
+	// feed is the last feed number that was given, begun what it was under the lock.
 	feed     uint64
+	begun    uint64
 	log      uint64
 	streams  map[record.Stream]*stream
 	frontier merge.Frontier
@@ -61,6 +63,7 @@ func (s *Store) lock(t *tx, v record.Village, received clock.Time) (*batch, erro
 	if err != nil {
 		return nil, err
 	}
+	b.begun = b.feed
 	return b, s.streams(t, v, func(st *stream) {
 		b.streams[st.id], b.frontier[st.id] = st, st.head.Seq
 	})
@@ -151,6 +154,12 @@ func (b *batch) apply(st *stream, w *working, a merge.Applied, c *record.Change)
 	}
 }
 
+// next gives the next number of the village's feed.
+func (b *batch) next() uint64 {
+	b.feed++
+	return b.feed
+}
+
 // flush writes what the batch changed.
 func (b *batch) flush() error {
 	if err := b.flushRecords(); err != nil {
@@ -158,13 +167,13 @@ func (b *batch) flush() error {
 	}
 	moved := slices.SortedFunc(maps.Values(b.streams), func(x, y *stream) int { return slices.Compare(x.id[:], y.id[:]) })
 	moved = slices.DeleteFunc(moved, func(st *stream) bool { return !st.moved })
-	if len(moved) == 0 {
-		return nil
-	}
-	if len(b.touched) == 0 {
+	if len(moved) > 0 && len(b.touched) == 0 {
 		// Entries that touch no record move the frontier all the same, and
 		// readers must come to know.
-		b.feed++
+		b.next()
+	}
+	if b.feed == b.begun {
+		return nil
 	}
 	for _, st := range moved {
 		rewound := 0
@@ -187,8 +196,7 @@ func (b *batch) flushRecords() error {
 		return err
 	}
 	for _, w := range b.touched {
-		b.feed++
-		w.feed = b.feed
+		w.feed = b.next()
 		if w.crossed {
 			w.other = w.feed
 		}

@@ -144,15 +144,26 @@ func (d *Desk) quarantined(dot record.Dot) (Quarantined, error) {
 	return q, found(err)
 }
 
+// open gives the entries of a record that are in quarantine and undecided.
+func (d *Desk) open(id record.ID) (dots []record.Dot, err error) {
+	return dots, d.b.t.rows(func(r *sql.Rows) error {
+		q, err := scanQuarantined(r)
+		dots = append(dots, q.Dot)
+		return err
+	}, `SELECT `+quarantineColumns+` FROM quarantine WHERE village_id = $1 AND record_id = $2 AND decided = '' ORDER BY stream_id, seq`, d.b.village, id.String())
+}
+
+// decide notes a decision. It takes a place in the village's feed, where the laptop
+// learns of it.
 func (d *Desk) decide(dot record.Dot, decision, by, why string, issued record.Dot) error {
 	d.decided = true
 	var stream, seq any
 	if !issued.IsZero() {
 		stream, seq = issued.Stream[:], issued.Seq
 	}
-	return d.b.t.exec(`UPDATE quarantine SET decided = $4, decided_at = $5, decided_by = $6, decided_why = $7, issued_stream = $8, issued_seq = $9
+	return d.b.t.exec(`UPDATE quarantine SET decided = $4, decided_at = $5, decided_by = $6, decided_why = $7, issued_stream = $8, issued_seq = $9, decided_feed = $10
 		WHERE village_id = $1 AND stream_id = $2 AND seq = $3`,
-		d.b.village, dot.Stream[:], dot.Seq, decision, d.b.received.Milli(), by, why, stream, seq)
+		d.b.village, dot.Stream[:], dot.Seq, decision, d.b.received.Milli(), by, why, stream, seq, d.b.next())
 }
 
 // Reject decides that a quarantined entry stays out. ErrNotFound, ErrDecided.

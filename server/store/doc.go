@@ -61,7 +61,7 @@
 //	              the receipt. One row a run, not one an entry: a third of the CPU.
 //	              Of erased entries it has body hashes (journal.Segment.Erase).
 //	quarantine    (village, stream, entry) → why it was not applied, and what
-//	              was decided since
+//	              was decided since, under which feed number
 //	setaside      (village, stream, first entry, hash) → what could not be taken,
 //	              at most 8 MB and 1,000 segments of a device. Under the village
 //	              "" is what a device sent for villages that are not its own.

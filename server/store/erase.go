@@ -70,9 +70,14 @@ func (d *Desk) Erase(id record.ID, author, reason string) (Erasure, error) {
 	if err := b.t.exec(`UPDATE quarantine SET detail = '' WHERE village_id = $1 AND record_id = $2`, b.village, id.String()); err != nil {
 		return e, err
 	}
-	if err := b.t.exec(`UPDATE quarantine SET decided = $3, decided_at = $4, decided_by = $5, decided_why = $6
-		WHERE village_id = $1 AND record_id = $2 AND decided = ''`, b.village, id.String(), Rejected, b.received.Milli(), author, reason); err != nil {
+	open, err := d.open(id)
+	if err != nil {
 		return e, err
+	}
+	for _, dot := range open {
+		if err := d.decide(dot, Rejected, author, reason, record.Dot{}); err != nil {
+			return e, err
+		}
 	}
 	for _, place := range []record.Village{b.village, ""} {
 		if err := d.eraseAside(place, id, &e); err != nil {

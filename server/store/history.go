@@ -205,8 +205,8 @@ type Quarantined struct {
 
 // The decisions on a quarantined entry.
 const (
-	Accepted = "accepted"
-	Rejected = "rejected"
+	Accepted = merge.Accepted
+	Rejected = merge.Rejected
 )
 
 const quarantineColumns = `village_id, stream_id, seq, device_id, reason, detail, record_id, type, author, received, decided, decided_at, decided_by,

@@ -22,6 +22,7 @@ const (
 	maxRows     = 5000
 	maxReceipts = 4096
 	maxStanding = 1000
+	maxVerdicts = 1000
 	// maxOwn bounds the streams that the statement of a page names; a laptop has
 	// one a village, and one more for each time it was restored. Records last
 	// changed by further ones are sent back, which is harmless.
@@ -86,8 +87,20 @@ func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, e
 		pull.Cursor = pull.From
 		if q.Cursor < feed {
 			ok = true
-			if err := s.feed(t, &pull, q); err != nil {
+			verdicts, upTo, err := s.verdicts(t, q, pull.From, feed)
+			if err != nil {
 				return err
+			}
+			if err := s.feed(t, &pull, q, upTo); err != nil {
+				return err
+			}
+			if !pull.More && upTo < feed {
+				pull.More, pull.Cursor = true, upTo
+			}
+			for _, v := range verdicts {
+				if !pull.More || v.Feed <= pull.Cursor {
+					pull.Verdicts = append(pull.Verdicts, v)
+				}
 			}
 		}
 		if err := s.standing(t, &pull, q); err != nil {
@@ -136,10 +149,54 @@ func (t *tx) ownStreams(column string, q Request) (list []wire.StreamHead, err e
 	return list, err
 }
 
-// feed reads the page's records.
-func (s *Store) feed(t *tx, pull *wire.Pull, q Request) error {
-	text := `SELECT record_id, type, feed, state FROM record WHERE village_id = $1 AND feed > $3`
-	args := []any{q.Village, q.Cursor, pull.From}
+// verdicts reads what was decided on entries of the device's behind from, signed; upTo
+// is how far the page can go with so many.
+func (s *Store) verdicts(t *tx, q Request, from, feed uint64) (list []journal.Verdict, upTo uint64, err error) {
+	upTo = feed
+	err = t.rows(func(r *sql.Rows) error {
+		if len(list) == maxVerdicts {
+			upTo = list[len(list)-1].Feed
+			return errEnough
+		}
+		var v journal.Verdict
+		var decision string
+		var stream, issued []byte
+		var at int64
+		var seq sql.NullInt64
+		if err := r.Scan(&stream, &v.Seq, &decision, &at, &v.By, &v.Why, &issued, &seq, &v.Feed); err != nil {
+			return err
+		}
+		copy(v.Stream[:], stream)
+		copy(v.Issued.Stream[:], issued)
+		v.Accepted, v.At, v.Issued.Seq = decision == Accepted, milli(at), uint64(seq.Int64)
+		list = append(list, v)
+		return nil
+	}, fmt.Sprintf(`SELECT stream_id, seq, decided, decided_at, decided_by, decided_why, issued_stream, issued_seq, decided_feed FROM quarantine
+		WHERE village_id = $1 AND device_id = $2 AND decided_feed > $3 ORDER BY decided_feed LIMIT %d`, maxVerdicts+1), q.Village, q.Device, from)
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, 0, err
+	}
+	// What is decided together lies together in the log: a segment is read once.
+	var stream record.Stream
+	var first uint64
+	var hashes []journal.Hash
+	for i := range list {
+		v := &list[i]
+		if v.Stream != stream || v.Seq < first || v.Seq-first >= uint64(len(hashes)) {
+			if first, hashes, err = s.segmentHashes(t, q.Village, v.Stream, v.Seq); err != nil {
+				return nil, 0, err
+			}
+			stream = v.Stream
+		}
+		v.Seal(s.Key, hashes[v.Seq-first])
+	}
+	return list, upTo, nil
+}
+
+// feed reads the page's records, as far as upTo.
+func (s *Store) feed(t *tx, pull *wire.Pull, q Request, upTo uint64) error {
+	text := `SELECT record_id, type, feed, state FROM record WHERE village_id = $1 AND feed > $3 AND feed <= $4`
+	args := []any{q.Village, q.Cursor, pull.From, upTo}
 	for _, o := range q.Own[:min(len(q.Own), maxOwn)] {
 		// Left out is what the device lacks nothing of: all changes after its
 		// cursor are its own, and it has a receipt for them or has just sent them.

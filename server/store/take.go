@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -258,14 +259,34 @@ func (b *batch) hashAt(st *stream, seq uint64) (journal.Hash, error) {
 	return b.s.hashAt(b.t, b.village, st.id, seq)
 }
 
-// hashAt gives the hash of an entry of a stream's log.
+// segmentHashes gives the hashes of the entries of the segment that has one of a
+// stream's, and which is the first.
+func (s *Store) segmentHashes(t *tx, village record.Village, stream record.Stream, seq uint64) (first uint64, hashes []journal.Hash, err error) {
+	var before, body []byte
+	if err := t.row(`SELECT first_seq, before_hash, body FROM segment WHERE village_id = $1 AND stream_id = $2 AND last_seq >= $3 ORDER BY last_seq LIMIT 1`,
+		village, stream[:], seq).Scan(&first, &before, &body); err != nil {
+		return 0, nil, err
+	}
+	seg, err := s.unpack(body)
+	if err != nil {
+		return 0, nil, err
+	}
+	hashes = seg.Hashes(journal.Hash(before))
+	if seq < first || seq-first >= uint64(len(hashes)) {
+		return 0, nil, fmt.Errorf("entry %d of stream %s is not in the log", seq, stream)
+	}
+	return first, hashes, nil
+}
+
+// hashAt gives the hash of an entry of a stream's log, without reading more of it than
+// that takes.
 func (s *Store) hashAt(t *tx, village record.Village, stream record.Stream, seq uint64) (journal.Hash, error) {
 	var hash journal.Hash
 	var first, last uint64
-	var before, end, body []byte
-	if err := t.row(`SELECT first_seq, last_seq, before_hash, last_hash, body FROM segment
+	var before, end []byte
+	if err := t.row(`SELECT first_seq, last_seq, before_hash, last_hash FROM segment
 		WHERE village_id = $1 AND stream_id = $2 AND last_seq >= $3 ORDER BY last_seq LIMIT 1`,
-		village, stream[:], seq).Scan(&first, &last, &before, &end, &body); err != nil {
+		village, stream[:], seq).Scan(&first, &last, &before, &end); err != nil {
 		return hash, err
 	}
 	if seq == last {
@@ -276,11 +297,11 @@ func (s *Store) hashAt(t *tx, village record.Village, stream record.Stream, seq 
 	if seq < first {
 		return hash, nil
 	}
-	seg, err := s.unpack(body)
+	first, hashes, err := s.segmentHashes(t, village, stream, seq)
 	if err != nil {
 		return hash, err
 	}
-	return seg.Hashes(hash)[seq-first], nil
+	return hashes[seq-first], nil
 }
 
 // known tells whether the office has entered the delivery's village, or assigned

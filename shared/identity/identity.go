@@ -37,6 +37,7 @@ type Purpose string
 const (
 	SegmentHead Purpose = "zhucun segment 1"
 	ReceiptOf   Purpose = "zhucun receipt 1"
+	VerdictOf   Purpose = "zhucun verdict 1"
 	BundleOf    Purpose = "zhucun bundle 1" // a device's, for the server
 	ReplyOf     Purpose = "zhucun reply 1"  // the server's, for a device
 	WipeOf      Purpose = "zhucun wipe 1"   // the server's, over a device's id

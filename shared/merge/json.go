@@ -18,6 +18,7 @@ type JSON struct {
 	Marks     []Mark                  `json:"marks"`
 	State     string                  `json:"state"`
 	Bundled   bool                    `json:"in_bundle,omitempty"` // of "sent": in a bundle, and in no request yet
+	Rejected  bool                    `json:"rejected,omitempty"`  // of "quarantined": the office decided against it, and nobody there has seen why
 	Life      string                  `json:"life"`
 	Erased    bool                    `json:"erased,omitempty"`
 	Reason    string                  `json:"reason,omitempty"`
@@ -70,6 +71,25 @@ type Event struct {
 	Set    map[record.Path]record.Value `json:"set"`
 	// Erased tells a change whose content was erased by law.
 	Erased bool `json:"erased,omitempty"`
+	// Aside is there where the server set the change aside.
+	Aside *Aside `json:"set_aside,omitempty"`
+}
+
+// The decisions on a change that was set aside.
+const (
+	Accepted = "accepted"
+	Rejected = "rejected"
+)
+
+// Aside is why a change was set aside, and what the office decided on it since: ""
+// while it has not.
+type Aside struct {
+	Reason   string     `json:"reason"`
+	Detail   string     `json:"detail,omitempty"`
+	Decision string     `json:"decision,omitempty"`
+	By       string     `json:"by,omitempty"`
+	Why      string     `json:"why,omitempty"`
+	At       clock.Time `json:"at,omitzero"`
 }
 
 // The states of a record on its way, as a laptop knows them from receipts. At

@@ -191,6 +191,10 @@ type Pull struct {
 	// page begins behind the cursor that its series began at.
 	Feed uint64 `cbor:"13,keyasint,omitempty"`
 	Into uint64 `cbor:"14,keyasint,omitempty"`
+	// Verdicts are what the office decided on quarantined entries of the device's own
+	// streams, as far as they lie between From and Cursor. They hold for whoever holds
+	// the feed so far: not while the page is set aside.
+	Verdicts []journal.Verdict `cbor:"15,keyasint,omitempty"`
 }
 
 // Made gives how far the feed went when the page was made: of two pages of one epoch

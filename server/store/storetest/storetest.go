@@ -29,6 +29,7 @@ func Run(t *testing.T, open Open) {
 		{"feed", feeds},
 		{"desk", desks},
 		{"accept", accepts},
+		{"verdicts", verdicts},
 		{"quarantine list", quarantineList},
 		{"review", reviews},
 		{"query", queries},
