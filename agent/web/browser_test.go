@@ -259,7 +259,8 @@ var pictures = os.Getenv("ZHUCUN_PICTURES")
 func TestPagesFit(t *testing.T) {
 	f := newFixture(t, true)
 	f.site.lock = &fakeLock{way: vault.Unprotected}
-	house, quarrelled := f.house(0), f.house(3)
+	house, quarrelled, refused := f.house(0), f.house(3), f.house(6)
+	_, server := f.rejected(refused.id)
 	f.quarrel(quarrelled)
 	f.set(f.laptop, "杜旺火", householdType, quarrelled.id, map[string]string{"poverty_attr": "低保贫困户"})
 	ctx := browser(t)
@@ -294,7 +295,6 @@ func TestPagesFit(t *testing.T) {
 		}
 		return f.site.work.keep(&outcome{taken: &got})
 	}
-	server := office{}
 	answered := bundles(f).made[0]
 	f.set(f.laptop, "杜旺火", householdType, f.house(4).id, map[string]string{"phone": "13900139004"})
 	taken := collect(answered.File, func(b []byte) []byte { return server.answer(t, f.laptop, b) })
@@ -314,6 +314,7 @@ func TestPagesFit(t *testing.T) {
 	pages := []shown{
 		{"today", "/"}, {"find", "/find"}, {"find-visit", "/find?for=visit&s=" + f.site.searches.keep("何")}, {"due", "/find?show=due"},
 		{"household", "/household/" + house.id.String()}, {"household-quarrel", "/household/" + quarrelled.id.String()},
+		{"household-rejected", "/household/" + refused.id.String()}, {"record-rejected", "/record/household/" + refused.id.String()},
 		{"visit", draft}, {"both", draft + "?why=both"}, {"edit", edit}, {"record", visit}, {"record-household", "/record/household/" + quarrelled.id.String()},
 		{"saved", "/household/" + house.id.String() + "?saved=household/" + quarrelled.id.String()},
 		{"conflicts", "/conflicts"}, {"sync", "/sync"}, {"bundles", "/bundles"}, {"bundles-made", "/bundles?done=" + made}, {"bundles-several", "/bundles?done=" + several}, {"bundles-carried", "/bundles?done=" + carried}, {"bundles-taken", "/bundles?done=" + taken}, {"records", "/records"}, {"list", "/records/person"}, {"me", "/me"}, {"lock", "/lock"}, {"nowhere", "/nowhere"},

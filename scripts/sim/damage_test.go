@@ -92,6 +92,18 @@ func worn(t *testing.T) (*world, map[record.Stream]uint64) {
 	if st, err := l.store.Status(); err != nil || st.Quarantined == 0 {
 		t.Fatalf("nothing was set aside: %+v, %v", st, err)
 	}
+	// Of that some is decided on.
+	set, err := w.server.Quarantine(context.Background())
+	check(t, err)
+	for i, q := range set {
+		if i%3 > 0 {
+			check(t, w.decide(q, i%3 == 1))
+		}
+	}
+	synced()
+	if st, err := l.store.Status(); err != nil || st.Rejected == 0 || st.Rejected == st.Quarantined {
+		t.Fatalf("%d of %d set aside are rejected, %v", st.Rejected, st.Quarantined, err)
+	}
 	// What waits.
 	for range 3 {
 		live(12)

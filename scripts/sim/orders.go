@@ -139,13 +139,14 @@ func (l *laptop) safe(villages []record.Village) error {
 	return nil
 }
 
-// set is what of the laptops' changes the server set aside, with its reasons.
+// set is what of the laptops' changes the server set aside and has not taken since, with
+// its reasons.
 func (w *world) set() (map[written]string, error) {
 	list, err := w.server.Quarantine(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	set := map[written]string{}
+	set := maps.Clone(w.decided)
 	i := 0
 	for e, err := range w.server.QuarantinedEntries(context.Background(), list) {
 		if err != nil {

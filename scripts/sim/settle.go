@@ -19,6 +19,31 @@ import (
 
 // settle lets all traffic end, then compares everybody.
 func (w *world) settle() error {
+	if err := w.quiet(); err != nil {
+		return err
+	}
+	return w.compare()
+}
+
+// end is what comes last: the office decides on what is set aside, and laptops that are
+// to have a village no more let it go.
+func (w *world) end() error {
+	if err := w.settle(); err != nil {
+		return err
+	}
+	if err := w.rule(); err != nil {
+		return err
+	}
+	if w.orders {
+		if err := w.farewell(); err != nil {
+			return err
+		}
+	}
+	return w.whole()
+}
+
+// quiet lets all traffic end.
+func (w *world) quiet() error {
 	for round := 0; ; round++ {
 		if round > 200 {
 			return errors.New("the traffic does not end")
@@ -37,7 +62,7 @@ func (w *world) settle() error {
 			busy = busy || more
 		}
 		if !busy {
-			return w.compare()
+			return nil
 		}
 	}
 }
@@ -124,11 +149,11 @@ func (w *world) compare() error {
 	if err := w.kept(log, set); err != nil {
 		return err
 	}
-	if w.orders {
-		if err := w.farewell(); err != nil {
-			return err
-		}
-	}
+	return w.whole()
+}
+
+// whole checks that every laptop finds its own store sound.
+func (w *world) whole() error {
 	for _, l := range w.laptops {
 		rep, err := l.store.Verify(false)
 		if err != nil || len(rep.Faults) > 0 {

@@ -66,7 +66,7 @@ func play(dir string, seed uint64, steps int, template string, l leg) (hash stri
 			return "", fmt.Errorf("step %d: %w", i, err)
 		}
 	}
-	return "", w.settle()
+	return "", w.end()
 }
 
 // template makes an empty server database once: every schedule begins with a

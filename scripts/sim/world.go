@@ -56,6 +56,9 @@ type world struct {
 	records []record.Key
 	promise []promise
 	births  map[written]birth
+	// decided is what was set aside and the office has decided on, with the reason for
+	// which it had been.
+	decided map[written]string
 	taken   map[written]bool // by the server
 	// aside is what of that came when its laptop might not send it, saved what is in
 	// the last backup.
@@ -183,7 +186,7 @@ func newWorld(dir string, seed uint64, template string, l leg) (*world, error) {
 	}
 	w := &world{
 		leg: l, rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, hash: sha256.New(),
-		births: map[written]birth{}, taken: map[written]bool{}, aside: map[written]bool{}, saved: map[written]bool{}, again: map[written]bool{},
+		births: map[written]birth{}, decided: map[written]string{}, taken: map[written]bool{}, aside: map[written]bool{}, saved: map[written]bool{}, again: map[written]bool{},
 		orphans: map[record.ID]bool{}, replaced: map[word]bool{}, renamed: map[record.ID]bool{}, desk: newReader(),
 	}
 	keySeed := make([]byte, ed25519.SeedSize)
@@ -398,6 +401,12 @@ func (w *world) step() error {
 	}
 	if w.orders && w.rnd.IntN(15) == 0 {
 		return w.backup()
+	}
+	if (w.orders || w.rewinds) && w.rnd.IntN(15) == 0 {
+		return w.reject()
+	}
+	if (w.orders || w.rewinds) && w.rnd.IntN(15) == 0 {
+		return l.recover(l.see())
 	}
 	if w.images && w.rnd.IntN(20) == 0 {
 		return l.disk()
