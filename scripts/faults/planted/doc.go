@@ -58,4 +58,6 @@
 //	                                 ./scripts/faults TestPushIsSynced, 8.1 s
 //	23-failed-save-acknowledged  a save that the disk refused is acknowledged
 //	                                 ./scripts/faults TestPutFails, 24.0 s
+//	24-verdict-too-early         what was accepted leaves its author's screen before its new name is there
+//	                                 ./agent/store TestVerdictHoldsWithTheFeed, 1.9 s
 package planted
