@@ -129,7 +129,7 @@ func (l *laptop) readOwn(k record.Key, e agentstore.Edit, shown merge.State) err
 			body = append(body, record.Write{Path: p, Value: v})
 		}
 		record.SortBody(body)
-		change := writtenAs(dot, body)
+		change := writtenAs(dot, k.ID, body)
 		b := birth{time: l.w.now, shown: map[place]record.Value{}, by: l, key: k}
 		for p, r := range shown {
 			for _, sib := range r.Siblings {

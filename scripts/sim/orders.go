@@ -152,7 +152,7 @@ func (w *world) set() (map[written]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		set[writtenAs(e.Dot, e.Change.Body)] = list[i].Reason
+		set[writtenAs(e.Dot, e.Change.Record, e.Change.Body)] = list[i].Reason
 		i++
 	}
 	return set, nil

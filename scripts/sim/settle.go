@@ -207,6 +207,7 @@ func timeless(state []byte) []byte {
 // logged is one change in the server's log.
 type logged struct {
 	dot    record.Dot
+	id     record.ID
 	at     clock.Time
 	author string
 	body   []record.Write
@@ -223,7 +224,7 @@ func (w *world) born(changes []logged) error {
 		}
 	}
 	for _, c := range changes {
-		b, known := w.births[writtenAs(c.dot, c.body)]
+		b, known := w.births[writtenAs(c.dot, c.id, c.body)]
 		if !known {
 			continue
 		}
@@ -316,7 +317,7 @@ func (w *world) history(k record.Key) ([]logged, error) {
 	}
 	var log []logged
 	for _, e := range entries {
-		log = append(log, logged{e.Dot, e.At, e.Change.Author, e.Change.Body})
+		log = append(log, logged{e.Dot, k.ID, e.At, e.Change.Author, e.Change.Body})
 	}
 	return log, nil
 }

@@ -30,7 +30,7 @@ func (w *world) decide(q serverstore.Quarantined, accept bool) error {
 	if err != nil {
 		return err
 	}
-	w.decided[writtenAs(q.Dot, e.Change.Body)] = q.Reason
+	w.decided[writtenAs(q.Dot, q.Record, e.Change.Body)] = q.Reason
 	w.say("office decides on %s of %s, accepts: %v", q.Dot, q.Record, accept)
 	err = w.server.Desk(ctx, q.Village, func(d *serverstore.Desk) error {
 		if accept {

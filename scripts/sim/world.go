@@ -136,8 +136,9 @@ type opened struct {
 // written tells one change from every other: a laptop and its copy give the same
 // name to different ones.
 type written struct {
-	dot  record.Dot
-	body string
+	dot    record.Dot
+	record record.ID
+	body   string
 }
 
 // place is where a change wrote.
@@ -146,12 +147,12 @@ type place struct {
 	dot  record.Dot
 }
 
-func writtenAs(d record.Dot, body []record.Write) written {
+func writtenAs(d record.Dot, id record.ID, body []record.Write) written {
 	var b strings.Builder
 	for _, w := range body {
 		fmt.Fprintf(&b, "%s=%s;", w.Path, w.Value)
 	}
-	return written{d, b.String()}
+	return written{d, id, b.String()}
 }
 
 // promise is a save that a laptop acknowledged: this must never be lost, unless
@@ -327,7 +328,7 @@ func (l *laptop) received(p *wire.Push, refused []wire.Refused) error {
 			continue
 		}
 		for i := range seg.Changes {
-			d := writtenAs(record.Dot{Stream: seg.Stream, Seq: seg.From + uint64(i)}, seg.Changes[i].Body)
+			d := writtenAs(record.Dot{Stream: seg.Stream, Seq: seg.From + uint64(i)}, seg.Changes[i].Record, seg.Changes[i].Body)
 			b, known := l.w.births[d]
 			if !known || l.w.taken[d] {
 				continue
