@@ -145,7 +145,7 @@ func (v *village) withQuarantined(k record.Key, tc touched, s merge.State) (show
 		}
 		d := record.Dot{Stream: o.Stream, Seq: o.Seq}
 		c := o.entry.change()
-		c.Body = slices.DeleteFunc(c.Body, func(w record.Write) bool { return replaced[w.Path][d] })
+		c.Body = slices.DeleteFunc(c.Body, func(w record.Write) bool { return replaced[w.Path][d] || lives(s, w.Path, d) })
 		if len(c.Body) == 0 {
 			continue
 		}
@@ -153,6 +153,11 @@ func (v *village) withQuarantined(k record.Key, tc touched, s merge.State) (show
 		s = merge.Apply(s, nil, merge.Applied{Dot: d, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
 	}
 	return s, some, nil
+}
+
+// lives tells whether what a change wrote in a place stands there.
+func lives(s merge.State, p record.Path, d record.Dot) bool {
+	return slices.ContainsFunc(s[p].Siblings, func(sib merge.Sibling) bool { return sib.Dot == d })
 }
 
 // observed gives what changes replace.

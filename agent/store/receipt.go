@@ -126,7 +126,9 @@ func (v *village) took(r *journal.Receipt, d record.Dot, e *entry, tc touched, s
 	replaced := observed(later)
 	c, f := e.change(), maps.Clone(v.frontier)
 	f[d.Stream] = d.Seq - 1
-	s = merge.Apply(s, f, merge.Applied{Dot: d, At: at, Author: c.Author}, c.Body)
+	// Where the server had lost it, it was pending meanwhile, and may stand already.
+	missing := slices.DeleteFunc(slices.Clone(c.Body), func(w record.Write) bool { return lives(s, w.Path, d) })
+	s = merge.Apply(s, f, merge.Applied{Dot: d, At: at, Author: c.Author}, missing)
 	for _, w := range c.Body {
 		if reg := s[w.Path]; replaced[w.Path][d] {
 			reg.Siblings = slices.DeleteFunc(slices.Clone(reg.Siblings), func(sib merge.Sibling) bool { return sib.Dot == d })

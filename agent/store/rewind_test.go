@@ -241,6 +241,30 @@ func phoneSetAside(t *testing.T) (s *Store, k record.Key, stream record.Stream) 
 	return s, k, stream
 }
 
+// A change that was set aside in a life of the server that was lost is pending in the
+// next one, and stands once, then and when the server has taken it.
+func TestPendingInTheNextLife(t *testing.T) {
+	s, k, stream := phoneSetAside(t)
+	has := []wire.StreamHead{{Stream: stream, Seq: 1}}
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, Cursor: 1, Records: []wire.State{{ID: k.ID, Type: k.Type, State: read(t, s, k).State.Encode()}}, Own: has, Heads: has})
+	once := func(when, way string) {
+		t.Helper()
+		shown, err := s.Shown(k.Type, k.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range []merge.State{shown, read(t, s, k).State} {
+			if phone := state["phone"].Siblings; len(phone) != 1 || phone[0].Dot.Seq != 2 || read(t, s, k).Way != way {
+				t.Errorf("%s: %s, %v", when, read(t, s, k).Way, phone)
+			}
+		}
+	}
+	once("pending", merge.Sent)
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, From: 1, Cursor: 2, Receipts: []journal.Receipt{receipt(t, s, code, 2, 2)}})
+	once("taken", merge.Delivered)
+	soundNow(t, s)
+}
+
 // A change that was set aside in a life of the server that was lost, and reached the
 // next one in a file without its receipt, may be taken there. It stands then, and the
 // receipts of before are forgotten with what they said.
