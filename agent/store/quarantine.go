@@ -145,11 +145,16 @@ func (v *village) withQuarantined(k record.Key, tc touched, s merge.State) (show
 		}
 		d := record.Dot{Stream: o.Stream, Seq: o.Seq}
 		c := o.entry.change()
-		c.Body = slices.DeleteFunc(c.Body, func(w record.Write) bool { return replaced[w.Path][d] || lives(s, w.Path, d) })
+		c.Body = slices.DeleteFunc(c.Body, func(w record.Write) bool { return replaced[w.Path][d] })
 		if len(c.Body) == 0 {
 			continue
 		}
-		some = true
+		// Where a restored server had lost it, it is pending again.
+		stream := v.owns[o.Stream]
+		some = some || stream != nil && o.Seq <= stream.Acked.Seq
+		if c.Body = slices.DeleteFunc(c.Body, func(w record.Write) bool { return lives(s, w.Path, d) }); len(c.Body) == 0 {
+			continue
+		}
 		s = merge.Apply(s, nil, merge.Applied{Dot: d, At: clock.Time(c.Time), Unmeasured: true, Author: c.Author}, c.Body)
 	}
 	return s, some, nil
