@@ -18,6 +18,7 @@ var order = map[string][]line{
 		{"inbox", "turns files into saved changes; works the same without any sync"},
 		{"store", "the one file everything is in; must not know who uses it"},
 		{"vault", "keeps the key of the store; knows no store"},
+		{"picture", "makes a photo small; knows nothing of where it goes"},
 	},
 	"server": {
 		{"main", "starts cli and nothing else; written as the folder itself"},
@@ -29,12 +30,14 @@ var order = map[string][]line{
 		{"access", "users, roles, devices: everything above asks it, it asks the store"},
 		{"backup", "the file that a server is restored from; knows bytes and their names"},
 		{"store", "one Store over SQL; must not know who uses it"},
+		{"blob", "files by their content; knows no records and no devices"},
 	},
 	"shared": {
 		{"wire", "the messages of a sync: carry journal entries and merged records"},
 		{"pack", "makes bytes small; knows nothing of what they say"},
 		{"bundle", "the same journal entries in a file"},
 		{"journal", "signed, chained changes; opens them for merge"},
+		{"blob", "the names of files and what proves that a server has one; reads no record"},
 		{"merge", "changes to a record's state; asks the form for the policy"},
 		{"form", "which fields a record has and what may stand in them"},
 		{"record", "what a record and a change are"},

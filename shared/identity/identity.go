@@ -38,6 +38,7 @@ const (
 	SegmentHead Purpose = "zhucun segment 1"
 	ReceiptOf   Purpose = "zhucun receipt 1"
 	VerdictOf   Purpose = "zhucun verdict 1"
+	BlobOf      Purpose = "zhucun blob 1"
 	BundleOf    Purpose = "zhucun bundle 1" // a device's, for the server
 	ReplyOf     Purpose = "zhucun reply 1"  // the server's, for a device
 	WipeOf      Purpose = "zhucun wipe 1"   // the server's, over a device's id

@@ -14,6 +14,9 @@ const (
 	// BundlePath takes a file of package bundle as it is, from whoever brings it,
 	// and answers with the reply, as it is.
 	BundlePath = "/v1/bundle"
+	// BlobPath and behind it a village's code takes files, by the tus protocol, and
+	// gives them out: the first line of a method's own is in DESIGN.md.
+	BlobPath = "/v1/blobs/"
 	// EscrowPath takes the key of a laptop's data, sealed to the server.
 	EscrowPath = "/v1/escrow"
 )
