@@ -215,6 +215,9 @@ func (b *batch) flushRecords() error {
 				return err
 			}
 		}
+		if err := b.show(id, w, &view); err != nil {
+			return err
+		}
 		if err := b.review(id, w, &view, waiting[id]); err != nil {
 			return err
 		}

@@ -67,6 +67,11 @@
 //	              "" is what a device sent for villages that are not its own.
 //	contact       (village, device) → when it was last heard of
 //	review        (village, record, register, kind) → what waits for a person
+//	blob          (village, hash) → a file of the village: its kind, size, who brought
+//	              it, and the signature of its receipt. The file itself lies in Files.
+//	thumbnail     (village, hash) → its small picture
+//	upload        (village, id) → a file on its way in, until when
+//	shown         (village, first half of the hash, record) → which records show it
 //	form_TYPE     (village, record) → the record as it reads, a column a field
 //
 // The migrator is our own: the usual one links text/template, which makes the

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"zhucun/shared/blob"
 	"zhucun/shared/journal"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -28,6 +29,8 @@ type Erasure struct {
 	// which it is erased too, Unread those that are damaged: what is in them nobody can
 	// tell.
 	SetAside, Unread int
+	// Files that the record alone had shown.
+	Files int
 	// Dot is the change that says so to everybody.
 	Dot record.Dot
 }
@@ -51,12 +54,12 @@ func (d *Desk) Erase(id record.ID, author, reason string) (Erasure, error) {
 	case w.state.Erased():
 		return e, ErrErased
 	}
-	done := map[record.Dot]bool{}
+	done, files := map[record.Dot]bool{}, map[blob.Hash]bool{}
 	for _, dot := range dots {
 		if done[dot] {
 			continue
 		}
-		erased, err := d.eraseSegment(dot, id)
+		erased, err := d.eraseSegment(dot, id, files)
 		if err != nil {
 			return e, fmt.Errorf("change %s: %w", dot, err)
 		}
@@ -68,6 +71,9 @@ func (d *Desk) Erase(id record.ID, author, reason string) (Erasure, error) {
 	}
 	// Nobody can decide any more on what waited.
 	if err := b.t.exec(`UPDATE quarantine SET detail = '' WHERE village_id = $1 AND record_id = $2`, b.village, id.String()); err != nil {
+		return e, err
+	}
+	if e.Files, err = b.eraseFiles(id, files); err != nil {
 		return e, err
 	}
 	open, err := d.open(id)
@@ -117,9 +123,9 @@ func (d *Desk) holds(w *working) ([]record.Dot, record.Type, error) {
 }
 
 // eraseSegment erases all changes of a record in the segment that has one of them,
-// and gives their dots. The receipt is made anew without the details of why they
+// and gives their dots; files has what they named then. The receipt is made anew without the details of why they
 // were quarantined; the one that was given stays good.
-func (d *Desk) eraseSegment(dot record.Dot, id record.ID) ([]record.Dot, error) {
+func (d *Desk) eraseSegment(dot record.Dot, id record.ID, files map[blob.Hash]bool) ([]record.Dot, error) {
 	b := d.b
 	var body, proof, last []byte
 	if err := b.t.row(`SELECT body, receipt, last_hash FROM segment WHERE village_id = $1 AND stream_id = $2 AND last_seq >= $3 ORDER BY last_seq LIMIT 1`,
@@ -139,6 +145,12 @@ func (d *Desk) eraseSegment(dot record.Dot, id record.ID) ([]record.Dot, error) 
 	for i := range seg.Changes {
 		if seq := seg.From + uint64(i); seg.Changes[i].Record == id {
 			erased, here[seq] = append(erased, record.Dot{Stream: dot.Stream, Seq: seq}), true
+			for _, w := range seg.Changes[i].Body {
+				_, element := w.Path.Field()
+				if h, _, ok := blob.ParseName(element); ok {
+					files[h] = true
+				}
+			}
 		}
 	}
 	for i, q := range receipt.Quarantined {
@@ -214,6 +226,9 @@ func (s *Store) Forget(ctx context.Context) (bool, error) {
 	owed, err := s.Meta(ctx, metaForget)
 	if err != nil || owed == nil {
 		return err == nil, err
+	}
+	if done, err := s.forgetFiles(ctx); err != nil || !done {
+		return false, err
 	}
 	if done, err := s.engine.Forget(ctx); err != nil || !done {
 		return false, err

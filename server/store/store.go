@@ -16,6 +16,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"zhucun/server/blob"
 	"zhucun/shared/clock"
 	"zhucun/shared/form"
 	"zhucun/shared/journal"
@@ -53,6 +54,7 @@ type Options struct {
 	Now    func() time.Time
 	Random io.Reader
 	Log    *slog.Logger // nil: none
+	Files  *blob.Files  // what records show; nil: none are taken
 }
 
 // Store is the server's data.

@@ -147,6 +147,9 @@ func (v *verifier) run() error {
 	if err := v.records(rows); err != nil {
 		return err
 	}
+	if err := v.shown(); err != nil {
+		return err
+	}
 	return v.reviews()
 }
 

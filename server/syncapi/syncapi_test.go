@@ -25,6 +25,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"zhucun/server/access"
+	files "zhucun/server/blob"
 	"zhucun/server/store"
 	"zhucun/server/store/sqlite"
 	"zhucun/shared/clock"
@@ -50,7 +51,10 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	h := &house{T: t, key: ed25519.NewKeyFromSeed(make([]byte, 32))}
 	var err error
-	h.s, err = sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "zhucun.db"), store.Options{Key: h.key, Now: time.Now, Random: rand.NewChaCha8([32]byte{})})
+	kept, err := files.Open(filepath.Join(t.TempDir(), "blobs"))
+	h.ok(err)
+	t.Cleanup(func() { kept.Close() })
+	h.s, err = sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "zhucun.db"), store.Options{Key: h.key, Now: time.Now, Random: rand.NewChaCha8([32]byte{}), Files: kept})
 	h.ok(err)
 	t.Cleanup(func() { h.s.Close() })
 	h.a = access.New(h.s)
@@ -58,7 +62,10 @@ func newHouse(t *testing.T) *house {
 	h.ok(h.a.AddVillage(context.Background(), store.Village{Code: "2", Name: "别村"}))
 	h.server = httptest.NewUnstartedServer(nil)
 	h.door = New(h.s, h.a)
-	h.server.Config = Server(h.door, slog.New(slog.DiscardHandler))
+	mux := http.NewServeMux()
+	mux.Handle("/", h.door)
+	mux.Handle(wire.BlobPath, NewBlobs(h.door))
+	h.server.Config = Server(mux, slog.New(slog.DiscardHandler))
 	h.server.Start()
 	t.Cleanup(h.server.Close)
 	return h

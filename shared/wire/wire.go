@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"zhucun/shared/blob"
 	"zhucun/shared/clock"
 	"zhucun/shared/identity"
 	"zhucun/shared/journal"
@@ -14,9 +15,12 @@ const (
 	// BundlePath takes a file of package bundle as it is, from whoever brings it,
 	// and answers with the reply, as it is.
 	BundlePath = "/v1/bundle"
-	// BlobPath and behind it a village's code takes files, by the tus protocol, and
-	// gives them out: the first line of a method's own is in DESIGN.md.
-	BlobPath = "/v1/blobs/"
+	// BlobPath, and behind it a village's code, takes files and gives them out:
+	// DESIGN.md. With BlobsAsked behind that it takes a BlobAsk.
+	BlobPath   = "/v1/blobs/"
+	BlobsAsked = "/asked"
+	// BlobThumbnail behind a file's name is its small picture.
+	BlobThumbnail = "/thumbnail"
 	// EscrowPath takes the key of a laptop's data, sealed to the server.
 	EscrowPath = "/v1/escrow"
 )
@@ -63,6 +67,31 @@ type Escrow struct {
 type Escrowed struct {
 	Epoch Epoch `cbor:"0,keyasint"`
 }
+
+// BlobAsk asks which of these files the server has of a village.
+type BlobAsk struct {
+	Version uint64      `cbor:"0,keyasint"`
+	Hashes  []blob.Hash `cbor:"1,keyasint"`
+}
+
+// MaxAsked bounds the files that are asked for at once.
+const MaxAsked = 1000
+
+// BlobsHeld answers with receipts for those that it has, in the order asked.
+type BlobsHeld struct {
+	Version  uint64         `cbor:"0,keyasint"`
+	Receipts []blob.Receipt `cbor:"1,keyasint,omitempty"`
+}
+
+// BlobReceipt is the header in which the server gives its receipt for a file
+// (blob.Receipt.Header).
+const BlobReceipt = "Zhucun-Receipt"
+
+// MaxBlob bounds a file, MaxThumbnail its small picture, in bytes.
+const (
+	MaxBlob      = 64 << 20
+	MaxThumbnail = 32 << 10
+)
 
 // Assignment is what a device may do: for which villages, in which role, and
 // who writes on it.

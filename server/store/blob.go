@@ -1,0 +1,401 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"zhucun/shared/blob"
+	"zhucun/shared/clock"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// Blob is a file that a village has: who has the village may have it. Two villages that
+// have the same file know nothing of each other.
+type Blob struct {
+	Village record.Village
+	Hash    blob.Hash
+	Kind    string
+	Size    int64 // bytes
+	Device  identity.Device
+	Receipt blob.Receipt
+}
+
+const blobColumns = `village_id, hash, kind, size, device_id, received, receipt`
+
+func scanBlob(r interface{ Scan(...any) error }) (b Blob, err error) {
+	var hash []byte
+	var at int64
+	if err := r.Scan(&b.Village, &hash, &b.Kind, &b.Size, &b.Device, &at, &b.Receipt.Sig); err != nil {
+		return b, err
+	}
+	copy(b.Hash[:], hash)
+	b.Receipt.Hash, b.Receipt.Size, b.Receipt.Received = b.Hash, uint64(b.Size), milli(at)
+	return b, nil
+}
+
+// Blob gives a file of a village. ErrNotFound.
+func (s *Store) Blob(ctx context.Context, v record.Village, h blob.Hash) (b Blob, err error) {
+	err = s.look(ctx, func(t *tx) error {
+		b, err = scanBlob(t.row(`SELECT `+blobColumns+` FROM blob WHERE village_id = $1 AND hash = $2`, v, h[:]))
+		return err
+	})
+	return b, found(err)
+}
+
+// TakeBlob notes that a village has a file, which must lie in the store's files, and
+// gives what there is: the first word on a file stands. A village that is not known is
+// ErrNotFound.
+func (s *Store) TakeBlob(ctx context.Context, b Blob) (Blob, error) {
+	b.Receipt = blob.Receipt{Hash: b.Hash, Size: uint64(b.Size), Received: clock.At0(s.now())}
+	b.Receipt.Seal(s.Key)
+	err := s.change(ctx, func(t *tx) error {
+		var n int
+		if err := t.row(`SELECT count(*) FROM village_head WHERE village_id = $1`, b.Village).Scan(&n); err != nil || n == 0 {
+			return errors.Join(err, ErrNotFound)
+		}
+		if err := t.exec(`INSERT INTO blob(`+blobColumns+`) VALUES($1, $2, $3, $4, $5, $6, $7) ON CONFLICT(village_id, hash) DO NOTHING`,
+			b.Village, b.Hash[:], b.Kind, b.Size, b.Device, b.Receipt.Received.Milli(), b.Receipt.Sig); err != nil {
+			return err
+		}
+		var err error
+		b, err = scanBlob(t.row(`SELECT `+blobColumns+` FROM blob WHERE village_id = $1 AND hash = $2`, b.Village, b.Hash[:]))
+		return err
+	})
+	return b, err
+}
+
+// Thumbnail gives the small picture that came for a file, a JPEG. ErrNotFound.
+func (s *Store) Thumbnail(ctx context.Context, v record.Village, h blob.Hash) (body []byte, err error) {
+	err = s.look(ctx, func(t *tx) error {
+		return t.row(`SELECT body FROM thumbnail WHERE village_id = $1 AND hash = $2`, v, h[:]).Scan(&body)
+	})
+	return body, found(err)
+}
+
+// PutThumbnail keeps the small picture of a file; the first one stands.
+func (s *Store) PutThumbnail(ctx context.Context, v record.Village, h blob.Hash, body []byte) error {
+	return s.change(ctx, func(t *tx) error {
+		return t.exec(`INSERT INTO thumbnail(village_id, hash, body) VALUES($1, $2, $3) ON CONFLICT(village_id, hash) DO NOTHING`, v, h[:], body)
+	})
+}
+
+// Upload is a file on its way in.
+type Upload struct {
+	Village record.Village
+	ID      string
+	Device  identity.Device
+	Hash    *blob.Hash // nil where the sender did not say
+	Kind    string
+	Size    int64 // bytes, of the whole
+	Expires time.Time
+}
+
+const uploadColumns = `village_id, upload_id, device_id, hash, kind, size, expires`
+
+func scanUpload(r interface{ Scan(...any) error }) (u Upload, err error) {
+	var hash []byte
+	var at int64
+	if err := r.Scan(&u.Village, &u.ID, &u.Device, &hash, &u.Kind, &u.Size, &at); err != nil {
+		return u, err
+	}
+	if len(hash) == len(blob.Hash{}) {
+		u.Hash = new(blob.Hash(hash))
+	}
+	u.Expires = time.UnixMilli(at)
+	return u, nil
+}
+
+// BeginUpload notes a file that is on its way, at most so many of one device in a
+// village; the oldest is given up for it. IDs are the caller's to draw, in order of time.
+func (s *Store) BeginUpload(ctx context.Context, u Upload, most int) error {
+	var given []string
+	err := s.change(ctx, func(t *tx) error {
+		given = nil
+		if err := t.exec(`INSERT INTO upload(`+uploadColumns+`) VALUES($1, $2, $3, $4, $5, $6, $7)`, u.Village, u.ID, u.Device, hashOf(u.Hash), u.Kind, u.Size, u.Expires.UnixMilli()); err != nil {
+			return err
+		}
+		var ids []string
+		if err := t.rows(func(r *sql.Rows) error {
+			var id string
+			err := r.Scan(&id)
+			ids = append(ids, id)
+			return err
+		}, `SELECT upload_id FROM upload WHERE village_id = $1 AND device_id = $2 ORDER BY upload_id DESC`, u.Village, u.Device); err != nil {
+			return err
+		}
+		given = ids[min(most, len(ids)):]
+		for _, id := range given {
+			if err := t.exec(`DELETE FROM upload WHERE village_id = $1 AND upload_id = $2`, u.Village, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, id := range given {
+		err = errors.Join(err, s.Files.Drop(id))
+	}
+	return err
+}
+
+func hashOf(h *blob.Hash) any {
+	if h == nil {
+		return nil
+	}
+	return h[:]
+}
+
+// Upload gives a file on its way. ErrNotFound, also where it has run out.
+func (s *Store) Upload(ctx context.Context, v record.Village, id string) (u Upload, err error) {
+	err = s.look(ctx, func(t *tx) error {
+		u, err = scanUpload(t.row(`SELECT `+uploadColumns+` FROM upload WHERE village_id = $1 AND upload_id = $2 AND expires > $3`, v, id, s.now()))
+		return err
+	})
+	return u, found(err)
+}
+
+// ExtendUpload gives a file on its way more time.
+func (s *Store) ExtendUpload(ctx context.Context, u Upload) error {
+	return s.change(ctx, func(t *tx) error {
+		return t.exec(`UPDATE upload SET expires = $3 WHERE village_id = $1 AND upload_id = $2`, u.Village, u.ID, u.Expires.UnixMilli())
+	})
+}
+
+// MayBring tells whether a device may bring files for a village: it has it, or has
+// written there.
+func (s *Store) MayBring(ctx context.Context, d *Device, v record.Village) (may bool, err error) {
+	if slices.Contains(d.Villages, v) {
+		return true, nil
+	}
+	err = s.look(ctx, func(t *tx) error {
+		return t.row(`SELECT count(*) > 0 FROM stream WHERE village_id = $1 AND device_id = $2`, v, d.ID).Scan(&may)
+	})
+	return may, err
+}
+
+// EndUpload forgets a file on its way: it is here, or was given up.
+func (s *Store) EndUpload(ctx context.Context, u Upload) error {
+	return s.change(ctx, func(t *tx) error {
+		return t.exec(`DELETE FROM upload WHERE village_id = $1 AND upload_id = $2`, u.Village, u.ID)
+	})
+}
+
+// SweepUploads forgets what has run out, and what has come of it.
+func (s *Store) SweepUploads(ctx context.Context, keep time.Duration) error {
+	villages, err := s.Heads(ctx)
+	if err != nil {
+		return err
+	}
+	for _, h := range villages {
+		err = errors.Join(err, s.change(ctx, func(t *tx) error {
+			return t.exec(`DELETE FROM upload WHERE village_id = $1 AND expires <= $2`, h.Village, s.now())
+		}))
+	}
+	return errors.Join(err, s.Files.Sweep(s.Now().Add(-keep)))
+}
+
+// Showing gives the records of a village that show a file.
+func (s *Store) Showing(ctx context.Context, v record.Village, h blob.Hash) (list []record.ID, err error) {
+	target := blob.Target(h)
+	err = s.look(ctx, func(t *tx) error {
+		return t.rows(func(r *sql.Rows) error {
+			var text string
+			if err := r.Scan(&text); err != nil {
+				return err
+			}
+			id, err := record.ParseID(text)
+			list = append(list, id)
+			return err
+		}, `SELECT record_id FROM shown WHERE village_id = $1 AND target = $2 ORDER BY record_id`, v, target[:])
+	})
+	return list, err
+}
+
+// shows gives the files that a record shows as it reads, each once.
+func shows(f *form.Form, view *merge.View) (list []record.ID) {
+	if f == nil {
+		return nil
+	}
+	for _, fd := range f.Fields {
+		if fd.Kind != form.Image {
+			continue
+		}
+		for _, name := range view.Fields[fd.Name].Texts() {
+			if h, _, ok := blob.ParseName(name); ok && !slices.Contains(list, blob.Target(h)) {
+				list = append(list, blob.Target(h))
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b record.ID) int { return slices.Compare(a[:], b[:]) })
+	return list
+}
+
+// show notes which files a record shows.
+func (b *batch) show(id string, w *working, view *merge.View) error {
+	f := b.s.forms.Form(w.typ)
+	if f == nil || !slices.ContainsFunc(f.Fields, func(fd *form.Field) bool { return fd.Kind == form.Image }) {
+		return nil
+	}
+	now := shows(f, view)
+	if w.stored {
+		if err := b.t.exec(`DELETE FROM shown WHERE village_id = $1 AND record_id = $2`, b.village, id); err != nil {
+			return err
+		}
+	}
+	for _, target := range now {
+		if err := b.t.exec(`INSERT INTO shown(village_id, target, record_id) VALUES($1, $2, $3)`, b.village, target[:], id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shown compares which records show which files with what they say.
+func (v *verifier) shown() error {
+	type use struct{ target, id record.ID }
+	want := map[use]bool{}
+	for id, w := range v.batch.records {
+		f := v.s.forms.Form(w.typ)
+		view := merge.Read(f, w.state)
+		for _, target := range shows(f, &view) {
+			want[use{target, id}] = true
+		}
+	}
+	err := v.t.rows(func(r *sql.Rows) error {
+		var raw []byte
+		var text string
+		if err := r.Scan(&raw, &text); err != nil {
+			return err
+		}
+		var u use
+		copy(u.target[:], raw)
+		u.id, _ = record.ParseID(text)
+		if !want[u] {
+			v.fault("record %s is listed as showing %x, and does not", text, raw)
+		}
+		delete(want, u)
+		return nil
+	}, `SELECT target, record_id FROM shown WHERE village_id = $1`, v.village)
+	for u := range want {
+		v.fault("record %s shows %x, and is not listed so", u.id, u.target[:])
+	}
+	return err
+}
+
+// eraseFiles takes from the village what an erased record alone had shown. The files
+// go with Forget, where no other village has them.
+func (b *batch) eraseFiles(id record.ID, names map[blob.Hash]bool) (n int, err error) {
+	for h := range names {
+		target := blob.Target(h)
+		var others, has int
+		if err := b.t.row(`SELECT count(*) FROM shown WHERE village_id = $1 AND target = $2 AND record_id <> $3`, b.village, target[:], id.String()).Scan(&others); err != nil {
+			return n, err
+		}
+		if others > 0 {
+			continue
+		}
+		if err := b.t.row(`SELECT count(*) FROM blob WHERE village_id = $1 AND hash = $2`, b.village, h[:]).Scan(&has); err != nil {
+			return n, err
+		}
+		n += has
+		for _, table := range []string{"blob", "thumbnail"} {
+			if err := b.t.exec(`DELETE FROM `+table+` WHERE village_id = $1 AND hash = $2`, b.village, h[:]); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// unheld is how long a file may lie that no village has: between its last byte and the
+// note of it.
+const unheld = time.Hour
+
+// forgetFiles removes the files that no village has any more. false: one is too new to
+// tell it from one that has just come.
+func (s *Store) forgetFiles(ctx context.Context) (done bool, err error) {
+	if s.Files == nil {
+		return true, nil
+	}
+	done = true
+	var gone []blob.Hash
+	if err := s.Files.Each(func(h blob.Hash, _ int64) error {
+		held, err := s.held(ctx, h)
+		if err == nil && !held {
+			gone = append(gone, h)
+		}
+		return err
+	}); err != nil {
+		return false, err
+	}
+	for _, h := range gone {
+		if f, err := s.Files.Open(h); err == nil {
+			info, err := f.Stat()
+			f.Close()
+			if err != nil || s.Now().Sub(info.ModTime()).Abs() < unheld {
+				done = false
+				continue
+			}
+		}
+		if err := s.Files.Remove(h); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return done, nil
+}
+
+// held tells whether any village has a file.
+func (s *Store) held(ctx context.Context, h blob.Hash) (bool, error) {
+	var n int
+	err := s.look(ctx, func(t *tx) error {
+		return t.row(`SELECT count(*) FROM blob WHERE village_id IN (SELECT village_id FROM village_head) AND hash = $1`, h[:]).Scan(&n)
+	})
+	return n > 0, err
+}
+
+// VerifyBlobs compares the files with what the villages have, and reports what is
+// missing or not what its name says.
+func (s *Store) VerifyBlobs(ctx context.Context, report func(Fault)) (files int, err error) {
+	if s.Files == nil {
+		return 0, nil
+	}
+	bad := map[blob.Hash]bool{}
+	here := map[blob.Hash]int64{}
+	if files, err = s.Files.Verify(ctx, func(h blob.Hash) { bad[h] = true }); err != nil {
+		return files, err
+	}
+	if err := s.Files.Each(func(h blob.Hash, size int64) error { here[h] = size; return nil }); err != nil {
+		return files, err
+	}
+	heads, err := s.Heads(ctx)
+	if err != nil {
+		return files, err
+	}
+	for _, head := range heads {
+		if err := s.look(ctx, func(t *tx) error {
+			return t.rows(func(r *sql.Rows) error {
+				b, err := scanBlob(r)
+				if err != nil {
+					return err
+				}
+				switch size, there := here[b.Hash]; {
+				case !there:
+					report(Fault{b.Village, fmt.Sprintf("the file %s is missing", b.Hash)})
+				case bad[b.Hash] || size != b.Size:
+					report(Fault{b.Village, fmt.Sprintf("the file %s is damaged", b.Hash)})
+				}
+				return nil
+			}, `SELECT `+blobColumns+` FROM blob WHERE village_id = $1 ORDER BY hash`, head.Village)
+		}); err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
