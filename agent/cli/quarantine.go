@@ -122,6 +122,9 @@ func (c *call) quarantineSeenCmd() *cobra.Command {
 				for i := range list {
 					if list[i].Rejected() {
 						dots = append(dots, list[i].Dot)
+						if !c.json {
+							c.printf("%s\n", c.aside(list[i].Event()))
+						}
 					}
 				}
 				n, err := a.store.Seen(cmd.Context(), "", id, dots...)

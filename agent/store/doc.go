@@ -66,7 +66,8 @@
 //	  refers                target id (16) type 0 id (16) -> nothing; who refers to a record
 //	  review                id (16) -> conflicts, proposals (varints), type: records that wait for a person
 //	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined *
-//	  verdict               as in quarantine -> 1 seen + 2 accepted, epoch (8), feed (8), CBOR journal.Verdict *
+//	  verdict               as in quarantine -> 1 seen + 2 accepted, epoch (8), CBOR journal.Verdict *
+//	  stage/verdict         the same, of pages not yet part of the village
 //	  receipt               stream (16) number of the last entry (8) -> CBOR journal.Receipt *
 //	  stage                 id (16) type -> how far the server had the own streams, state *; pages not yet part of the village
 package store

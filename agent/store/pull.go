@@ -257,6 +257,9 @@ func (v *village) begin(p *wire.Pull, taken *Taken) error {
 	if p.Denied {
 		// No page will come, and the epoch is left all the same.
 		pl.Epoch, pl.Cursor, pl.Staging = p.Epoch, 0, false
+		if err := v.ruled(); err != nil {
+			return err
+		}
 	}
 	return v.t.Bucket(bucketMeta).Delete(keyAsked)
 }
@@ -375,12 +378,15 @@ func (v *village) dropAside() error {
 		pl.Epoch, pl.Cursor = pl.StagedEpoch, 0
 	}
 	pl.Staging, pl.Staged, v.dirty = false, 0, true
-	return v.clearStage()
+	return errors.Join(v.ruled(), v.clearStage())
 }
 
 func (v *village) clearStage() error {
 	for _, o := range v.owns {
 		o.SettledAside = 0
+	}
+	if err := v.dropRules(); err != nil {
+		return err
 	}
 	if k, _ := v.b.Bucket(bucketStage).Cursor().First(); k == nil {
 		return nil
@@ -440,7 +446,7 @@ func (v *village) flip(p *wire.Pull) error {
 	pl.Epoch, pl.Cursor = p.Epoch, p.Cursor
 	pl.Staging, pl.Live, v.dirty = false, true, true
 	v.settled()
-	return v.ruled()
+	return v.rules()
 }
 
 // Fold joins the staged records of a village that are live with what the laptop

@@ -138,7 +138,11 @@ func (v *village) withQuarantined(k record.Key, tc touched, s merge.State) (show
 	if err != nil {
 		return s, false, err
 	}
-	replaced := observed(own)
+	left, err := v.left(k.ID, own)
+	if err != nil {
+		return s, false, err
+	}
+	replaced := observed(left)
 	for _, o := range own {
 		if !slices.Contains(set, o.touch) {
 			continue

@@ -118,31 +118,53 @@ func (v *village) took(r *journal.Receipt, d record.Dot, e *entry, tc touched, s
 	if b.Get(key) == nil || slices.ContainsFunc(r.Quarantined, func(q journal.Quarantined) bool { return q.Seq == d.Seq }) {
 		return s, nil
 	}
-	later, err := v.ownChanges(tc, func(t touch) bool { return t.Stream != d.Stream || t.Seq > d.Seq })
+	own, err := v.ownChanges(tc, func(t touch) bool { return t.Stream != d.Stream || t.Seq > d.Seq })
 	if err != nil {
 		return nil, err
 	}
-	v.place.Quarantined--
-	replaced := observed(later)
-	c, f := e.change(), maps.Clone(v.frontier)
+	later, err := v.left(e.Record, own)
+	if err != nil {
+		return nil, err
+	}
+	f := maps.Clone(v.frontier)
 	f[d.Stream] = d.Seq - 1
-	// Where the server had lost it, it was pending meanwhile, and may stand already.
-	missing := slices.DeleteFunc(slices.Clone(c.Body), func(w record.Write) bool { return lives(s, w.Path, d) })
-	s = merge.Apply(s, f, merge.Applied{Dot: d, At: at, Author: c.Author}, missing)
-	for _, w := range c.Body {
-		if reg := s[w.Path]; replaced[w.Path][d] {
-			reg.Siblings = slices.DeleteFunc(slices.Clone(reg.Siblings), func(sib merge.Sibling) bool { return sib.Dot == d })
+	s = putIn(s, f, merge.Applied{Dot: d, At: at, Author: e.Author}, e.change().Body, observed(later))
+	return s, v.noAside(key)
+}
+
+// putIn puts a change back on a state that may have parts of it; replaced is what has
+// been written in its place since.
+func putIn(s merge.State, f merge.Frontier, a merge.Applied, body []record.Write, replaced map[record.Path]map[record.Dot]bool) merge.State {
+	missing := slices.DeleteFunc(slices.Clone(body), func(w record.Write) bool { return lives(s, w.Path, a.Dot) })
+	s = merge.Apply(s, f, a, missing)
+	for _, w := range body {
+		if reg := s[w.Path]; replaced[w.Path][a.Dot] {
+			reg.Siblings = slices.DeleteFunc(slices.Clone(reg.Siblings), func(sib merge.Sibling) bool { return sib.Dot == a.Dot })
 			if s[w.Path] = reg; len(reg.Siblings)+len(reg.Cloud) == 0 {
 				delete(s, w.Path)
 			}
 		}
 	}
+	return s
+}
+
+// noAside forgets that a change was set aside, and what was decided on it.
+func (v *village) noAside(key []byte) error {
+	b := v.b.Bucket(bucketQuarantine)
+	if b.Get(key) == nil {
+		return nil
+	}
+	v.place.Quarantined--
+	v.dirty = true
+	if err := b.Delete(key); err != nil {
+		return err
+	}
 	if verdicts := v.b.Bucket(bucketVerdict); verdicts != nil {
 		if err := verdicts.Delete(key); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, b.Delete(key)
+	return v.ruled()
 }
 
 // dropReceipts removes those of an earlier life of the server for a part of what r is

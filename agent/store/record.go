@@ -248,11 +248,10 @@ type Record struct {
 	// Rejected tells of Quarantined that the office rejected a change, and that nobody
 	// here has seen why.
 	Rejected bool
+	// Gone tells that nothing is left of it: all of it had been set aside and was
+	// rejected, and somebody has seen why. It is in no list, and has its history.
+	Gone bool
 }
-
-// Gone tells that nothing is left of a record: all of it had been set aside, and
-// somebody has seen that it was rejected.
-func (r *Record) Gone() bool { return len(r.State) == 0 && r.Way == merge.Delivered }
 
 // read makes the record that people see of what is stored: with quarantined
 // own changes on it, so that nobody's work disappears from the screen.
@@ -281,6 +280,8 @@ func (v *village) read(k record.Key, tc touched, s merge.State) (Record, error) 
 		if r.Rejected, err = v.rejected(k.ID); err != nil {
 			return r, err
 		}
+	} else if tc.Quarantined && len(s) == 0 {
+		r.Way, r.Gone = merge.Quarantined, true
 	}
 	r.View = merge.Read(v.t.s.opt.Forms.Form(k.Type), s)
 	return r, nil
@@ -300,9 +301,7 @@ func (s *Store) Get(t record.Type, id record.ID) (r Record, err error) {
 		if err != nil {
 			return err
 		}
-		if r, err = v.read(k, tc, st); err == nil && r.Gone() {
-			return fmt.Errorf("%w: %s %s", ErrNotFound, k.Type, id)
-		}
+		r, err = v.read(k, tc, st)
 		return err
 	})
 	return r, err

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"zhucun/shared/clock"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
@@ -71,11 +72,19 @@ func (v *village) renew() error {
 
 	names := map[record.Dot]record.Dot{}
 	gone := map[touch]touch{} // erased: there is nothing to write again
+	set := map[record.Dot]bool{}
 	touches := map[record.Key]bool{}
 	for _, w := range again {
 		e, err := v.entry(w.old.Stream, w.old.Seq)
 		if err != nil {
 			return err
+		}
+		// What was set aside in a life of the server that was lost waits like the rest.
+		if key := quarantineKey(e.Record, touch{Stream: w.old.Stream, Seq: w.old.Seq}); v.b.Bucket(bucketQuarantine).Get(key) != nil {
+			set[w.old] = true
+			if err := v.noAside(key); err != nil {
+				return err
+			}
 		}
 		for before, dropped := gone[e.Before]; dropped; before, dropped = gone[e.Before] {
 			e.Before = before
@@ -115,11 +124,40 @@ func (v *village) renew() error {
 		if !found {
 			continue
 		}
-		if err := v.store(k, tc, s.Rename(names)); err != nil {
+		if s = s.Rename(names); tc.Quarantined && !s.Erased() {
+			if s, err = v.putBackIn(tc, s, names, set); err != nil {
+				return err
+			}
+		}
+		if err := v.store(k, tc, s); err != nil {
 			return err
 		}
 	}
 	return v.renameDrafts(names)
+}
+
+// putBackIn puts those of the renamed own changes to a record that had been set aside on
+// its state: they are shown from there now.
+func (v *village) putBackIn(tc touched, s merge.State, names map[record.Dot]record.Dot, set map[record.Dot]bool) (merge.State, error) {
+	was := map[record.Dot]bool{}
+	for old, now := range names {
+		was[now] = set[old]
+	}
+	own, err := v.ownChanges(tc, func(touch) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	for i, o := range own {
+		d := record.Dot{Stream: o.Stream, Seq: o.Seq}
+		if !was[d] {
+			continue
+		}
+		f := maps.Clone(v.frontier)
+		f[d.Stream] = d.Seq - 1
+		a := merge.Applied{Dot: d, At: clock.Time(o.entry.Time), Unmeasured: true, Author: o.entry.Author}
+		s = putIn(s, f, a, o.entry.change().Body, observed(own[i+1:]))
+	}
+	return s, nil
 }
 
 // renamed gives the change with what it names under its new name.

@@ -92,7 +92,7 @@ func (s *Store) Each(code record.Village, t record.Type, yield func(Record) bool
 			return Record{}, err
 		}
 		return v.read(record.Key{Village: v.code, Type: t, ID: record.ID(k)}, tc, st)
-	}, func(r Record) bool { return r.Gone() || yield(r) })
+	}, func(r Record) bool { return r.Gone || yield(r) })
 }
 
 // Referring calls yield with every record of type t that refers to the record
@@ -148,7 +148,7 @@ func (s *Store) Stuck(yield func(Record) bool) error {
 	}, func(r Record) bool {
 		again := r.Key.ID == last
 		last = r.Key.ID
-		return again || r.Way != merge.Quarantined || yield(r)
+		return again || r.Gone || r.Way != merge.Quarantined || yield(r)
 	})
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/ed25519"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -206,8 +205,8 @@ func TestRejectedAltogether(t *testing.T) {
 		s.Each("", k.Type, func(Record) bool { n++; return true })
 		return n
 	}
-	if _, err := s.Get(k.Type, k.ID); !errors.Is(err, ErrNotFound) || each() != 0 {
-		t.Errorf("%v, %d listed", err, each())
+	if r := read(t, s, k); !r.Gone || r.Way != merge.Quarantined || each() != 0 {
+		t.Errorf("gone %v, %s, %d listed", r.Gone, r.Way, each())
 	}
 	if events, err := s.History(k.Type, k.ID); err != nil || len(events) != 1 {
 		t.Errorf("the history is %+v, %v", events, err)
@@ -230,7 +229,7 @@ func TestVerifyVerdicts(t *testing.T) {
 		}
 		r := &ruling{epoch: wire.Epoch{1}, Verdict: verdict(t, s, stream, 2, 2, false)}
 		r.Accepted = true
-		return v.putRuling(quarantineKey(k.ID, touch{Stream: stream, Seq: 2}), r)
+		return v.putRuling(bucketVerdict, quarantineKey(k.ID, touch{Stream: stream, Seq: 2}), r)
 	}); err != nil {
 		t.Fatal(err)
 	}

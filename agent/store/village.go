@@ -426,6 +426,11 @@ func (v *village) write(k record.Key, before merge.State, touched touched, c *re
 	if err != nil {
 		return nil, err
 	}
+	if touched.Quarantined {
+		if err := v.widen(k.ID, touched, c.Body); err != nil {
+			return nil, err
+		}
+	}
 	at := clk.Now(v.t.s.opt.Wall())
 	c.Time = uint64(at)
 	s, o, err := v.ownStream()

@@ -32,7 +32,7 @@ type asideLine struct {
 
 // asides gives the changes of a record that were set aside and wait.
 func (w *Site) asides(p *page, r *store.Record) (list []asideLine, err error) {
-	if r.Way != merge.Quarantined {
+	if r.Way != merge.Quarantined || r.Gone {
 		return nil, nil
 	}
 	all, err := w.store.Asides(r.Key.Type, r.Key.ID)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"crypto/ed25519"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -126,11 +127,14 @@ func TestRejected(t *testing.T) {
 		}
 		return f.post(path, form)
 	}
-	if a := press(here); a.path != "/sync?done=1" {
-		t.Errorf("after the visit was seen it goes on at %s", a.path)
+	if a := press(here); a.status != http.StatusOK || strings.Contains(a.body, `class="asides"`) || !strings.Contains(a.body, "写错了村的一次走访") || !strings.Contains(a.body, "应记在邻村") {
+		t.Errorf("after the visit was seen: %d, or its history lacks what was written", a.status)
 	}
-	if a := f.get(here); a.status != 404 {
-		t.Errorf("the visit is there still: %d", a.status)
+	if a := f.get("/sync"); a.status != http.StatusOK || strings.Contains(a.body, "应记在邻村") || !strings.Contains(a.body, "原号码仍在用") {
+		t.Errorf("the page of delivery then: %d", a.status)
+	}
+	if strings.Contains(f.get("/household/"+house.String()).body, "写错了村的一次走访") {
+		t.Error("the visit is listed still")
 	}
 	if a := press("/record/household/" + house.String()); strings.Contains(a.body, `class="asides"`) || !strings.Contains(a.body, "没有采纳") {
 		t.Error("after it was seen the record asks still, or its history tells nothing")

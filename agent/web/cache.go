@@ -50,16 +50,17 @@ type undelivered struct {
 
 // snapshot is what the lists know of the store at one moment.
 type snapshot struct {
-	today   string
-	newest  clock.Time // when the latest change was made
-	houses  []*house   // by village, group, name
-	byID    map[record.ID]*house
-	started map[record.Village]string // the first day of the village's team
-	counts  map[record.Type]int
-	pending []undelivered
-	oldest  clock.Time // of the records with pending changes, the last change that lies furthest back
-	stuck   []record.Key
-	waits   []wait
+	today    string
+	newest   clock.Time // when the latest change was made
+	houses   []*house   // by village, group, name
+	byID     map[record.ID]*house
+	started  map[record.Village]string // the first day of the village's team
+	counts   map[record.Type]int
+	pending  []undelivered
+	oldest   clock.Time // of the records with pending changes, the last change that lies furthest back
+	stuck    []record.Key
+	rejected []record.Key // the same of what was rejected and is to be seen
+	waits    []wait
 }
 
 // wait is one register that waits for a decision, and who created the record.
@@ -232,8 +233,12 @@ func (c *cache) read(today string) (*snapshot, error) {
 					s.oldest = r.View.Updated
 				}
 			case merge.Quarantined:
-				if len(s.stuck) < maxListed {
-					s.stuck = append(s.stuck, r.Key)
+				list := &s.stuck
+				if r.Rejected {
+					list = &s.rejected
+				}
+				if len(*list) < maxListed {
+					*list = append(*list, r.Key)
 				}
 			}
 			s.waits = append(s.waits, waitsOf(f, &r)...)

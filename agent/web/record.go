@@ -475,11 +475,7 @@ func (w *Site) act(p *page) (reply, error) {
 			_, err = w.store.Decide(p.r.Context(), store.Decision{Record: id, Path: record.Path(body.Get("path")), Take: dot, Author: p.author, Shown: r.State})
 		}
 	case "seen":
-		if err = w.see(p, r.Key, body["aside"]); err == nil {
-			if _, err := w.store.Get(f.Type, id); errors.Is(err, store.ErrNotFound) {
-				here = "/sync" // nothing is left of it
-			}
-		}
+		err = w.see(p, r.Key, body["aside"])
 	default:
 		return reply{}, errAsked
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
 
@@ -384,10 +386,13 @@ func (w *Site) syncPage(p *page) (reply, error) {
 	for _, s := range p.status.Villages {
 		v.villages = append(v.villages, villageLine{p.villageName(s.Code), s.Pending, s.Delivered, s.Quarantined, s.Records})
 	}
-	for _, k := range snap.stuck {
+	for _, k := range slices.Concat(snap.rejected, snap.stuck) {
 		r, err := w.store.Get(k.Type, k.ID)
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return reply{}, err
+		}
+		if err != nil || r.Gone || r.Way != merge.Quarantined {
+			continue // decided on, or seen, since the snapshot
 		}
 		asides, err := w.store.Asides(k.Type, k.ID)
 		if err != nil {

@@ -159,6 +159,15 @@ func (w *world) whole() error {
 		if err != nil || len(rep.Faults) > 0 {
 			return fmt.Errorf("%s verifies: %v %v", l.name, rep.Faults, err)
 		}
+		// Whoever is told that something was rejected finds it.
+		st, err := l.store.Status()
+		if err != nil {
+			return err
+		}
+		told := false
+		if err := l.store.Stuck(func(r agentstore.Record) bool { told = told || r.Rejected; return true }); err != nil || told != (st.Rejected > 0) {
+			return fmt.Errorf("%s counts %d rejections; a record shows some: %v, %v", l.name, st.Rejected, told, err)
+		}
 	}
 	return nil
 }

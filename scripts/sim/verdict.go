@@ -144,7 +144,7 @@ func (l *laptop) ruled(k record.Key, state []byte) error {
 	}
 	r, err := l.store.Get(k.Type, k.ID)
 	switch {
-	case state == nil && errors.Is(err, agentstore.ErrNotFound):
+	case state == nil && (r.Gone || errors.Is(err, agentstore.ErrNotFound)):
 		return nil
 	case err != nil:
 		return err

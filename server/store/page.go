@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -97,10 +99,9 @@ func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, e
 			if !pull.More && upTo < feed {
 				pull.More, pull.Cursor = true, upTo
 			}
-			for _, v := range verdicts {
-				if !pull.More || v.Feed <= pull.Cursor {
-					pull.Verdicts = append(pull.Verdicts, v)
-				}
+			pull.Verdicts = slices.DeleteFunc(verdicts, func(v journal.Verdict) bool { return pull.More && v.Feed > pull.Cursor })
+			if err := s.sign(t, q.Village, pull.Verdicts); err != nil {
+				return err
 			}
 		}
 		if err := s.standing(t, &pull, q); err != nil {
@@ -149,15 +150,15 @@ func (t *tx) ownStreams(column string, q Request) (list []wire.StreamHead, err e
 	return list, err
 }
 
-// verdicts reads what was decided on entries of the device's behind from, signed; upTo
-// is how far the page can go with so many.
+// verdictSize is about what a verdict takes beside its words, in bytes.
+const verdictSize = 160
+
+// verdicts reads what was decided on entries of the device's behind from; upTo is how
+// far the page can go with so many.
 func (s *Store) verdicts(t *tx, q Request, from, feed uint64) (list []journal.Verdict, upTo uint64, err error) {
 	upTo = feed
+	size := 0
 	err = t.rows(func(r *sql.Rows) error {
-		if len(list) == maxVerdicts {
-			upTo = list[len(list)-1].Feed
-			return errEnough
-		}
 		var v journal.Verdict
 		var decision string
 		var stream, issued []byte
@@ -166,31 +167,45 @@ func (s *Store) verdicts(t *tx, q Request, from, feed uint64) (list []journal.Ve
 		if err := r.Scan(&stream, &v.Seq, &decision, &at, &v.By, &v.Why, &issued, &seq, &v.Feed); err != nil {
 			return err
 		}
+		v.By, v.Why = clip(v.By), clip(v.Why)
+		if size += verdictSize + len(v.By) + len(v.Why); len(list) == maxVerdicts || len(list) > 0 && size > q.Budget {
+			upTo = list[len(list)-1].Feed
+			return errEnough
+		}
 		copy(v.Stream[:], stream)
 		copy(v.Issued.Stream[:], issued)
 		v.Accepted, v.At, v.Issued.Seq = decision == Accepted, milli(at), uint64(seq.Int64)
 		list = append(list, v)
 		return nil
 	}, fmt.Sprintf(`SELECT stream_id, seq, decided, decided_at, decided_by, decided_why, issued_stream, issued_seq, decided_feed FROM quarantine
-		WHERE village_id = $1 AND device_id = $2 AND decided_feed > $3 ORDER BY decided_feed LIMIT %d`, maxVerdicts+1), q.Village, q.Device, from)
-	if err != nil && !errors.Is(err, errEnough) {
-		return nil, 0, err
+		WHERE village_id = $1 AND device_id = $2 AND decided_feed > 0 AND decided_feed > $3 ORDER BY decided_feed LIMIT %d`, maxVerdicts+1), q.Village, q.Device, from)
+	if errors.Is(err, errEnough) {
+		err = nil
 	}
-	// What is decided together lies together in the log: a segment is read once.
+	return list, upTo, err
+}
+
+// sign signs verdicts, and gives them in the order of their entries: a segment of the
+// log is read once.
+func (s *Store) sign(t *tx, village record.Village, list []journal.Verdict) error {
+	slices.SortFunc(list, func(a, b journal.Verdict) int {
+		return cmp.Or(bytes.Compare(a.Stream[:], b.Stream[:]), cmp.Compare(a.Seq, b.Seq))
+	})
 	var stream record.Stream
 	var first uint64
 	var hashes []journal.Hash
 	for i := range list {
 		v := &list[i]
 		if v.Stream != stream || v.Seq < first || v.Seq-first >= uint64(len(hashes)) {
-			if first, hashes, err = s.segmentHashes(t, q.Village, v.Stream, v.Seq); err != nil {
-				return nil, 0, err
+			var err error
+			if first, hashes, err = s.segmentHashes(t, village, v.Stream, v.Seq); err != nil {
+				return err
 			}
 			stream = v.Stream
 		}
 		v.Seal(s.Key, hashes[v.Seq-first])
 	}
-	return list, upTo, nil
+	return nil
 }
 
 // feed reads the page's records, as far as upTo.

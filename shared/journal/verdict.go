@@ -19,8 +19,8 @@ type Verdict struct {
 	Issued   record.Dot
 	At       clock.Time
 	By, Why  string
-	// Feed is the number that the decision has in the village's feed: the record is as
-	// it says for whoever holds the feed so far.
+	// Feed is the number that the decision has in the village's feed. What it made of the
+	// record comes behind it, in the same step of the feed.
 	Feed uint64
 	// Sig is the server's signature over all of the above and the hash of the entry,
 	// which is not in the verdict: the device knows what it wrote.

@@ -10,6 +10,9 @@ import (
 	"zhucun/shared/wire"
 )
 
+// verdictSize is what a verdict takes at least, in bytes.
+const verdictSize = 128
+
 // A laptop is told what was decided on its quarantined changes, once, signed, page by
 // page where it is much; nobody else is.
 func verdicts(w *World) {
@@ -43,6 +46,9 @@ func verdicts(w *World) {
 		return err
 	}))
 
+	if pull, _ := l.Ask(store.Request{Epoch: w.Epoch(), Cursor: cursor, Own: []wire.Own{l.Own}, Budget: 4096}); len(pull.Verdicts) == 0 || len(pull.Verdicts) > 4096/verdictSize || !pull.More {
+		w.Errorf("with a budget of 4 KB there are %d verdicts, more: %v", len(pull.Verdicts), pull.More)
+	}
 	var got []journal.Verdict
 	pages := 0
 	for after := uint64(0); ; pages++ {
