@@ -349,7 +349,8 @@ func (v *village) staged(plain []byte) (merge.State, merge.Frontier, error) {
 		had[record.Stream(plain[:16])] = seq
 		plain = plain[16+k:]
 	}
-	f := merge.Frontier(maps.Clone(v.place.Behind))
+	f := merge.Frontier{} // Behind is nil where a page came of which nobody's stream is known
+	maps.Copy(f, v.place.Behind)
 	for s, o := range v.owns {
 		// A stream that went on elsewhere is like anybody else's. Of the others this
 		// page counts alone: the last one of the series may be older, or newer.

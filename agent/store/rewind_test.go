@@ -241,6 +241,18 @@ func phoneSetAside(t *testing.T) (s *Store, k record.Key, stream record.Stream) 
 	return s, k, stream
 }
 
+// A restored server has set something aside and knows no stream yet: its page names
+// none, and is taken.
+func TestPageWithoutHeads(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	k := save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨")}).Key
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 1, Records: []wire.State{{ID: k.ID, Type: k.Type, State: merge.State{}.Encode()}}})
+	if r := read(t, s, k); r.View.Fields["findings"] != `"屋顶漏雨"` {
+		t.Errorf("%v", r.View.Fields)
+	}
+	soundNow(t, s)
+}
+
 // A change that was set aside in a life of the server that was lost is pending in the
 // next one, and stands once, then and when the server has taken it.
 func TestPendingInTheNextLife(t *testing.T) {
