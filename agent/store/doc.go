@@ -53,6 +53,7 @@
 //	bundle                  serial -> CBOR Bundle *: a file that was made
 //	salvage                 as in a village, of streams of which nothing tells the village
 //	import                  16 bytes: keyed hash of a row taken -> 1
+//	gone                    hash (32) -> nothing: a file to be removed from the folder blobs
 //	village/CODE            one bucket a village, in it:
 //	  place                 "place" -> CBOR place: epoch, cursor, staged series, where it is ahead of the server
 //	  frontier              stream (16) -> number of the last change applied
@@ -68,6 +69,7 @@
 //	  quarantine            id (16) stream (16) number (8) -> CBOR journal.Quarantined *
 //	  verdict               as in quarantine -> 1 seen + 2 accepted, epoch (8), CBOR journal.Verdict *
 //	  stage/verdict         the same, of pages not yet part of the village
+//	  blob                  hash (32) -> flags, epoch (8), CBOR BlobNote *: a file that records show; it lies in blobs/HASH (blobfile.go)
 //	  receipt               stream (16) number of the last entry (8) -> CBOR journal.Receipt *
 //	  stage                 id (16) type -> how far the server had the own streams, state *; pages not yet part of the village
 package store

@@ -40,6 +40,11 @@ func (s *Store) Leave(ctx context.Context) (left []record.Village, err error) {
 			if _, err := d.Village(code); err == nil || v.pending() > 0 || !v.safe() || v.place.Staging || v.place.Live {
 				continue
 			}
+			if waiting, err := v.waitingBlobs(); err != nil {
+				return err
+			} else if waiting {
+				continue
+			}
 			drafts, err := t.draftsOf(code)
 			if err != nil {
 				return err
@@ -94,6 +99,9 @@ func (t *tx) forget(code record.Village) error {
 			return err
 		}
 	}
+	if err := t.forgetBlobs(code); err != nil {
+		return err
+	}
 	delete(t.villages, code)
 	return t.Bucket(bucketVillage).DeleteBucket([]byte(code))
 }
@@ -116,7 +124,11 @@ func (s *Store) Wipe(ctx context.Context) (wiped bool, err error) {
 			if err != nil {
 				return err
 			}
-			if v.pending() > 0 || !v.safe() {
+			waiting, err := v.waitingBlobs()
+			if err != nil {
+				return err
+			}
+			if v.pending() > 0 || !v.safe() || waiting {
 				// The next sync asks, whenever the last did.
 				return put(t.Bucket(bucketMeta), keyAsked, int64(0))
 			}

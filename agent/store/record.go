@@ -128,7 +128,7 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 	if tc.Quarantined && !s.Erased() {
 		was = merge.View{} // what was set aside is still found where its author put it
 	}
-	if err := v.refer(f, k, was, is); err != nil {
+	if err := errors.Join(v.refer(f, k, was, is), v.show(f, k, was, is, s.Erased())); err != nil {
 		return err
 	}
 	if err := v.review(k, is); err != nil {

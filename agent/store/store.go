@@ -94,6 +94,7 @@ type Store struct {
 	stopping chan struct{}
 	healing  sync.WaitGroup
 	mu       sync.Mutex
+	files    sync.Mutex // of the folder blobs: between a file and its note
 	// broken is why nothing is written, until the store is healed; heads is how far
 	// the own streams go, of what was committed.
 	broken error
@@ -150,6 +151,7 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	s.mu.Lock()
 	s.opened = true
 	s.mu.Unlock()
+	s.sweepSoon()
 	return s, nil
 }
 

@@ -1,0 +1,14 @@
+// Package picture makes of a photo what is kept of it: a JPEG of bounded size, the
+// right way up, and a small one beside it.
+//
+// What holds:
+//   - Nothing of what the camera wrote beside the picture is kept: not where it was
+//     taken, not with what, by whom. When it was taken is given to whoever asks.
+//   - A file that cannot be read as a picture is no failure of the photo: ErrForeign
+//     says that it is to be kept as it came, without a preview (HEIC of a telephone,
+//     a scanned PDF).
+//   - A picture of too many points is ErrForeign as well, before anything is unpacked.
+//
+// It takes as much memory as the picture has points, some 20 MB to 150 MB for a while,
+// and runs what a stranger's file tells it to: the agent lets a process of its own do it.
+package picture
