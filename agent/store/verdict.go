@@ -330,6 +330,10 @@ func (v *village) seeReplaced(id record.ID, tc touched) error {
 	return err
 }
 
+// reasonUnseen is the server's reason for setting aside what names as replaced what its
+// author cannot have seen: a later change must not name it again.
+const reasonUnseen = "unseen"
+
 // widen lets writes that replace what was set aside replace as well what that had
 // replaced, and its new name where it was accepted: whoever saw the one had seen these.
 func (v *village) widen(id record.ID, tc touched, body []record.Write) error {
@@ -346,7 +350,7 @@ func (v *village) widen(id record.ID, tc touched, body []record.Write) error {
 		for j := 0; j < len(w.Observed); j++ {
 			d := touch{Stream: w.Observed[j].Stream, Seq: w.Observed[j].Seq}
 			a, at := set[d], slices.IndexFunc(own, func(o ownChange) bool { return o.touch == d })
-			if a == nil || at < 0 {
+			if a == nil || at < 0 || a.Reason == reasonUnseen {
 				continue
 			}
 			var more []record.Dot

@@ -245,6 +245,9 @@ func (w *world) born(changes []logged) error {
 				if !here && o.Stream == c.dot.Stream {
 					continue // set aside, and shown still to whoever wrote it
 				}
+				if !ok && b.by.aside[b.key.ID] {
+					continue // what was set aside had replaced it: he saw it before that
+				}
 				if !ok || here && said(wr.Path, is) != said(wr.Path, shown) {
 					return fmt.Errorf("change %s of %s replaces %s (%s), which its author had not been shown", c.dot, wr.Path, o, is)
 				}

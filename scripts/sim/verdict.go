@@ -139,6 +139,9 @@ func (l *laptop) ruled(k record.Key, state []byte) error {
 			return fmt.Errorf("%s was decided as %+v, the laptop knows %+v", a.Dot, q, v)
 		}
 	}
+	if len(list) == 0 && state == nil {
+		return nil // it was lost with the server, and comes again when it is told
+	}
 	if _, err := l.seeAll(k); err != nil {
 		return err
 	}
