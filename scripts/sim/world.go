@@ -104,6 +104,8 @@ type laptop struct {
 	// blurred tells that the server took changes of which nobody can say when they
 	// were made: later ones of the stream may have to stand behind them.
 	blurred bool
+	// renewedAt is when it last showed, before a crash, that a stream had gone on elsewhere.
+	renewedAt int64
 	// fuse is how many commits are left before the power goes; negative is never.
 	fuse  int
 	forms []opened
@@ -369,7 +371,16 @@ func (l *laptop) recover(err error) error {
 		return err
 	}
 	l.w.say("%s crashed", l.name)
-	return l.open()
+	if err := l.open(); err != nil {
+		return err
+	}
+	// It may have gone on in a new stream before, and nobody was told.
+	st, err := l.store.Status()
+	if err == nil && st.Renewed != l.renewedAt {
+		l.renewedAt = st.Renewed
+		l.renewed()
+	}
+	return err
 }
 
 func (w *world) newID() (id record.ID, err error) {

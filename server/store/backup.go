@@ -81,6 +81,10 @@ type Restored struct {
 // metaRestored keeps Restored in the table meta until somebody has confirmed it.
 const metaRestored = "restored"
 
+// metaAnew is there since data first came out of a backup: there may be streams of which
+// it knows nothing, and others have seen entries.
+const metaAnew = "anew"
+
 // Restore begins a new life of data that came out of a backup, before anybody
 // uses it: a new epoch, nobody signed in, no open enrolment code. What laptops
 // name that was lost is looked for in them (stream.rewound). Every device is told its
@@ -112,10 +116,10 @@ func (s *Store) Restore(ctx context.Context, made time.Time) (Restored, error) {
 		if err := t.exec(`UPDATE code SET expires_at = $1 WHERE used_by IS NULL AND expires_at > $1`, r.At.UnixMilli()-1); err != nil {
 			return err
 		}
-		return errors.Join(t.setMeta("epoch", epoch[:]), t.setMeta(metaRestored, note))
+		return errors.Join(t.setMeta("epoch", epoch[:]), t.setMeta(metaRestored, note), t.setMeta(metaAnew, []byte{1}))
 	})
 	if err == nil {
-		s.epoch = epoch
+		s.epoch, s.anew = epoch, true
 	}
 	return r, err
 }

@@ -63,6 +63,7 @@ type Store struct {
 	engine Engine
 	forms  *form.Set
 	epoch  wire.Epoch
+	anew   bool // the data has come out of a backup once
 	write  statements
 	read   statements
 	tables map[record.Type]*table
@@ -120,6 +121,9 @@ func (s *Store) current(ctx context.Context) bool {
 	err := s.look(ctx, func(t *tx) error {
 		t.from = nil
 		if err := t.row(`SELECT value FROM meta WHERE key = 'schema'`).Scan(&schema); err != nil {
+			return err
+		}
+		if err := t.row(`SELECT count(*) > 0 FROM meta WHERE key = $1`, metaAnew).Scan(&s.anew); err != nil {
 			return err
 		}
 		return t.row(`SELECT value FROM meta WHERE key = 'epoch'`).Scan(&epoch)

@@ -186,7 +186,7 @@ func (b *batch) take(p *sender, in incoming) error {
 	case identity.StreamOf(p.Key, string(b.village), seg.Incarnation) != seg.Stream:
 		return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedForged)
 	case st == nil:
-		st = &stream{id: seg.Stream, device: p.ID, key: p.Key, number: uint64(len(b.streams) + 1), incarnation: seg.Incarnation}
+		st = &stream{id: seg.Stream, device: p.ID, key: p.Key, number: uint64(len(b.streams) + 1), incarnation: seg.Incarnation, rewound: b.s.anew && !p.office}
 	}
 	if seg.From > st.head.Seq+1 {
 		return b.refuse(p, in, seg.Stream, seg.From, wire.RefusedGap)
@@ -393,7 +393,7 @@ func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal
 	}
 	// Whoever names as replaced what is still to come of it may have had it from here,
 	// with a receipt or before one came.
-	st.rewound = proof != nil || st.rewound && !slices.ContainsFunc(p.own, func(o wire.Own) bool { return o.Stream == st.id && o.Head == seg.Last() })
+	st.rewound = proof != nil || st.rewound && !(slices.ContainsFunc(p.own, func(o wire.Own) bool { return o.Stream == st.id && o.Head == seg.Last() }) && b.ends(p, st))
 	ats := receipt.Ats(times)
 	if stripped := eraseRecord(seg, b.erasedIn); stripped != seg {
 		seg, raw = stripped, stripped.Encode()
@@ -479,6 +479,21 @@ func corrections(times []uint64, runs []clock.Run, found int64) []clock.Run {
 	runs = slices.Clone(runs)
 	runs[len(runs)-1].Correction = found
 	return runs
+}
+
+// ends tells whether a stream is the last that its device has. Where it has gone on in
+// another, the end of this one may be what others saw in an earlier life, under names
+// that the device itself has given up.
+func (b *batch) ends(p *sender, st *stream) bool {
+	if slices.ContainsFunc(p.own, func(o wire.Own) bool { return o.Stream != st.id }) {
+		return false
+	}
+	for _, other := range b.streams {
+		if other.device == p.ID && other.number > st.number {
+			return false
+		}
+	}
+	return true
 }
 
 // judge says why an entry may not be applied; the empty reason is that it may.

@@ -103,7 +103,7 @@ type Laptop struct {
 // Laptop makes a device whose first profile has the name.
 func (w *World) Laptop(name string, role identity.Role) *Laptop {
 	w.n++
-	l := &Laptop{w: w, private: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{w.n}, 32)), village: Code}
+	l := &Laptop{w: w, private: ed25519.NewKeyFromSeed(append(bytes.Repeat([]byte{w.n}, 31), 1)), village: Code}
 	l.Device = store.Device{
 		ID: identity.Device(fmt.Sprintf("laptop-%d", w.n)), Key: l.private.Public().(ed25519.PublicKey), TokenHash: []byte{w.n}, Name: name,
 		Role: role, Profiles: []string{name}, Villages: []record.Village{Code}, Serial: 1, EnrolledAt: w.time(),

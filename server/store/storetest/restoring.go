@@ -27,6 +27,7 @@ func Restores(w *World, again Copying) {
 	restores(w, again)
 	proofs(w, again)
 	erasedSince(w, again)
+	rewoundUnknown(w, again)
 }
 
 // deliver is Send with receipts of an earlier life.
@@ -255,6 +256,39 @@ func proofs(w *World, again Copying) {
 		if taken := b.Push(); (taken.Quarantined == 1) != (seq == 2) {
 			w.Errorf("%d: who names what is to come: %+v", seq, taken)
 		}
+	}
+	w.Whole()
+}
+
+// Of a stream that the backup has nothing of, others may have seen what is still to come,
+// as of those that it has; of the office's own nobody has.
+func rewoundUnknown(w *World, again Copying) {
+	a, b := w.Laptop("丙队员", identity.TeamMember), w.Laptop("丁队员", identity.TeamMember)
+	w.enrolled(a)
+	w.enrolled(b)
+	w.restored(again, func() {
+		for n := range 3 {
+			a.Write(household(6201+n, "1"))
+		}
+		a.Push()
+	})
+	named := record.Dot{Stream: a.Stream, Seq: 3}
+	if taken := a.deliver(store.Delivery{Segments: [][]byte{a.Segment(1, 1)}, Own: []wire.Own{{Stream: a.Stream, Head: 3}}}); taken.Quarantined != 0 {
+		w.Errorf("%+v", taken)
+	}
+	b.Write(Set("household", ID(6203), "phone", `"2"`, named))
+	if taken := b.Push(); taken.Quarantined != 0 {
+		w.Errorf("what it saw in the earlier life: %+v", taken)
+	}
+	var office record.Dot
+	w.ok(w.Desk(w.ctx(), Code, func(d *store.Desk) (err error) {
+		office, err = d.Write(by("admin", Set("household", ID(6201), "phone", `"3"`)))
+		return err
+	}))
+	office.Seq++
+	b.Write(Set("household", ID(6201), "phone", `"4"`, office))
+	if taken := b.Push(); taken.Quarantined != 1 {
+		w.Errorf("what the office has yet to write: %+v", taken)
 	}
 	w.Whole()
 }
