@@ -99,7 +99,7 @@ func (v *village) openBlob(h blob.Hash, raw []byte) (b Blob, err error) {
 	b.Own, b.Wanted, b.Small = flag(blobOwn), flag(blobWanted), flag(blobSmall)
 	b.Delivered, b.SmallSent, b.Backed = flag(blobDelivered) && now, flag(blobSmallSent) && now, flag(blobBacked) && now
 	if b.Size > 0 || b.Own {
-		_, err := os.Stat(v.t.s.blobPath(h, false))
+		_, err := os.Stat(v.t.s.blobPath(h, wholeFile))
 		b.Here = err == nil
 	}
 	return b, nil
@@ -141,11 +141,11 @@ func (s *Store) AddBlob(ctx context.Context, code record.Village, note BlobNote,
 	h := blob.Hash(sha256.Sum256(content))
 	s.files.Lock()
 	defer s.files.Unlock()
-	if note.Size, err = s.sealFile(h, false, bytes.NewReader(content), nil); err != nil {
+	if note.Size, err = s.sealFile(h, wholeFile, bytes.NewReader(content), nil); err != nil {
 		return b, err
 	}
 	if len(small) > 0 {
-		if _, err := s.sealFile(h, true, bytes.NewReader(small), nil); err != nil {
+		if _, err := s.sealFile(h, smallFile, bytes.NewReader(small), nil); err != nil {
 			return b, err
 		}
 	}
@@ -312,7 +312,7 @@ func (s *Store) PutBlob(ctx context.Context, code record.Village, h blob.Hash, c
 	sum := sha256.New()
 	s.files.Lock()
 	defer s.files.Unlock()
-	size, err := s.sealFile(h, false, io.TeeReader(io.LimitReader(content, wire.MaxBlob+1), sum), func() error {
+	size, err := s.sealFile(h, wholeFile, io.TeeReader(io.LimitReader(content, wire.MaxBlob+1), sum), func() error {
 		if blob.Hash(sum.Sum(nil)) != h {
 			return ErrBlob
 		}
@@ -328,7 +328,7 @@ func (s *Store) PutBlob(ctx context.Context, code record.Village, h blob.Hash, c
 func (s *Store) PutSmall(ctx context.Context, code record.Village, h blob.Hash, small []byte) error {
 	s.files.Lock()
 	defer s.files.Unlock()
-	if _, err := s.sealFile(h, true, bytes.NewReader(small), nil); err != nil {
+	if _, err := s.sealFile(h, smallFile, bytes.NewReader(small), nil); err != nil {
 		return err
 	}
 	return s.Mark(ctx, code, h, func(b *Blob) { b.Small = true })
@@ -338,7 +338,7 @@ func (s *Store) PutSmall(ctx context.Context, code record.Village, h blob.Hash, 
 // error is fs.ErrNotExist where it is not here, and ErrDamaged, perhaps of a read,
 // where it is not as it was written.
 func (s *Store) OpenBlob(h blob.Hash, offset int64) (r io.ReadCloser, size int64, err error) {
-	o, size, err := s.openFile(h, false, offset)
+	o, size, err := s.openFile(h, wholeFile, offset)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -346,7 +346,7 @@ func (s *Store) OpenBlob(h blob.Hash, offset int64) (r io.ReadCloser, size int64
 }
 
 // SmallBlob gives the small picture of a file, a JPEG. fs.ErrNotExist, ErrDamaged.
-func (s *Store) SmallBlob(h blob.Hash) ([]byte, error) { return s.readFile(h, true) }
+func (s *Store) SmallBlob(h blob.Hash) ([]byte, error) { return s.readFile(h, smallFile) }
 
 // images gives the files that a record shows as it reads.
 func images(f *form.Form, view merge.View) map[blob.Hash]bool {
@@ -476,14 +476,14 @@ func (s *Store) sweepBlobs() error {
 	}
 	var found []blob.Hash
 	for _, e := range entries {
-		name, small := strings.CutSuffix(e.Name(), thumbEnd)
+		name, _, extra := strings.Cut(e.Name(), ".")
 		h, ok := blob.ParseHash(name)
 		switch {
-		case !ok && strings.HasPrefix(name, ".new-"), ok && gone[h] && !known[h]:
+		case strings.HasPrefix(e.Name(), ".new-"), ok && gone[h] && !known[h]:
 			if err := os.Remove(filepath.Join(s.dir, blobDir, e.Name())); err != nil {
 				return err
 			}
-		case ok && !known[h] && !small:
+		case ok && !known[h] && !extra:
 			found = append(found, h)
 		}
 	}
@@ -534,7 +534,7 @@ func (t *tx) adopt(h blob.Hash) error {
 	if at == nil {
 		return nil // nobody is enrolled here
 	}
-	f, size, err := t.s.openFile(h, false, 0)
+	f, size, err := t.s.openFile(h, wholeFile, 0)
 	if err != nil {
 		return nil // it is damaged, and stays
 	}
@@ -545,6 +545,6 @@ func (t *tx) adopt(h blob.Hash) error {
 	if http.DetectContentType(start[:n]) == "image/jpeg" {
 		kind = "jpg"
 	}
-	_, serr := os.Stat(t.s.blobPath(h, true))
+	_, serr := os.Stat(t.s.blobPath(h, smallFile))
 	return at.putBlob(&Blob{Hash: h, BlobNote: BlobNote{Kind: kind, Size: size}, Own: true, Small: serr == nil})
 }

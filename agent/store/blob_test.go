@@ -79,7 +79,7 @@ func TestBlobSealed(t *testing.T) {
 	s := enrolled(t, identity.TeamMember)
 	b := append(bytes.Repeat([]byte(canary), 10000), content(2*piece)...)
 	x := addBlob(t, s, b)
-	path := s.blobPath(x.Hash, false)
+	path := s.blobPath(x.Hash, wholeFile)
 	sealed, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestBlobSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := addBlob(t, s, content(len(b)))
-	foreign, err := os.ReadFile(s.blobPath(other.Hash, false))
+	foreign, err := os.ReadFile(s.blobPath(other.Hash, wholeFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,8 +198,8 @@ func TestBlobWanted(t *testing.T) {
 func swept(t *testing.T, s *Store, h blob.Hash, want bool) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		_, err := os.Stat(s.blobPath(h, false))
-		_, serr := os.Stat(s.blobPath(h, true))
+		_, err := os.Stat(s.blobPath(h, wholeFile))
+		_, serr := os.Stat(s.blobPath(h, smallFile))
 		if (err == nil) == want && (serr == nil) == want {
 			return
 		}
@@ -275,4 +275,52 @@ func TestBlobBeforeLeaving(t *testing.T) {
 	}
 	leave(1)
 	swept(t, s, x.Hash, false)
+}
+
+// A file that comes in parts, cut and taken up again, is put together; what is not what
+// its name says leaves nothing.
+func TestBlobInParts(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	for _, n := range []int{10, Part, 2*Part + 500} {
+		b := content(n)
+		b[0] = byte(n)
+		h := blob.Hash(sha256.Sum256(b))
+		save(t, s, Edit{Type: "visit", Fields: map[string]record.Value{"photos": record.Set([]string{blob.Name(h, "jpg")})}})
+		if err := s.Want(ctx, h, "jpg"); err != nil {
+			t.Fatal(err)
+		}
+		come := func() (at int64) {
+			for {
+				var err error
+				if at, err = s.Arrived(h); err != nil {
+					t.Fatal(err)
+				}
+				if int64(n)-at < Part {
+					return at
+				}
+				if err := s.Append(h, b[at:at+Part]); err != nil {
+					t.Fatal(err)
+				}
+				// A cut in the middle of the next.
+				if f, err := os.OpenFile(s.blobPath(h, partFile), os.O_APPEND|os.O_WRONLY, 0); err == nil {
+					f.Write(make([]byte, 100))
+					f.Close()
+				}
+			}
+		}
+		at := come()
+		if err := s.Assemble(ctx, code, h, append(bytes.Clone(b[at:]), 'x')); !errors.Is(err, ErrBlob) {
+			t.Errorf("%d bytes and one more: %v", n, err)
+		}
+		if at, err := s.Arrived(h); at != 0 || err != nil {
+			t.Errorf("%d are left of it, %v", at, err)
+		}
+		at = come()
+		if err := s.Assemble(ctx, code, h, b[at:]); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readBlob(s, h, 0); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("%d of %d bytes, %v", len(got), n, err)
+		}
+	}
 }

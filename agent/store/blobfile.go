@@ -2,17 +2,20 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"zhucun/shared/blob"
+	"zhucun/shared/record"
 )
 
 // A file that records show lies beside the store, sealed like everything else, in the
@@ -23,32 +26,35 @@ import (
 const (
 	blobDir    = "blobs"
 	thumbEnd   = ".small"
+	partEnd    = ".part"
 	piece      = 64 << 10
 	pieceWhole = piece + chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
 )
 
-func pieceAt(h blob.Hash, small bool, n uint64, last bool) slot {
-	kind, end := "blob", byte(0)
-	if small {
-		kind = "thumbnail"
-	}
+// fileKind says what a sealed file has: it is part of its name.
+type fileKind string
+
+const (
+	wholeFile fileKind = ""
+	smallFile fileKind = thumbEnd
+	partFile  fileKind = partEnd // of one that is on its way here; it has no last piece
+)
+
+func pieceAt(h blob.Hash, kind fileKind, n uint64, last bool) slot {
+	end := byte(0)
 	if last {
 		end = 1
 	}
-	return slotOf(kind, h[:], binary.AppendUvarint(nil, n), []byte{end})
+	return slotOf("file", []byte(kind), h[:], binary.AppendUvarint(nil, n), []byte{end})
 }
 
-func (s *Store) blobPath(h blob.Hash, small bool) string {
-	name := h.String()
-	if small {
-		name += thumbEnd
-	}
-	return filepath.Join(s.dir, blobDir, name)
+func (s *Store) blobPath(h blob.Hash, kind fileKind) string {
+	return filepath.Join(s.dir, blobDir, h.String()+string(kind))
 }
 
 // sealFile writes r, sealed, to the file of that name, whole and on disk or not at all,
 // and gives its size in bytes. accept, where given, is asked before it gets its name.
-func (s *Store) sealFile(h blob.Hash, small bool, r io.Reader, accept func() error) (size int64, err error) {
+func (s *Store) sealFile(h blob.Hash, kind fileKind, r io.Reader, accept func() error) (size int64, err error) {
 	dir := filepath.Join(s.dir, blobDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return 0, err
@@ -75,11 +81,11 @@ func (s *Store) sealFile(h blob.Hash, small bool, r io.Reader, accept func() err
 				last = true // the file is a whole number of pieces
 			}
 		}
-		raw := make([]byte, chacha20poly1305.NonceSizeX, pieceWhole)
-		if _, err := io.ReadFull(s.opt.Rand, raw); err != nil {
-			return 0, err
+		raw, serr := s.sealPiece(h, kind, i, last, plain[:n])
+		if serr != nil {
+			return 0, serr
 		}
-		if _, err := f.Write(s.seal.Seal(raw, raw, plain[:n], pieceAt(h, small, i, last))); err != nil {
+		if _, err := f.Write(raw); err != nil {
 			return 0, err
 		}
 		if size += int64(n); last {
@@ -100,10 +106,82 @@ func (s *Store) sealFile(h blob.Hash, small bool, r io.Reader, accept func() err
 	if err := f.Close(); err != nil {
 		return 0, err
 	}
-	if err := os.Rename(f.Name(), s.blobPath(h, small)); err != nil {
+	if err := os.Rename(f.Name(), s.blobPath(h, kind)); err != nil {
 		return 0, err
 	}
 	return size, syncDir(dir)
+}
+
+func (s *Store) sealPiece(h blob.Hash, kind fileKind, n uint64, last bool, plain []byte) ([]byte, error) {
+	raw := make([]byte, chacha20poly1305.NonceSizeX, pieceWhole)
+	if _, err := io.ReadFull(s.opt.Rand, raw); err != nil {
+		return nil, err
+	}
+	return s.seal.Seal(raw, raw, plain, pieceAt(h, kind, n, last)), nil
+}
+
+// Part is how many bytes of a file that is on its way here are kept together.
+const Part = piece
+
+// Arrived gives how many bytes of a file are here that is on its way: whole parts.
+func (s *Store) Arrived(h blob.Hash) (int64, error) {
+	info, err := os.Stat(s.blobPath(h, partFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size() / pieceWhole * piece, nil
+}
+
+// Append keeps the next part of a file that is on its way here: Part bytes.
+func (s *Store) Append(h blob.Hash, plain []byte) error {
+	if err := os.MkdirAll(filepath.Join(s.dir, blobDir), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(s.blobPath(h, partFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	n := info.Size() / pieceWhole // what a cut left of a piece is written over
+	raw, err := s.sealPiece(h, partFile, uint64(n), false, plain)
+	if err == nil {
+		_, err = f.WriteAt(raw, n*pieceWhole)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// Assemble keeps a file of which all is here: its parts, and rest behind them. ErrBlob
+// where that is not what its name says; nothing is left of it then.
+func (s *Store) Assemble(ctx context.Context, code record.Village, h blob.Hash, rest []byte) error {
+	parts := &opened{seal: s.seal, h: h, kind: partFile}
+	if n, err := s.Arrived(h); err != nil {
+		return err
+	} else if n > 0 {
+		if parts.f, err = os.Open(s.blobPath(h, partFile)); err != nil {
+			return err
+		}
+		defer parts.Close()
+		parts.left = uint64(n / piece)
+	}
+	err := s.PutBlob(ctx, code, h, io.MultiReader(parts, bytes.NewReader(rest)))
+	if err == nil || errors.Is(err, ErrBlob) || errors.Is(err, ErrDamaged) {
+		err = errors.Join(err, missing(os.Remove(s.blobPath(h, partFile))))
+	}
+	return err
+}
+
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // sealedSize gives how many bytes are in a sealed file of so many.
@@ -119,7 +197,7 @@ type opened struct {
 	f     *os.File
 	seal  cipher.AEAD
 	h     blob.Hash
-	small bool
+	kind  fileKind
 	n     uint64 // the next piece
 	left  uint64 // pieces that are left
 	plain []byte
@@ -127,8 +205,8 @@ type opened struct {
 
 // openFile opens a sealed file at an offset. The error is fs.ErrNotExist where there is
 // none, and reading it ErrDamaged where it is not as it was written.
-func (s *Store) openFile(h blob.Hash, small bool, offset int64) (*opened, int64, error) {
-	f, err := os.Open(s.blobPath(h, small))
+func (s *Store) openFile(h blob.Hash, kind fileKind, offset int64) (*opened, int64, error) {
+	f, err := os.Open(s.blobPath(h, kind))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -139,7 +217,7 @@ func (s *Store) openFile(h blob.Hash, small bool, offset int64) (*opened, int64,
 	}
 	size := sealedSize(info.Size())
 	pieces := uint64(info.Size()-1+pieceWhole-1) / pieceWhole
-	o := &opened{f: f, seal: s.seal, h: h, small: small, n: uint64(offset / piece)}
+	o := &opened{f: f, seal: s.seal, h: h, kind: kind, n: uint64(offset / piece)}
 	if info.Size() < 1 || size < 0 || offset < 0 || offset > size {
 		f.Close()
 		return nil, 0, fmt.Errorf("%w: the file %s", ErrDamaged, h)
@@ -168,7 +246,7 @@ func (o *opened) next() error {
 	}
 	raw = raw[:n]
 	const head = chacha20poly1305.NonceSizeX
-	if o.plain, err = o.seal.Open(nil, raw[:head], raw[head:], pieceAt(o.h, o.small, o.n, o.left == 1)); err != nil {
+	if o.plain, err = o.seal.Open(nil, raw[:head], raw[head:], pieceAt(o.h, o.kind, o.n, o.left == 1 && o.kind != partFile)); err != nil {
 		return fmt.Errorf("%w: the file %s is not as it was written", ErrDamaged, o.h)
 	}
 	o.n, o.left = o.n+1, o.left-1
@@ -192,8 +270,8 @@ func (o *opened) Read(b []byte) (int, error) {
 func (o *opened) Close() error { return o.f.Close() }
 
 // readFile gives a sealed file whole, which is small.
-func (s *Store) readFile(h blob.Hash, small bool) ([]byte, error) {
-	o, size, err := s.openFile(h, small, 0)
+func (s *Store) readFile(h blob.Hash, kind fileKind) ([]byte, error) {
+	o, size, err := s.openFile(h, kind, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,9 @@ type Receipt struct {
 }
 
 // Seal signs the receipt.
-func (r *Receipt) Seal(key ed25519.PrivateKey) { r.Sig = identity.Sign(key, identity.BlobOf, r.message()) }
+func (r *Receipt) Seal(key ed25519.PrivateKey) {
+	r.Sig = identity.Sign(key, identity.BlobOf, r.message())
+}
 
 // Proves tells whether the server of that key has that file.
 func (r *Receipt) Proves(key ed25519.PublicKey, h Hash, size uint64) bool {
