@@ -371,7 +371,7 @@ func (c *call) syncCmd() *cobra.Command {
 				if err != nil {
 					return c.ended(ctx, r, err)
 				}
-				if r.Pending > 0 {
+				if r.Pending > 0 || r.Blobs > 0 {
 					return errFailed
 				}
 				return nil

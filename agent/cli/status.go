@@ -24,7 +24,7 @@ type statusJSON struct {
 	LastSync    *string         `json:"last_sync"`
 	ClockOffset int64           `json:"clock_offset"` // ms to add to this machine's clock
 	Villages    []statusVillage `json:"villages"`
-	Blobs       int             `json:"blobs"`
+	Blobs       int             `json:"blobs"` // files that are still to be brought to the server
 	Records     uint64          `json:"records"`
 	Device      string          `json:"device"`
 	Role        string          `json:"role"`

@@ -400,6 +400,24 @@ func (v *village) show(f *form.Form, k record.Key, was, is merge.View, erased bo
 	return nil
 }
 
+// undelivered counts the files of the village's that are still to be brought.
+func (v *village) undelivered() (n int, bytes int64, err error) {
+	bucket := v.b.Bucket(bucketBlob)
+	if bucket == nil {
+		return 0, 0, nil
+	}
+	return n, bytes, bucket.ForEach(func(k, raw []byte) error {
+		if len(raw) >= blobHead && raw[0]&blobOwn != 0 && (raw[0]&blobDelivered == 0 || wire.Epoch(raw[1:blobHead]) != v.place.Epoch) {
+			b, err := v.openBlob(blob.Hash(k), raw)
+			if err != nil {
+				return err
+			}
+			n, bytes = n+1, bytes+b.Size
+		}
+		return nil
+	})
+}
+
 // waitingBlobs tells whether a file of the village's is still to be delivered, or in no
 // backup.
 func (v *village) waitingBlobs() (waiting bool, err error) {

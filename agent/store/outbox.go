@@ -452,10 +452,14 @@ type Status struct {
 	Renewed int64
 	// Missing counts entries that the laptop had written and that are not here: the
 	// store is an older image, or the disk lost them. The server may have them.
-	Missing  uint64
-	Rebuilt  Rebuilt
-	Saved    uint64 // of the pending, those that are in no record until the server has said what it has
-	Villages []VillageStatus
+	Missing uint64
+	// Blobs counts the files that are still to be brought to the server, BlobBytes what
+	// they come to.
+	Blobs     int
+	BlobBytes int64
+	Rebuilt   Rebuilt
+	Saved     uint64 // of the pending, those that are in no record until the server has said what it has
+	Villages  []VillageStatus
 }
 
 // VillageStatus is the same for one village.
@@ -523,6 +527,11 @@ func (s *Store) Status() (st Status, err error) {
 			for _, n := range v.place.Records {
 				vs.Records += n
 			}
+			n, bytes, err := v.undelivered()
+			if err != nil {
+				return err
+			}
+			st.Blobs, st.BlobBytes = st.Blobs+n, st.BlobBytes+bytes
 			st.Renewed = max(st.Renewed, v.place.Renewed)
 			st.Missing += v.place.Missing
 			st.Villages = append(st.Villages, vs)

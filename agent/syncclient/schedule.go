@@ -88,7 +88,7 @@ func (c *Client) Run(ctx context.Context) {
 		switch {
 		case err == nil:
 			failures = 0
-			if c.waiting() { // saved while it ran
+			if st, err := c.store.Status(); err == nil && st.Pending > 0 { // saved while it ran
 				pause = afterSave
 			}
 		case errors.As(err, &p): // asked for now, or a while ago
@@ -109,7 +109,7 @@ func (c *Client) Run(ctx context.Context) {
 // waiting tells whether there is something to send.
 func (c *Client) waiting() bool {
 	st, err := c.store.Status()
-	return err == nil && st.Pending > 0
+	return err == nil && (st.Pending > 0 || st.Blobs > 0)
 }
 
 // addresses tells one network from another.

@@ -63,9 +63,11 @@ type Client struct {
 	mu     sync.Mutex
 	give   context.CancelFunc // ends the sync of the schedule, nil while none runs
 	budget int
-	state  State
-	nudge  chan struct{}
-	next   time.Duration // what the server asked for
+	// filePart is how many bytes of a file go at a time.
+	filePart int64
+	state    State
+	nudge    chan struct{}
+	next     time.Duration // what the server asked for
 	// earliest is when a busy server wants to hear of the schedule again.
 	earliest time.Time
 }
@@ -127,6 +129,8 @@ func backoff(lo, hi time.Duration, attempt int, resp *http.Response) time.Durati
 type Report struct {
 	Pushed     uint64 `json:"pushed"` // own changes acknowledged
 	Pulled     uint64 `json:"pulled"` // records that came
+	Files      int    `json:"files"`  // brought and fetched
+	Blobs      int    `json:"blobs"`  // files that are still to be brought
 	BytesUp    int64  `json:"bytes_up"`
 	BytesDown  int64  `json:"bytes_down"`
 	RoundTrips int    `json:"round_trips"`
@@ -242,16 +246,28 @@ func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 			_, err = c.store.TellLost(ctx) // what it writes goes with the next sync
 		}
 	}
+	var files error
+	for err == nil {
+		if files = c.files(ctx, &r); !errors.Is(files, errText) {
+			break
+		}
+		err = c.rounds(ctx, &r, patient)
+	}
+	if errors.Is(err, ErrRevoked) {
+		files = c.lastFiles(ctx, &r)
+	}
 	r.BytesUp, r.BytesDown = c.count.read()
 	if st, serr := c.store.Status(); serr == nil {
-		r.Pending = st.Pending
+		r.Pending, r.Blobs = st.Pending, st.Blobs
 	} else if err == nil {
 		err = serr
 	}
 	end := c.store.Now()
+	text := err == nil // the records are where they belong, whatever became of files
+	err = errors.Join(err, files)
 	c.note(func(s *State) {
 		s.Running, s.Problem = false, err
-		if err == nil {
+		if text {
 			s.LastSuccess = end
 		}
 		var p patience

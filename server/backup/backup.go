@@ -36,7 +36,7 @@ const (
 func Begins(b []byte) bool { return bytes.HasPrefix(b, []byte(family)) }
 
 // maxHeader bounds the header, in bytes.
-const maxHeader = 1 << 20
+const maxHeader = 64 << 20
 
 // Header says what a backup is of.
 type Header struct {
@@ -216,7 +216,7 @@ func plain(name string) bool {
 func unpack(r io.Reader, f File, into *os.Root) (err error) {
 	name := path.Clean(f.Name)
 	if dir := path.Dir(name); dir != "." {
-		if err := into.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := into.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"zhucun/server/export"
 	"zhucun/server/store"
 	"zhucun/server/store/sqlite"
+	"zhucun/shared/blob"
 )
 
 // The names of what a backup has, and of the database in the data folder.
@@ -26,6 +27,7 @@ const (
 	copiedDatabase = "database"
 	databaseFile   = "zhucun.db"
 	keysFolder     = "keys"
+	blobsFolder    = "blobs"
 )
 
 func (c *call) backupCommand() *cobra.Command {
@@ -86,6 +88,14 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 		if name := keysFolder + "/" + e.Name(); e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
 			from[name], names = filepath.Join(s.keys.folder, e.Name()), append(names, name)
 		}
+	}
+	// After the database: the files of which that has a note are here by then.
+	if err := s.store.Files.Each(func(h blob.Hash, _ int64) error {
+		name := blobsFolder + "/" + h.String()[:2] + "/" + h.String()
+		from[name], names = filepath.Join(c.data, filepath.FromSlash(name)), append(names, name)
+		return nil
+	}); err != nil {
+		return err
 	}
 	for _, name := range names {
 		info, err := os.Stat(from[name])
@@ -295,6 +305,9 @@ func (c *call) exchange(fresh string) (aside string, err error) {
 		syncFolder(aside)
 		syncFolder(c.data)
 	}
+	if err := keepBlobs(filepath.Join(fresh, blobsFolder), filepath.Join(c.data, blobsFolder)); err != nil {
+		return aside, err
+	}
 	for _, name := range []string{databaseFile, keysFolder} {
 		if err := os.Rename(filepath.Join(fresh, name), filepath.Join(c.data, name)); err != nil {
 			return aside, err
@@ -302,6 +315,26 @@ func (c *call) exchange(fresh string) (aside string, err error) {
 		syncFolder(c.data)
 	}
 	return aside, nil
+}
+
+// keepBlobs moves the files of a backup beside those that are there. A name is of one
+// content: which of two it is does not matter, and none goes.
+func keepBlobs(from, to string) error {
+	files, err := filepath.Glob(filepath.Join(from, "??", "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range files {
+		dir := filepath.Join(to, filepath.Base(filepath.Dir(path)))
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		if err := os.Rename(path, filepath.Join(dir, filepath.Base(path))); err != nil {
+			return err
+		}
+		syncFolder(dir)
+	}
+	return nil
 }
 
 // asideFolder makes the folder for what was there before.

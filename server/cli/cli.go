@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"zhucun/server/access"
+	"zhucun/server/blob"
 	"zhucun/server/review"
 	"zhucun/server/store"
 	"zhucun/server/store/sqlite"
@@ -345,9 +346,13 @@ func (c *call) openWith(ctx context.Context, k *keys) (*server, error) {
 }
 
 func (c *call) openIn(ctx context.Context, folder string, k *keys) (*server, error) {
-	s, err := sqlite.Open(ctx, filepath.Join(folder, databaseFile), store.Options{Key: k.identity, Now: c.now, Random: rand.Reader, Log: c.log})
+	files, err := blob.Open(filepath.Join(folder, blobsFolder))
 	if err != nil {
 		return nil, err
+	}
+	s, err := sqlite.Open(ctx, filepath.Join(folder, databaseFile), store.Options{Key: k.identity, Now: c.now, Random: rand.Reader, Log: c.log, Files: files})
+	if err != nil {
+		return nil, errors.Join(err, files.Close())
 	}
 	a := access.New(s)
 	return &server{s, a, review.New(s), k}, nil

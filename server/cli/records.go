@@ -543,11 +543,20 @@ func (c *call) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			files, err := s.store.VerifyBlobs(ctx, func(f store.Fault) {
+				if sum.Faults++; len(faults) < maxFaults {
+					faults = append(faults, f)
+				}
+			})
+			if err != nil {
+				return err
+			}
 			if c.json {
 				err = c.print(struct {
 					store.Verified
-					List []store.Fault `json:"list"`
-				}{sum, faults})
+					Files int           `json:"files"`
+					List  []store.Fault `json:"list"`
+				}{sum, files, faults})
 			} else {
 				for _, f := range faults {
 					where := string(f.Village)
@@ -557,8 +566,8 @@ func (c *call) verifyCommand() *cobra.Command {
 					fmt.Fprintf(c.out, "%s  %s\n", where, f.What)
 				}
 				c.audited(&sum.Audit)
-				c.tell("核对了 %d 个村、%d 条记录、%d 次修改（隔离 %d），发现 %d 处不符", "Checked %d villages, %d records, %d changes (%d quarantined): %d differences",
-					sum.Villages, sum.Records, sum.Entries, sum.Quarantined, sum.Faults)
+				c.tell("核对了 %d 个村、%d 条记录、%d 次修改（隔离 %d）、%d 个文件，发现 %d 处不符", "Checked %d villages, %d records, %d changes (%d quarantined), %d files: %d differences",
+					sum.Villages, sum.Records, sum.Entries, sum.Quarantined, files, sum.Faults)
 			}
 			if err == nil && sum.Audit.Faults > 0 {
 				err = c.fail("审计记录被改动过；请查清是谁能动数据文件，并从备份恢复", "The audit was tampered with; find out who can touch the data file, and restore a backup")

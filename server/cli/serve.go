@@ -152,6 +152,7 @@ func (c *call) http(s *server, address string) *http.Server {
 	mux.Handle(wire.SyncPath, door)
 	mux.Handle(wire.BundlePath, door)
 	mux.Handle(wire.EscrowPath, door)
+	mux.Handle(wire.BlobPath, syncapi.NewBlobs(door))
 	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Log: c.log, Version: Version})
 	mux.Handle("/", pages.Handler())
 	h := syncapi.Server(mux, c.log)

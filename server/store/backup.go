@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,13 +18,15 @@ import (
 // in it.
 type Copied struct {
 	Epoch wire.Epoch
+	// Made is when the copy was begun.
+	Made  time.Time
 	heads map[record.Village][]wire.StreamHead
 }
 
 // Copy writes the whole database as of one moment into a file that is not there
 // yet. Others write on meanwhile.
 func (s *Store) Copy(ctx context.Context, file string) (Copied, error) {
-	c := Copied{heads: map[record.Village][]wire.StreamHead{}}
+	c := Copied{Made: s.Now(), heads: map[record.Village][]wire.StreamHead{}}
 	err := s.engine.Copy(ctx, file, func(copied *sql.DB) error {
 		var epoch []byte
 		if err := copied.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'epoch'`).Scan(&epoch); err != nil {
@@ -69,7 +72,22 @@ func (s *Store) Backed(ctx context.Context, c Copied) error {
 			return fmt.Errorf("note what is in the backup: %w", err)
 		}
 	}
-	return nil
+	// What was received just then may be noted behind the copy.
+	at := c.Made.Add(-time.Minute)
+	return s.SetMeta(ctx, metaFilesBacked, binary.BigEndian.AppendUint64(nil, uint64(at.UnixMilli())))
+}
+
+// metaFilesBacked is until when the files were received that are in a backup.
+const metaFilesBacked = "files_backed"
+
+// FilesBacked tells until when files were received that are in a backup; zero where
+// there is none.
+func (s *Store) FilesBacked(ctx context.Context) (at time.Time, err error) {
+	raw, err := s.Meta(ctx, metaFilesBacked)
+	if err == nil && len(raw) == 8 {
+		at = time.UnixMilli(int64(binary.BigEndian.Uint64(raw)))
+	}
+	return at, err
 }
 
 // Restored says that the data began anew from a backup, which was made at Made.

@@ -403,6 +403,13 @@ func (b *Blobs) asked(w http.ResponseWriter, r *http.Request, a *asked) error {
 		return refuse(http.StatusRequestEntityTooLarge, wire.FaultMessage, "too many files at once")
 	}
 	held := &wire.BlobsHeld{Version: wire.Version}
+	backed, err := b.h.store.FilesBacked(r.Context())
+	if err != nil {
+		return err
+	}
+	if !backed.IsZero() {
+		held.Backed = backed.UnixMilli()
+	}
 	for _, h := range m.Hashes {
 		x, err := b.h.store.Blob(r.Context(), a.village, h)
 		if errors.Is(err, store.ErrNotFound) {

@@ -81,6 +81,9 @@ const MaxAsked = 1000
 type BlobsHeld struct {
 	Version  uint64         `cbor:"0,keyasint"`
 	Receipts []blob.Receipt `cbor:"1,keyasint,omitempty"`
+	// Backed is when the last backup was begun that has files, ms since 1970; 0 never.
+	// It has those that were received until then.
+	Backed int64 `cbor:"2,keyasint,omitempty"`
 }
 
 // BlobReceipt is the header in which the server gives its receipt for a file
