@@ -81,6 +81,9 @@ func Main(ctx context.Context, args []string) int {
 	if len(args) == 2 && args[0] == inspectWord {
 		return inspect(args[1])
 	}
+	if len(args) == 2 && args[0] == shrinkWord {
+		return shrinkSelf(args[1], os.Stdin, os.Stdout)
+	}
 	cwd, err := os.Getwd()
 	if err != nil {
 		cwd = ""
@@ -250,7 +253,7 @@ func (c *call) root() *cobra.Command {
 		return c.usage(c.flagProblem(err) + c.say("。用法：%s", ". Usage: %s", cmd.UseLine()))
 	})
 	root.AddCommand(c.enrolCmd(), c.runCmd(), c.openCmd(), c.putCmd(), c.getCmd(), c.listCmd(), c.syncCmd(), c.statusCmd(),
-		c.conflictsCmd(), c.resolveCmd(), c.quarantineCmd(), c.importCmd(), c.bundleCmd(), c.passphraseCmd(), c.backupCmd(), c.restoreCmd(), c.verifyCmd())
+		c.conflictsCmd(), c.resolveCmd(), c.quarantineCmd(), c.attachCmd(), c.blobCmd(), c.importCmd(), c.bundleCmd(), c.passphraseCmd(), c.backupCmd(), c.restoreCmd(), c.verifyCmd())
 	c.explain(root)
 	return root
 }

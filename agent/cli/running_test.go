@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(inspect(os.Args[2]))
 	}
+	if len(os.Args) == 3 && os.Args[1] == shrinkWord {
+		os.Exit(shrinkSelf(os.Args[2], os.Stdin, os.Stdout))
+	}
 	dir, err := os.MkdirTemp("", "zhucun-cli-")
 	if err != nil {
 		panic(err)

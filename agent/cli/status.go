@@ -97,7 +97,7 @@ func (c *call) statusCmd() *cobra.Command {
 					return err
 				}
 				s := statusJSON{
-					Pending: st.Pending, InBundle: st.Bundled, Delivered: st.Delivered, Quarantined: st.Quarantined, Rejected: st.Rejected, Conflicts: st.Conflicts, Proposals: st.Proposals, ClockOffset: skew, Records: st.Records,
+					Pending: st.Pending, InBundle: st.Bundled, Delivered: st.Delivered, Quarantined: st.Quarantined, Rejected: st.Rejected, Conflicts: st.Conflicts, Proposals: st.Proposals, ClockOffset: skew, Records: st.Records, Blobs: st.Blobs,
 					Device: string(d.ID), Role: string(d.Assigned.Role), Profiles: append([]string{}, d.Assigned.Profiles...), Server: d.URL, Running: c.live != nil, Protection: way(a.dir), Villages: []statusVillage{},
 				}
 				if days, lapsed, err := a.store.Lapsed(); err != nil {

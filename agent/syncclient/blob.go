@@ -410,6 +410,13 @@ func (c *Client) patch(ctx context.Context, d *store.Device, b *store.Blob, at, 
 // errNotThere says that the server does not have a file that was asked for.
 var errNotThere = errors.New("the server does not have the file yet")
 
+// begun is the beginning of a part that a cut left, for as long as the agent runs.
+type begun struct {
+	hash blob.Hash
+	at   int64
+	some []byte
+}
+
 // fetch fetches a file that somebody asked for, from where it is here on.
 func (c *Client) fetch(ctx context.Context, d *store.Device, b *store.Blob, r *Report) (n int64, err error) {
 	path := wire.BlobPath + string(b.Village) + "/" + b.FileName()
@@ -418,78 +425,78 @@ func (c *Client) fetch(ctx context.Context, d *store.Device, b *store.Blob, r *R
 			return 0, err
 		}
 	}
-	begun, err := c.store.Arrived(b.Hash)
+	at, err := c.store.Arrived(b.Hash)
 	if err != nil {
 		return 0, err
 	}
-	for at := begun; ; {
+	part := make([]byte, 0, store.Part)
+	if c.begun.hash == b.Hash && c.begun.at == at {
+		part = append(part, c.begun.some...)
+	}
+	for {
 		if err := c.textFirst(); err != nil {
-			return at - begun, err
+			return n, err
 		}
-		size := max(c.partSize()/store.Part, 1) * store.Part
-		left := time.Now()
-		resp, err := c.do(ctx, d, http.MethodGet, path, nil, 0, r, "Range", fmt.Sprintf("bytes=%d-%d", at, at+size-1))
+		from, size, left := at+int64(len(part)), c.partSize(), time.Now()
+		resp, err := c.do(ctx, d, http.MethodGet, path, nil, 0, r, "Range", fmt.Sprintf("bytes=%d-%d", from, from+size-1))
 		if err != nil {
 			c.slower()
-			return at - begun, err
+			return n, err
 		}
 		if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone {
 			resp.Body.Close()
-			return at - begun, errNotThere
+			return n, errNotThere
 		}
-		all, whole := rangeOf(resp, at)
+		all := rangeOf(resp, from)
 		if all < 0 {
 			err := refusalOf(resp)
 			resp.Body.Close()
-			return at - begun, err
+			return n, err
 		}
-		part := make([]byte, store.Part)
-		for {
-			m, err := io.ReadFull(resp.Body, part)
-			if last := at+int64(m) == all; last && (m < store.Part || m == 0) || last && whole {
-				resp.Body.Close()
-				r.Files++
-				return all - begun, c.store.Assemble(ctx, b.Village, b.Hash, part[:m])
-			}
-			if m < store.Part {
-				resp.Body.Close()
-				if at+size > all || err != io.EOF || m > 0 {
-					c.slower()
-					return at - begun, fmt.Errorf("%w: a file broke off", errNoAnswer)
+		to := min(from+size, all)
+		for from < to && err == nil {
+			var m int
+			m, err = io.ReadFull(resp.Body, part[len(part):min(int64(len(part))+to-from, store.Part)])
+			part, from, n = part[:len(part)+m], from+int64(m), n+int64(m)
+			if len(part) == store.Part {
+				if serr := c.store.Append(b.Hash, part); serr != nil {
+					resp.Body.Close()
+					return n, serr
 				}
-				break // the end of this part
+				at, part = at+store.Part, part[:0]
 			}
-			if err := c.store.Append(b.Hash, part); err != nil {
-				resp.Body.Close()
-				return at - begun, err
-			}
-			at += store.Part
+		}
+		resp.Body.Close()
+		switch {
+		case err != nil:
+			c.begun = begun{b.Hash, at, bytes.Clone(part)}
+			c.slower()
+			return n, fmt.Errorf("%w: a file broke off", errNoAnswer)
+		case from == all:
+			r.Files++
+			return n, c.store.Assemble(ctx, b.Village, b.Hash, part)
 		}
 		c.paced(size, time.Since(left))
 	}
 }
 
 // rangeOf reads how long a file is of which a part comes, from a place on; -1 where the
-// answer is none. whole tells that the server sends all of it.
-func rangeOf(resp *http.Response, at int64) (all int64, whole bool) {
-	if resp.Header.Get("Tus-Resumable") == "" {
-		return -1, false
-	}
-	switch resp.StatusCode {
-	case http.StatusPartialContent:
-		var from, to int64
-		if n, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &all); err != nil || n != 3 || from != at || all > wire.MaxBlob {
-			return -1, false
+// answer is none.
+func rangeOf(resp *http.Response, at int64) (all int64) {
+	var from, to int64
+	of := resp.Header.Get("Content-Range")
+	switch {
+	case resp.Header.Get("Tus-Resumable") == "":
+	case resp.StatusCode == http.StatusPartialContent:
+		if n, err := fmt.Sscanf(of, "bytes %d-%d/%d", &from, &to, &all); err == nil && n == 3 && from == at && all <= wire.MaxBlob {
+			return all
 		}
-		return all, false
-	case http.StatusRequestedRangeNotSatisfiable: // it ends where the parts do
-		if n, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes */%d", &all); err == nil && n == 1 && all == at {
-			resp.Body.Close()
-			resp.Body = http.NoBody
-			return all, false
+	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable: // it ends here
+		if n, err := fmt.Sscanf(of, "bytes */%d", &all); err == nil && n == 1 && all == at {
+			return all
 		}
 	}
-	return -1, false
+	return -1
 }
 
 func (c *Client) fetchSmall(ctx context.Context, d *store.Device, b *store.Blob, r *Report) error {

@@ -65,6 +65,7 @@ type Client struct {
 	budget int
 	// filePart is how many bytes of a file go at a time.
 	filePart int64
+	begun    begun // of a file that is fetched; only who syncs looks at it
 	state    State
 	nudge    chan struct{}
 	next     time.Duration // what the server asked for

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,7 +166,40 @@ func (c *call) deviceCommand() *cobra.Command {
 		c.recoverCommand(),
 		c.command("offline-days [N]", "多少天没有联系就自动锁上电脑（0 为不锁）", "after how many days without contact laptops lock themselves (0 is never)", 0, 1, func(ctx context.Context, args []string) error {
 			return c.with(ctx, func(s *server) error { return c.offlineDays(ctx, s, args) })
-		}))
+		}),
+		c.photosCommand())
+	return cmd
+}
+
+func (c *call) photosCommand() *cobra.Command {
+	var side, quality int
+	var cmd *cobra.Command
+	cmd = c.command("photos [--side POINTS] [--quality Q]", "电脑把照片缩到多大、存成什么质量（0 为默认 1600、80）", "how large laptops keep photos, and how good (0 is the default, 1600 and 80)", 0, 0, func(ctx context.Context, _ []string) error {
+		return c.with(ctx, func(s *server) error {
+			p, err := s.access.Photos(ctx)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("side") {
+				p.Side = side
+			}
+			if cmd.Flags().Changed("quality") {
+				p.Quality = quality
+			}
+			if cmd.Flags().Changed("side") || cmd.Flags().Changed("quality") {
+				if err := s.access.SetPhotos(ctx, store.CommandLine, p); err != nil {
+					return err
+				}
+			}
+			if c.json {
+				return c.print(p)
+			}
+			c.tell("照片长边 %d 点，质量 %d", "Photos: longer side %d points, quality %d", cmp.Or(p.Side, 1600), cmp.Or(p.Quality, 80))
+			return nil
+		})
+	})
+	cmd.Flags().IntVar(&side, "side", 0, c.say("长边的点数", "points on the longer side"))
+	cmd.Flags().IntVar(&quality, "quality", 0, c.say("质量，30 到 100", "quality, 30 to 100"))
 	return cmd
 }
 

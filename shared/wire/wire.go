@@ -105,6 +105,10 @@ type Assignment struct {
 	Profiles []string      `cbor:"3,keyasint"` // the first is whom the device was enrolled for
 	// OfflineDays is how many days without contact lock the laptop; 0 is never.
 	OfflineDays uint64 `cbor:"4,keyasint,omitempty"`
+	// PhotoSide and PhotoQuality are what photos are made of: points on the longer side,
+	// and 1 to 100; 0 is as the agent likes (1600, 80).
+	PhotoSide    uint64 `cbor:"5,keyasint,omitempty"`
+	PhotoQuality uint64 `cbor:"6,keyasint,omitempty"`
 }
 
 // Village is a village's code and names.

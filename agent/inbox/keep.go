@@ -1,0 +1,94 @@
+package inbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"zhucun/agent/picture"
+	"zhucun/agent/store"
+	"zhucun/shared/blob"
+	"zhucun/shared/form"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// Shrinker makes of a photo what is kept of it; picture.Shrink, or a process that does
+// it. The error is picture.ErrForeign where it is no picture that can be read.
+type Shrinker func(ctx context.Context, raw []byte, o picture.Options) (*picture.Picture, error)
+
+// InProcess is picture.Shrink.
+func InProcess(_ context.Context, raw []byte, o picture.Options) (*picture.Picture, error) {
+	return picture.Shrink(bytes.NewReader(raw), o)
+}
+
+// Keep keeps a file that a record is to show: a photo made small, as the office wants
+// it, anything else as it came. name is what it is called where it comes from. Beside
+// the file it tells in words what a person should know of it, "" for nothing. The error
+// is store.ErrTooLarge for what the office does not take.
+func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.Village, name string, r io.Reader) (b store.Blob, word form.Label, err error) {
+	raw, err := io.ReadAll(io.LimitReader(r, wire.MaxBlob+1))
+	if err != nil {
+		return b, word, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(raw) > wire.MaxBlob {
+		return b, word, store.ErrTooLarge
+	}
+	if len(raw) == 0 {
+		return b, word, ErrEmpty
+	}
+	d, err := s.Device()
+	if err != nil {
+		return b, word, err
+	}
+	note := store.BlobNote{Kind: blob.Kind(name), Name: filepath.Base(name)}
+	p, err := shrink(ctx, raw, picture.Options{Side: int(d.Assigned.PhotoSide), Quality: int(d.Assigned.PhotoQuality)})
+	switch {
+	case errors.Is(err, picture.ErrForeign):
+		if word = foreign(note.Kind); blob.Shown(note.Kind) {
+			note.Kind = "bin" // it says that it is a picture, and is none
+		}
+		b, err = s.AddBlob(ctx, village, note, raw, nil)
+	case err == nil:
+		note.Kind, note.Width, note.Height = "jpg", p.Width, p.Height
+		if !p.Taken.IsZero() {
+			note.Taken = p.Taken.UnixMilli()
+		}
+		b, err = s.AddBlob(ctx, village, note, p.JPEG, p.Thumbnail)
+	}
+	return b, word, err
+}
+
+// ErrEmpty says that there is nothing in a file.
+var ErrEmpty = wrong("文件是空的，请换一个", "The file is empty; choose another")
+
+// foreign says of a file that is kept as it came what a person should know.
+func foreign(kind string) form.Label {
+	switch kind {
+	case "heic", "heif":
+		return form.Label{
+			Zh: "苹果手机的 HEIC 照片，原样保存，没有预览。要能预览，请在手机“设置－相机－格式”里选“兼容性最佳”再拍，或转成 JPG 后重新添加",
+			En: "A HEIC photo of an iPhone, kept as it came, without a preview. For one, choose Settings, Camera, Formats, Most Compatible on the phone, or turn it into a JPG and add that",
+		}
+	case "jpg", "png", "gif", "webp", "bmp", "tif", "tiff":
+		return form.Label{Zh: "这张图片打不开，可能已损坏；原样保存，没有预览", En: "This picture cannot be opened and may be damaged; it is kept as it came, without a preview"}
+	}
+	return form.Label{Zh: "原样保存，没有预览", En: "Kept as it came, without a preview"}
+}
+
+// Attach names a file in a field of a record, beside those that it shows.
+func Attach(ctx context.Context, s *store.Store, k record.Key, field, author string, names ...string) (store.Saved, error) {
+	r, err := s.Get(k.Type, k.ID)
+	if err != nil {
+		return store.Saved{}, err
+	}
+	all := append(r.View.Fields[field].Texts(), names...)
+	saved, err := s.Save(ctx, store.Edit{Type: k.Type, ID: k.ID, Author: author, Fields: map[string]record.Value{field: record.Set(all)}})
+	if err != nil {
+		return store.Saved{}, err
+	}
+	return saved[0], nil
+}
