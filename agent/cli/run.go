@@ -187,7 +187,7 @@ func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
 		return err
 	}
 	f.gate.Open()
-	f.answer(web.New(s, syncer{client, s}, web.Options{Log: c.log, Gate: f.gate}).Handler())
+	f.answer(web.New(s, syncer{client, s}, web.Options{Log: c.log, Gate: f.gate, Shrink: shrinker}).Handler())
 	f.agent.Store(a)
 	var work sync.WaitGroup
 	defer func() {

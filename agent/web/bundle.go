@@ -49,7 +49,8 @@ const maxUpload = 1 << 30
 
 // uploads tells the request whose body is a file.
 func (g *Gate) uploads(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.URL.Path == g.root+takePath
+	path, inside := strings.CutPrefix(r.URL.Path, g.root)
+	return r.Method == http.MethodPost && inside && (path == takePath || isFile(path))
 }
 
 // receive reads of an upload what stands before the file, in memory, and leaves

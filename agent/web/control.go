@@ -32,6 +32,7 @@ const (
 type option struct {
 	value, label string
 	chosen       bool
+	photo        photo // of a file
 }
 
 // control is one field on the page.
@@ -156,7 +157,8 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 			c.mode = "decimal"
 		case fd.Kind == form.Image:
 			for _, name := range typed {
-				c.options = append(c.options, option{name, name, true})
+				x := w.photo(p, name, p.T("photo.alt", fd.Label.In(p.lang), len(c.options)+1))
+				c.options = append(c.options, option{value: name, label: x.alt, chosen: true, photo: x})
 			}
 			c.typed = ""
 		case len(fd.Choices) > 0:
@@ -199,11 +201,11 @@ func hintOf(p *page, fd *form.Field) string {
 func choicesOf(fd *form.Field, typed []string, lang form.Lang) []option {
 	var out []option
 	for _, c := range fd.Choices {
-		out = append(out, option{c.Name, c.Label.In(lang), slices.Contains(typed, c.Name)})
+		out = append(out, option{value: c.Name, label: c.Label.In(lang), chosen: slices.Contains(typed, c.Name)})
 	}
 	for _, t := range typed {
 		if _, listed := fd.Choice(t); !listed {
-			out = append(out, option{t, t, true})
+			out = append(out, option{value: t, label: t, chosen: true})
 		}
 	}
 	return out
@@ -220,7 +222,7 @@ func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string
 		}
 		for _, h := range snap.houses {
 			if h.village == v || slices.Contains(typed, h.id.String()) {
-				out = append(out, option{h.id.String(), h.title(), slices.Contains(typed, h.id.String())})
+				out = append(out, option{value: h.id.String(), label: h.title(), chosen: slices.Contains(typed, h.id.String())})
 			}
 		}
 	} else {
@@ -230,7 +232,7 @@ func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string
 			if end, _ := r.View.Fields["end_date"].Text(); !chosen && (r.View.Void || fd.Refers == teamType && end != "" && end < p.today) {
 				return true
 			}
-			out = append(out, option{id, w.titleOf(p, &r), chosen})
+			out = append(out, option{value: id, label: w.titleOf(p, &r), chosen: chosen})
 			return len(out) < maxTargets
 		})
 		if err != nil {
@@ -240,7 +242,7 @@ func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string
 	}
 	for _, t := range typed {
 		if !slices.ContainsFunc(out, func(o option) bool { return o.value == t }) {
-			out = append(out, option{t, p.T("ref.missing", short(t)), true})
+			out = append(out, option{value: t, label: p.T("ref.missing", short(t)), chosen: true})
 		}
 	}
 	return out, nil

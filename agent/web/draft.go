@@ -134,6 +134,9 @@ func (w *Site) resume(p *page) (reply, error) {
 	case "late":
 		notice = p.T("form.late")
 	}
+	if said := p.r.URL.Query().Get("said"); said != "" {
+		notice = w.searches.words(said)
+	}
 	return w.showForm(p, e, http.StatusOK, notice)
 }
 

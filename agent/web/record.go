@@ -33,13 +33,14 @@ type recordView struct {
 
 // row is one field of a record.
 type row struct {
-	fd    *form.Field
-	path  record.Path
-	label string
-	value string
-	empty bool
-	by    string // who wrote it, and when
-	marks []string
+	fd     *form.Field
+	path   record.Path
+	label  string
+	value  string
+	photos []photo
+	empty  bool
+	by     string // who wrote it, and when
+	marks  []string
 	// others are values that stand behind the one shown; takeable when this
 	// person may take them back.
 	others   []claim
@@ -96,7 +97,7 @@ func (w *Site) view(p *page, r store.Record) *recordView {
 			value = calculated[fd.Name]
 		}
 		row := row{fd: fd, path: path, label: fd.Label.In(p.lang), value: p.shown(fd, value), marks: marks[path]}
-		row.empty = value == "" || value.IsNull()
+		row.empty, row.photos = value == "" || value.IsNull(), w.photos(p, fd, value)
 		row.by = p.by(latest(r.State, path, value))
 		row.only = p.mayOnlyPropose(f, r.State, path)
 		row.others, row.takeable = p.claims(fd, r.View.Others[path], false), row.only == "" && v.write
@@ -320,6 +321,7 @@ type person struct {
 type visit struct {
 	recordLine
 	day, how, by, findings, needs, promised string
+	photos                                  []photo
 	future                                  bool // its date has not come
 }
 
@@ -434,7 +436,7 @@ func (w *Site) visits(p *page, f *form.Form, found []store.Record) []visit {
 		}
 		out = append(out, visit{
 			recordLine: w.line(p, &r), day: text("visit_date"), how: strings.Join(how, p.T("list.between")), by: text("visitors"),
-			findings: text("findings"), needs: text("needs"), promised: text("promised"), future: p.counted() != "" && day(r) > p.today,
+			findings: text("findings"), photos: w.photos(p, f.Field("photos"), r.View.Fields["photos"]), needs: text("needs"), promised: text("promised"), future: p.counted() != "" && day(r) > p.today,
 		})
 	}
 	return out

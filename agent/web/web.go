@@ -9,6 +9,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
@@ -45,6 +46,8 @@ type Options struct {
 	Version string
 	// Gate is who may come in; nil makes one of the store's folder, without a lock.
 	Gate *Gate
+	// Shrink makes photos small; nil does it in this process.
+	Shrink inbox.Shrinker
 }
 
 // Site serves the pages over one store.
@@ -75,6 +78,9 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
+	if opt.Shrink == nil {
+		opt.Shrink = inbox.InProcess
+	}
 	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, Gate: opt.Gate, mux: http.NewServeMux(), ended: map[string]ended{}}
 	if w.Gate == nil {
 		w.Gate = NewGate(s.Dir(), nil, opt)
@@ -103,36 +109,40 @@ func (w *Site) spoken() form.Lang {
 
 func (w *Site) routes() {
 	for pattern, h := range map[string]handler{
-		"GET /{$}":                     w.today,
-		"GET /find":                    w.find,
-		"POST /find":                   w.look,
-		"GET /household/{id}":          w.household,
-		"GET /records":                 w.kinds,
-		"GET /records/{type}":          w.list,
-		"POST /records/{type}":         w.lookList,
-		"GET /record/{type}/{id}":      w.record,
-		"GET /record/{type}/{id}/edit": w.edit,
-		"GET /record/{type}/new":       w.begin,
-		"POST /record/{type}/{id}":     w.act,
-		"GET /draft/{id}":              w.resume,
-		"POST /draft/{id}/keep":        w.keep,
-		"POST /draft/{id}/save":        w.save,
-		"POST /draft/{id}/drop":        w.drop,
-		"GET /conflicts":               w.conflicts,
-		"POST /decide":                 w.decide,
-		"GET /sync":                    w.syncPage,
-		"POST /sync":                   w.syncNow,
-		"GET /bundles":                 w.bundles,
-		"POST /bundles":                w.makeBundle,
-		"POST " + takePath:             w.takeBundle,
-		"GET /bundles/progress":        w.progress,
-		"GET /bundles/file/{name}":     w.madeFile,
-		"GET /bundles/reply/{name}":    w.replyFile,
-		"GET /me":                      w.me,
-		"POST /me":                     w.setMe,
-		"GET /lock":                    w.lockPage,
-		"POST /lock":                   w.setLock,
-		"/":                            w.nowhere,
+		"GET /{$}":                      w.today,
+		"GET /find":                     w.find,
+		"POST /find":                    w.look,
+		"GET /household/{id}":           w.household,
+		"GET /records":                  w.kinds,
+		"GET /records/{type}":           w.list,
+		"POST /records/{type}":          w.lookList,
+		"GET /record/{type}/{id}":       w.record,
+		"GET /record/{type}/{id}/edit":  w.edit,
+		"GET /record/{type}/new":        w.begin,
+		"POST /record/{type}/{id}":      w.act,
+		"GET /draft/{id}":               w.resume,
+		"POST /draft/{id}/keep":         w.keep,
+		"POST /draft/{id}/save":         w.save,
+		"POST /draft/{id}/drop":         w.drop,
+		"POST /draft/{id}/file/{field}": w.addFile,
+		"GET /blob/{name}":              w.file,
+		"GET /blob/{name}/small":        w.smallFile,
+		"POST /blob/{name}/fetch":       w.fetchFile,
+		"GET /conflicts":                w.conflicts,
+		"POST /decide":                  w.decide,
+		"GET /sync":                     w.syncPage,
+		"POST /sync":                    w.syncNow,
+		"GET /bundles":                  w.bundles,
+		"POST /bundles":                 w.makeBundle,
+		"POST " + takePath:              w.takeBundle,
+		"GET /bundles/progress":         w.progress,
+		"GET /bundles/file/{name}":      w.madeFile,
+		"GET /bundles/reply/{name}":     w.replyFile,
+		"GET /me":                       w.me,
+		"POST /me":                      w.setMe,
+		"GET /lock":                     w.lockPage,
+		"POST /lock":                    w.setLock,
+		"/":                             w.nowhere,
 	} {
 		w.mux.HandleFunc(pattern, w.serve(h))
 	}

@@ -112,6 +112,10 @@
       });
     }
 
+    // A file that was chosen is added at once; the button is for browsers without this.
+    all("input[data-add]", form).forEach(function (i) {
+      i.addEventListener("change", function () { if (i.files.length && i.form.requestSubmit) i.form.requestSubmit(); });
+    });
     all("[data-off]", form).forEach(function (f) { f.hidden = true; });
     form.addEventListener("input", later);
     // A choice may change which questions apply: that need not wait.
