@@ -263,11 +263,17 @@ func TestPagesFit(t *testing.T) {
 	_, server := f.rejected(refused.id)
 	f.quarrel(quarrelled)
 	f.set(f.laptop, "杜旺火", householdType, quarrelled.id, map[string]string{"poverty_attr": "低保贫困户"})
+	seenIn := f.house(7)
+	shot := f.lastVisitOf(seenIn)
+	f.illustrate(shot)
 	ctx := browser(t)
 	enterBy(t, ctx, f)
 
 	do(t, ctx, chromedp.Navigate(f.at+"/record/visit/new?household="+house.id.String()))
 	draft := js[string](t, ctx, "location.pathname.slice(25)")
+	if a := f.enter().add(draft+"/file/photos", f.site.doors.token(), "IMG_1.JPG", pictureOf(t, 60)); a.status != 200 {
+		t.Fatal(a.status)
+	}
 	do(t, ctx, chromedp.SendKeys(chromedp.ID("f-findings"), "查看了灶间改造进度，屋顶瓦片已补齐"), chromedp.Sleep(time.Second))
 	do(t, ctx, chromedp.Navigate(f.at+"/record/household/"+quarrelled.id.String()+"/edit"))
 	edit := js[string](t, ctx, "location.pathname.slice(25)")
@@ -314,6 +320,7 @@ func TestPagesFit(t *testing.T) {
 	pages := []shown{
 		{"today", "/"}, {"find", "/find"}, {"find-visit", "/find?for=visit&s=" + f.site.searches.keep("何")}, {"due", "/find?show=due"},
 		{"household", "/household/" + house.id.String()}, {"household-quarrel", "/household/" + quarrelled.id.String()},
+		{"household-photos", "/household/" + seenIn.id.String()}, {"record-photos", "/record/visit/" + shot.String()},
 		{"household-rejected", "/household/" + refused.id.String()}, {"record-rejected", "/record/household/" + refused.id.String()},
 		{"visit", draft}, {"both", draft + "?why=both"}, {"edit", edit}, {"record", visit}, {"record-household", "/record/household/" + quarrelled.id.String()},
 		{"saved", "/household/" + house.id.String() + "?saved=household/" + quarrelled.id.String()},
@@ -362,7 +369,7 @@ const unlabelled = `(function () {
 		if (e.getAttribute("aria-hidden") || e.hidden) return;
 		if (!(e.labels && e.labels.length && e.labels[0].textContent.trim()) && !e.getAttribute("aria-label")) out.push("no label: " + e.outerHTML.slice(0, 120));
 	});
-	document.querySelectorAll("a, button").forEach(function (e) { if (!e.textContent.trim() && !e.getAttribute("aria-label")) out.push("no text: " + e.outerHTML.slice(0, 120)); });
+	document.querySelectorAll("a, button").forEach(function (e) { if (!e.textContent.trim() && !e.getAttribute("aria-label") && !e.querySelector("img[alt]:not([alt=''])")) out.push("no text: " + e.outerHTML.slice(0, 120)); });
 	document.querySelectorAll("[id]").forEach(function (e) { if (seen[e.id]) out.push("twice: " + e.id); seen[e.id] = true; });
 	document.querySelectorAll("label[for]").forEach(function (e) { if (!document.getElementById(e.htmlFor)) out.push("label of nothing: " + e.htmlFor); });
 	document.querySelectorAll("[aria-describedby]").forEach(function (e) { e.getAttribute("aria-describedby").split(" ").forEach(function (id) { if (!document.getElementById(id)) out.push("described by nothing: " + id); }); });
