@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"zhucun/agent/store"
+	"zhucun/shared/blob"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -326,6 +327,17 @@ func (p *page) shown(fd *form.Field, v record.Value) string {
 				continue
 			}
 			names = append(names, p.site.label(p, fd.Refers, id))
+		}
+		return strings.Join(names, p.T("list.between"))
+	case form.Image:
+		names := v.Texts()
+		if t, ok := v.Text(); ok {
+			names = []string{t}
+		}
+		for i, name := range names {
+			if h, kind, ok := blob.ParseName(name); ok {
+				names[i] = h.String()[:8] + "." + kind
+			}
 		}
 		return strings.Join(names, p.T("list.between"))
 	case form.Date:
