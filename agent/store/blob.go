@@ -171,8 +171,9 @@ func (s *Store) AddBlob(ctx context.Context, code record.Village, note BlobNote,
 		note.Added = s.opt.Wall() + clk.Skew
 		b = Blob{Village: code, Hash: h, BlobNote: note, Own: true, Here: true, Small: len(small) > 0}
 		if found && before.Size > 0 {
-			b.BlobNote, b.Delivered, b.SmallSent, b.Backed = before.BlobNote, before.Delivered, before.SmallSent, before.Backed
-			b.Small = b.Small || before.Small
+			// The server is asked whether it has it still: somebody may have missed it.
+			b.BlobNote, b.Small = before.BlobNote, b.Small || before.Small
+			b.Receipt, b.Upload = blob.Receipt{}, ""
 		}
 		return v.putBlob(&b)
 	})

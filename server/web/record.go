@@ -36,6 +36,7 @@ type fieldLine struct {
 	name, label string
 	value       string
 	refs        []ref
+	photos      []photo
 	by          string
 	doubt       string // conflict, proposal or proposed
 	marks       []string
@@ -146,7 +147,9 @@ func (w *Site) showRecord(p *page, rec *store.Record, full bool) (reply, error) 
 	if v.feed, err = w.store.Reported(p.ctx, rec.Village); err != nil {
 		return reply{}, err
 	}
-	w.fields(p, v)
+	if err := w.fields(p, v); err != nil {
+		return reply{}, err
+	}
 	if err := w.disputesOf(p, v); err != nil {
 		return reply{}, err
 	}
@@ -161,7 +164,7 @@ func (w *Site) showRecord(p *page, rec *store.Record, full bool) (reply, error) 
 
 // fields shows the fields in the order of the form, then those it does not
 // know.
-func (w *Site) fields(p *page, v *recordView) {
+func (w *Site) fields(p *page, v *recordView) error {
 	rec := v.rec
 	var names []string
 	var calculated map[string]record.Value
@@ -203,6 +206,10 @@ func (w *Site) fields(p *page, v *recordView) {
 		default:
 			l.value = p.pathText(rec.Key, record.Path(name), value)
 		}
+		var err error
+		if l.photos, err = w.photos(p, rec.Village, fd, value); err != nil {
+			return err
+		}
 		l.by = p.writtenBy(rec, name)
 		switch {
 		case len(rec.View.Conflicts[record.Path(name)]) > 0:
@@ -220,6 +227,7 @@ func (w *Site) fields(p *page, v *recordView) {
 		v.fields = append(v.fields, l)
 	}
 	v.common()
+	return nil
 }
 
 // common takes what most fields say of who wrote them out of the lines.

@@ -151,6 +151,8 @@ func (w *Site) all() []route {
 		{"GET /records/{type}", access.SeeRecords, w.list},
 		{"GET /export/{type}", access.Export, w.download},
 		{"GET /record/{village}/{id}", access.SeeRecords, w.record},
+		{"GET /blob/{village}/{name}", access.SeeRecords, w.file},
+		{"GET /blob/{village}/{name}/small", access.SeeRecords, w.smallFile},
 		{"POST /record/{village}/{id}/full", access.Unmask, w.recordInFull},
 		{"POST /record/{village}/{id}/erase", access.Erase, w.eraseRecord},
 		{"GET /coverage", access.SeeTotals, w.coverage},
