@@ -182,7 +182,7 @@ func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
 	forms := form.Builtin()
 	client := syncclient.New(s, Version, c.log)
 	a := &agent{store: s, dir: s.Dir(), sync: client, forms: forms, addr: f.addr, link: f.link}
-	box, err := inbox.New(s, forms, func() form.Lang { return a.lang() }, c.log)
+	box, err := inbox.New(s, forms, func() form.Lang { return a.lang() }, shrinker, c.log)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
+	"zhucun/shared/record"
 )
 
 // The folders of a drop folder.
@@ -36,6 +37,7 @@ const (
 
 // Box is a drop folder.
 type Box struct {
+	shrink  Shrinker
 	store   *store.Store
 	forms   *form.Set
 	dir     string
@@ -56,8 +58,8 @@ type look struct {
 }
 
 // New makes the drop folder in the store's data folder.
-func New(s *store.Store, forms *form.Set, lang func() form.Lang, log *slog.Logger) (*Box, error) {
-	b := &Box{store: s, forms: forms, dir: filepath.Join(s.Dir(), Name), lang: lang, log: log, settled: settled, look: lookAround, rest: rest, seen: map[string]look{}, told: map[string]bool{}}
+func New(s *store.Store, forms *form.Set, lang func() form.Lang, shrink Shrinker, log *slog.Logger) (*Box, error) {
+	b := &Box{store: s, shrink: shrink, forms: forms, dir: filepath.Join(s.Dir(), Name), lang: lang, log: log, settled: settled, look: lookAround, rest: rest, seen: map[string]look{}, told: map[string]bool{}}
 	for _, d := range []string{b.dir, filepath.Join(b.dir, Done), filepath.Join(b.dir, Failed)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make drop folder: %w", err)
@@ -221,10 +223,14 @@ func (b *Box) take(ctx context.Context, name string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return b.finish(name, Failed, form.Label{Zh: "这不是普通文件", En: "This is not a regular file"}.In(lang))
 	}
-	if ext := strings.ToLower(filepath.Ext(name)); ext != ".jsonl" {
+	switch ext := strings.ToLower(filepath.Ext(name)); {
+	case ext == ".jsonl":
+	case photos[ext]:
+		return b.photo(ctx, name, lang)
+	default:
 		return b.finish(name, Failed, form.Label{
-			Zh: "这里只收 .jsonl 文件（每行一条记录）。请另存后再放入",
-			En: "Only .jsonl files (one record a line) are taken here. Save it as one and drop it again",
+			Zh: "这里只收 .jsonl 文件（每行一条记录）、照片和 PDF。请另存后再放入",
+			En: "Only .jsonl files (one record a line), photos and PDFs are taken here. Save it as one and drop it again",
 		}.In(lang))
 	}
 	f, err := os.Open(filepath.Join(b.dir, name))
@@ -251,6 +257,67 @@ func (b *Box) take(ctx context.Context, name string, info fs.FileInfo) error {
 		return b.finish(name, Failed, rep.Words(lang))
 	}
 	b.log.Info("file taken", "file", name, "rows", rep.Rows, "new", rep.New, "changed", rep.Changed)
+	return b.finish(name, Done, "")
+}
+
+// photos are the names' ends of what is kept as a file.
+var photos = map[string]bool{".jpg": true, ".jpeg": true, ".png": true, ".gif": true, ".webp": true, ".heic": true, ".heif": true, ".bmp": true, ".tif": true, ".tiff": true, ".pdf": true}
+
+// photo keeps a photo. One whose name begins with a record's id goes to that record; the
+// others are offered by the forms.
+func (b *Box) photo(ctx context.Context, name string, lang form.Lang) error {
+	f, err := os.Open(filepath.Join(b.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return b.finish(name, Failed, store.Sentence(err, lang))
+	}
+	defer f.Close()
+	d, err := b.store.Device()
+	if err != nil || len(d.Assigned.Villages) == 0 {
+		return errors.Join(err, store.ErrNotEnrolled)
+	}
+	village := d.Assigned.Villages[0].Code
+	var of *store.Record
+	if id, err := record.ParseID(name[:min(len(name), 36)]); err == nil {
+		r, err := b.store.Get("", id)
+		if errors.Is(err, store.ErrNotFound) {
+			return b.finish(name, Failed, form.Label{Zh: "本机没有编号为 " + id.String() + " 的记录。请核对文件名，或先同步一次", En: "There is no record " + id.String() + " here. Check the file's name, or sync first"}.In(lang))
+		}
+		if err != nil {
+			return err
+		}
+		of, village = &r, r.Key.Village
+	}
+	kept, _, err := Keep(ctx, b.store, b.shrink, village, name, f)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	switch {
+	case errors.Is(err, ErrEmpty), errors.Is(err, store.ErrTooLarge):
+		return b.finish(name, Failed, Say(err, lang))
+	case err != nil:
+		return fmt.Errorf("take %s: %w", name, err)
+	}
+	if of != nil {
+		field := ""
+		if fm := b.forms.Form(of.Key.Type); fm != nil {
+			for _, fd := range fm.Fields {
+				if fd.Kind == form.Image && field == "" {
+					field = fd.Name
+				}
+			}
+		}
+		if field == "" {
+			return b.finish(name, Failed, form.Label{Zh: "这种记录不能加照片", En: "Such a record takes no files"}.In(lang))
+		}
+		if _, err := Attach(ctx, b.store, of.Key, field, "", kept.FileName()); err != nil {
+			return b.finish(name, Failed, Say(err, lang))
+		}
+	}
+	b.log.Info("photo taken", "file", name)
+	f.Close() // some systems move nothing that is open
 	return b.finish(name, Done, "")
 }
 

@@ -41,7 +41,7 @@ func laptop(t *testing.T) *store.Store {
 // box opens the drop folder with short waits.
 func box(t *testing.T, s *store.Store) *Box {
 	t.Helper()
-	b, err := New(s, form.Builtin(), func() form.Lang { return form.En }, slog.New(slog.DiscardHandler))
+	b, err := New(s, form.Builtin(), func() form.Lang { return form.En }, InProcess, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"zhucun/shared/blob"
@@ -392,13 +394,73 @@ func (v *village) show(f *form.Form, k record.Key, was, is merge.View, erased bo
 		}
 	}
 	for h := range now {
-		if !before[h] {
-			if err := b.Put(referKey(blob.Target(h), k), nil); err != nil {
-				return err
-			}
+		if before[h] {
+			continue
+		}
+		if err := errors.Join(b.Put(referKey(blob.Target(h), k), nil), v.share(h)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// share takes a file that was added here in another village into this one, where a
+// record names it now: it is to be brought for both.
+func (v *village) share(h blob.Hash) error {
+	if _, found, err := v.blob(h); found || err != nil {
+		return err
+	}
+	for _, code := range v.t.villageCodes() {
+		w, err := v.t.village(code)
+		if err != nil {
+			return err
+		}
+		if b, found, err := w.blob(h); err != nil {
+			return err
+		} else if found && b.Own {
+			return v.putBlob(&Blob{Hash: h, BlobNote: BlobNote{Kind: b.Kind, Size: b.Size, Name: b.Name, Taken: b.Taken, Width: b.Width, Height: b.Height, Added: b.Added}, Own: true, Small: b.Small})
+		}
+	}
+	return nil
+}
+
+// Loose gives the files that were added here and that no record shows, the newest first:
+// dropped into the folder, or onto a form that was not saved.
+func (s *Store) Loose() (list []Blob, err error) {
+	err = s.view(func(t *tx) error {
+		shown := map[blob.Hash]bool{}
+		for _, code := range t.villageCodes() {
+			v, err := t.village(code)
+			if err != nil {
+				return err
+			}
+			bucket := v.b.Bucket(bucketBlob)
+			if bucket == nil {
+				continue
+			}
+			c := bucket.Cursor()
+			for k, raw := c.First(); k != nil; k, raw = c.Next() {
+				if raw[0]&blobOwn == 0 {
+					continue
+				}
+				h := blob.Hash(k)
+				target := blob.Target(h)
+				if at, _ := v.b.Bucket(bucketRefers).Cursor().Seek(target[:]); bytes.HasPrefix(at, target[:]) {
+					shown[h] = true
+					continue
+				}
+				b, err := v.openBlob(h, raw)
+				if err != nil {
+					return err
+				}
+				list = append(list, b)
+			}
+		}
+		list = slices.DeleteFunc(list, func(b Blob) bool { return shown[b.Hash] || !b.Here })
+		return nil
+	})
+	slices.SortFunc(list, func(a, b Blob) int { return cmp.Compare(b.Added, a.Added) })
+	return list, err
 }
 
 // undelivered counts the files of the village's that are still to be brought.

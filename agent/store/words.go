@@ -47,6 +47,8 @@ var sentences = []struct {
 	{ErrUnchecked, "数据文件的检查被打断，没有改动任何内容。请再试一次", "The check of the data file was interrupted; nothing was changed. Try again", true},
 	{ErrUnreadable, "服务器发来的一条记录，本版本读不了。您的内容已照常送达；请更新程序", "The server sent a record that this release cannot read. What you wrote is delivered all the same; update the agent", true},
 	{ErrDisk, "磁盘在保存时出错，刚才的没有存上，数据正在重新打开。请稍等再试，并尽快备份、更换磁盘", "The disk reported an error while saving; that was not saved, and the data is being opened anew. Try again in a moment, make a backup and replace the disk soon", true},
+	{ErrTooLarge, "文件超过 64 MB，没有收下。请先缩小或截短", "The file has more than 64 MB and was not taken; make it smaller first", false},
+	{ErrBlob, "取来的文件与名称不符，没有收下。请再试一次", "The file that came is not what its name says and was not taken; try again", false},
 	{ErrWiped, "办公室已下令清除这台电脑，不再保存。要继续使用，请重新登记", "The office has ordered everything to be removed from this laptop, and nothing is saved. Enrol it anew to go on", false},
 	{ErrClosed, "程序正在退出，没有保存", "The agent is stopping; nothing was saved", false},
 	{syscall.ENOSPC, "磁盘已满，没有保存。请腾出空间后再试", "The disk is full; nothing was saved. Free some space and try again", false},

@@ -97,6 +97,9 @@ func (c *control) describedBy() string {
 	return by
 }
 
+// maxLoose is how many files that no record shows yet a form offers.
+const maxLoose = 12
+
 // maxRadios is up to how many choices are all shown.
 const maxRadios = 8
 
@@ -160,6 +163,15 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 			for _, name := range typed {
 				x := w.photo(p, name, p.T("photo.alt", fd.Label.In(p.lang), len(c.options)+1))
 				c.options = append(c.options, option{value: name, label: x.alt, chosen: true, photo: x})
+			}
+			loose, err := w.store.Loose()
+			if err != nil {
+				return nil, err
+			}
+			for _, b := range loose[:min(len(loose), maxLoose)] {
+				if name := b.FileName(); !slices.Contains(typed, name) {
+					c.options = append(c.options, option{value: name, label: cmp.Or(b.Name, name), photo: w.photo(p, name, b.Name)})
+				}
 			}
 			c.typed = ""
 		case len(fd.Choices) > 0:

@@ -1,0 +1,61 @@
+package inbox
+
+import (
+	"bytes"
+	"image"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"zhucun/agent/store"
+	"zhucun/shared/record"
+)
+
+func photograph(t *testing.T, n int) []byte {
+	t.Helper()
+	m := image.NewRGBA(image.Rect(0, 0, 300+n, 200))
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// A photo that is dropped is kept: on the record that its name begins with, or to be
+// offered by the forms. One that names no record here ends in failed, with the reason.
+func TestDroppedPhotos(t *testing.T) {
+	s := laptop(t)
+	saved, err := s.Save(t.Context(), store.Edit{Type: "visit", Fields: map[string]record.Value{"findings": record.Text("屋顶漏雨")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := saved[0].Key
+	b := box(t, s)
+	for name, n := range map[string]int{"IMG_1.JPG": 1, k.ID.String() + " 屋顶.jpg": 2, "00000000-0000-7000-8000-000000000009.jpg": 3, "empty.png": 0} {
+		raw := photograph(t, n)
+		if n == 0 {
+			raw = nil
+		}
+		if err := os.WriteFile(filepath.Join(b.dir, name), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, b)
+	count := func(dir string) int {
+		list, _ := filepath.Glob(filepath.Join(b.dir, dir, "*"))
+		return len(list)
+	}
+	until(t, "taken", func() bool { return count(Done) == 2 && count(Failed) == 4 })
+	r, err := s.Get(k.Type, k.ID)
+	if err != nil || len(r.View.Fields["photos"].Texts()) != 1 {
+		t.Errorf("the record shows %s, %v", r.View.Fields["photos"], err)
+	}
+	loose, err := s.Loose()
+	if err != nil || len(loose) != 1 || loose[0].Name != "IMG_1.JPG" || loose[0].Width != 301 {
+		t.Errorf("offered are %+v, %v", loose, err)
+	}
+	if st, err := s.Status(); err != nil || st.Blobs != 2 {
+		t.Errorf("%d are to be brought, %v", st.Blobs, err)
+	}
+}
