@@ -156,6 +156,7 @@ func (c *call) http(s *server, address string) *http.Server {
 	mux.Handle("/", pages.Handler())
 	h := syncapi.Server(mux, c.log)
 	h.RegisterOnShutdown(pages.Close)
+	h.RegisterOnShutdown(door.Close)
 	return h
 }
 
