@@ -206,9 +206,9 @@ func certify(c, parent *x509.Certificate, public crypto.PublicKey, signer crypto
 //
 // A laptop goes on with its last session without the certificates. The keys that tickets
 // are sealed with are crypto/tls's own: new ones every day, each good for seven, in memory
-// alone. They do not outlive the server: that would save every laptop some 900 bytes
-// after each restart, and leave on the disk, and in its backups, a key by which a thief
-// passes for the server and reads what older TLS has sealed.
+// alone. They do not outlive the server: that would save every laptop 3 KB after each
+// restart, and leave on the disk, and in its backups, a key by which a thief passes for
+// the server.
 func tlsConfig(agents, pages tls.Certificate, given bool) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,

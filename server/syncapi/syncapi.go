@@ -89,6 +89,10 @@ func New(s *store.Store, a *access.Access) *Handler {
 	}
 }
 
+// Limit sets how many requests are served at once, before any is: for machines that can
+// do less, and for simulations of such.
+func (h *Handler) Limit(requests int) { h.busy.most = requests }
+
 // Server is an HTTP server with the limits on time that agents need, and which
 // answers no request that might be two. It has no limits for bodies, which may
 // take long while they move: Handler sets them, and so must whatever else h serves.
