@@ -28,7 +28,7 @@ type office struct {
 	ahead atomic.Int64  // of the laptop's clock, in ms
 	// What the laptop's system says: that it is to spare, and of the network.
 	spares atomic.Bool
-	moved  func()
+	tells  atomic.Value // func()
 	mu     sync.Mutex
 	asked  []asked
 }
@@ -93,6 +93,9 @@ func (o *office) serve(_ int, w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
+// moved is that the laptop's system tells of another network.
+func (o *office) moved() { o.tells.Load().(func())() }
+
 // since gives what was asked since at.
 func (o *office) since(at time.Time) (list []asked) {
 	o.mu.Lock()
@@ -112,7 +115,7 @@ func (o *office) with(t *testing.T, test func(t *testing.T, c *Client, s *store.
 		o.t, o.store, o.news = t, s, make(chan struct{})
 		c.spares = func(context.Context) bool { return o.spares.Load() }
 		c.moves = func(ctx context.Context, moved func()) error {
-			o.moved = moved
+			o.tells.Store(moved)
 			<-ctx.Done()
 			return nil
 		}

@@ -24,9 +24,11 @@ const (
 	maxWaiting = 5000
 	// maxListens bounds such a request when it is unpacked, in bytes: it is kept.
 	maxListens = 16 << 10
-	// lookPause is the least between two looks at what has moved. A look takes a
-	// twentieth of the time at most, however many villages there are.
+	// lookPause and lookMost are the least and the most between two looks at what has
+	// moved; between them it is so many times what a look took, however many villages
+	// there are.
 	lookPause = 200 * time.Millisecond
+	lookMost  = time.Second
 	lookShare = 20
 	// An interrupted server asks those who waited to come back spread over spread for
 	// each, spreadLeast at least, so that they are not all there when it begins again.
@@ -124,7 +126,7 @@ func (r *hall) look() {
 		} else {
 			r.tell(feeds, serials)
 		}
-		pause := time.NewTimer(max(lookPause, lookShare*time.Since(begun)))
+		pause := time.NewTimer(min(max(lookPause, lookShare*time.Since(begun)), lookMost))
 		for news := changed; news != nil; {
 			select {
 			case <-news:
