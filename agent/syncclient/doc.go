@@ -39,7 +39,7 @@
 //
 // What it costs, in bytes. Counted above TLS, up and down, a sync that says nothing takes
 // some 220, and one that waits for news 3 more, every 100 seconds: 190 KB a day, where
-// the timer alone takes 60; with what TLS, TCP and its probes add it is some 550. What
+// the timer alone takes 60; with what TLS, TCP and its probes add it comes to some 550 (reckoned). What
 // interrupts a wait takes a new connection. A first connection and such a sync are 4,085 below TLS, of
 // which more than half are for keys against computers to come (ML-KEM); one that goes on
 // with a session is 1,222.
