@@ -42,6 +42,8 @@ type statusJSON struct {
 	// Rebuilt tells of the last time that the data file was damaged and made anew.
 	Rebuilt  *rebuiltJSON `json:"rebuilt,omitempty"`
 	InBundle uint64       `json:"in_bundle"` // pending changes that went into a bundle and no further
+	// Quiet tells that the laptop spares its battery and metered links.
+	Quiet bool `json:"quiet"`
 	// Protection is what unlocks the data: "passphrase", "keyring", or "unprotected".
 	Protection vault.Way `json:"protection"`
 	// OutOfContact is for how many days the laptop was, where that locks it.
@@ -104,6 +106,9 @@ func (c *call) statusCmd() *cobra.Command {
 					return err
 				} else if lapsed {
 					s.OutOfContact = days
+				}
+				if s.Quiet, err = a.store.Quiet(); err != nil {
+					return err
 				}
 				if d.LastSync > 0 {
 					t := time.UnixMilli(d.LastSync).UTC().Format(time.RFC3339)
@@ -183,6 +188,9 @@ func (c *call) statusCmd() *cobra.Command {
 				}
 				if s.Problem != "" {
 					c.printf("%s\n", s.Problem)
+				}
+				if s.Quiet {
+					c.write(c.quietly(true))
 				}
 				if s.Protection == vault.Unprotected {
 					c.write(c.protection(s.Protection) + "\n")

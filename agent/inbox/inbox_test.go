@@ -187,7 +187,7 @@ func TestLongNames(t *testing.T) {
 	han := func(n int) string { return strings.Repeat("长", n) }
 	tests := []struct{ name, file, first, second string }{
 		{"with room for all", han(81) + ".doc", han(81) + ".doc", han(81) + "-2.doc"},
-		{"no room for the text", han(83) + ".pdf", han(82) + ".pdf", han(81) + "-2.pdf"},
+		{"no room for the text", han(83) + ".doc", han(82) + ".doc", han(81) + "-2.doc"},
 		{"no extension", strings.Repeat("x", maxName), strings.Repeat("x", 251), strings.Repeat("x", 249) + "-2"},
 		{"an extension too long for one", "a." + strings.Repeat("x", 253), "a." + strings.Repeat("x", 249), "a." + strings.Repeat("x", 247) + "-2"},
 	}
@@ -222,14 +222,14 @@ func TestCannotMove(t *testing.T) {
 	if err := os.WriteFile(failed, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{"a.pdf": "x", "b.jsonl": `{"type":"visit","findings":"一"}`} {
+	for name, content := range map[string]string{"a.doc": "x", "b.jsonl": `{"type":"visit","findings":"一"}`} {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	run(t, b)
 	until(t, "the other file in done", func() bool { return there(filepath.Join(b.dir, Done, "b.jsonl")) })
-	if !there(filepath.Join(b.dir, "a.pdf")) {
+	if !there(filepath.Join(b.dir, "a.doc")) {
 		t.Fatal("it is gone")
 	}
 	if err := os.Rename(failed, failed+".kept"); err != nil {
@@ -238,7 +238,7 @@ func TestCannotMove(t *testing.T) {
 	if err := os.Mkdir(failed, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the file in failed", func() bool { return there(filepath.Join(failed, "a.pdf")) && there(filepath.Join(failed, "a.pdf.txt")) })
+	until(t, "the file in failed", func() bool { return there(filepath.Join(failed, "a.doc")) && there(filepath.Join(failed, "a.doc.txt")) })
 }
 
 // A folder is left alone, which is said once: in failed, and in the log.

@@ -49,6 +49,8 @@
 //	  clock                 clock.Clock
 //	  asked                 when the server was last asked what is in a backup
 //	  rebuilt               Rebuilt: when the store was last made anew
+//	  quiet                 whether the laptop spares its battery and metered links
+//	  session               Session *: the TLS session that the next connection goes on with
 //	draft                   id (UUIDv7) -> CBOR Draft *
 //	bundle                  serial -> CBOR Bundle *: a file that was made
 //	salvage                 as in a village, of streams of which nothing tells the village

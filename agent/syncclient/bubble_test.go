@@ -2,6 +2,7 @@ package syncclient
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -67,6 +68,7 @@ func bubble(t *testing.T, ask func(n int, w http.ResponseWriter, r *http.Request
 		var c *Client
 		c, s = laptop(t, "http://"+host)
 		c.dial = p.dial
+		c.moves = func(context.Context, func()) error { return errors.ErrUnsupported }
 		test(t, c, s, n)
 	})
 }

@@ -127,12 +127,15 @@ func TestMeasure(t *testing.T) {
 		server     int64
 		sent, came int64
 		want       int64
+		waited     bool
 	}{
-		{"a wrong clock, a quick line", 0, 10 * hour, 1000, 1200, 10*hour - 1100},
-		{"a right clock, told at the beginning of a minute", 0, hour, hour, hour + minute, 0},
-		{"a right clock, told at its end", 0, hour + minute, hour, hour + minute, 0},
-		{"a known fault, within a minute", 5 * hour, 6*hour + 1, hour, hour + minute, 5 * hour},
-		{"a clock that has gone wrong by more", 5 * hour, 7 * hour, hour, hour + minute, 6*hour - minute/2},
+		{"a wrong clock, a quick line", 0, 10 * hour, 1000, 1200, 10*hour - 1100, false},
+		{"a right clock, told at the beginning of a minute", 0, hour, hour, hour + minute, 0, false},
+		{"a right clock, told at its end", 0, hour + minute, hour, hour + minute, 0, false},
+		{"a known fault, within a minute", 5 * hour, 6*hour + 1, hour, hour + minute, 5 * hour, false},
+		{"a clock that has gone wrong by more", 5 * hour, 7 * hour, hour, hour + minute, 6*hour - minute/2, false},
+		{"an answer that was waited for, a right clock", 0, hour + minute, hour, hour + minute, 0, true},
+		{"such an answer, a clock that has gone wrong", 0, 7 * hour, hour, hour + minute, 6*hour - minute, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -145,7 +148,7 @@ func TestMeasure(t *testing.T) {
 			if err := s.Measure(t.Context(), 2*hour+tt.knew, 2*hour); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.measure(t.Context(), tt.server, span{tt.sent, tt.came}); err != nil {
+			if err := c.measure(t.Context(), tt.server, span{tt.sent, tt.came, tt.waited}); err != nil {
 				t.Fatal(err)
 			}
 			if skew, err := s.Skew(); err != nil || skew != tt.want {

@@ -11,7 +11,21 @@
 //   - After a failure the next request is smaller, after a success larger, so
 //     that a link that dies every half minute still advances.
 //   - A server that asks for patience gets it from the schedule, whatever else
-//     happens, but never more than an hour; a person may ask before that.
+//     happens, but never more than an hour; a person may ask before that. Nobody comes
+//     back exactly when told: up to a quarter later, and after failures somewhere between
+//     half and one and a half of the pause, so that those who went together do not come
+//     together.
+//   - On a good link, one whose last trips were quick and none of which failed, the
+//     server is asked to answer when there is news. Whatever is to be done interrupts
+//     that at once; that nothing came, or that something on the way cut it off, is no
+//     failure, and the latter makes the next wait shorter.
+//   - A change of the network leads to a sync in two to five seconds, and ends what
+//     failures and hung connections of the old one had led to.
+//   - A laptop that is set quiet never waits for news; on battery, or on a link that is
+//     paid for by the byte, it syncs by itself once an hour. What a person asks for goes.
+//   - A connection goes on with the TLS session of the last one, over restarts too, if
+//     that was with the server of the same key at the same address; the key is looked at
+//     all the same.
 //   - What fails in one village keeps nothing of the others from going on.
 //   - Stop ends everything at once; a request under way is given up.
 //   - Without a network the same goes by file: a bundle has what all requests of a
@@ -22,4 +36,23 @@
 //     sync, and the server's reply kept to be carried back.
 //
 // Without the second, a dormitory's log-in page would be taken for a receipt.
+//
+// What it costs, in bytes. Counted above TLS, up and down, a sync that says nothing takes
+// some 220, and one that waits for news 3 more, every 100 seconds: 190 KB a day, where
+// the timer alone takes 60; with what TLS, TCP and its probes add it comes to some 550 (reckoned). What
+// interrupts a wait takes a new connection. A first connection and such a sync are 4,085 below TLS, of
+// which more than half are for keys against computers to come (ML-KEM); one that goes on
+// with a session is 1,222.
+//
+// HTTP/1.1, not HTTP/2. In the village a connection mostly carries one request, and of
+// a sync that says nothing that is 202 bytes in HTTP/1.1 and 310 in HTTP/2 (preface,
+// settings, window updates), without what naming it in the handshake takes. The requests
+// that follow on the same connection would be 112 instead of 202: a laptop that waits for
+// news all day would save half of its 190 KB, where bytes cost nothing. TestOneRequestInHTTP2
+// measures it.
+//
+// Not done: a script that chooses among proxies (PAC), proxies that are not http://, and
+// the settings of desktops other than Windows; whether a link is metered is known from
+// NetworkManager alone. Over plain HTTP, which is for tests, whoever answers in the
+// server's place has been sent the first request before it shows.
 package syncclient

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -109,7 +110,9 @@ func TestOnceWaits(t *testing.T) {
 	}
 }
 
-// A server may say when it wants to be asked next, but no later than in an hour.
+// A server may say when it wants to be asked next, but no later than in an hour. One
+// that says nothing, and does not know how to wait, is asked three times: whether the
+// link is good, and that once.
 func TestNextPoll(t *testing.T) {
 	for next, want := range map[uint64]time.Duration{0: regularly, 20: 20 * time.Second, 1 << 20: maxRetryAfter, 1 << 60: maxRetryAfter} {
 		says := func(_ int, w http.ResponseWriter, _ *http.Request) bool {
@@ -121,7 +124,11 @@ func TestNextPoll(t *testing.T) {
 			time.Sleep(want - time.Second)
 			early := n.Load()
 			time.Sleep(want/4 + 2*time.Second)
-			if early != 1 || n.Load() != 2 {
+			first := int32(1)
+			if next == 0 {
+				first = 3
+			}
+			if early != first || n.Load() != first+1 {
 				t.Errorf("next %d: %d requests before %v, %d after", next, early, want, n.Load())
 			}
 		})
@@ -166,4 +173,52 @@ func TestSilentLine(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Those who failed together, or were sent away together, do not come back together: by
+// each pause they are further apart, and never before what a server asked for.
+func TestSpread(t *testing.T) {
+	const many = 200
+	c, _ := laptop(t, "http://"+host)
+	// apart tells how far apart so many draws are; all are from least to most.
+	apart := func(name string, least, most time.Duration, draw func() time.Duration) {
+		first, last := most, least
+		for range many {
+			d := draw()
+			if d < least || d > most {
+				t.Errorf("%s: %v, want %v to %v", name, d, least, most)
+			}
+			first, last = min(first, d), max(last, d)
+		}
+		if last-first < (most-least)*3/4 {
+			t.Errorf("%s: all within %v of %v", name, last-first, most-least)
+		}
+	}
+	for failures, mean := range []time.Duration{firstPause, 2 * firstPause, 4 * firstPause, 8: longPause, 80: longPause} {
+		if mean > 0 {
+			apart("after failures", mean/2, mean*3/2, func() time.Duration {
+				return (&schedule{c: c, failures: failures}).pause(&outcome{err: errNoAnswer})
+			})
+		}
+	}
+	apart("after a cut", firstPause/2, firstPause*3/2, func() time.Duration { return (&schedule{c: c}).pause(&outcome{err: errCut}) })
+	apart("by the timer", regularly, regularly*5/4, func() time.Duration { return (&schedule{c: c}).pause(&outcome{}) })
+	for _, after := range []string{"20", "200", "2000"} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", after)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		c, _ := laptop(t, srv.URL)
+		asked, err := time.ParseDuration(after + "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		apart("after "+after, asked-time.Second, asked*5/4, func() time.Duration {
+			if _, err := c.Once(t.Context()); !errors.As(err, new(patience)) {
+				t.Error(err)
+			}
+			return (&schedule{c: c}).pause(&outcome{err: patience{asked}})
+		})
+		srv.Close()
+	}
 }

@@ -1,18 +1,16 @@
 package syncclient
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,15 +58,25 @@ type Client struct {
 	wiped   chan struct{} // closed by ended
 	ended   sync.Once
 
-	mu     sync.Mutex
-	give   context.CancelFunc // ends the sync of the schedule, nil while none runs
-	budget int
-	// filePart is how many bytes of a file go at a time.
+	// moves tells of changes of the network until ctx ends; an error where the system
+	// does not. spares tells whether the laptop is on battery or a metered link.
+	moves   func(ctx context.Context, moved func()) error
+	spares  func(ctx context.Context) bool
+	link    link
+	session session
+
+	mu      sync.Mutex
+	give    context.CancelFunc // ends the sync of the schedule, nil while none runs
+	listens context.CancelFunc // ends its wait for news, nil while there is none
+	budget  int
+	state   State
+	nudge   chan struct{}
+	hurry   chan struct{} // what waits to try again is to do so now
+	next    time.Duration // what the server asked for
+	// filePart is how many bytes of a file go at a time, begun what came of a part of one
+	// that is fetched; only who syncs looks at that.
 	filePart int64
-	begun    begun // of a file that is fetched; only who syncs looks at it
-	state    State
-	nudge    chan struct{}
-	next     time.Duration // what the server asked for
+	begun    begun
 	// earliest is when a busy server wants to hear of the schedule again.
 	earliest time.Time
 }
@@ -85,9 +93,13 @@ type State struct {
 
 // New makes a client; version is the agent's, told to the server.
 func New(s *store.Store, version string, log *slog.Logger) *Client {
-	c := &Client{store: s, version: version, log: log, budget: maxBudget, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1), wiped: make(chan struct{})}
-	c.dial = (&net.Dialer{Timeout: 20 * time.Second, KeepAlive: 15 * time.Second}).DialContext
-	c.proxy = http.ProxyFromEnvironment
+	c := &Client{store: s, version: version, log: log, budget: maxBudget, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), hurry: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1), wiped: make(chan struct{})}
+	c.link.forget()
+	c.moves, c.spares = watchNetwork, new(spare).now
+	// A probe is a hundred bytes, and while a request waits for news all that there is.
+	alive := net.KeepAliveConfig{Enable: true, Idle: 45 * time.Second, Interval: 15 * time.Second, Count: 4}
+	c.dial = (&net.Dialer{Timeout: 20 * time.Second, KeepAliveConfig: alive}).DialContext
+	c.proxy = settledProxy
 	c.http = &retryablehttp.Client{
 		HTTPClient: &http.Client{
 			Transport: c.transport(),
@@ -106,11 +118,18 @@ func New(s *store.Store, version string, log *slog.Logger) *Client {
 	return c
 }
 
+// Apart gives the client a network of its own: dial for the system's, and moves, which
+// calls moved whenever that network changes, until ctx ends. For simulations.
+func (c *Client) Apart(dial func(ctx context.Context, network, addr string) (net.Conn, error), moves func(ctx context.Context, moved func()) error) {
+	c.dial, c.moves = dial, moves
+	c.spares = func(context.Context) bool { return false }
+}
+
 // checkRetry leaves to the library what a moment's patience may mend: a
 // connection that broke. How to be patient with a server that asks for it is
 // not the library's to say.
 func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if ctx.Err() != nil || errors.Is(err, errPin) {
+	if ctx.Err() != nil || errors.Is(err, errPin) || errors.Is(err, ErrForeign) || ctx.Value(holding{}) != nil {
 		return false, nil // an error here would lose the answer, unclosed
 	}
 	if resp != nil && (resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests) {
@@ -174,12 +193,16 @@ func (c *Client) Once(ctx context.Context) (Report, error) {
 		return Report{Pending: st.Pending}, errors.Join(errNoAnswer, err)
 	}
 	defer release()
-	return c.once(ctx, true)
+	o := outcome{}
+	r, err := c.once(ctx, true, &o)
+	return r, err
 }
 
 // hold keeps every other sync and bundle out until it is let go, for something that
-// a person asked for. What the schedule has under way is waited for while it moves.
+// a person asked for. What the schedule has under way is waited for while it moves,
+// unless it only waits for news.
 func (c *Client) hold(ctx context.Context) (release func(), err error) {
+	c.letGo()
 	watch := time.NewTicker(stuck)
 	defer watch.Stop()
 	up, down := c.count.read()
@@ -192,31 +215,39 @@ func (c *Client) hold(ctx context.Context) (release func(), err error) {
 		case <-watch.C:
 			u, d := c.count.read()
 			if u == up && d == down {
-				c.mu.Lock()
-				if c.give != nil {
-					c.give()
-				}
-				c.mu.Unlock()
+				c.giveUp()
 			}
 			up, down = u, d
 		}
 	}
 }
 
+// giveUp ends the sync of the schedule.
+func (c *Client) giveUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.give != nil {
+		c.give()
+	}
+}
+
 // background is a sync of the schedule, unless a server asked for patience:
-// then it only says how much is left of that.
-func (c *Client) background(ctx context.Context) error {
+// then it only says how much is left of that. Where there is nothing to say the
+// server is asked to wait so long with its answer.
+func (c *Client) background(ctx context.Context, wait time.Duration) (o outcome) {
 	select {
 	case c.running <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		o.err = ctx.Err()
+		return o
 	}
 	defer func() { <-c.running }()
 	c.mu.Lock()
 	left := time.Until(c.earliest)
 	c.mu.Unlock()
 	if left > 0 {
-		return patience{left}
+		o.err = patience{left}
+		return o
 	}
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
@@ -227,16 +258,21 @@ func (c *Client) background(ctx context.Context) error {
 	}
 	give(cancel)
 	defer give(nil)
-	_, err := c.once(ctx, false)
-	return err
+	o.wait = wait
+	_, o.err = c.once(ctx, false, &o)
+	return o
 }
 
-func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
+func (c *Client) once(ctx context.Context, patient bool, o *outcome) (Report, error) {
 	begin := c.store.Now()
-	c.note(func(s *State) { s.Running, s.LastAttempt = true, begin })
+	c.note(func(s *State) { s.Running, s.LastAttempt = o.wait == 0, begin })
 	c.count.reset()
 	var r Report
-	err := c.rounds(ctx, &r, patient)
+	err := c.rounds(ctx, &r, patient, o)
+	if errors.Is(err, errLetGo) || errors.Is(err, errCut) {
+		c.note(func(s *State) { s.Running = false })
+		return r, err
+	}
 	if !errors.Is(err, errNoAnswer) && ctx.Err() == nil {
 		// Other people's work does not wait until one's own is in order.
 		err = errors.Join(err, c.deliver(ctx, &r))
@@ -252,11 +288,12 @@ func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 		if files = c.files(ctx, &r); !errors.Is(files, errText) {
 			break
 		}
-		err = c.rounds(ctx, &r, patient)
+		err = c.rounds(ctx, &r, patient, new(outcome))
 	}
 	if errors.Is(err, ErrRevoked) {
 		files = c.lastFiles(ctx, &r)
 	}
+	c.keep(ctx)
 	r.BytesUp, r.BytesDown = c.count.read()
 	if st, serr := c.store.Status(); serr == nil {
 		r.Pending, r.Blobs = st.Pending, st.Blobs
@@ -273,7 +310,9 @@ func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 		}
 		var p patience
 		if errors.As(err, &p) {
-			c.earliest = time.Now().Add(p.after)
+			// Never before what a server asked for, and the later the longer that is:
+			// those whom it sent away together must not come back together.
+			c.earliest = time.Now().Add(p.after + rand.N(p.after/4+1))
 		} else if err == nil {
 			c.earliest = time.Time{}
 		}
@@ -284,10 +323,18 @@ func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 // rounds goes on until there is nothing more to say. patient is for a person
 // who waits: what a busy server asks for is waited out while ctx lasts, where
 // the schedule comes back another time.
-func (c *Client) rounds(ctx context.Context, r *Report, patient bool) error {
+func (c *Client) rounds(ctx context.Context, r *Report, patient bool, o *outcome) error {
+	hurry := c.hurry
+	if patient { // who waits for a person waits as long as a server said
+		hurry = nil
+	}
+	select {
+	case <-hurry: // an earlier sync's
+	default:
+	}
 	failures := 0
-	for {
-		more, err := c.round(ctx, r)
+	for wait := o.wait; ; wait = 0 {
+		more, err := c.round(ctx, r, wait, o)
 		if more { // an error that lasts is met again by the last round
 			failures = 0
 			c.grow()
@@ -296,13 +343,14 @@ func (c *Client) rounds(ctx context.Context, r *Report, patient bool) error {
 		var p patience
 		var wait time.Duration
 		switch {
-		case err == nil, ctx.Err() != nil:
+		case err == nil, ctx.Err() != nil, errors.Is(err, errLetGo), errors.Is(err, errCut):
 			return err
 		case errors.As(err, &p) && patient && lasts(ctx, p.after):
 			wait = p.after
 		case errors.Is(err, errNoAnswer):
 			c.log.Debug("sync round failed", "error", err)
 			c.shrink()
+			c.link.failed()
 			failures++
 			wait = min(time.Second<<min(failures, 5), 30*time.Second)
 			wait = wait/2 + rand.N(wait)
@@ -313,6 +361,7 @@ func (c *Client) rounds(ctx context.Context, r *Report, patient bool) error {
 		case <-ctx.Done():
 			return err
 		case <-time.After(wait):
+		case <-hurry:
 		}
 	}
 }
@@ -351,8 +400,9 @@ func (c *Client) State() State {
 }
 
 // round is one request and what it brings. more says that another should
-// follow at once: with an error too, where only a part of it failed.
-func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
+// follow at once: with an error too, where only a part of it failed. The answer may
+// be waited for, where the request brings nothing.
+func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *outcome) (more bool, err error) {
 	d, err := c.store.Device()
 	if err != nil {
 		return false, err
@@ -384,13 +434,34 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 		// A link that broke under our requests breaks under large answers too.
 		m.Budget = uint64(budget)
 	}
+	waits, done := ctx, func() {}
+	if wait > 0 && !slices.ContainsFunc(m.Villages, func(p wire.Push) bool { return len(p.Segments) > 0 }) {
+		m.Wait = uint64(wait / time.Second)
+		waits, done = c.listen(ctx)
+	}
+	defer done()
 	answer := new(wire.Synced)
 	var left atomic.Bool
-	at, err := c.post(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
+	begun := time.Now()
+	at, err := c.post(httptrace.WithClientTrace(waits, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
 		if w.Err == nil {
 			left.Store(true)
 		}
 	}}), d, wire.SyncPath, m, answer, r)
+	if wait > 0 {
+		o.wait, o.held = time.Duration(m.Wait)*time.Second, time.Since(begun)
+	}
+	switch {
+	case m.Wait == 0 || err == nil:
+	case waits.Err() != nil && ctx.Err() == nil:
+		return false, errLetGo
+	case errors.Is(err, errNoAnswer) && o.held >= held:
+		c.link.cut(o.held)
+		return false, errCut
+	default:
+		o.wait = 0
+	}
+	done()
 	if left.Load() {
 		if serr := c.store.Sent(context.WithoutCancel(ctx), out); serr != nil {
 			return false, errors.Join(err, serr)
@@ -398,6 +469,10 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	}
 	if err != nil {
 		return false, c.obey(ctx, &d, err)
+	}
+	o.news = o.news || len(answer.Villages) > 0 && slices.ContainsFunc(answer.Villages, says) || answer.Assigned != nil
+	if o.news {
+		c.note(func(s *State) { s.Running = true })
 	}
 	// What fails in one village keeps nothing else of the answer from being taken.
 	var errs []error
@@ -454,6 +529,12 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	return more || m.Pending > 0 && (!stands || len(errs) == 0), errors.Join(errs...)
 }
 
+// says tells whether there is anything in an answer for a village: one that goes no
+// further and brings nothing is worth no hurry.
+func says(p wire.Pull) bool {
+	return p.More || p.Denied || len(p.Receipts)+len(p.Refused)+len(p.Records)+len(p.Heads)+len(p.Verdicts) > 0
+}
+
 // request is the message that carries out.
 func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing) *wire.Sync {
 	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial}
@@ -468,8 +549,12 @@ func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing
 }
 
 // span is between when on the machine's clock the server looked at its own: the
-// end of the request and the beginning of the answer.
-type span struct{ sent, came int64 }
+// end of the request and the beginning of the answer; at its end, where it was asked
+// to wait.
+type span struct {
+	sent, came int64
+	waited     bool
+}
 
 // measure takes the server's time for somewhere in at. What was measured before
 // is kept where it fits: of a minute's wait, the middle would put a right clock
@@ -481,141 +566,12 @@ func (c *Client) measure(ctx context.Context, server int64, at span) error {
 		return err
 	}
 	if server < at.sent+skew || at.came+skew < server {
-		skew = server - at.sent - (at.came-at.sent)/2
+		if skew = server - at.sent - (at.came-at.sent)/2; at.waited {
+			skew = server - at.came
+		}
 	}
 	now := c.store.Wall()
 	return c.store.Measure(ctx, now+skew, now)
-}
-
-// post sends one message and reads the answer, of which at tells when it left
-// the server.
-func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (at span, err error) {
-	var body []byte
-	request, isSync := m.(*wire.Sync)
-	if isSync {
-		body, err = wire.EncodeSync(request, wire.Thrifty)
-	} else {
-		body, err = wire.Encode(m, wire.Thrifty)
-	}
-	if err != nil {
-		return at, err
-	}
-	// The server's time comes from between the end of the request and the
-	// beginning of the answer. Either may itself take minutes, as to dial and to
-	// shake hands may, and to store what came.
-	var left, came, trips atomic.Int64
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest: func(w httptrace.WroteRequestInfo) {
-			if w.Err == nil {
-				left.Store(c.store.Wall())
-				trips.Add(1)
-			}
-		},
-		GotFirstResponseByte: func() { came.Store(c.store.Wall()) },
-	})
-	attempt := func() (io.Reader, error) {
-		left.Store(0)
-		if !isSync {
-			return bytes.NewReader(body), nil
-		}
-		own := bytes.Clone(body)
-		return &leaving{r: bytes.NewReader(own), leave: func() error {
-			read, _, err := c.store.Clock()
-			if err == nil {
-				wire.SetClock(own, read.Milli())
-			}
-			return err
-		}}, nil
-	}
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, retryablehttp.ReaderFunc(attempt))
-	if err != nil {
-		return at, fmt.Errorf("address %s: %w", d.URL, err)
-	}
-	// A message is told by its first bytes: neither side names its type.
-	req.Header.Set("User-Agent", "")
-	if d.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+d.Token)
-	}
-	resp, err := c.http.Do(req)
-	made := int(trips.Load())
-	if err == nil {
-		made = max(made, 1) // that the request has left may be told after the answer
-	}
-	r.RoundTrips += made
-	if err != nil {
-		if errors.Is(err, errPin) {
-			return at, err
-		}
-		return at, fmt.Errorf("%w: %w", errNoAnswer, plain(err))
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
-		return at, patience{retryAfter(resp)}
-	}
-	if resp.StatusCode != http.StatusOK {
-		return at, c.fault(resp)
-	}
-	if err := decode(resp.Body, answer); errors.Is(err, ErrForeign) {
-		return at, fmt.Errorf("%w (%s)", err, d.URL)
-	} else if err != nil {
-		return at, err
-	}
-	at = span{left.Load(), came.Load()}
-	if at.sent == 0 || at.sent > at.came {
-		at.sent = at.came // net/http was slower to tell than the server to answer
-	}
-	return at, nil
-}
-
-// decode reads an answer. The error is ErrForeign, ErrUnfit or errNoAnswer.
-func decode(body io.Reader, answer any) error {
-	err := wire.Decode(body, wire.MaxAnswer, answer)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, wire.ErrRelease):
-		return ErrUnfit
-	case errors.Is(err, wire.ErrForeign):
-		return ErrForeign
-	}
-	// Cut off or garbled on the way: as good as none.
-	return fmt.Errorf("%w: %w", errNoAnswer, err)
-}
-
-// leaving is a request's body that is told when it is first read.
-type leaving struct {
-	r     *bytes.Reader
-	leave func() error
-}
-
-// Len is what is left of it.
-func (l *leaving) Len() int { return l.r.Len() }
-
-func (l *leaving) Read(b []byte) (int, error) {
-	if l.leave != nil {
-		if err := l.leave(); err != nil {
-			return 0, err
-		}
-		l.leave = nil
-	}
-	return l.r.Read(b)
-}
-
-// retryAfter reads the header in seconds or as a date, a minute where there is
-// none, never more than maxRetryAfter.
-func retryAfter(resp *http.Response) time.Duration {
-	d := time.Minute
-	if s := resp.Header.Get("Retry-After"); s != "" {
-		if n, err := strconv.Atoi(s); err == nil && n >= 0 {
-			d = time.Duration(min(n, 1<<20)) * time.Second
-		} else if t, err := http.ParseTime(s); err == nil {
-			// By the answer's own clock: the laptop's may be wrong by years.
-			if now, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-				d = t.Sub(now)
-			}
-		}
-	}
-	return min(max(d, time.Second), maxRetryAfter)
 }
 
 // revoked is ErrRevoked with what the server orders beside it.
@@ -642,26 +598,3 @@ func (c *Client) obey(ctx context.Context, d *store.Device, err error) error {
 // Wiped is closed when the office has ordered everything to be removed, and all
 // that was written is safe: nothing is to be done any more but that.
 func (c *Client) Wiped() <-chan struct{} { return c.wiped }
-
-// fault reads a refusal.
-func (c *Client) fault(resp *http.Response) error {
-	f := new(wire.Fault)
-	switch err := decode(resp.Body, f); {
-	case err == nil:
-	case errors.Is(err, ErrForeign) && (resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode == http.StatusRequestEntityTooLarge):
-		// A proxy on the way. What is too slow or too large for it may pass when
-		// it is smaller.
-		return fmt.Errorf("%w: HTTP status %d", errNoAnswer, resp.StatusCode)
-	default:
-		return fmt.Errorf("%w (HTTP status %d)", err, resp.StatusCode)
-	}
-	switch f.Code {
-	case wire.FaultRevoked:
-		return &revoked{f.Wipe}
-	case wire.FaultVersion:
-		return ErrUnfit
-	case wire.FaultBusy, wire.FaultServer:
-		return fmt.Errorf("%w: %w", errNoAnswer, f)
-	}
-	return f
-}

@@ -1,14 +1,11 @@
 package syncclient
 
 import (
-	"bufio"
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -95,74 +92,65 @@ func (c *Client) secure(ctx context.Context, network, addr string) (net.Conn, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, connecting)
 	defer cancel()
-	raw, err := c.reach(ctx, network, addr)
-	if err != nil {
-		return nil, err
+	session := &sessions{c, addr, d.Pin}
+	conn, err := c.shake(ctx, network, addr, d.Pin, session)
+	if errors.Is(err, errForgotten) {
+		session.Put("", nil)
+		conn, err = c.shake(ctx, network, addr, d.Pin, session)
 	}
-	host, _, _ := net.SplitHostPort(addr)
-	conn := tls.Client(raw, &tls.Config{
-		ServerName:         host,
-		MinVersion:         tls.VersionTLS12,
-		InsecureSkipVerify: true, // pinned verifies instead
-		VerifyConnection:   pinned(d.Pin),
-	})
-	if err := conn.HandshakeContext(ctx); err != nil {
-		raw.Close()
+	if err != nil {
 		return nil, err
 	}
 	return counted{conn, c.count}, nil
 }
 
-// reach connects to addr, through the proxy where the environment names one.
-func (c *Client) reach(ctx context.Context, network, addr string) (net.Conn, error) {
-	proxy, err := c.proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: addr}})
+// errForgotten says that the server does not go on with the session, as one that was
+// started anew.
+var errForgotten = errors.New("the server has forgotten the session")
+
+// shake makes a connection. Of the bytes of a handshake more than half are for keys
+// that a computer to come could not find out (ML-KEM). A session that goes on has its
+// secret from such keys, and does with the short ones; where the server has forgotten
+// it the connection is given up, before anything is said.
+func (c *Client) shake(ctx context.Context, network, addr string, pin identity.Pin, session *sessions) (net.Conn, error) {
+	raw, err := c.reach(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	if proxy == nil {
-		return c.dial(ctx, network, addr)
+	host, _, _ := net.SplitHostPort(addr)
+	config := &tls.Config{
+		ServerName:         host,
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, // pinned verifies instead, a session that goes on too
+		VerifyConnection:   pinned(pin),
+		ClientSessionCache: session,
 	}
-	if proxy.Scheme != "http" {
-		return nil, fmt.Errorf("the proxy %s is not of a kind that is known; http:// is", proxy.Redacted())
+	if _, goesOn := session.Get(host); goesOn {
+		config.CurvePreferences = []tls.CurveID{tls.X25519}
 	}
-	conn, err := c.dial(ctx, network, net.JoinHostPort(proxy.Hostname(), cmp.Or(proxy.Port(), "80")))
-	if err != nil {
-		return nil, err
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, unsecured(err)
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	err = tunnel(conn, proxy.User, addr)
-	if !stop() {
-		err = ctx.Err()
+	if conn.ConnectionState().Version < tls.VersionTLS13 {
+		session.Put("", nil) // it would give its connections up to whoever learns its secret later
 	}
-	if err != nil {
-		conn.Close()
-		return nil, err
+	if config.CurvePreferences != nil && !conn.ConnectionState().DidResume {
+		raw.Close()
+		return nil, errForgotten
 	}
 	return conn, nil
 }
 
-// tunnel asks the proxy at the other end of conn for a connection to addr.
-func tunnel(conn net.Conn, user *url.Userinfo, addr string) error {
-	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: http.Header{}}
-	if user != nil {
-		password, _ := user.Password()
-		req.SetBasicAuth(user.Username(), password)
-		req.Header["Proxy-Authorization"] = req.Header["Authorization"]
-		req.Header.Del("Authorization")
+// unsecured says what a handshake failed by: whoever answers in plain HTTP where TLS
+// is spoken is none of ours.
+func unsecured(err error) error {
+	var other tls.RecordHeaderError
+	if errors.As(err, &other) && string(other.RecordHeader[:]) == "HTTP/" {
+		return fmt.Errorf("%w: %w", ErrForeign, err)
 	}
-	if err := req.Write(conn); err != nil {
-		return err
-	}
-	// Nothing is lost in the reader: behind the proxy's answer, TLS waits to be
-	// spoken to.
-	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, 64<<10)), req)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the proxy says %s", resp.Status)
-	}
-	return nil
+	return err
 }
 
 // pinned accepts a chain whose first certificate is signed by the Ed25519 key

@@ -32,7 +32,7 @@ var sentences = []struct {
 	{ErrForeign, "应答的不是我们的服务器，可能是网络的登录页。请先在浏览器里登录网络，再试一次", "What answered is not our server, perhaps a network's log-in page. Log in to the network in a browser and try again"},
 	{ErrUnfit, "服务器和本程序的版本不配，请更新程序", "Server and agent are of releases that do not understand each other. Update the agent"},
 	{ErrForked, "服务器一再不收这台电脑补送的内容。内容都在本机；请联系办公室检查服务器", "The server again and again refuses what this laptop sends anew. Everything is kept here; ask the office to look at the server"},
-	{errPin, "对方的密钥与登记码不符，什么也没有发送。请检查网络或联系办公室", "The server's key is not the one of the enrolment code; nothing was sent. Check the network or ask the office"},
+	{errPin, "对方的密钥与登记码不符，什么也没有发送。多半是网络的登录页挡在前面：请先在浏览器里登录网络；不是的话，请联系办公室", "The server's key is not the one of the enrolment code; nothing was sent. Most likely a network's log-in page is in the way: log in to the network in a browser; if there is none, ask the office"},
 	{errNoAdvance, "服务器没有收下发送的内容，都还保存在本机。请联系办公室", "The server did not take what was sent; everything is kept here. Ask the office"},
 	{errNoAnswer, "没有连上服务器。内容都保存在本机，有网络时会自动发送", "The server was not reached. Everything is kept here and goes by itself when there is a connection"},
 }

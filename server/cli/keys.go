@@ -203,6 +203,12 @@ func certify(c, parent *x509.Certificate, public crypto.PublicKey, signer crypto
 // tlsConfig gives agents the chain that ends in the identity key and browsers a
 // certificate they can read. Own certificates of the operator's (given) are for
 // browsers, and for every program that negotiates HTTP/2: agents do not.
+//
+// A laptop goes on with its last session without the certificates. The keys that tickets
+// are sealed with are crypto/tls's own: new ones every day, each good for seven, in memory
+// alone. They do not outlive the server: that would save every laptop 3 KB after each
+// restart, and leave on the disk, and in its backups, a key by which a thief passes for
+// the server.
 func tlsConfig(agents, pages tls.Certificate, given bool) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,

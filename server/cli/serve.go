@@ -86,7 +86,9 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	l, err := net.Listen("tcp", o.listen)
+	// A probe is a hundred bytes, on the line of each laptop that waits for news.
+	alive := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 45 * time.Second, Interval: 15 * time.Second, Count: 4}}
+	l, err := alive.Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return c.fail("无法监听 %s（%s）；换一个 --listen，或先停掉占用它的程序", "Cannot listen on %s (%s); choose another --listen, or stop what holds it", o.listen, err)
 	}
@@ -157,6 +159,7 @@ func (c *call) http(s *server, address string) *http.Server {
 	mux.Handle("/", pages.Handler())
 	h := syncapi.Server(mux, c.log)
 	h.RegisterOnShutdown(pages.Close)
+	h.RegisterOnShutdown(door.Close)
 	return h
 }
 

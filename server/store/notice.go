@@ -115,6 +115,40 @@ func (s *Store) fingerprint(ctx context.Context) (sum [sha256.Size]byte, err err
 	return sum, err
 }
 
+// Standing gives how far every village's feed goes, and a number that moves with
+// every device's serial: what a laptop that waits for news waits for.
+func (s *Store) Standing(ctx context.Context) (feeds map[record.Village]uint64, serials int64, err error) {
+	feeds = map[record.Village]uint64{}
+	err = s.look(ctx, func(t *tx) error {
+		if err := t.row(`SELECT coalesce(sum(serial), 0) FROM device`).Scan(&serials); err != nil {
+			return err
+		}
+		return t.rows(func(r *sql.Rows) error {
+			var v record.Village
+			var feed uint64
+			err := r.Scan(&v, &feed)
+			feeds[v] = feed
+			return err
+		}, `SELECT village_id, feed FROM village_head`)
+	})
+	return feeds, serials, err
+}
+
+// Serials gives the serial of every device.
+func (s *Store) Serials(ctx context.Context) (map[identity.Device]uint64, error) {
+	serials := map[identity.Device]uint64{}
+	err := s.look(ctx, func(t *tx) error {
+		return t.rows(func(r *sql.Rows) error {
+			var d identity.Device
+			var n uint64
+			err := r.Scan(&d, &n)
+			serials[d] = n
+			return err
+		}, `SELECT device_id, serial FROM device`)
+	})
+	return serials, err
+}
+
 // Contact is what a device told of itself when it was last heard of.
 type Contact struct {
 	Village record.Village

@@ -15,6 +15,13 @@
 //   - Memory is taken as bytes come and before they are unpacked, each from a
 //     bounded stock, so that whoever sends much makes others wait and no more.
 //   - Who waits to write keeps nobody from reading.
+//   - A laptop that has nothing to send may wait for news: it hears at once when one of
+//     its villages or its assignment has moved. While it waits it takes a connection and
+//     some memory, no transaction, no place among the requests that are served, and
+//     nobody asks the database for it alone. Another request of the same laptop, and the
+//     end of the server, end it.
+//   - Whoever cannot be served now is told before its bytes are read, and each is told
+//     another time to come back: a line, at the pace at which requests are served.
 //   - A bundle is taken as the sync that it is: the same checks, rights, quarantine
 //     and pages. It may be old, come again, and be brought by another laptop, which
 //     learns nothing from it.

@@ -18,7 +18,8 @@ const maxCalls = 2
 // link died in the middle of one, that one is open here until it has stood still
 // for a minute. So the newest comes in, and the oldest that is still arriving
 // goes; where all have arrived the newest is to come back later. Without it one
-// laptop could hold the server's memory with requests that never end.
+// laptop could hold the server's memory with requests that never end. One that waits
+// for news ends as soon as another comes: whoever asks again no longer listens.
 type door struct {
 	sync.Mutex
 	open map[identity.Device][]*call
@@ -31,13 +32,15 @@ type call struct {
 	mu      sync.Mutex
 	gone    bool // given up
 	here    bool // arrived whole
+	// news is not nil while the request waits for news, and closed to end that.
+	news chan struct{}
 }
 
 // enter lets a request in; the error is errBusy.
 func (d *door) enter(id identity.Device, control *http.ResponseController) (*call, error) {
 	d.Lock()
 	defer d.Unlock()
-	calls := d.open[id]
+	calls := slices.DeleteFunc(d.open[id], (*call).interrupt)
 	if len(calls) >= maxCalls {
 		i := slices.IndexFunc(calls, (*call).giveUp)
 		if i < 0 {
@@ -63,6 +66,36 @@ func (d *door) leave(c *call) {
 	} else {
 		delete(d.open, c.device)
 	}
+}
+
+// waits says that the request waits for news from now on, until the channel that it
+// gives is closed.
+func (c *call) waits() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.news = make(chan struct{})
+	return c.news
+}
+
+// interrupt ends waiting for news; false if it does not.
+func (c *call) interrupt() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.news == nil {
+		return false
+	}
+	close(c.news)
+	c.news = nil
+	return true
+}
+
+// answers says that the request waits no more; false if it was interrupted.
+func (c *call) answers() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	waited := c.news != nil
+	c.news = nil
+	return waited
 }
 
 var errGivenUp = errors.New("given up for a newer request")

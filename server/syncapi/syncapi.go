@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -71,6 +72,8 @@ type Handler struct {
 	unpacked *semaphore.Weighted // bytes that requests came to
 	work     *semaphore.Weighted // pages being made
 	door     door
+	busy     busy
+	hall     *hall
 	// part is how many bytes of records one message of a reply has, and fill how many
 	// bytes of messages one reply.
 	part, fill int
@@ -82,8 +85,13 @@ func New(s *store.Store, a *access.Access) *Handler {
 		store: s, access: a, log: s.Log,
 		bodies: semaphore.NewWeighted(maxBodies), unpacked: semaphore.NewWeighted(maxUnpacked), work: semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0))),
 		part: defaultBudget, fill: bundle.MaxFile,
+		busy: busy{most: maxServed, took: guess * maxServed}, hall: newHall(s, s.Log),
 	}
 }
+
+// Limit sets how many requests are served at once, before any is: for machines that can
+// do less, and for simulations of such.
+func (h *Handler) Limit(requests int) { h.busy.most = requests }
 
 // Server is an HTTP server with the limits on time that agents need, and which
 // answers no request that might be two. It has no limits for bodies, which may
@@ -135,9 +143,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// One that was given up for a newer one, or hung up, may be asked again too.
 		if h.store.Again(err) || errors.Is(err, errBusy) || r.Context().Err() != nil {
 			f = &fault{http.StatusServiceUnavailable, wire.Fault{Code: wire.FaultBusy, Text: "the server is busy; try again later"}}
-			w.Header().Set("Retry-After", "10")
+			w.Header().Set("Retry-After", strconv.Itoa(h.busy.place(h.store.Now())))
 		}
-		if r.Context().Err() == nil {
+		if r.Context().Err() == nil && !errors.Is(err, errBusy) {
 			h.log.Error("a request failed", "path", r.URL.Path, "error", err)
 		}
 	}
@@ -360,10 +368,16 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 		return nil, err
 	}
 	defer h.door.leave(call)
+	// Before its bytes are sent for nothing.
+	if h.busy.full() {
+		return nil, errBusy
+	}
 	body, done, err := h.body(w, r, limit, call)
 	if err != nil {
 		return nil, err
 	}
+	leave := sync.OnceFunc(h.busy.enter())
+	defer leave()
 	// What the device may do is what it may do now: the body may have taken days.
 	if device, err = h.device(r); err != nil {
 		done()
@@ -374,9 +388,13 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 	if err != nil {
 		return nil, err
 	}
-	defer h.unpacked.Release(size)
+	release := sync.OnceFunc(func() { h.unpacked.Release(size) })
+	defer release()
 	if err := check(&device, m); err != nil {
 		return nil, err
+	}
+	if m.Wait > 0 && size <= maxListens && !slices.ContainsFunc(m.Villages, func(p wire.Push) bool { return len(p.Segments) > 0 }) {
+		return h.await(w, r, call, &device, m, arrived, func() { leave(); release() })
 	}
 	return h.exchange(r.Context(), &device, m, arrived)
 }

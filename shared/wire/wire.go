@@ -137,6 +137,10 @@ type Sync struct {
 	Agent   string `cbor:"7,keyasint,omitempty"`
 	// Backed asks how far the device's own streams are in a backup of the server's.
 	Backed bool `cbor:"8,keyasint,omitempty"`
+	// Wait is for how many seconds the server may keep the answer to a request that
+	// brings nothing, where there is nothing to say: until there is. A server that
+	// does not know of it answers at once.
+	Wait uint64 `cbor:"9,keyasint,omitempty"`
 }
 
 // Push is what a device has for one village, and from where on it wants the

@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A laptop whose agent runs hears of what others and the office do within two seconds,
+// though it does nothing itself; and the server stops at once, though it waits.
+func TestNews(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir())
+	t.Cleanup(w.end)
+	if err := w.office(false, bamboo, "竹村"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if err := w.laptop(name, bamboo, "first_secretary", "书记"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.agent("a"); err != nil {
+		t.Fatal(err)
+	}
+	// comes tells how long it takes until a's own data says so.
+	comes := func(what string, args ...string) time.Duration {
+		begun := time.Now()
+		if err := until("it says "+what, func() (bool, error) {
+			r, err := w.command("", nil, append(append([]string{"zhucun-agent"}, args...), "--data", "a", "--json")...)
+			return strings.Contains(r.out, what), err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(begun)
+	}
+	within := func(what string, took time.Duration) {
+		if t.Logf("%s: %v", what, took.Round(time.Millisecond)); took > 2*time.Second {
+			t.Errorf("%s took %v", what, took)
+		}
+	}
+	visit := func(i int) time.Duration {
+		id := w.put(t, "visit", fmt.Sprintf("findings=第%d条消息", i), "--data", "b")
+		w.must(t, "zhucun-agent", "sync", "--data", "b")
+		return comes("条消息", "get", "visit", id)
+	}
+	// It waits once it knows that the link is good.
+	if err := until("it waits", func() (bool, error) { return visit(0) < time.Second && visit(1) < time.Second, nil }); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		within("what another laptop wrote", visit(2+i))
+	}
+
+	// Two wrote apart, and somebody at the office decides, in a program of its own.
+	id := w.put(t, "household", "head_name=张三", "group_name=一组", "house_risk=a", "--data", "b")
+	w.must(t, "zhucun-agent", "sync", "--data", "b")
+	w.must(t, "zhucun-agent", "sync", "--data", "c")
+	w.put(t, "household", "--id", id, "head_name=张山", "--data", "b")
+	w.put(t, "household", "--id", id, "head_name=张珊", "--data", "c")
+	w.must(t, "zhucun-agent", "sync", "--data", "b")
+	w.must(t, "zhucun-agent", "sync", "--data", "c")
+	comes("张珊", "get", "household", id)
+	comes("张山", "get", "household", id)
+	time.Sleep(2 * time.Second) // until it waits again
+	w.must(t, "zhucun-server", "resolve", id, "head_name", "--value", "张姗", "--reason", "问过本人", "--data", "office")
+	within("what the office decided", comes("张姗", "get", "household", id))
+
+	begun := time.Now()
+	if code, err := w.procs["office"].stop(); err != nil || code != 0 {
+		t.Errorf("the server ended with %d, %v", code, err)
+	}
+	delete(w.procs, "office")
+	within("the server's end", time.Since(begun))
+}
