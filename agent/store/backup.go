@@ -13,13 +13,19 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"zhucun/shared/blob"
 )
 
 // A backup is the store of one moment in a file, sealed as the store is; DESIGN.md
 // has the format.
 
-// backupMagic begins a backup; the number is the format's.
-const backupMagic = "zhucun backup 1\n"
+// backupMagic begins a backup; the number is the format's. The first had no files.
+const (
+	backupMagic  = "zhucun backup 2\n"
+	backupMagic1 = "zhucun backup 1\n"
+)
 
 // Head is what a backup says about itself to whoever has not its key.
 type Head struct {
@@ -57,7 +63,11 @@ func (s *Store) Backup(file string, vault []byte) (size int64, err error) {
 		return 0, err
 	}
 	defer os.Remove(f.Name())
-	size, err = writeBackup(f, Head{s.Now(), vault}, image)
+	files, err := s.ownFiles()
+	if err != nil {
+		return 0, err
+	}
+	size, err = writeBackup(f, Head{s.Now(), vault}, image, files)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return 0, err
 	}
@@ -103,11 +113,26 @@ func check(file string) error {
 		return err
 	}
 	defer f.Close()
-	_, err = ReadBackup(f, io.Discard)
+	_, err = ReadBackup(f, io.Discard, nil)
 	return err
 }
 
-func writeBackup(w io.Writer, head Head, image *os.File) (int64, error) {
+// ownFiles gives the sealed files that were added here: of the others the server has
+// what there is.
+func (s *Store) ownFiles() (paths []string, err error) {
+	err = s.EachBlob(func(b Blob) bool {
+		if b.Own && b.Here {
+			paths = append(paths, s.blobPath(b.Hash, wholeFile))
+		}
+		if b.Own && b.Small {
+			paths = append(paths, s.blobPath(b.Hash, smallFile))
+		}
+		return true
+	})
+	return paths, err
+}
+
+func writeBackup(w io.Writer, head Head, image *os.File, files []string) (int64, error) {
 	size, err := image.Seek(0, io.SeekEnd)
 	if err != nil {
 		return 0, err
@@ -129,16 +154,48 @@ func writeBackup(w io.Writer, head Head, image *os.File) (int64, error) {
 	if n, err := io.Copy(both, image); err != nil || n != size {
 		return 0, errors.Join(err, io.ErrUnexpectedEOF)
 	}
+	all := int64(len(backupMagic)+4+len(raw)+8) + size
+	for _, path := range files {
+		n, err := writeFile(both, path)
+		if err != nil {
+			return 0, err
+		}
+		all += n
+	}
+	both.Write([]byte{0})
 	out.Write(sum.Sum(nil))
-	return int64(len(backupMagic)+4+len(raw)+8) + size + sha256.Size, out.Flush() // which has the first error
+	return all + 1 + sha256.Size, out.Flush() // which has the first error
 }
 
-// ReadBackup reads a backup and writes its database to w. The error is ErrBackup
-// where the file is not as it was written, to its last byte: what was written to w is
-// nothing then.
-func ReadBackup(r io.Reader, w io.Writer) (head Head, err error) {
+// writeFile writes a file with its name: a byte for that's length, the name, the size,
+// and what is in it. One that is gone by now is left out.
+func writeFile(w io.Writer, path string) (int64, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	name := filepath.Base(path)
+	w.Write(append([]byte{byte(len(name))}, name...))
+	w.Write(binary.BigEndian.AppendUint64(nil, uint64(info.Size())))
+	n, err := io.CopyN(w, f, info.Size())
+	return 1 + int64(len(name)) + 8 + n, err
+}
+
+// ReadBackup reads a backup, writes its database to w, and gives its files to file,
+// where that is not nil, each under its name. The error is ErrBackup where the backup is
+// not as it was written, to its last byte: what was given is nothing then.
+func ReadBackup(r io.Reader, w io.Writer, file func(name string, r io.Reader) error) (head Head, err error) {
 	b := &backupReader{r: bufio.NewReaderSize(r, 64<<10), sum: sha256.New()}
-	if magic := b.take(uint64(len(backupMagic))); !bytes.Equal(magic, []byte(backupMagic)) {
+	magic := string(b.take(uint64(len(backupMagic))))
+	if magic != backupMagic && magic != backupMagic1 {
 		return head, errors.Join(fmt.Errorf("%w: it does not begin as one", ErrBackup), b.err)
 	}
 	n := binary.BigEndian.Uint32(b.take(4))
@@ -154,6 +211,11 @@ func ReadBackup(r io.Reader, w io.Writer) (head Head, err error) {
 		return head, fmt.Errorf("%w: it is cut off", ErrBackup)
 	} else if err != nil {
 		return head, err
+	}
+	if magic == backupMagic {
+		if err := b.files(file); err != nil {
+			return head, err
+		}
 	}
 	want := b.sum.Sum(nil)
 	if got := b.take(sha256.Size); !bytes.Equal(got, want) {
@@ -173,6 +235,79 @@ type backupReader struct {
 	r   *bufio.Reader
 	sum hash.Hash
 	err error
+}
+
+// files reads the files behind the database.
+func (b *backupReader) files(file func(name string, r io.Reader) error) error {
+	cut := fmt.Errorf("%w: it is cut off", ErrBackup)
+	for {
+		n := b.take(1)[0]
+		if b.err != nil || n == 0 {
+			return b.err
+		}
+		name := string(b.take(uint64(n)))
+		size := binary.BigEndian.Uint64(b.take(8))
+		if b.err != nil || size > math.MaxInt64 {
+			return errors.Join(cut, b.err)
+		}
+		r := io.TeeReader(io.LimitReader(b.r, int64(size)), b.sum)
+		if file != nil {
+			if err := file(name, r); err != nil {
+				return err
+			}
+		}
+		if rest, err := io.Copy(io.Discard, r); err != nil {
+			return err
+		} else if rest > 0 && file != nil {
+			return cut
+		}
+		if _, err := b.r.Peek(1); err != nil {
+			return errors.Join(cut, err)
+		}
+	}
+}
+
+// copies are the files of a backup beside the store, under names for the time being.
+type copies struct {
+	dir   string
+	names map[string]string // as they are, to what they are to be
+}
+
+// take writes one down.
+func (c *copies) take(name string, r io.Reader) error {
+	if _, ok := blob.ParseHash(strings.TrimSuffix(name, thumbEnd)); !ok {
+		return fmt.Errorf("%w: a file of no known name", ErrBackup)
+	}
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(c.dir, ".new-*")
+	if err != nil {
+		return err
+	}
+	c.names[f.Name()] = filepath.Join(c.dir, name)
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// place gives them their names, unless there is one of that name: a name is of one
+// content.
+func (c *copies) place() error {
+	for from, to := range c.names {
+		if err := linkOrRename(from, to); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	if len(c.names) == 0 {
+		return nil
+	}
+	return syncDir(c.dir)
+}
+
+func (c *copies) drop() {
+	for from := range c.names {
+		os.Remove(from)
+	}
 }
 
 func (b *backupReader) take(n uint64) []byte {
@@ -210,7 +345,9 @@ func Restore(dir string, opt Options, r io.Reader, before func(Head) error) (hea
 		return head, "", err
 	}
 	defer os.Remove(f.Name())
-	head, err = ReadBackup(r, f)
+	files := &copies{filepath.Join(dir, blobDir), map[string]string{}}
+	defer files.drop()
+	head, err = ReadBackup(r, f, files.take)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return head, "", err
 	}
@@ -219,6 +356,9 @@ func Restore(dir string, opt Options, r io.Reader, before func(Head) error) (hea
 		return head, "", err
 	}
 	if err := before(head); err != nil {
+		return head, "", err
+	}
+	if err := files.place(); err != nil {
 		return head, "", err
 	}
 	path := filepath.Join(dir, fileName)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -9,6 +10,9 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+
+	"zhucun/shared/blob"
+	"zhucun/shared/wire"
 )
 
 // backedUp gives a backup of a small store, and what it is of.
@@ -20,7 +24,13 @@ func backedUp(t testing.TB) (raw []byte, s *Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	if _, err := s.SetDevice(ctx, func(d *Device) { d.ID = "device" }); err != nil {
+	if _, err := s.SetDevice(ctx, func(d *Device) {
+		d.ID = "device"
+		d.Assigned = wire.Assignment{Villages: []wire.Village{{Code: code}}, Profiles: []string{"王书记"}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AddBlob(ctx, code, BlobNote{Kind: "jpg"}, []byte("一张照片"), []byte("小的")); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "backup")
@@ -58,6 +68,13 @@ func TestBackupIsWholeOrNothing(t *testing.T) {
 	if d, err := r.Device(); err != nil || d.ID != want.ID || !bytes.Equal(d.Key, want.Key) {
 		t.Errorf("%+v, %v", d, err)
 	}
+	photo := blob.Hash(sha256.Sum256([]byte("一张照片")))
+	if b, err := readBlob(r, photo, 0); err != nil || string(b) != "一张照片" {
+		t.Errorf("the photo is %q, %v", b, err)
+	}
+	if b, err := r.SmallBlob(photo); err != nil || string(b) != "小的" {
+		t.Errorf("the small one is %q, %v", b, err)
+	}
 	// Somebody has it open.
 	if _, _, err := Restore(dir, opt, bytes.NewReader(raw), func(Head) error { return nil }); !errors.Is(err, ErrInUse) {
 		t.Errorf("beside an agent: %v", err)
@@ -65,17 +82,17 @@ func TestBackupIsWholeOrNothing(t *testing.T) {
 	bad := bytes.Clone(raw)
 	for i := range raw {
 		bad[i] ^= 1 << rand.IntN(8)
-		if _, err := ReadBackup(bytes.NewReader(bad), io.Discard); !errors.Is(err, ErrBackup) {
+		if _, err := ReadBackup(bytes.NewReader(bad), io.Discard, nil); !errors.Is(err, ErrBackup) {
 			t.Fatalf("byte %d: %v", i, err)
 		}
 		bad[i] = raw[i]
 	}
 	for i := 0; i < len(raw); i += 1 + rand.IntN(64) {
-		if _, err := ReadBackup(bytes.NewReader(raw[:i]), io.Discard); !errors.Is(err, ErrBackup) {
+		if _, err := ReadBackup(bytes.NewReader(raw[:i]), io.Discard, nil); !errors.Is(err, ErrBackup) {
 			t.Fatalf("cut off behind byte %d: %v", i, err)
 		}
 	}
-	if _, err := ReadBackup(bytes.NewReader(append(bad, 0)), io.Discard); !errors.Is(err, ErrBackup) {
+	if _, err := ReadBackup(bytes.NewReader(append(bad, 0)), io.Discard, nil); !errors.Is(err, ErrBackup) {
 		t.Errorf("with a byte behind it: %v", err)
 	}
 	file := filepath.Join(dir, fileName)
@@ -175,7 +192,7 @@ func FuzzReadBackup(f *testing.F) {
 	f.Add([]byte(backupMagic + "ÿÿÿÿ"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var db bytes.Buffer
-		head, err := ReadBackup(bytes.NewReader(raw), &db)
+		head, err := ReadBackup(bytes.NewReader(raw), &db, nil)
 		if err == nil && (head.Made == 0 || db.Len() > len(raw)) {
 			t.Errorf("%+v, %d bytes", head, db.Len())
 		}
