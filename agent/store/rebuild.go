@@ -378,6 +378,7 @@ func (v *village) touchedBefore(id record.ID) (t touched) {
 // fetched ends the time in which a village comes from the server again.
 func (v *village) fetched() error {
 	v.place.Anew, v.place.Told, v.dirty = false, false, true
+	v.t.OnCommit(v.t.s.sweepSoon) // the files that were added here have lost their notes
 	if v.b.Bucket(bucketTouched) != nil {
 		if err := v.b.DeleteBucket(bucketTouched); err != nil {
 			return err
