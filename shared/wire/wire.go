@@ -195,6 +195,15 @@ type Pull struct {
 	// streams, as far as they lie between From and Cursor. They hold for whoever holds
 	// the feed so far: not while the page is set aside.
 	Verdicts []journal.Verdict `cbor:"15,keyasint,omitempty"`
+	// Rest comes with More: what of the feed is still to come behind Cursor.
+	Rest *Rest `cbor:"20,keyasint,omitempty"`
+}
+
+// Rest is what further pages will have, as of the answer that tells it.
+type Rest struct {
+	_       struct{} `cbor:",toarray"`
+	Records uint64
+	Bytes   uint64 // of their states
 }
 
 // Made gives how far the feed went when the page was made: of two pages of one epoch
