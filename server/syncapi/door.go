@@ -27,10 +27,12 @@ type door struct {
 // call is an open request.
 type call struct {
 	device  identity.Device
+	name    string // of its message, where it has one; under the door's lock
 	control *http.ResponseController
 	mu      sync.Mutex
-	gone    bool // given up
-	here    bool // arrived whole
+	gone    bool          // given up
+	here    bool          // arrived whole
+	left    chan struct{} // closed when it has been answered, or will not be
 }
 
 // enter lets a request in; the error is errBusy.
@@ -48,7 +50,7 @@ func (d *door) enter(id identity.Device, control *http.ResponseController) (*cal
 	if d.open == nil {
 		d.open = map[identity.Device][]*call{}
 	}
-	c := &call{device: id, control: control}
+	c := &call{device: id, control: control, left: make(chan struct{})}
 	d.open[id] = append(calls, c)
 	return c, nil
 }
@@ -58,11 +60,31 @@ func (d *door) leave(c *call) {
 	d.Lock()
 	defer d.Unlock()
 	c.arrived() // nobody may touch the connection any more
+	close(c.left)
 	if calls := slices.DeleteFunc(d.open[c.device], func(o *call) bool { return o == c }); len(calls) > 0 {
 		d.open[c.device] = calls
 	} else {
 		delete(d.open, c.device)
 	}
+}
+
+// brings says which message a request brings, or goes on with.
+func (d *door) brings(c *call, name string) {
+	d.Lock()
+	defer d.Unlock()
+	c.name = name
+}
+
+// bringing gives the device's open requests with a message.
+func (d *door) bringing(id identity.Device, name string) (list []*call) {
+	d.Lock()
+	defer d.Unlock()
+	for _, o := range d.open[id] {
+		if o.name == name {
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 var errGivenUp = errors.New("given up for a newer request")

@@ -71,6 +71,7 @@ type Handler struct {
 	unpacked *semaphore.Weighted // bytes that requests came to
 	work     *semaphore.Weighted // pages being made
 	door     door
+	held     held
 	// part is how many bytes of records one message of a reply has, and fill how many
 	// bytes of messages one reply.
 	part, fill int
@@ -201,7 +202,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 }
 
 // body reads the request's body: of limited size, which must keep moving. Memory
-// is taken as it comes, not as it is announced, until done is called.
+// is taken as it comes, not as it is announced, until done is called. With an error
+// b is what had come.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *call) (b []byte, done func(), err error) {
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
@@ -214,7 +216,7 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *c
 			more := min(max(len(b), chunk), size-len(b))
 			if err := room(r.Context(), h.bodies, int64(more)); err != nil {
 				done()
-				return nil, nil, err
+				return b, nil, err
 			}
 			grown := make([]byte, len(b), len(b)+more)
 			copy(grown, b)
@@ -223,7 +225,7 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *c
 		n, err := from.Read(b[len(b):cap(b)])
 		if b = b[:len(b)+n]; err != nil && len(b) < size {
 			done()
-			return nil, nil, unreadable(err)
+			return b, nil, unreadable(err)
 		}
 	}
 	c.arrived()
@@ -360,7 +362,12 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 		return nil, err
 	}
 	defer h.door.leave(call)
-	body, done, err := h.body(w, r, limit, call)
+	name := r.Header.Get(wire.BodyHeader)
+	if name != "" && r.ContentLength == 0 {
+		h.asked(r.Context(), w, &device, name)
+		return []byte(nil), nil
+	}
+	body, done, err := h.long(w, r, limit, call, &device)
 	if err != nil {
 		return nil, err
 	}
@@ -378,7 +385,11 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 	if err := check(&device, m); err != nil {
 		return nil, err
 	}
-	return h.exchange(r.Context(), &device, m, arrived)
+	answer, err := h.exchange(r.Context(), &device, m, arrived)
+	if err == nil && name != "" {
+		h.held.keep(device.ID, stub{name: name, whole: true, at: h.store.Now()})
+	}
+	return answer, err
 }
 
 // check says what no laptop of ours would send, and puts the villages in order.

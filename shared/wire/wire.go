@@ -18,6 +18,15 @@ const (
 	EscrowPath = "/v1/escrow"
 )
 
+// A long request that is cut off goes on where it was cut: BodyHeader names the
+// message, by BodyName, FromHeader says how many of its bytes the server has, or
+// WholeBody that it has them all.
+const (
+	BodyHeader = "Zhucun-Body"
+	FromHeader = "Zhucun-From"
+	WholeBody  = "all"
+)
+
 // Version is the version of the messages: raised when a reader of the old ones
 // would misunderstand the new.
 const Version = 1
