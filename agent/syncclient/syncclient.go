@@ -27,15 +27,6 @@ import (
 	"zhucun/shared/wire"
 )
 
-// How much one request carries, in bytes of entries before compression, and how
-// much of records the server may answer with: halved after a failure, doubled
-// after a success. Twice as much would make a first upload 7% smaller, and take
-// 20 MB more to pack.
-const (
-	minBudget = 16 << 10
-	maxBudget = 1 << 20
-)
-
 // maxRenewed is how often one sync begins streams anew: each of a restored
 // laptop's villages does so once. A server that refuses every new one is broken.
 const maxRenewed = 64
@@ -57,15 +48,17 @@ type Client struct {
 	part, fill int
 
 	running chan struct{} // holds one token: one sync at a time
+	again   *cutOff       // whose holder has it; nil where nothing was cut off
 	wiped   chan struct{} // closed by ended
 	ended   sync.Once
 
-	mu     sync.Mutex
-	give   context.CancelFunc // ends the sync of the schedule, nil while none runs
-	budget int
-	state  State
-	nudge  chan struct{}
-	next   time.Duration // what the server asked for
+	mu       sync.Mutex
+	give     context.CancelFunc // ends the sync of the schedule, nil while none runs
+	up, down flow               // kept from one sync to the next
+	state    State
+	course   course
+	nudge    chan struct{}
+	next     time.Duration // what the server asked for
 	// earliest is when a busy server wants to hear of the schedule again.
 	earliest time.Time
 }
@@ -78,11 +71,13 @@ type State struct {
 	LastSuccess int64
 	// Problem is the last attempt's failure, nil after a success; Sentence says it.
 	Problem error
+	// Progress is how far the sync has come that runs, or that ran last.
+	Progress Progress
 }
 
 // New makes a client; version is the agent's, told to the server.
 func New(s *store.Store, version string, log *slog.Logger) *Client {
-	c := &Client{store: s, version: version, log: log, budget: maxBudget, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1), wiped: make(chan struct{})}
+	c := &Client{store: s, version: version, log: log, up: flow{most: guess}, down: flow{most: guess}, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1), wiped: make(chan struct{})}
 	c.dial = (&net.Dialer{Timeout: 20 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 	c.proxy = http.ProxyFromEnvironment
 	c.http = &retryablehttp.Client{
@@ -109,6 +104,9 @@ func New(s *store.Store, version string, log *slog.Logger) *Client {
 func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil || errors.Is(err, errPin) {
 		return false, nil // an error here would lose the answer, unclosed
+	}
+	if t, timed := ctx.Value(timingKey{}).(*timing); timed && t.size >= named && t.begun.Load() {
+		return false, nil // what was cut off goes again smaller
 	}
 	if resp != nil && (resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests) {
 		return false, nil
@@ -228,8 +226,11 @@ func (c *Client) background(ctx context.Context) error {
 
 func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 	begin := c.store.Now()
-	c.note(func(s *State) { s.Running, s.LastAttempt = true, begin })
 	c.count.reset()
+	c.note(func(s *State) {
+		s.Running, s.LastAttempt = true, begin
+		c.course = course{left: map[record.Village]wire.Rest{}}
+	})
 	var r Report
 	err := c.rounds(ctx, &r, patient)
 	if !errors.Is(err, errNoAnswer) && ctx.Err() == nil {
@@ -269,13 +270,14 @@ func (c *Client) once(ctx context.Context, patient bool) (Report, error) {
 // the schedule comes back another time.
 func (c *Client) rounds(ctx context.Context, r *Report, patient bool) error {
 	failures := 0
+	c.again = nil
 	for {
 		more, err := c.round(ctx, r)
 		if more { // an error that lasts is met again by the last round
 			failures = 0
-			c.grow()
 			continue
 		}
+		c.note(func(*State) { c.course.Trouble = err })
 		var p patience
 		var wait time.Duration
 		switch {
@@ -285,9 +287,8 @@ func (c *Client) rounds(ctx context.Context, r *Report, patient bool) error {
 			wait = p.after
 		case errors.Is(err, errNoAnswer):
 			c.log.Debug("sync round failed", "error", err)
-			c.shrink()
 			failures++
-			wait = min(time.Second<<min(failures, 5), 30*time.Second)
+			wait = min(soon<<min(failures, 7), 30*time.Second)
 			wait = wait/2 + rand.N(wait)
 		default:
 			return err
@@ -300,22 +301,14 @@ func (c *Client) rounds(ctx context.Context, r *Report, patient bool) error {
 	}
 }
 
+// soon is half of the pause after a first failure: a link that is cut each half
+// minute is mostly there again.
+const soon = 300 * time.Millisecond
+
 // lasts tells whether ctx has an end, and that further off than wait.
 func lasts(ctx context.Context, wait time.Duration) bool {
 	end, ok := ctx.Deadline()
 	return ok && time.Until(end) > wait
-}
-
-func (c *Client) grow() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.budget = min(2*c.budget, maxBudget)
-}
-
-func (c *Client) shrink() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.budget = max(c.budget/2, minBudget)
 }
 
 // note changes the state. f may not ask the store: whoever reads the state may
@@ -330,7 +323,10 @@ func (c *Client) note(f func(*State)) {
 func (c *Client) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state
+	s := c.state
+	s.Progress = c.course.now(&c.down)
+	s.Progress.Up, s.Progress.Down = c.count.read()
+	return s
 }
 
 // round is one request and what it brings. more says that another should
@@ -343,45 +339,49 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	if !d.Enrolled() {
 		return false, store.ErrNotEnrolled
 	}
+	begin := time.Now()
 	c.mu.Lock()
-	budget := c.budget
+	up, down := c.up.budget(), c.down.budget()
 	c.mu.Unlock()
 	// What an attempt that was given up had taken is joined first: the server has
 	// nothing to say of it again.
 	if err := c.store.Resume(ctx); err != nil {
 		return false, err
 	}
-	out, err := c.store.Outgoing(ctx, budget)
+	p, here, err := c.goOn(ctx, &d, r)
 	if err != nil {
 		return false, err
 	}
-	_, runs, err := c.store.Clock()
-	if err != nil {
-		return false, err
+	if p == nil {
+		if p, err = c.pack(ctx, &d, up, down, here); err != nil {
+			return false, err
+		}
 	}
-	m := c.request(&d, runs, out)
-	if m.Backed, err = c.store.AsksBacked(); err != nil {
-		return false, err
-	}
-	if budget < maxBudget {
-		// A link that broke under our requests breaks under large answers too.
-		m.Budget = uint64(budget)
-	}
+	m, out := p.m, p.out
+	load := c.leaves(out, m.Pending)
 	answer := new(wire.Synced)
 	var left atomic.Bool
-	at, err := c.post(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
+	at, err := c.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
 		if w.Err == nil {
 			left.Store(true)
 		}
-	}}), d, wire.SyncPath, m, answer, r)
+	}}), d, wire.SyncPath, &p.parcel, answer, r)
 	if left.Load() {
 		if serr := c.store.Sent(context.WithoutCancel(ctx), out); serr != nil {
 			return false, errors.Join(err, serr)
 		}
 	}
 	if err != nil {
+		if errors.Is(err, errNoAnswer) && at.begun {
+			c.cut(p, &at.passage)
+		} else if p.forgotten(err) {
+			c.broke(p)
+			return true, nil
+		}
 		return false, c.obey(ctx, &d, err)
 	}
+	c.passed(&load, answer, &at.passage, p.part())
+	pushed, pulled := r.Pushed, r.Pulled
 	// What fails in one village keeps nothing else of the answer from being taken.
 	var errs []error
 	sent := map[record.Village]bool{}
@@ -425,6 +425,7 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 	if err := c.measure(ctx, answer.Time, at); err != nil {
 		errs = append(errs, err)
 	}
+	c.came(r.Pushed-pushed, r.Pulled-pulled, at.first.Sub(begin), time.Since(at.first))
 	c.mu.Lock()
 	c.next = time.Duration(min(answer.Next, uint64(maxRetryAfter/time.Second))) * time.Second
 	c.mu.Unlock()
@@ -434,7 +435,11 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 			errs = append(errs, fmt.Errorf("village %s: %w", v, errNoAdvance))
 		}
 	}
-	return more || m.Pending > 0 && (!stands || len(errs) == 0), errors.Join(errs...)
+	behind := m.Pending
+	if here { // what it did not carry had come before
+		behind -= min(behind, r.Pushed-pushed)
+	}
+	return more || behind > 0 && (!stands || len(errs) == 0), errors.Join(errs...)
 }
 
 // request is the message that carries out.
@@ -451,8 +456,12 @@ func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing
 }
 
 // span is between when on the machine's clock the server looked at its own: the
-// end of the request and the beginning of the answer.
-type span struct{ sent, came int64 }
+// end of the request and the beginning of the answer; and what passed before and
+// after.
+type span struct {
+	sent, came int64
+	passage
+}
 
 // measure takes the server's time for somewhere in at. What was measured before
 // is kept where it fits: of a minute's wait, the middle would put a right clock
@@ -473,20 +482,28 @@ func (c *Client) measure(ctx context.Context, server int64, at span) error {
 // post sends one message and reads the answer, of which at tells when it left
 // the server.
 func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (at span, err error) {
-	var body []byte
-	request, isSync := m.(*wire.Sync)
-	if isSync {
-		body, err = wire.EncodeSync(request, wire.Thrifty)
+	p := &parcel{}
+	if request, ok := m.(*wire.Sync); ok {
+		p.sync = true
+		p.body, err = wire.EncodeSync(request, wire.Thrifty)
 	} else {
-		body, err = wire.Encode(m, wire.Thrifty)
+		p.body, err = wire.Encode(m, wire.Thrifty)
 	}
 	if err != nil {
 		return at, err
 	}
+	return c.send(ctx, d, path, p, answer, r)
+}
+
+// send is post for what has been packed.
+func (c *Client) send(ctx context.Context, d store.Device, path string, p *parcel, answer any, r *Report) (at span, err error) {
 	// The server's time comes from between the end of the request and the
 	// beginning of the answer. Either may itself take minutes, as to dial and to
 	// shake hands may, and to store what came.
 	var left, came, trips atomic.Int64
+	t := newTiming(p.size())
+	defer func() { at.begun, at.answered = t.begun.Load(), t.answer.Load() > 0 }()
+	ctx = context.WithValue(ctx, timingKey{}, t)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(w httptrace.WroteRequestInfo) {
 			if w.Err == nil {
@@ -494,15 +511,16 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 				trips.Add(1)
 			}
 		},
-		GotFirstResponseByte: func() { came.Store(c.store.Wall()) },
+		GotFirstResponseByte: func() { came.Store(c.store.Wall()); t.answered() },
 	})
 	attempt := func() (io.Reader, error) {
 		left.Store(0)
-		if !isSync {
-			return bytes.NewReader(body), nil
+		if !p.sync {
+			return bytes.NewReader(p.body), nil
 		}
-		own := bytes.Clone(body)
+		own := p.rest()
 		return &leaving{r: bytes.NewReader(own), leave: func() error {
+			t.leaves()
 			read, _, err := c.store.Clock()
 			if err == nil {
 				wire.SetClock(own, read.Milli())
@@ -519,6 +537,7 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	if d.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+d.Token)
 	}
+	p.label(req.Header)
 	resp, err := c.http.Do(req)
 	made := int(trips.Load())
 	if err == nil {
@@ -538,12 +557,12 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	if resp.StatusCode != http.StatusOK {
 		return at, c.fault(resp)
 	}
-	if err := decode(resp.Body, answer); errors.Is(err, ErrForeign) {
+	if err := decode(t.watch(resp.Body), answer); errors.Is(err, ErrForeign) {
 		return at, fmt.Errorf("%w (%s)", err, d.URL)
 	} else if err != nil {
 		return at, err
 	}
-	at = span{left.Load(), came.Load()}
+	at = span{left.Load(), came.Load(), t.passage()}
 	if at.sent == 0 || at.sent > at.came {
 		at.sent = at.came // net/http was slower to tell than the server to answer
 	}
