@@ -21,21 +21,29 @@ import (
 // post sends one message and reads the answer, of which at tells when it left
 // the server.
 func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (at span, err error) {
-	var body []byte
-	request, isSync := m.(*wire.Sync)
-	if isSync {
-		body, err = wire.EncodeSync(request, wire.Thrifty)
+	p := &parcel{}
+	if request, ok := m.(*wire.Sync); ok {
+		p.sync, p.waits = true, request.Wait > 0
+		p.body, err = wire.EncodeSync(request, wire.Thrifty)
 	} else {
-		body, err = wire.Encode(m, wire.Thrifty)
+		p.body, err = wire.Encode(m, wire.Thrifty)
 	}
 	if err != nil {
 		return at, err
 	}
+	return c.send(ctx, d, path, p, answer, r)
+}
+
+// send is post for what has been packed.
+func (c *Client) send(ctx context.Context, d store.Device, path string, p *parcel, answer any, r *Report) (at span, err error) {
 	// The server's time comes from between the end of the request and the
 	// beginning of the answer. Either may itself take minutes, as to dial and to
 	// shake hands may, and to store what came.
 	var left, came, trips, waited atomic.Int64
 	begun := time.Now()
+	t := newTiming(p.size())
+	defer func() { at.begun, at.answered = t.begun.Load(), t.answer.Load() > 0 }()
+	ctx = context.WithValue(ctx, timingKey{}, t)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(w httptrace.WroteRequestInfo) {
 			if w.Err == nil {
@@ -47,15 +55,17 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		GotFirstResponseByte: func() {
 			came.Store(c.store.Wall())
 			waited.Add(int64(time.Since(begun)))
+			t.answered()
 		},
 	})
 	attempt := func() (io.Reader, error) {
 		left.Store(0)
-		if !isSync {
-			return bytes.NewReader(body), nil
+		if !p.sync {
+			return bytes.NewReader(p.body), nil
 		}
-		own := bytes.Clone(body)
+		own := p.rest()
 		return &leaving{r: bytes.NewReader(own), leave: func() error {
+			t.leaves()
 			read, _, err := c.store.Clock()
 			if err == nil {
 				wire.SetClock(own, read.Milli())
@@ -72,6 +82,7 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	if d.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+d.Token)
 	}
+	p.label(req.Header)
 	resp, err := c.http.Do(req)
 	made := int(trips.Load())
 	if err == nil {
@@ -79,34 +90,44 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	}
 	r.RoundTrips += made
 	if err != nil {
-		if errors.Is(err, errPin) {
-			return at, err
-		}
-		if errors.Is(err, ErrForeign) {
-			return at, fmt.Errorf("%w (%s)", ErrForeign, d.URL)
-		}
-		return at, fmt.Errorf("%w: %w", errNoAnswer, plain(err))
+		return at, unanswered(&d, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
+	if busy(resp) {
 		return at, patience{retryAfter(resp)}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return at, c.fault(resp)
 	}
-	if err := decode(resp.Body, answer); errors.Is(err, ErrForeign) {
+	if err := decode(t.watch(resp.Body), answer); errors.Is(err, ErrForeign) {
 		return at, fmt.Errorf("%w (%s)", err, d.URL)
 	} else if err != nil {
 		return at, err
 	}
-	at = span{left.Load(), came.Load(), isSync && request.Wait > 0}
-	if isSync && request.Wait == 0 {
+	at = span{left.Load(), came.Load(), p.waits, t.passage()}
+	if p.sync && !p.waits {
 		c.link.trip(time.Duration(waited.Load()))
 	}
 	if at.sent == 0 || at.sent > at.came {
 		at.sent = at.came // net/http was slower to tell than the server to answer
 	}
 	return at, nil
+}
+
+// unanswered is what it means that a request had no answer.
+func unanswered(d *store.Device, err error) error {
+	switch {
+	case errors.Is(err, errPin):
+		return err
+	case errors.Is(err, ErrForeign):
+		return fmt.Errorf("%w (%s)", ErrForeign, d.URL)
+	}
+	return fmt.Errorf("%w: %w", errNoAnswer, plain(err))
+}
+
+// busy tells that the server asks for patience.
+func busy(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests
 }
 
 // decode reads an answer. The error is ErrForeign, ErrUnfit or errNoAnswer.

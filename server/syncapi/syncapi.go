@@ -74,6 +74,7 @@ type Handler struct {
 	door     door
 	busy     busy
 	hall     *hall
+	held     held
 	// part is how many bytes of records one message of a reply has, and fill how many
 	// bytes of messages one reply.
 	part, fill int
@@ -209,7 +210,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 }
 
 // body reads the request's body: of limited size, which must keep moving. Memory
-// is taken as it comes, not as it is announced, until done is called.
+// is taken as it comes, not as it is announced, until done is called. With an error
+// b is what had come.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *call) (b []byte, done func(), err error) {
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
@@ -222,7 +224,7 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *c
 			more := min(max(len(b), chunk), size-len(b))
 			if err := room(r.Context(), h.bodies, int64(more)); err != nil {
 				done()
-				return nil, nil, err
+				return b, nil, err
 			}
 			grown := make([]byte, len(b), len(b)+more)
 			copy(grown, b)
@@ -231,7 +233,7 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *c
 		n, err := from.Read(b[len(b):cap(b)])
 		if b = b[:len(b)+n]; err != nil && len(b) < size {
 			done()
-			return nil, nil, unreadable(err)
+			return b, nil, unreadable(err)
 		}
 	}
 	c.arrived()
@@ -368,11 +370,16 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 		return nil, err
 	}
 	defer h.door.leave(call)
+	name := r.Header.Get(wire.BodyHeader)
+	if name != "" && r.ContentLength == 0 {
+		h.asked(r.Context(), w, &device, name)
+		return []byte(nil), nil
+	}
 	// Before its bytes are sent for nothing.
 	if h.busy.full() {
 		return nil, errBusy
 	}
-	body, done, err := h.body(w, r, limit, call)
+	body, done, err := h.long(w, r, limit, call, &device)
 	if err != nil {
 		return nil, err
 	}
@@ -396,7 +403,11 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 	if m.Wait > 0 && size <= maxListens && !slices.ContainsFunc(m.Villages, func(p wire.Push) bool { return len(p.Segments) > 0 }) {
 		return h.await(w, r, call, &device, m, arrived, func() { leave(); release() })
 	}
-	return h.exchange(r.Context(), &device, m, arrived)
+	answer, err := h.exchange(r.Context(), &device, m, arrived)
+	if err == nil && name != "" {
+		h.held.keep(device.ID, stub{name: name, whole: true, at: h.store.Now()})
+	}
+	return answer, err
 }
 
 // check says what no laptop of ours would send, and puts the villages in order.

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -24,6 +26,15 @@ func EncodeSync(m *Sync, e Effort) ([]byte, error) {
 // SetClock sets the clock in a request that EncodeSync made.
 func SetClock(request []byte, ms int64) {
 	binary.BigEndian.PutUint64(request, uint64(ms))
+}
+
+// Uncounted is the part of a request that has no name: it is another one each time.
+const Uncounted = clockSize
+
+// BodyName names a request that EncodeSync made, whatever its clock says.
+func BodyName(request []byte) string {
+	h := sha256.Sum256(request[clockSize:])
+	return base64.RawURLEncoding.EncodeToString(h[:16])
 }
 
 // UnmarshalSync reads a request from its bytes, at most limit when they are

@@ -25,6 +25,15 @@ const (
 	EscrowPath = "/v1/escrow"
 )
 
+// A long request that is cut off goes on where it was cut: BodyHeader names the
+// message, by BodyName, FromHeader says how many of its bytes the server has, or
+// WholeBody that it has them all.
+const (
+	BodyHeader = "Zhucun-Body"
+	FromHeader = "Zhucun-From"
+	WholeBody  = "all"
+)
+
 // Version is the version of the messages: raised when a reader of the old ones
 // would misunderstand the new.
 const Version = 1
@@ -238,6 +247,15 @@ type Pull struct {
 	// streams, as far as they lie between From and Cursor. They hold for whoever holds
 	// the feed so far: not while the page is set aside.
 	Verdicts []journal.Verdict `cbor:"15,keyasint,omitempty"`
+	// Rest comes with More: what of the feed is still to come behind Cursor.
+	Rest *Rest `cbor:"20,keyasint,omitempty"`
+}
+
+// Rest is what further pages will have, as of the answer that tells it.
+type Rest struct {
+	_       struct{} `cbor:",toarray"`
+	Records uint64
+	Bytes   uint64 // of their states
 }
 
 // Made gives how far the feed went when the page was made: of two pages of one epoch
