@@ -439,7 +439,7 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 
 // request is the message that carries out.
 func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing) *wire.Sync {
-	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial}
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial, Reads: wire.Reads}
 	for i := range out {
 		m.Villages = append(m.Villages, out[i].Push)
 		m.Pending += out[i].Left

@@ -468,6 +468,12 @@ func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, a
 		}
 		answer.Assigned = &assigned
 	}
+	// Some milliseconds of work, and memory of twenty times a page.
+	if err := h.work.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	answer.LayOut(m.Reads)
+	h.work.Release(1)
 	answer.Time = h.store.Now().UnixMilli()
 	return answer, nil
 }

@@ -2,11 +2,9 @@ package wire
 
 import (
 	"bytes"
-	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -111,13 +109,17 @@ func Plain(message any) ([]byte, error) {
 	return pack.Shorten(make([]byte, 0, len(raw)), raw), nil
 }
 
-// Size tells how many bytes a message has before it is packed.
+// Size tells how many bytes a message has before it is packed, pages in rows.
 func Size(message any) (int, error) {
 	raw, err := encMode.Marshal(message)
 	if err != nil {
 		return 0, fmt.Errorf("encode message: %w", err)
 	}
-	return len(raw), nil
+	n := len(raw)
+	if m, ok := message.(*Synced); ok {
+		n += m.size()
+	}
+	return n, nil
 }
 
 // The errors of Decode.
@@ -168,6 +170,9 @@ func unmarshal(packed []byte, limit int, mode cbor.DecMode, message any) (int, e
 	if err == nil {
 		err = mode.Unmarshal(body, message)
 	}
+	if m, ok := message.(*Synced); ok && err == nil {
+		return len(body), m.rows(limit - len(body))
+	}
 	switch {
 	case err == nil, errors.Is(err, ErrTooLarge):
 		return len(body), err
@@ -192,22 +197,7 @@ func unpack(how byte, body []byte, limit int) ([]byte, error) {
 	case packZstd:
 		return pack.Unzip(body, limit)
 	case packSort:
-		r := bzip2.NewReader(bytes.NewReader(body))
-		body = make([]byte, 0, min(4*len(body)+bytes.MinRead, limit))
-		for err == nil {
-			if len(body) == cap(body) {
-				// One byte more than may be: it tells a message that is too large.
-				body = slices.Grow(body, min(cap(body), limit+1-len(body)))
-			}
-			var n int
-			n, err = r.Read(body[len(body):cap(body)])
-			if body = body[:len(body)+n]; len(body) > limit {
-				return nil, ErrTooLarge
-			}
-		}
-		if err == io.EOF {
-			err = nil
-		}
+		body, err = blocksort.Unpack(body, limit)
 	default:
 		return nil, fmt.Errorf("packed in an unknown way, %d", how)
 	}

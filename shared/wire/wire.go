@@ -98,6 +98,9 @@ type Sync struct {
 	Agent   string `cbor:"7,keyasint,omitempty"`
 	// Backed asks how far the device's own streams are in a backup of the server's.
 	Backed bool `cbor:"8,keyasint,omitempty"`
+	// Reads says what else than rows of states the device reads: up to which layout of
+	// pages (Synced.LayOut). Whoever does not say so reads none.
+	Reads uint64 `cbor:"20,keyasint,omitempty"`
 }
 
 // Push is what a device has for one village, and from where on it wants the
@@ -195,6 +198,8 @@ type Pull struct {
 	// streams, as far as they lie between From and Cursor. They hold for whoever holds
 	// the feed so far: not while the page is set aside.
 	Verdicts []journal.Verdict `cbor:"15,keyasint,omitempty"`
+	// Page has the Records in columns; a reader finds them in Records.
+	Page []byte `cbor:"20,keyasint,omitempty"`
 }
 
 // Made gives how far the feed went when the page was made: of two pages of one epoch
