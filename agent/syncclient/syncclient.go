@@ -417,6 +417,11 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 			more = true
 		}
 	}
+	if answer.Takes > 0 && answer.Takes != d.Takes {
+		if _, err := c.store.SetDevice(ctx, func(d *store.Device) { d.Takes = answer.Takes }); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if m.Backed && len(errs) == 0 {
 		if err := c.store.AskedBacked(ctx); err != nil {
 			errs = append(errs, err)
@@ -439,7 +444,7 @@ func (c *Client) round(ctx context.Context, r *Report) (more bool, err error) {
 
 // request is the message that carries out.
 func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing) *wire.Sync {
-	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial, Reads: wire.Reads}
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial, Reads: wire.ReadsMixed}
 	for i := range out {
 		m.Villages = append(m.Villages, out[i].Push)
 		m.Pending += out[i].Left
@@ -475,7 +480,9 @@ func (c *Client) measure(ctx context.Context, server int64, at span) error {
 func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (at span, err error) {
 	var body []byte
 	request, isSync := m.(*wire.Sync)
-	if isSync {
+	if isSync && d.Takes >= wire.TakesMixed {
+		body, err = wire.EncodeSync(request, wire.Mixed)
+	} else if isSync {
 		body, err = wire.EncodeSync(request, wire.Thrifty)
 	} else {
 		body, err = wire.Encode(m, wire.Thrifty)
@@ -536,9 +543,9 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		return at, patience{retryAfter(resp)}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return at, c.fault(resp)
+		return at, c.takes(ctx, &d, c.fault(resp))
 	}
-	if err := decode(resp.Body, answer); errors.Is(err, ErrForeign) {
+	if err := decode(resp.Body, request, answer); errors.Is(err, ErrForeign) {
 		return at, fmt.Errorf("%w (%s)", err, d.URL)
 	} else if err != nil {
 		return at, err
@@ -550,9 +557,23 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	return at, nil
 }
 
-// decode reads an answer. The error is ErrForeign, ErrUnfit or errNoAnswer.
-func decode(body io.Reader, answer any) error {
-	err := wire.Decode(body, wire.MaxAnswer, answer)
+// takes forgets that the server takes mixed requests where it cannot read one: it may
+// have been put back to an earlier release. Then the request goes again in the old way.
+func (c *Client) takes(ctx context.Context, d *store.Device, err error) error {
+	var f *wire.Fault
+	if d.Takes == 0 || !errors.Is(err, ErrUnfit) && (!errors.As(err, &f) || f.Code != wire.FaultMessage) {
+		return err
+	}
+	if _, serr := c.store.SetDevice(ctx, func(d *store.Device) { d.Takes = 0 }); serr != nil {
+		return errors.Join(err, serr)
+	}
+	return fmt.Errorf("%w: the request is to be sent in another way: %w", errNoAnswer, err)
+}
+
+// decode reads an answer, to a request where it is a sync's. The error is ErrForeign,
+// ErrUnfit or errNoAnswer.
+func decode(body io.Reader, request *wire.Sync, answer any) error {
+	err := wire.DecodeAnswer(body, wire.MaxAnswer, request, answer)
 	switch {
 	case err == nil:
 		return nil
@@ -629,7 +650,7 @@ func (c *Client) Wiped() <-chan struct{} { return c.wiped }
 // fault reads a refusal.
 func (c *Client) fault(resp *http.Response) error {
 	f := new(wire.Fault)
-	switch err := decode(resp.Body, f); {
+	switch err := decode(resp.Body, nil, f); {
 	case err == nil:
 	case errors.Is(err, ErrForeign) && (resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode == http.StatusRequestEntityTooLarge):
 		// A proxy on the way. What is too slow or too large for it may pass when

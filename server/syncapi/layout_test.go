@@ -1,8 +1,11 @@
 package syncapi
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
+	"io"
+	"net/http"
 	"reflect"
 	"testing"
 	"time"
@@ -28,7 +31,7 @@ func TestPagesAsTheLaptopReadsThem(t *testing.T) {
 		t.Fatal(f)
 	}
 	var first []wire.State
-	for _, reads := range []uint64{0, wire.Reads, wire.Reads + 1} {
+	for _, reads := range []uint64{0, wire.ReadsColumns} {
 		m := &wire.Sync{Version: wire.Version, Villages: []wire.Push{{Village: village}}, Assigned: b.serial, Reads: reads}
 		packed, err := wire.EncodeSync(m, wire.Thrifty)
 		h.ok(err)
@@ -62,6 +65,41 @@ func TestPagesAsTheLaptopReadsThem(t *testing.T) {
 			if p := m.Villages[0]; len(p.Page) > 0 != (reads > 0) || len(p.Records) > 0 != (reads == 0) {
 				t.Errorf("reads %d, by %s: %d bytes of columns, %d rows", reads, way, len(p.Page), len(p.Records))
 			}
+		}
+	}
+}
+
+// A laptop that reads mixed answers gets them, with what the server takes, and sends
+// mixed requests then; one of an earlier release neither gets nor is told of any.
+func TestMixed(t *testing.T) {
+	const magic, mixed = 4, 4 // wire's DESIGN.md
+	h := newHouse(t)
+	a := h.laptop("王队员")
+	for i, tt := range []struct {
+		reads uint64
+		how   wire.Effort
+		mixed bool
+		takes uint64
+	}{{0, wire.Thrifty, false, 0}, {wire.ReadsColumns, wire.Thrifty, false, 0}, {wire.ReadsMixed, wire.Thrifty, true, wire.TakesMixed}, {wire.ReadsMixed, wire.Mixed, true, 0}} {
+		seg := a.write(i)
+		m := &wire.Sync{Version: wire.Version, Assigned: a.serial, Reads: tt.reads, Villages: []wire.Push{{Village: village, Streams: a.own(uint64(i)), Segments: [][]byte{seg}}}}
+		b, err := wire.EncodeSync(m, tt.how)
+		h.ok(err)
+		wire.SetClock(b, time.Now().UnixMilli())
+		r, err := http.NewRequest("POST", h.server.URL+wire.SyncPath, bytes.NewReader(b))
+		h.ok(err)
+		r.Header.Set("Authorization", "Bearer "+a.who.Token)
+		resp, err := http.DefaultClient.Do(r)
+		h.ok(err)
+		got, err := io.ReadAll(resp.Body)
+		h.ok(err)
+		resp.Body.Close()
+		answer := new(wire.Synced)
+		if err := wire.DecodeAnswer(bytes.NewReader(got), wire.MaxAnswer, m, answer); err != nil {
+			t.Fatalf("%+v: %v", tt, err)
+		}
+		if (got[magic] == mixed) != tt.mixed || answer.Takes != tt.takes || len(answer.Villages) != 1 || len(answer.Villages[0].Receipts) != 1 {
+			t.Errorf("%+v: packed as %d, %+v", tt, got[magic], answer)
 		}
 	}
 }

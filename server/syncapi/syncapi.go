@@ -378,7 +378,11 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 	if err := check(&device, m); err != nil {
 		return nil, err
 	}
-	return h.exchange(r.Context(), &device, m, arrived)
+	answer, err := h.exchange(r.Context(), &device, m, arrived)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Answer(m, answer)
 }
 
 // check says what no laptop of ours would send, and puts the villages in order.

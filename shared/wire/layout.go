@@ -7,8 +7,15 @@ import (
 	"zhucun/shared/wire/page"
 )
 
-// Reads is what this release reads: Sync.Reads.
-const Reads = page.Layout
+// What a device may say that it reads (Sync.Reads), each what is above it too.
+const (
+	ReadsColumns = page.Layout // pages in columns
+	ReadsMixed   = 2           // answers that are mixed behind the request
+)
+
+// TakesMixed is what a server may say that it takes (Synced.Takes): requests that are
+// mixed.
+const TakesMixed = 1
 
 // columns is the size of a village's states from which they are laid out in columns:
 // fewer bring less of a past than the dictionary has.
@@ -17,7 +24,7 @@ const columns = 16 << 10
 // LayOut puts the records of an answer into columns, for a device that reads them
 // (Sync.Reads), where that makes them smaller.
 func (m *Synced) LayOut(reads uint64) {
-	if reads < page.Layout {
+	if reads < ReadsColumns {
 		return
 	}
 	for i := range m.Villages {

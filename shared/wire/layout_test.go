@@ -39,7 +39,7 @@ func TestLayOut(t *testing.T) {
 		records int
 		reads   uint64
 		columns bool
-	}{{400, Reads, true}, {400, Reads + 1, true}, {400, 0, false}, {10, Reads, false}, {0, Reads, false}} {
+	}{{400, ReadsColumns, true}, {400, ReadsColumns + 1, true}, {400, 0, false}, {10, ReadsColumns, false}, {0, ReadsColumns, false}} {
 		t.Run(fmt.Sprint(tt.records, " read by ", tt.reads), func(t *testing.T) {
 			m := long(tt.records)
 			rows, err := Size(m)
@@ -98,7 +98,7 @@ func TestLayOutDamaged(t *testing.T) {
 		}, ErrTooLarge},
 	} {
 		m := long(400)
-		m.LayOut(Reads)
+		m.LayOut(ReadsColumns)
 		tt.do(&m.Villages[0])
 		b, err := Encode(m, Quick)
 		if err != nil {

@@ -98,9 +98,11 @@ type Sync struct {
 	Agent   string `cbor:"7,keyasint,omitempty"`
 	// Backed asks how far the device's own streams are in a backup of the server's.
 	Backed bool `cbor:"8,keyasint,omitempty"`
-	// Reads says what else than rows of states the device reads: up to which layout of
-	// pages (Synced.LayOut). Whoever does not say so reads none.
+	// Reads says what the device reads beside what every release does: ReadsColumns …
 	Reads uint64 `cbor:"20,keyasint,omitempty"`
+
+	raw   []byte // the request as CBOR, once it was encoded or decoded
+	mixed bool   // it came mixed
 }
 
 // Push is what a device has for one village, and from where on it wants the
@@ -149,6 +151,9 @@ type Synced struct {
 	Assigned *Assignment `cbor:"3,keyasint,omitempty"` // when the device's is old
 	// Next is how many seconds the device should wait for the next poll.
 	Next uint64 `cbor:"4,keyasint,omitempty"`
+	// Takes says what requests the server takes beside what every release does:
+	// TakesMixed. It is said to who might make use of it and did not.
+	Takes uint64 `cbor:"20,keyasint,omitempty"`
 }
 
 // Pull is the answer for one village. A village of which there is nothing to

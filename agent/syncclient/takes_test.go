@@ -1,0 +1,72 @@
+package syncclient
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+
+	"zhucun/agent/store"
+	"zhucun/shared/wire"
+)
+
+// Requests are mixed once the server has said that it takes that, the next time that
+// the agent is started too; and no more once it cannot read one, as after it was put
+// back to an earlier release. Nothing is lost by it.
+func TestTakesMixed(t *testing.T) {
+	const clockAndMagic, mixed = 8 + 4, 4 // wire's DESIGN.md
+	how := func(body []byte) byte { return body[clockAndMagic] }
+	var s *store.Store
+	earlier := false
+	var hows []byte
+	srv, _ := server(t, &s, func(n int, w http.ResponseWriter, r *http.Request) bool {
+		m, body := readSync(t, r)
+		hows = append(hows, how(body))
+		if earlier {
+			if how(body) == mixed {
+				w.WriteHeader(http.StatusBadRequest)
+				reply(w, &wire.Fault{Code: wire.FaultMessage})
+				return true
+			}
+			reply(w, acknowledge(t, s, m))
+			return true
+		}
+		b, err := wire.Answer(m, acknowledge(t, s, m))
+		if err != nil {
+			t.Error(err)
+		}
+		w.Write(b)
+		return true
+	})
+	var c *Client
+	c, s = laptop(t, srv.URL)
+	for i, step := range []struct {
+		earlier bool
+		first   bool // whether the first request is mixed
+		last    bool
+	}{{false, false, false}, {false, true, true}, {true, true, false}, {true, false, false}, {false, false, false}, {false, true, true}} {
+		earlier, hows = step.earlier, nil
+		visit(t, s)
+		if r, err := c.Once(t.Context()); err != nil || r.Pushed != 1 || pending(t, s) != 0 {
+			t.Fatalf("step %d: %+v, %v", i, r, err)
+		}
+		if first, last := hows[0] == mixed, hows[len(hows)-1] == mixed; first != step.first || last != step.last {
+			t.Errorf("step %d: the requests are packed as %v", i, hows)
+		}
+		c = New(s, "test", c.log)
+		t.Cleanup(c.http.HTTPClient.CloseIdleConnections)
+	}
+}
+
+// readSync reads a request, and gives its bytes.
+func readSync(t *testing.T, r *http.Request) (*wire.Sync, []byte) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	m, err := wire.DecodeSync(bytes.NewReader(body), wire.MaxRequest)
+	if err != nil {
+		t.Error(err)
+	}
+	return m, body
+}
