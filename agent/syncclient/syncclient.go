@@ -517,13 +517,20 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 			return err
 		}}, nil
 	}
+	short := isSync && d.Takes >= wire.TakesShort
+	if short {
+		path = wire.ShortPath
+	}
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, retryablehttp.ReaderFunc(attempt))
 	if err != nil {
 		return at, fmt.Errorf("address %s: %w", d.URL, err)
 	}
 	// A message is told by its first bytes: neither side names its type.
 	req.Header.Set("User-Agent", "")
-	if d.Token != "" {
+	switch {
+	case short:
+		req.Header.Set(wire.TokenHeader, d.Token)
+	case d.Token != "":
 		req.Header.Set("Authorization", "Bearer "+d.Token)
 	}
 	resp, err := c.http.Do(req)
@@ -543,7 +550,11 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		return at, patience{retryAfter(resp)}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return at, c.takes(ctx, &d, c.fault(resp))
+		err := c.fault(resp)
+		if isSync {
+			err = c.takes(ctx, &d, err)
+		}
+		return at, err
 	}
 	if err := decode(resp.Body, request, answer); errors.Is(err, ErrForeign) {
 		return at, fmt.Errorf("%w (%s)", err, d.URL)
@@ -557,11 +568,11 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	return at, nil
 }
 
-// takes forgets that the server takes mixed requests where it cannot read one: it may
-// have been put back to an earlier release. Then the request goes again in the old way.
+// takes forgets what the server takes where it refuses a request: it may have been put
+// back to an earlier release, which finds neither path nor token. Then the request
+// goes again in the old way, and what that is answered counts.
 func (c *Client) takes(ctx context.Context, d *store.Device, err error) error {
-	var f *wire.Fault
-	if d.Takes == 0 || !errors.Is(err, ErrUnfit) && (!errors.As(err, &f) || f.Code != wire.FaultMessage) {
+	if d.Takes == 0 || errors.Is(err, errNoAnswer) || errors.Is(err, ErrRevoked) {
 		return err
 	}
 	if _, serr := c.store.SetDevice(ctx, func(d *store.Device) { d.Takes = 0 }); serr != nil {

@@ -19,13 +19,23 @@ func TestTakesMixed(t *testing.T) {
 	var s *store.Store
 	earlier := false
 	var hows []byte
+	refusals := []func(w http.ResponseWriter){
+		func(w http.ResponseWriter) { http.NotFound(w, nil) },
+		func(w http.ResponseWriter) { w.WriteHeader(401); reply(w, &wire.Fault{Code: wire.FaultDevice}) },
+		func(w http.ResponseWriter) { w.WriteHeader(400); reply(w, &wire.Fault{Code: wire.FaultMessage}) },
+		func(w http.ResponseWriter) { w.WriteHeader(400); reply(w, &wire.Fault{Code: wire.FaultVersion}) },
+	}
+	refused := 0
 	srv, _ := server(t, &s, func(n int, w http.ResponseWriter, r *http.Request) bool {
 		m, body := readSync(t, r)
 		hows = append(hows, how(body))
+		if short := r.URL.Path == wire.ShortPath; short != (how(body) == mixed) || short != (r.Header.Get(wire.TokenHeader) == "token") || short == (r.Header.Get("Authorization") != "") {
+			t.Errorf("packed as %d to %s with %v", how(body), r.URL, r.Header)
+		}
 		if earlier {
 			if how(body) == mixed {
-				w.WriteHeader(http.StatusBadRequest)
-				reply(w, &wire.Fault{Code: wire.FaultMessage})
+				refusals[refused%len(refusals)](w)
+				refused++
 				return true
 			}
 			reply(w, acknowledge(t, s, m))
@@ -44,7 +54,10 @@ func TestTakesMixed(t *testing.T) {
 		earlier bool
 		first   bool // whether the first request is mixed
 		last    bool
-	}{{false, false, false}, {false, true, true}, {true, true, false}, {true, false, false}, {false, false, false}, {false, true, true}} {
+	}{
+		{false, false, false}, {false, true, true}, {true, true, false}, {true, false, false}, {false, false, false}, {false, true, true},
+		{true, true, false}, {false, false, false}, {true, true, false}, {false, false, false}, {true, true, false},
+	} {
 		earlier, hows = step.earlier, nil
 		visit(t, s)
 		if r, err := c.Once(t.Context()); err != nil || r.Pushed != 1 || pending(t, s) != 0 {

@@ -150,6 +150,7 @@ func (c *call) http(s *server, address string) *http.Server {
 	door := syncapi.New(s.store, s.access)
 	mux.Handle(wire.EnrolPath, door)
 	mux.Handle(wire.SyncPath, door)
+	mux.Handle(wire.ShortPath, door)
 	mux.Handle(wire.BundlePath, door)
 	mux.Handle(wire.EscrowPath, door)
 	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Log: c.log, Version: Version})

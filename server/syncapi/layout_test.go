@@ -80,15 +80,19 @@ func TestMixed(t *testing.T) {
 		how   wire.Effort
 		mixed bool
 		takes uint64
-	}{{0, wire.Thrifty, false, 0}, {wire.ReadsColumns, wire.Thrifty, false, 0}, {wire.ReadsMixed, wire.Thrifty, true, wire.TakesMixed}, {wire.ReadsMixed, wire.Mixed, true, 0}} {
+	}{{0, wire.Thrifty, false, 0}, {wire.ReadsColumns, wire.Thrifty, false, 0}, {wire.ReadsMixed, wire.Thrifty, true, wire.TakesShort}, {wire.ReadsMixed, wire.Mixed, true, 0}} {
 		seg := a.write(i)
 		m := &wire.Sync{Version: wire.Version, Assigned: a.serial, Reads: tt.reads, Villages: []wire.Push{{Village: village, Streams: a.own(uint64(i)), Segments: [][]byte{seg}}}}
 		b, err := wire.EncodeSync(m, tt.how)
 		h.ok(err)
 		wire.SetClock(b, time.Now().UnixMilli())
-		r, err := http.NewRequest("POST", h.server.URL+wire.SyncPath, bytes.NewReader(b))
+		path, header, token := wire.SyncPath, "Authorization", "Bearer "+a.who.Token
+		if tt.how == wire.Mixed {
+			path, header, token = wire.ShortPath, wire.TokenHeader, a.who.Token
+		}
+		r, err := http.NewRequest("POST", h.server.URL+path, bytes.NewReader(b))
 		h.ok(err)
-		r.Header.Set("Authorization", "Bearer "+a.who.Token)
+		r.Header.Set(header, token)
 		resp, err := http.DefaultClient.Do(r)
 		h.ok(err)
 		got, err := io.ReadAll(resp.Body)

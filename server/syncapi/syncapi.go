@@ -61,8 +61,8 @@ const (
 	idle = 3 * time.Minute
 )
 
-// Handler answers wire.EnrolPath, wire.SyncPath, wire.BundlePath and
-// wire.EscrowPath.
+// Handler answers wire.EnrolPath, wire.SyncPath and wire.ShortPath, wire.BundlePath
+// and wire.EscrowPath.
 type Handler struct {
 	store    *store.Store
 	access   *access.Access
@@ -112,7 +112,7 @@ func single(h http.Handler) http.Handler {
 			w.Header().Set("Connection", "close")
 		}
 		// The agents' door says it in a way that agents understand.
-		if len(r.TransferEncoding) > 0 && r.URL.Path != wire.EnrolPath && r.URL.Path != wire.SyncPath && r.URL.Path != wire.EscrowPath {
+		if len(r.TransferEncoding) > 0 && r.URL.Path != wire.EnrolPath && r.URL.Path != wire.SyncPath && r.URL.Path != wire.ShortPath && r.URL.Path != wire.EscrowPath {
 			http.Error(w, lengthNeeded, http.StatusLengthRequired)
 			return
 		}
@@ -190,7 +190,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 	switch r.URL.Path {
 	case wire.EnrolPath:
 		return h.enrol(w, r)
-	case wire.SyncPath:
+	case wire.SyncPath, wire.ShortPath:
 		return h.sync(w, r, arrived)
 	case wire.BundlePath:
 		return h.carried(w, r, arrived)
@@ -339,6 +339,10 @@ func (h *Handler) escrow(w http.ResponseWriter, r *http.Request) (any, error) {
 // device gives the device that asks.
 func (h *Handler) device(r *http.Request) (store.Device, error) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		token = r.Header.Get(wire.TokenHeader)
+		ok = token != ""
+	}
 	d, err := h.access.Device(r.Context(), token)
 	if !ok || errors.Is(err, store.ErrNotFound) {
 		err = refuse(http.StatusUnauthorized, wire.FaultDevice, "this laptop is not enrolled here; ask the office for a code")

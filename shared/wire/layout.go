@@ -13,9 +13,11 @@ const (
 	ReadsMixed   = 2           // answers that are mixed behind the request
 )
 
-// TakesMixed is what a server may say that it takes (Synced.Takes): requests that are
-// mixed.
-const TakesMixed = 1
+// What a server may say that it takes (Synced.Takes), each what is above it too.
+const (
+	TakesMixed = 1 // requests that are mixed
+	TakesShort = 2 // ShortPath and TokenHeader
+)
 
 // columns is the size of a village's states from which they are laid out in columns:
 // fewer bring less of a past than the dictionary has.

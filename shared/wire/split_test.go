@@ -58,11 +58,11 @@ func TestAnswer(t *testing.T) {
 	}{
 		{0, Thrifty, 200, false, 0},
 		{ReadsColumns, Thrifty, 200, false, 0},
-		{ReadsMixed, Thrifty, 200, true, TakesMixed},
+		{ReadsMixed, Thrifty, 200, true, TakesShort},
 		{ReadsMixed, Mixed, 200, true, 0},
 		{ReadsMixed + 1, Mixed, 200, true, 0},
-		{ReadsMixed, Mixed, 3000, false, TakesMixed}, // both are too long to be mixed
-		{ReadsMixed, Thrifty, 3000, false, TakesMixed},
+		{ReadsMixed, Mixed, 3000, false, TakesShort}, // both are too long to be mixed
+		{ReadsMixed, Thrifty, 3000, false, TakesShort},
 	} {
 		t.Run(fmt.Sprint(tt), func(t *testing.T) {
 			ask := request(tt.n)

@@ -33,7 +33,7 @@ func (m *Sync) keep(raw []byte) {
 // device reads that and both are short.
 func Answer(to *Sync, m *Synced) ([]byte, error) {
 	if to.Reads >= ReadsMixed && !to.mixed {
-		m.Takes = TakesMixed
+		m.Takes = TakesShort
 	}
 	if len(to.raw) == 0 {
 		return Encode(m, Quick)

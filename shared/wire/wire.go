@@ -11,6 +11,10 @@ import (
 const (
 	EnrolPath = "/v1/enrol"
 	SyncPath  = "/v1/sync"
+	// ShortPath is SyncPath to a server that takes it (TakesShort); the token is in
+	// TokenHeader then, as it is.
+	ShortPath   = "/s"
+	TokenHeader = "Z"
 	// BundlePath takes a file of package bundle as it is, from whoever brings it,
 	// and answers with the reply, as it is.
 	BundlePath = "/v1/bundle"
@@ -152,7 +156,7 @@ type Synced struct {
 	// Next is how many seconds the device should wait for the next poll.
 	Next uint64 `cbor:"4,keyasint,omitempty"`
 	// Takes says what requests the server takes beside what every release does:
-	// TakesMixed. It is said to who might make use of it and did not.
+	// TakesMixed … It is said to who might make use of it and did not.
 	Takes uint64 `cbor:"20,keyasint,omitempty"`
 }
 
