@@ -2,9 +2,11 @@ package syncclient
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"zhucun/agent/store"
 	"zhucun/shared/wire"
@@ -60,7 +62,9 @@ func TestTakesMixed(t *testing.T) {
 	} {
 		earlier, hows = step.earlier, nil
 		visit(t, s)
-		if r, err := c.Once(t.Context()); err != nil || r.Pushed != 1 || pending(t, s) != 0 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if r, err := c.Once(ctx); err != nil || r.Pushed != 1 || pending(t, s) != 0 {
 			t.Fatalf("step %d: %+v, %v", i, r, err)
 		}
 		if first, last := hows[0] == mixed, hows[len(hows)-1] == mixed; first != step.first || last != step.last {
