@@ -23,8 +23,8 @@ import (
 func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (at span, err error) {
 	p := &parcel{}
 	if request, ok := m.(*wire.Sync); ok {
-		p.sync, p.waits = true, request.Wait > 0
-		p.body, err = wire.EncodeSync(request, wire.Thrifty)
+		p.sync, p.waits, p.request = true, request.Wait > 0, request
+		p.body, err = wire.EncodeSync(request, packing(&d))
 	} else {
 		p.body, err = wire.Encode(m, wire.Thrifty)
 	}
@@ -73,13 +73,20 @@ func (c *Client) send(ctx context.Context, d store.Device, path string, p *parce
 			return err
 		}}, nil
 	}
+	short := p.sync && d.Takes >= wire.TakesShort
+	if short {
+		path = wire.ShortPath
+	}
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, retryablehttp.ReaderFunc(attempt))
 	if err != nil {
 		return at, fmt.Errorf("address %s: %w", d.URL, err)
 	}
 	// A message is told by its first bytes: neither side names its type.
 	req.Header.Set("User-Agent", "")
-	if d.Token != "" {
+	switch {
+	case short:
+		req.Header.Set(wire.TokenHeader, d.Token)
+	case d.Token != "":
 		req.Header.Set("Authorization", "Bearer "+d.Token)
 	}
 	p.label(req.Header)
@@ -97,9 +104,13 @@ func (c *Client) send(ctx context.Context, d store.Device, path string, p *parce
 		return at, patience{retryAfter(resp)}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return at, c.fault(resp)
+		err := c.fault(resp)
+		if p.sync && p.from == 0 {
+			err = c.takes(ctx, &d, err)
+		}
+		return at, err
 	}
-	if err := decode(t.watch(resp.Body), answer); errors.Is(err, ErrForeign) {
+	if err := decode(t.watch(resp.Body), p.request, answer); errors.Is(err, ErrForeign) {
 		return at, fmt.Errorf("%w (%s)", err, d.URL)
 	} else if err != nil {
 		return at, err
@@ -130,9 +141,31 @@ func busy(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests
 }
 
-// decode reads an answer. The error is ErrForeign, ErrUnfit or errNoAnswer.
-func decode(body io.Reader, answer any) error {
-	err := wire.Decode(body, wire.MaxAnswer, answer)
+// takes forgets what the server takes where it refuses a request: it may have been put
+// back to an earlier release, which finds neither path nor token. Then the request
+// goes again in the old way, and what that is answered counts.
+func (c *Client) takes(ctx context.Context, d *store.Device, err error) error {
+	if d.Takes == 0 || errors.Is(err, errNoAnswer) || errors.Is(err, ErrRevoked) {
+		return err
+	}
+	if _, serr := c.store.SetDevice(ctx, func(d *store.Device) { d.Takes = 0 }); serr != nil {
+		return errors.Join(err, serr)
+	}
+	return fmt.Errorf("%w: the request is to be sent in another way: %w", errNoAnswer, err)
+}
+
+// packing is how a request to the server is packed.
+func packing(d *store.Device) wire.Effort {
+	if d.Takes >= wire.TakesMixed {
+		return wire.Mixed
+	}
+	return wire.Thrifty
+}
+
+// decode reads an answer, to a request where it is a sync's. The error is ErrForeign,
+// ErrUnfit or errNoAnswer.
+func decode(body io.Reader, request *wire.Sync, answer any) error {
+	err := wire.DecodeAnswer(body, wire.MaxAnswer, request, answer)
 	switch {
 	case err == nil:
 		return nil
@@ -184,7 +217,7 @@ func retryAfter(resp *http.Response) time.Duration {
 // fault reads a refusal.
 func (c *Client) fault(resp *http.Response) error {
 	f := new(wire.Fault)
-	switch err := decode(resp.Body, f); {
+	switch err := decode(resp.Body, nil, f); {
 	case err == nil:
 	case errors.Is(err, ErrForeign) && (resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode == http.StatusRequestEntityTooLarge):
 		// A proxy on the way. What is too slow or too large for it may pass when

@@ -20,6 +20,8 @@ type parcel struct {
 	body []byte
 	sync bool // a request of a sync, with the clock in front
 	from int  // how many bytes behind the clock the server has
+	// request is what was packed, where it is a sync's: short answers are read behind it.
+	request *wire.Sync
 	// waits tells that the server is asked to wait for news. Such a one carries nothing:
 	// it neither goes on nor measures the link.
 	waits bool
@@ -96,7 +98,8 @@ func (c *Client) pack(ctx context.Context, d *store.Device, up, down int, here b
 	if wait > 0 && !slices.ContainsFunc(p.m.Villages, func(p wire.Push) bool { return len(p.Segments) > 0 }) {
 		p.m.Wait, p.waits = uint64(wait/time.Second), true
 	}
-	p.body, err = wire.EncodeSync(p.m, wire.Thrifty)
+	p.request = p.m
+	p.body, err = wire.EncodeSync(p.m, packing(d))
 	return p, err
 }
 

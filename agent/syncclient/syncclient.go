@@ -522,6 +522,11 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 			more = true
 		}
 	}
+	if answer.Takes > 0 && answer.Takes != d.Takes {
+		if _, err := c.store.SetDevice(ctx, func(d *store.Device) { d.Takes = answer.Takes }); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if m.Backed && len(errs) == 0 {
 		if err := c.store.AskedBacked(ctx); err != nil {
 			errs = append(errs, err)
@@ -555,7 +560,7 @@ func says(p wire.Pull) bool {
 
 // request is the message that carries out.
 func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing) *wire.Sync {
-	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial}
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial, Reads: wire.ReadsMixed}
 	for i := range out {
 		m.Villages = append(m.Villages, out[i].Push)
 		m.Pending += out[i].Left
