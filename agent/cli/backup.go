@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zhucun/agent/store"
+	"zhucun/agent/syncclient"
 	"zhucun/agent/vault"
 )
 
@@ -49,7 +50,7 @@ func (c *call) backupCmd() *cobra.Command {
 				if c.json {
 					return c.print(map[string]any{"file": path, "bytes": n, "made": made.UTC().Format(time.RFC3339), "protection": v.Way()})
 				}
-				c.write(c.say("已备份到 %s：%s\n", "Wrote %s: %s\n", path, size(int(n))))
+				c.write(c.say("已备份到 %s：%s\n", "Wrote %s: %s\n", path, syncclient.Size(int64(n))))
 				if v.Way() == vault.Passphrase {
 					c.write(c.say("它用口令锁着：凭现在的口令，或办公室的恢复码，在任何电脑上都能恢复\n", "It is locked by the passphrase: with the present one, or the office's recovery code, it can be restored on any computer\n"))
 				} else {

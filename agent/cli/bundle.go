@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,11 +39,11 @@ func (c *call) bundleExportCmd() *cobra.Command {
 				if dir := filepath.Dir(path); !isDir(dir) {
 					return c.fail(c.say("没有文件夹 %s。请先插好 U 盘，或换一个位置", "There is no folder %s. Put in the stick, or choose another place", dir))
 				}
+				m := c.meter()
 				made, err := a.sync.Export(cmd.Context(), path, func(done, left uint64) {
-					if left > 0 { // a long one
-						fmt.Fprint(c.err, c.say("已打包 %d 条修改，还有 %d 条……\n", "%d changes packed, %d to go…\n", done, left))
-					}
+					m.show(float64(done)/float64(max(done+left, 1)), c.say("已打包 %d/%d", "%d of %d changes packed", done, done+left))
 				})
+				m.end()
 				// What was written before a failure is there, and good.
 				if perr := c.exported(made, err == nil); err == nil {
 					err = perr
@@ -65,7 +64,7 @@ func (c *call) exported(made []syncclient.Exported, all bool) error {
 			}
 			continue
 		}
-		c.write(c.say("已写入 %s：%d 条修改，%s\n", "Wrote %s: %d changes, %s\n", e.File, e.Changes, size(e.Bytes)))
+		c.write(c.say("已写入 %s：%d 条修改，%s\n", "Wrote %s: %d changes, %s\n", e.File, e.Changes, syncclient.Size(int64(e.Bytes))))
 	}
 	if !all || c.json {
 		return nil
@@ -98,14 +97,6 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// size says how long a file is.
-func size(bytes int) string {
-	if bytes < 1<<20 {
-		return fmt.Sprintf("%d KB", (bytes+1023)>>10)
-	}
-	return fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
-}
-
 func (c *call) bundleTakeCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "take FILE",
@@ -126,11 +117,11 @@ func (c *call) bundleTakeCmd() *cobra.Command {
 					return err
 				}
 				defer f.Close()
+				m := c.meter()
 				t, err := a.sync.Collect(cmd.Context(), f, func(done, all int) {
-					if done < all { // a long one
-						fmt.Fprint(c.err, c.say("已收取 %d/%d……\n", "%d of %d taken…\n", done, all))
-					}
+					m.show(float64(done)/float64(max(all, 1)), c.say("已收取 %d/%d", "%d of %d taken", done, all))
 				})
+				m.end()
 				revoked := errors.Is(err, syncclient.ErrRevoked)
 				if err != nil && !revoked {
 					return err

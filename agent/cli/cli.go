@@ -48,6 +48,9 @@ type call struct {
 	// inspector tells that this program can be started as the inspector of a store,
 	// inspects that it is to be, whatever is known of the store.
 	inspector, inspects bool
+	// terminal tells that the command was typed on a terminal, which shows what goes
+	// to err, where another process carries it out.
+	terminal bool
 	// live is the running agent's own, when it carries the command out.
 	live *agent
 }

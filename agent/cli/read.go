@@ -359,7 +359,9 @@ func (c *call) syncCmd() *cobra.Command {
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 				defer cancel()
+				stop := c.follow(ctx, a.sync)
 				r, err := a.sync.Once(ctx)
+				stop()
 				if c.json {
 					if perr := c.print(r); perr != nil {
 						return perr

@@ -292,6 +292,13 @@ func (s syncer) State() web.SyncState {
 		return time.UnixMilli(ms)
 	}
 	w := web.SyncState{Success: at(st.LastSuccess), Attempt: at(st.LastAttempt), Busy: st.Running, Online: st.LastAttempt > 0 && st.Problem == nil}
+	w.Percent = -1
+	if share, ok := st.Progress.Share(); st.Running && ok {
+		w.Percent = int(100 * share)
+	}
+	if st.Running {
+		w.Progress = form.Label{Zh: st.Progress.Words(form.Zh), En: st.Progress.Words(form.En)}
+	}
 	if st.Problem != nil {
 		w.Problem = form.Label{Zh: sentence(st.Problem, form.Zh), En: sentence(st.Problem, form.En)}
 	}

@@ -226,6 +226,8 @@ type request struct {
 	Args [][]byte  `json:"args"`
 	Cwd  []byte    `json:"cwd"`
 	Lang form.Lang `json:"lang"`
+	// Terminal tells that standard error is one.
+	Terminal bool `json:"terminal,omitempty"`
 }
 
 // The kinds of frames that come back: a byte, the length in four bytes, and so
@@ -239,7 +241,7 @@ const (
 // forward has the running agent carry the command out. Nothing is sent before
 // the agent has proved itself; the command's own proof goes first then.
 func (c *call) forward(ctx context.Context, at running, stdin bool) error {
-	r := request{Cwd: []byte(c.cwd), Lang: c.lang}
+	r := request{Cwd: []byte(c.cwd), Lang: c.lang, Terminal: c.onTerminal()}
 	for _, a := range c.args {
 		r.Args = append(r.Args, []byte(a))
 	}
@@ -348,7 +350,7 @@ func (a *agent) command(w http.ResponseWriter, req *http.Request, token string, 
 	mu := new(sync.Mutex)
 	out := frames{mu, w, control.Flush, frameOut}
 	errs := frames{mu, w, control.Flush, frameErr}
-	c := &call{in: in, out: out, err: errs, lang: r.Lang, cwd: string(r.Cwd), live: a, data: a.dir}
+	c := &call{in: in, out: out, err: errs, lang: r.Lang, cwd: string(r.Cwd), terminal: r.Terminal, live: a, data: a.dir}
 	for _, arg := range r.Args {
 		c.args = append(c.args, string(arg))
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zhucun/agent/store"
+	"zhucun/agent/syncclient"
 	"zhucun/agent/vault"
 )
 
@@ -46,8 +47,35 @@ type statusJSON struct {
 	Quiet bool `json:"quiet"`
 	// Protection is what unlocks the data: "passphrase", "keyring", or "unprotected".
 	Protection vault.Way `json:"protection"`
+	// Progress is how far the sync has come that is under way.
+	Progress *progressJSON `json:"progress,omitempty"`
 	// OutOfContact is for how many days the laptop was, where that locks it.
 	OutOfContact int `json:"out_of_contact,omitempty"`
+}
+
+// progressJSON counts changes and records as syncclient.Progress does. What nothing
+// tells yet is left out.
+type progressJSON struct {
+	Sent        uint64 `json:"sent"`
+	ToSend      uint64 `json:"to_send"`
+	Taken       uint64 `json:"taken"`
+	ToTake      uint64 `json:"to_take"`
+	BytesUp     int64  `json:"bytes_up"`
+	BytesDown   int64  `json:"bytes_down"`
+	UpLeft      int64  `json:"bytes_up_left,omitempty"`
+	DownLeft    int64  `json:"bytes_down_left,omitempty"`
+	SecondsLeft int64  `json:"seconds_left,omitempty"`
+	Trouble     string `json:"trouble,omitempty"`
+	Files       int    `json:"files,omitempty"` // still to be brought or fetched
+}
+
+func (c *call) progress(p *syncclient.Progress) *progressJSON {
+	j := &progressJSON{Sent: p.Sent, ToSend: p.ToSend, Taken: p.Taken, ToTake: p.ToTake, BytesUp: p.Up, BytesDown: p.Down,
+		Files: p.Files, UpLeft: p.UpLeft, DownLeft: p.DownLeft, SecondsLeft: int64((p.Left + time.Second - 1) / time.Second)}
+	if p.Trouble != nil {
+		j.Trouble = sentence(p.Trouble, c.lang)
+	}
+	return j
 }
 
 type rebuiltJSON struct {
@@ -140,8 +168,12 @@ func (c *call) statusCmd() *cobra.Command {
 						s.Courier.Replies = append(s.Courier.Replies, r.Path)
 					}
 				}
-				if p := a.sync.State().Problem; p != nil {
+				state := a.sync.State()
+				if p := state.Problem; p != nil {
 					s.Problem = sentence(p, c.lang)
+				}
+				if state.Running {
+					s.Progress = c.progress(&state.Progress)
 				}
 				if c.json {
 					return c.print(s)
@@ -159,6 +191,9 @@ func (c *call) statusCmd() *cobra.Command {
 					last = time.UnixMilli(d.LastSync).In(beijing).Format("2006-01-02 15:04")
 				}
 				c.write(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n", last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts))
+				if words := state.Progress.Words(c.lang); state.Running && words != "" {
+					c.write(c.say("正在同步：%s\n", "syncing: %s\n", words))
+				}
 				if st.Rejected > 0 {
 					c.write(c.say("被搁置的有 %d 条办公室没有采纳，原因见 quarantine list\n", "%d of the set aside were rejected by the office; quarantine list tells why\n", st.Rejected))
 				}

@@ -36,6 +36,8 @@ type Device struct {
 	Escrowed wire.Epoch `cbor:"12,keyasint,omitempty"`
 	// Wiped tells that everything is to be removed from here, as the office ordered.
 	Wiped bool `cbor:"13,keyasint,omitempty"`
+	// Takes is what the server has said that it takes (wire.Synced.Takes).
+	Takes uint64 `cbor:"20,keyasint,omitempty"`
 }
 
 // Enrolled tells whether the laptop belongs to a server.

@@ -22,6 +22,7 @@ type Outgoing struct {
 	after   map[record.Stream]uint64
 	fresh   bool
 	entries uint64
+	size    int
 }
 
 // Outgoing gives for each assigned village, and for each where work still waits
@@ -38,6 +39,9 @@ func (s *Store) Outgoing(ctx context.Context, budget int) (out []Outgoing, err e
 
 // Entries counts the own changes that it carries.
 func (o *Outgoing) Entries() uint64 { return o.entries }
+
+// Size is how many of the budget's bytes they take.
+func (o *Outgoing) Size() int { return o.size }
 
 // Parts gives all that is to be sent to each: a first part as Outgoing gives it,
 // which may have no entries, and then what comes behind it, until each says that
@@ -332,6 +336,7 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 			}
 			out.Push.Segments = append(out.Push.Segments, seg.Encode())
 			*left -= size
+			out.size += size
 			head = last
 		}
 		if head.Seq > begin {

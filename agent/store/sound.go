@@ -45,6 +45,9 @@ func Inspect(dir string) error {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	err = db.View(func(tx *bbolt.Tx) error {
+		if err := metas(path); err != nil {
+			return err
+		}
 		if err := whole(tx); err != nil {
 			return err
 		}
@@ -59,6 +62,22 @@ func Inspect(dir string) error {
 		return tally(tx)
 	})
 	return errors.Join(err, db.Close())
+}
+
+// metas tells whether both pages can be read that say where everything is. With one
+// of them bbolt goes on as if nothing were, and without the last commit, where that is
+// the one that the other told of.
+func metas(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p, err := readPages(f)
+	if err == nil && len(p.metas) < 2 {
+		err = fmt.Errorf("%w: one of its two first pages cannot be read", ErrDamaged)
+	}
+	return err
 }
 
 // tally counts records, journals and what was set aside, against what the store says

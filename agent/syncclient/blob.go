@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,8 +31,6 @@ const (
 	// minPart and maxPart bound a part of a file, in bytes.
 	minPart = 32 << 10
 	maxPart = 4 << 20
-	// partTime is how long a part should take on the line.
-	partTime = 8 * time.Second
 	// still is how long nothing may move before a part is given up.
 	still = time.Minute
 )
@@ -42,8 +41,14 @@ var errText = errors.New("records wait")
 // files brings files to the server and fetches those that were asked for, until there
 // are none, records wait to be sent, or the line fails.
 func (c *Client) files(ctx context.Context, r *Report) error {
+	defer c.note(func(*State) { c.course.Files = 0 })
 	for failures := 0; ; {
 		done, moved, err := c.someFiles(ctx, r)
+		c.note(func(*State) {
+			if c.course.Trouble = nil; errors.Is(err, errNoAnswer) {
+				c.course.Trouble = err
+			}
+		})
 		switch {
 		case err == nil && done, errors.Is(err, errText), ctx.Err() != nil:
 			return err
@@ -102,10 +107,9 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 	if bring, fetch, err = c.store.Undelivered(maxFiles); err != nil {
 		return false, moved, err
 	}
+	bring = slices.DeleteFunc(bring, func(b store.Blob) bool { return b.Delivered })
 	for _, b := range bring {
-		if b.Delivered {
-			continue
-		}
+		c.carries(len(fetch))
 		n, err := c.bring(ctx, &d, &b, r)
 		moved = moved || n > 0
 		if errors.Is(err, store.ErrDamaged) || errors.Is(err, fs.ErrNotExist) {
@@ -117,7 +121,8 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 		}
 	}
 	missing := 0
-	for _, b := range fetch {
+	for i, b := range fetch {
+		c.carries(len(fetch) - i)
 		n, err := c.fetch(ctx, &d, &b, r)
 		moved = moved || n > 0
 		if errors.Is(err, errNotThere) || errors.Is(err, store.ErrBlob) || errors.Is(err, store.ErrDamaged) {
@@ -130,6 +135,14 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 	}
 	bring, fetch, err = c.store.Undelivered(maxFiles)
 	return len(bring) == 0 && len(fetch) <= missing || !moved, moved, err
+}
+
+// carries notes how many files are still to be carried: what is to be brought and so
+// many that are to be fetched.
+func (c *Client) carries(fetch int) {
+	if st, err := c.store.Status(); err == nil {
+		c.note(func(*State) { c.course.Files = st.Blobs + fetch })
+	}
 }
 
 // lastFiles brings the files of a laptop that was revoked: it is emptied once all of its
@@ -230,13 +243,13 @@ func (c *Client) do(ctx context.Context, d *store.Device, method, path string, b
 	if err != nil {
 		cancel()
 		watch()
-		if errors.Is(err, errPin) || errors.Is(err, store.ErrDamaged) {
+		if errors.Is(err, store.ErrDamaged) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%w: %w", errNoAnswer, plain(err))
+		return nil, unanswered(d, err)
 	}
 	resp.Body = &watched{resp.Body, func() { cancel(); watch() }}
-	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
+	if busy(resp) {
 		resp.Body.Close()
 		return nil, patience{retryAfter(resp)}
 	}
@@ -521,7 +534,7 @@ func (c *Client) fetchSmall(ctx context.Context, d *store.Device, b *store.Blob,
 	return c.store.PutSmall(ctx, b.Village, b.Hash, small)
 }
 
-// partSize is how many bytes of a file go at a time: what the line carries in partTime.
+// partSize is how many bytes of a file go at a time: what the line carries in a frame.
 func (c *Client) partSize() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -535,7 +548,7 @@ func (c *Client) partSize() int64 {
 func (c *Client) paced(size int64, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fits := int64(float64(size) * float64(partTime) / float64(max(took, time.Millisecond)))
+	fits := int64(float64(size) * float64(frame) / float64(max(took, time.Millisecond)))
 	c.filePart = min(max(min(fits, 4*c.filePart), minPart), maxPart)
 }
 

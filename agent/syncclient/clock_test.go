@@ -148,7 +148,7 @@ func TestMeasure(t *testing.T) {
 			if err := s.Measure(t.Context(), 2*hour+tt.knew, 2*hour); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.measure(t.Context(), tt.server, span{tt.sent, tt.came, tt.waited}); err != nil {
+			if err := c.measure(t.Context(), tt.server, span{sent: tt.sent, came: tt.came, waited: tt.waited}); err != nil {
 				t.Fatal(err)
 			}
 			if skew, err := s.Skew(); err != nil || skew != tt.want {

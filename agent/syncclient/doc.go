@@ -8,8 +8,15 @@
 //   - An answer counts only when it is a message of ours from the server whose
 //     key the enrolment code named, through a proxy as well; a portal's page is
 //     no answer.
-//   - After a failure the next request is smaller, after a success larger, so
-//     that a link that dies every half minute still advances.
+//   - A request and an answer each take about eight seconds of the link at most, by
+//     what the last ones took; the first are small, and on a fast link the third is
+//     as large as any. A long request that is cut off goes on where it was, if the
+//     server has what had come; if not, or behind a proxy that keeps it, what goes
+//     next is half as long. So a link that dies every half minute still advances, and
+//     a cut repeats one frame at most. In another network all is measured anew.
+//   - What is said of how far a sync is comes from counts: what waits here, and what
+//     the server says that it has yet to send. Times and bytes are by what the last
+//     rounds took; where nothing tells, nothing is said.
 //   - A server that asks for patience gets it from the schedule, whatever else
 //     happens, but never more than an hour; a person may ask before that. Nobody comes
 //     back exactly when told: up to a quarter later, and after failures somewhere between
@@ -18,7 +25,8 @@
 //   - On a good link, one whose last trips were quick and none of which failed, the
 //     server is asked to answer when there is news. Whatever is to be done interrupts
 //     that at once; that nothing came, or that something on the way cut it off, is no
-//     failure, and the latter makes the next wait shorter.
+//     failure, and the latter makes the next wait shorter. It is neither shown as work nor
+//     counted in what is known of how fast the link is.
 //   - A change of the network leads to a sync in two to five seconds, and ends what
 //     failures and hung connections of the old one had led to.
 //   - A laptop that is set quiet never waits for news; on battery, or on a link that is

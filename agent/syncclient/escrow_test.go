@@ -28,7 +28,7 @@ func TestHandIn(t *testing.T) {
 			return
 		}
 		m := new(wire.Escrow)
-		if err := decode(r.Body, m); err != nil {
+		if err := decode(r.Body, nil, m); err != nil {
 			t.Error(err)
 		}
 		kept = m.Sealed

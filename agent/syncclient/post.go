@@ -21,21 +21,29 @@ import (
 // post sends one message and reads the answer, of which at tells when it left
 // the server.
 func (c *Client) post(ctx context.Context, d store.Device, path string, m, answer any, r *Report) (at span, err error) {
-	var body []byte
-	request, isSync := m.(*wire.Sync)
-	if isSync {
-		body, err = wire.EncodeSync(request, wire.Thrifty)
+	p := &parcel{}
+	if request, ok := m.(*wire.Sync); ok {
+		p.sync, p.waits, p.request = true, request.Wait > 0, request
+		p.body, err = wire.EncodeSync(request, packing(&d))
 	} else {
-		body, err = wire.Encode(m, wire.Thrifty)
+		p.body, err = wire.Encode(m, wire.Thrifty)
 	}
 	if err != nil {
 		return at, err
 	}
+	return c.send(ctx, d, path, p, answer, r)
+}
+
+// send is post for what has been packed.
+func (c *Client) send(ctx context.Context, d store.Device, path string, p *parcel, answer any, r *Report) (at span, err error) {
 	// The server's time comes from between the end of the request and the
 	// beginning of the answer. Either may itself take minutes, as to dial and to
 	// shake hands may, and to store what came.
 	var left, came, trips, waited atomic.Int64
 	begun := time.Now()
+	t := newTiming(p.size())
+	defer func() { at.begun, at.answered = t.begun.Load(), t.answer.Load() > 0 }()
+	ctx = context.WithValue(ctx, timingKey{}, t)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(w httptrace.WroteRequestInfo) {
 			if w.Err == nil {
@@ -47,15 +55,17 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 		GotFirstResponseByte: func() {
 			came.Store(c.store.Wall())
 			waited.Add(int64(time.Since(begun)))
+			t.answered()
 		},
 	})
 	attempt := func() (io.Reader, error) {
 		left.Store(0)
-		if !isSync {
-			return bytes.NewReader(body), nil
+		if !p.sync {
+			return bytes.NewReader(p.body), nil
 		}
-		own := bytes.Clone(body)
+		own := p.rest()
 		return &leaving{r: bytes.NewReader(own), leave: func() error {
+			t.leaves()
 			read, _, err := c.store.Clock()
 			if err == nil {
 				wire.SetClock(own, read.Milli())
@@ -63,15 +73,23 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 			return err
 		}}, nil
 	}
+	short := p.sync && d.Takes >= wire.TakesShort
+	if short {
+		path = wire.ShortPath
+	}
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, retryablehttp.ReaderFunc(attempt))
 	if err != nil {
 		return at, fmt.Errorf("address %s: %w", d.URL, err)
 	}
 	// A message is told by its first bytes: neither side names its type.
 	req.Header.Set("User-Agent", "")
-	if d.Token != "" {
+	switch {
+	case short:
+		req.Header.Set(wire.TokenHeader, d.Token)
+	case d.Token != "":
 		req.Header.Set("Authorization", "Bearer "+d.Token)
 	}
+	p.label(req.Header)
 	resp, err := c.http.Do(req)
 	made := int(trips.Load())
 	if err == nil {
@@ -79,28 +97,26 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	}
 	r.RoundTrips += made
 	if err != nil {
-		if errors.Is(err, errPin) {
-			return at, err
-		}
-		if errors.Is(err, ErrForeign) {
-			return at, fmt.Errorf("%w (%s)", ErrForeign, d.URL)
-		}
-		return at, fmt.Errorf("%w: %w", errNoAnswer, plain(err))
+		return at, unanswered(&d, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
+	if busy(resp) {
 		return at, patience{retryAfter(resp)}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return at, c.fault(resp)
+		err := c.fault(resp)
+		if p.sync && p.from == 0 {
+			err = c.takes(ctx, &d, err)
+		}
+		return at, err
 	}
-	if err := decode(resp.Body, answer); errors.Is(err, ErrForeign) {
+	if err := decode(t.watch(resp.Body), p.request, answer); errors.Is(err, ErrForeign) {
 		return at, fmt.Errorf("%w (%s)", err, d.URL)
 	} else if err != nil {
 		return at, err
 	}
-	at = span{left.Load(), came.Load(), isSync && request.Wait > 0}
-	if isSync && request.Wait == 0 {
+	at = span{left.Load(), came.Load(), p.waits, t.passage()}
+	if p.sync && !p.waits {
 		c.link.trip(time.Duration(waited.Load()))
 	}
 	if at.sent == 0 || at.sent > at.came {
@@ -109,9 +125,47 @@ func (c *Client) post(ctx context.Context, d store.Device, path string, m, answe
 	return at, nil
 }
 
-// decode reads an answer. The error is ErrForeign, ErrUnfit or errNoAnswer.
-func decode(body io.Reader, answer any) error {
-	err := wire.Decode(body, wire.MaxAnswer, answer)
+// unanswered is what it means that a request had no answer.
+func unanswered(d *store.Device, err error) error {
+	switch {
+	case errors.Is(err, errPin):
+		return err
+	case errors.Is(err, ErrForeign):
+		return fmt.Errorf("%w (%s)", ErrForeign, d.URL)
+	}
+	return fmt.Errorf("%w: %w", errNoAnswer, plain(err))
+}
+
+// busy tells that the server asks for patience.
+func busy(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests
+}
+
+// takes forgets what the server takes where it refuses a request: it may have been put
+// back to an earlier release, which finds neither path nor token. Then the request
+// goes again in the old way, and what that is answered counts.
+func (c *Client) takes(ctx context.Context, d *store.Device, err error) error {
+	if d.Takes == 0 || errors.Is(err, errNoAnswer) || errors.Is(err, ErrRevoked) {
+		return err
+	}
+	if _, serr := c.store.SetDevice(ctx, func(d *store.Device) { d.Takes = 0 }); serr != nil {
+		return errors.Join(err, serr)
+	}
+	return fmt.Errorf("%w: the request is to be sent in another way: %w", errNoAnswer, err)
+}
+
+// packing is how a request to the server is packed.
+func packing(d *store.Device) wire.Effort {
+	if d.Takes >= wire.TakesMixed {
+		return wire.Mixed
+	}
+	return wire.Thrifty
+}
+
+// decode reads an answer, to a request where it is a sync's. The error is ErrForeign,
+// ErrUnfit or errNoAnswer.
+func decode(body io.Reader, request *wire.Sync, answer any) error {
+	err := wire.DecodeAnswer(body, wire.MaxAnswer, request, answer)
 	switch {
 	case err == nil:
 		return nil
@@ -163,7 +217,7 @@ func retryAfter(resp *http.Response) time.Duration {
 // fault reads a refusal.
 func (c *Client) fault(resp *http.Response) error {
 	f := new(wire.Fault)
-	switch err := decode(resp.Body, f); {
+	switch err := decode(resp.Body, nil, f); {
 	case err == nil:
 	case errors.Is(err, ErrForeign) && (resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode == http.StatusRequestEntityTooLarge):
 		// A proxy on the way. What is too slow or too large for it may pass when

@@ -65,7 +65,7 @@ func (s *schedule) sooner(pause time.Duration) {
 // more, and its connections lead nowhere. Laptops of one place see it at once.
 func (s *schedule) moved() {
 	s.c.http.HTTPClient.CloseIdleConnections()
-	s.c.link.forget()
+	s.c.forget()
 	s.failures = 0
 	if !s.sparing {
 		s.moving = true

@@ -25,15 +25,6 @@ import (
 	"zhucun/shared/wire"
 )
 
-// How much one request carries, in bytes of entries before compression, and how
-// much of records the server may answer with: halved after a failure, doubled
-// after a success. Twice as much would make a first upload 7% smaller, and take
-// 20 MB more to pack.
-const (
-	minBudget = 16 << 10
-	maxBudget = 1 << 20
-)
-
 // maxRenewed is how often one sync begins streams anew: each of a restored
 // laptop's villages does so once. A server that refuses every new one is broken.
 const maxRenewed = 64
@@ -55,6 +46,7 @@ type Client struct {
 	part, fill int
 
 	running chan struct{} // holds one token: one sync at a time
+	again   *cutOff       // whose holder has it; nil where nothing was cut off
 	wiped   chan struct{} // closed by ended
 	ended   sync.Once
 
@@ -65,14 +57,15 @@ type Client struct {
 	link    link
 	session session
 
-	mu      sync.Mutex
-	give    context.CancelFunc // ends the sync of the schedule, nil while none runs
-	listens context.CancelFunc // ends its wait for news, nil while there is none
-	budget  int
-	state   State
-	nudge   chan struct{}
-	hurry   chan struct{} // what waits to try again is to do so now
-	next    time.Duration // what the server asked for
+	mu       sync.Mutex
+	give     context.CancelFunc // ends the sync of the schedule, nil while none runs
+	listens  context.CancelFunc // ends its wait for news, nil while there is none
+	up, down flow               // kept from one sync to the next, in one network
+	state    State
+	course   course
+	nudge    chan struct{}
+	hurry    chan struct{} // what waits to try again is to do so now
+	next     time.Duration // what the server asked for
 	// filePart is how many bytes of a file go at a time, begun what came of a part of one
 	// that is fetched; only who syncs looks at that.
 	filePart int64
@@ -89,12 +82,14 @@ type State struct {
 	LastSuccess int64
 	// Problem is the last attempt's failure, nil after a success; Sentence says it.
 	Problem error
+	// Progress is how far the sync has come that runs, or that ran last.
+	Progress Progress
 }
 
 // New makes a client; version is the agent's, told to the server.
 func New(s *store.Store, version string, log *slog.Logger) *Client {
-	c := &Client{store: s, version: version, log: log, budget: maxBudget, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), hurry: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1), wiped: make(chan struct{})}
-	c.link.forget()
+	c := &Client{store: s, version: version, log: log, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), hurry: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1), wiped: make(chan struct{})}
+	c.forget()
 	c.moves, c.spares = watchNetwork, new(spare).now
 	// A probe is a hundred bytes, and while a request waits for news all that there is.
 	alive := net.KeepAliveConfig{Enable: true, Idle: 45 * time.Second, Interval: 15 * time.Second, Count: 4}
@@ -118,6 +113,14 @@ func New(s *store.Store, version string, log *slog.Logger) *Client {
 	return c
 }
 
+// forget begins anew with what is known of the link, in another network.
+func (c *Client) forget() {
+	c.link.forget()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.up, c.down, c.filePart = flow{most: guess}, flow{most: guess}, 0
+}
+
 // Apart gives the client a network of its own: dial for the system's, and moves, which
 // calls moved whenever that network changes, until ctx ends. For simulations.
 func (c *Client) Apart(dial func(ctx context.Context, network, addr string) (net.Conn, error), moves func(ctx context.Context, moved func()) error) {
@@ -132,7 +135,10 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 	if ctx.Err() != nil || errors.Is(err, errPin) || errors.Is(err, ErrForeign) || ctx.Value(holding{}) != nil {
 		return false, nil // an error here would lose the answer, unclosed
 	}
-	if resp != nil && (resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests) {
+	if t, timed := ctx.Value(timingKey{}).(*timing); timed && t.size >= nameFrom && t.begun.Load() {
+		return false, nil // what was cut off goes again smaller
+	}
+	if resp != nil && busy(resp) {
 		return false, nil
 	}
 	return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
@@ -265,8 +271,11 @@ func (c *Client) background(ctx context.Context, wait time.Duration) (o outcome)
 
 func (c *Client) once(ctx context.Context, patient bool, o *outcome) (Report, error) {
 	begin := c.store.Now()
-	c.note(func(s *State) { s.Running, s.LastAttempt = o.wait == 0, begin })
 	c.count.reset()
+	c.note(func(s *State) {
+		s.Running, s.LastAttempt = o.wait == 0, begin
+		c.course = course{left: map[record.Village]wire.Rest{}}
+	})
 	var r Report
 	err := c.rounds(ctx, &r, patient, o)
 	if errors.Is(err, errLetGo) || errors.Is(err, errCut) {
@@ -333,12 +342,15 @@ func (c *Client) rounds(ctx context.Context, r *Report, patient bool, o *outcome
 	default:
 	}
 	failures := 0
+	c.again = nil
 	for wait := o.wait; ; wait = 0 {
 		more, err := c.round(ctx, r, wait, o)
 		if more { // an error that lasts is met again by the last round
 			failures = 0
-			c.grow()
 			continue
+		}
+		if !errors.Is(err, errLetGo) && !errors.Is(err, errCut) {
+			c.note(func(*State) { c.course.Trouble = err })
 		}
 		var p patience
 		var wait time.Duration
@@ -349,10 +361,9 @@ func (c *Client) rounds(ctx context.Context, r *Report, patient bool, o *outcome
 			wait = p.after
 		case errors.Is(err, errNoAnswer):
 			c.log.Debug("sync round failed", "error", err)
-			c.shrink()
 			c.link.failed()
 			failures++
-			wait = min(time.Second<<min(failures, 5), 30*time.Second)
+			wait = min(soon<<min(failures, 7), 30*time.Second)
 			wait = wait/2 + rand.N(wait)
 		default:
 			return err
@@ -366,22 +377,14 @@ func (c *Client) rounds(ctx context.Context, r *Report, patient bool, o *outcome
 	}
 }
 
+// soon is half of the pause after a first failure: a link that is cut each half
+// minute is mostly there again.
+const soon = 300 * time.Millisecond
+
 // lasts tells whether ctx has an end, and that further off than wait.
 func lasts(ctx context.Context, wait time.Duration) bool {
 	end, ok := ctx.Deadline()
 	return ok && time.Until(end) > wait
-}
-
-func (c *Client) grow() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.budget = min(2*c.budget, maxBudget)
-}
-
-func (c *Client) shrink() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.budget = max(c.budget/2, minBudget)
 }
 
 // note changes the state. f may not ask the store: whoever reads the state may
@@ -396,7 +399,10 @@ func (c *Client) note(f func(*State)) {
 func (c *Client) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state
+	s := c.state
+	s.Progress = c.course.now(&c.down)
+	s.Progress.Up, s.Progress.Down = c.count.read()
+	return s
 }
 
 // round is one request and what it brings. more says that another should
@@ -410,49 +416,44 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 	if !d.Enrolled() {
 		return false, store.ErrNotEnrolled
 	}
+	begin := time.Now()
 	c.mu.Lock()
-	budget := c.budget
+	up, down := c.up.budget(), c.down.budget()
 	c.mu.Unlock()
 	// What an attempt that was given up had taken is joined first: the server has
 	// nothing to say of it again.
 	if err := c.store.Resume(ctx); err != nil {
 		return false, err
 	}
-	out, err := c.store.Outgoing(ctx, budget)
+	p, here, err := c.goOn(ctx, &d, r)
 	if err != nil {
 		return false, err
 	}
-	_, runs, err := c.store.Clock()
-	if err != nil {
-		return false, err
+	if p == nil {
+		if p, err = c.pack(ctx, &d, up, down, here, wait); err != nil {
+			return false, err
+		}
 	}
-	m := c.request(&d, runs, out)
-	if m.Backed, err = c.store.AsksBacked(); err != nil {
-		return false, err
-	}
-	if budget < maxBudget {
-		// A link that broke under our requests breaks under large answers too.
-		m.Budget = uint64(budget)
-	}
+	m, out := p.m, p.out
 	waits, done := ctx, func() {}
-	if wait > 0 && !slices.ContainsFunc(m.Villages, func(p wire.Push) bool { return len(p.Segments) > 0 }) {
-		m.Wait = uint64(wait / time.Second)
+	if p.waits {
 		waits, done = c.listen(ctx)
 	}
 	defer done()
+	load := c.leaves(out, m.Pending)
 	answer := new(wire.Synced)
 	var left atomic.Bool
 	begun := time.Now()
-	at, err := c.post(httptrace.WithClientTrace(waits, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
+	at, err := c.send(httptrace.WithClientTrace(waits, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
 		if w.Err == nil {
 			left.Store(true)
 		}
-	}}), d, wire.SyncPath, m, answer, r)
+	}}), d, wire.SyncPath, &p.parcel, answer, r)
 	if wait > 0 {
 		o.wait, o.held = time.Duration(m.Wait)*time.Second, time.Since(begun)
 	}
 	switch {
-	case m.Wait == 0 || err == nil:
+	case !p.waits || err == nil:
 	case waits.Err() != nil && ctx.Err() == nil:
 		return false, errLetGo
 	case errors.Is(err, errNoAnswer) && o.held >= held:
@@ -468,12 +469,24 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 		}
 	}
 	if err != nil {
+		switch {
+		case p.waits: // how long it stood says nothing of how much goes through
+		case errors.Is(err, errNoAnswer) && at.begun:
+			c.cut(p, &at.passage)
+		case p.from > 0 && errors.As(err, new(patience)):
+			c.again = p // the server has what it had
+		case p.forgotten(err):
+			c.broke(p)
+			return true, nil
+		}
 		return false, c.obey(ctx, &d, err)
 	}
 	o.news = o.news || len(answer.Villages) > 0 && slices.ContainsFunc(answer.Villages, says) || answer.Assigned != nil
 	if o.news {
 		c.note(func(s *State) { s.Running = true })
 	}
+	c.passed(&load, answer, &at, p.part())
+	pushed, pulled := r.Pushed, r.Pulled
 	// What fails in one village keeps nothing else of the answer from being taken.
 	var errs []error
 	sent := map[record.Village]bool{}
@@ -509,6 +522,11 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 			more = true
 		}
 	}
+	if answer.Takes > 0 && answer.Takes != d.Takes {
+		if _, err := c.store.SetDevice(ctx, func(d *store.Device) { d.Takes = answer.Takes }); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if m.Backed && len(errs) == 0 {
 		if err := c.store.AskedBacked(ctx); err != nil {
 			errs = append(errs, err)
@@ -517,6 +535,7 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 	if err := c.measure(ctx, answer.Time, at); err != nil {
 		errs = append(errs, err)
 	}
+	c.came(r.Pushed-pushed, r.Pulled-pulled, begin, &at)
 	c.mu.Lock()
 	c.next = time.Duration(min(answer.Next, uint64(maxRetryAfter/time.Second))) * time.Second
 	c.mu.Unlock()
@@ -526,7 +545,11 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 			errs = append(errs, fmt.Errorf("village %s: %w", v, errNoAdvance))
 		}
 	}
-	return more || m.Pending > 0 && (!stands || len(errs) == 0), errors.Join(errs...)
+	behind := m.Pending
+	if here { // what it did not carry had come before
+		behind -= min(behind, r.Pushed-pushed)
+	}
+	return more || behind > 0 && (!stands || len(errs) == 0), errors.Join(errs...)
 }
 
 // says tells whether there is anything in an answer for a village: one that goes no
@@ -537,7 +560,7 @@ func says(p wire.Pull) bool {
 
 // request is the message that carries out.
 func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing) *wire.Sync {
-	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial}
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial, Reads: wire.ReadsMixed}
 	for i := range out {
 		m.Villages = append(m.Villages, out[i].Push)
 		m.Pending += out[i].Left
@@ -549,11 +572,13 @@ func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing
 }
 
 // span is between when on the machine's clock the server looked at its own: the
+// span is between when on the machine's clock the server looked at its own: the
 // end of the request and the beginning of the answer; at its end, where it was asked
-// to wait.
+// to wait. And what passed before and after.
 type span struct {
 	sent, came int64
 	waited     bool
+	passage
 }
 
 // measure takes the server's time for somewhere in at. What was measured before

@@ -2,6 +2,7 @@ package syncclient
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
 
@@ -39,6 +41,8 @@ type asked struct {
 	wait  time.Duration
 	sends bool
 	cut   bool
+	size  int64
+	named bool
 }
 
 func (o *office) serve(_ int, w http.ResponseWriter, r *http.Request) bool {
@@ -47,7 +51,7 @@ func (o *office) serve(_ int, w http.ResponseWriter, r *http.Request) bool {
 		o.t.Error(err)
 		return false
 	}
-	a := asked{at: time.Now(), wait: time.Duration(m.Wait) * time.Second}
+	a := asked{at: time.Now(), wait: time.Duration(m.Wait) * time.Second, size: r.ContentLength, named: r.Header.Get(wire.BodyHeader) != ""}
 	for _, p := range m.Villages {
 		a.sends = a.sends || len(p.Segments) > 0
 	}
@@ -186,6 +190,90 @@ func TestWaitsForNews(t *testing.T) {
 		}
 	})
 }
+
+// However long a request that waits is, how long it stood is not how fast the link is;
+// one that is cut off goes on nowhere, and none shows as work. Another network is
+// measured anew.
+func TestWaitMeasuresNothing(t *testing.T) {
+	for name, cuts := range map[string]time.Duration{"whole": 0, "cut at once": 5 * time.Second, "cut late": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			o := &office{cuts: cuts}
+			o.with(t, func(t *testing.T, c *Client, s *store.Store) {
+				saveVisits(t, s, 100)
+				if _, err := c.Once(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				a := wire.Assignment{Serial: 99, Villages: []wire.Village{{Code: village}}, Profiles: []string{"王"}}
+				for range 300 {
+					a.Villages = append(a.Villages, wire.Village{Code: record.Village(crand.Text())})
+				}
+				if err := s.Assign(t.Context(), a); err != nil {
+					t.Fatal(err)
+				}
+				type known struct{ up, down flow }
+				before := known{c.up, c.down}
+				if before.up.took == 0 {
+					t.Fatal("nothing is measured")
+				}
+				running(t, c)
+				for range 30 {
+					time.Sleep(time.Minute)
+					if st := c.State(); st.Running || st.Problem != nil {
+						t.Errorf("it shows as %+v", st)
+					}
+				}
+				waits, longest := 0, int64(0)
+				for _, a := range o.since(time.Time{}) {
+					if a.wait > 0 {
+						waits++
+						longest = max(longest, a.size)
+						if a.named {
+							t.Error("a request that waits has a name")
+						}
+					}
+				}
+				if waits == 0 || longest < max(telling, nameFrom) {
+					t.Fatalf("%d requests wait, the longest of %d bytes", waits, longest)
+				}
+				c.mu.Lock()
+				after := known{c.up, c.down}
+				c.mu.Unlock()
+				if rate(after.up) < rate(before.up)/2 || after.up.budget() < before.up.budget() || after.down.budget() < before.down.budget() {
+					t.Errorf("of %+v became %+v", before, after)
+				}
+				o.moved()
+				time.Sleep(time.Nanosecond)
+				synctest.Wait()
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				if c.up != (flow{most: guess}) || c.down != (flow{most: guess}) {
+					t.Errorf("in another network it takes the link for %+v", c.up)
+				}
+			})
+		})
+	}
+}
+
+// Nor is what a wait brings, receipts and records.
+func TestNewsMeasuresNothing(t *testing.T) {
+	for _, waited := range []bool{false, true} {
+		c := &Client{up: flow{most: guess}, down: flow{most: guess}, course: course{left: map[record.Village]wire.Rest{}}}
+		begin := time.Now().Add(-longestWait)
+		at := &span{waited: waited, passage: passage{up: telling, down: telling, upTook: longestWait, downTook: time.Second, first: time.Now()}}
+		rest := wire.Rest{Records: 7, Bytes: 700}
+		answer := &wire.Synced{Villages: []wire.Pull{{Village: village, More: true, Rest: &rest, Records: []wire.State{{State: make([]byte, guess)}}}}}
+		c.passed(&load{size: guess, changes: 1}, answer, at, 1)
+		c.came(1, 1, begin, at)
+		if still := c.up == (flow{most: guess}) && c.down == (flow{most: guess}) && c.course.sending == (effort{}); still != waited {
+			t.Errorf("waited: %v, known of the link: %+v, %+v, %+v", waited, c.up, c.down, c.course.sending)
+		}
+		if c.course.left[village] != rest || !c.course.Heard {
+			t.Errorf("that more is to come is forgotten: %+v", c.course)
+		}
+	}
+}
+
+func rate(f flow) float64 { return f.line / f.took }
 
 // Each row is what happens while the laptop waits, and how soon the next request comes
 // then, which waits for nothing.

@@ -2,7 +2,7 @@
 // the households, the forms, what has been delivered, and the conflicts that
 // wait for a person. Every page is made by the server from the forms' data and
 // works without JavaScript; the one script keeps drafts, shows which questions
-// apply and searches as one types.
+// apply, searches as one types and follows a sync that is under way.
 //
 // What holds:
 //   - A page says "saved" when the save is on disk, and "delivered" when there

@@ -36,6 +36,7 @@ type page struct {
 	// refused tells a page that says that what was asked for cannot be had.
 	refused bool
 	at      string // the entry of the menu that this page is under
+	again   string // the page to go on to in a few seconds where no script runs
 }
 
 func language(s string) form.Lang {

@@ -404,6 +404,7 @@ var texts = map[string]said{
 	"sync.never":           {"还没有同步过。", "Never synced."},
 	"sync.last":            {"上次联系上办公室：%s。", "The office was last reached %s."},
 	"sync.busy":            {"正在同步……", "Syncing now…"},
+	"sync.progress":        {"同步进度", "How far the sync is"},
 	"sync.tried":           {"最近一次尝试：%s。", "Last attempt: %s."},
 	"sync.how":             {"有网络时自动进行，不用守着。“送达”以办公室的签收回执为准。", "It runs by itself whenever there is a network. “Delivered” means that the office has signed a receipt."},
 	"sync.now":             {"现在同步一次", "Sync now"},

@@ -415,11 +415,16 @@ func (w *Site) syncPage(p *page) (reply, error) {
 	if off := int((time.Duration(p.skew()) * time.Millisecond).Minutes()); off > noticeable || off < -noticeable {
 		v.off = off
 	}
-	a := reply{body: syncPage(p, v)}
 	if v.state.Busy || p.r.URL.Query().Get("asked") != "" {
-		a.again = "/sync"
+		p.again = "/sync"
 	}
-	return a, nil
+	return show(syncPage(p, v))
+}
+
+// syncProgress tells the script how far the sync is that is under way.
+func (w *Site) syncProgress(p *page) (reply, error) {
+	st := w.sync.State()
+	return reply{data: map[string]any{"busy": st.Busy, "text": st.Progress.In(p.lang), "percent": st.Percent, "waiting": p.status.Pending}}, nil
 }
 
 func (w *Site) syncNow(p *page) (reply, error) {

@@ -33,7 +33,11 @@ type SyncState struct {
 	// for people; empty when it went well.
 	Problem form.Label
 	Busy    bool // one is under way
-	Online  bool // the server answered last time
+	// Progress says how far that is, Percent how much of it is done; -1 while nobody
+	// knows.
+	Progress form.Label
+	Percent  int
+	Online   bool // the server answered last time
 }
 
 // Options are what a site takes from outside; the zero value is the machine's.
@@ -132,6 +136,7 @@ func (w *Site) routes() {
 		"POST /decide":                  w.decide,
 		"GET /sync":                     w.syncPage,
 		"POST /sync":                    w.syncNow,
+		"GET /sync/progress":            w.syncProgress,
 		"GET /bundles":                  w.bundles,
 		"POST /bundles":                 w.makeBundle,
 		"POST " + takePath:              w.takeBundle,

@@ -143,7 +143,7 @@ func noop(ctx context.Context, b *bench) (err error) {
 		if err != nil {
 			return err
 		}
-		b.add(result{What: fmt.Sprintf("nothing changed, %d records: bytes both ways", stored), Value: float64(c.Up + c.Down), Unit: "B", Target: 500,
+		b.add(result{What: fmt.Sprintf("nothing changed, %d records: bytes both ways", stored), Value: float64(c.Up + c.Down), Unit: "B", Target: 250,
 			Beside: fmt.Sprintf("%d up, %d down", c.Up, c.Down)})
 		b.add(result{What: fmt.Sprintf("nothing changed, %d records: round trips", stored), Value: float64(c.Turns), Target: 1})
 	}
@@ -220,9 +220,9 @@ func (b *bench) uploadOf(ctx context.Context, villages int) (err error) {
 		return fmt.Errorf("%d changes were taken of %d", sync.Pushed, len(s.records))
 	}
 	per := func(d time.Duration) float64 { return d.Seconds() * 10_000 / float64(len(s.records)) }
-	b.add(result{What: "first upload, 1,000 households + 10,000 visits ÷ zstd -19" + in, Value: float64(c.Up+c.Down) / float64(limit), Target: 1.35,
+	b.add(result{What: "first upload, 1,000 households + 10,000 visits ÷ zstd -19" + in, Value: float64(c.Up+c.Down) / float64(limit), Target: 1.10,
 		Beside: fmt.Sprintf("gzip once %.2f; %d KB up, %d B down, zstd -19 %d KB, %d trips", float64(gzipped)/float64(limit), c.Up/kb, c.Down, limit/kb, c.Turns)})
-	b.add(result{What: "server CPU per 10,000 changes" + in, Value: per(after - before), Unit: "s", Target: 1.5,
+	b.add(result{What: "server CPU per 10,000 changes" + in, Value: per(after - before), Unit: "s", Target: 0.6,
 		Beside: fmt.Sprintf("plain inserts %.2f s", per(plainCPU))})
 
 	second, err := r.Laptop(ctx, srv, "empty", "乙", identity.Office, s.villages...)
@@ -236,7 +236,7 @@ func (b *bench) uploadOf(ctx context.Context, villages int) (err error) {
 	if sync.Pulled != uint64(len(s.records)) {
 		return fmt.Errorf("the empty laptop took %d records of %d", sync.Pulled, len(s.records))
 	}
-	b.add(result{What: "an empty laptop takes it ÷ zstd -19" + in, Value: float64(c.Up+c.Down) / float64(limit),
+	b.add(result{What: "an empty laptop takes it ÷ zstd -19" + in, Value: float64(c.Up+c.Down) / float64(limit), Target: 1.15,
 		Beside: fmt.Sprintf("%d B up, %d KB down, %d trips", c.Up, c.Down/kb, c.Turns)})
 
 	return b.single(ctx, l, plain, s, in)
@@ -285,7 +285,7 @@ func (b *bench) single(ctx context.Context, l *rig.Laptop, plain *plain, s set, 
 		}
 		gzipped += g
 	}
-	b.add(result{What: fmt.Sprintf("one new visit of %d B, mean of %d: bytes both ways", mean, n) + in, Value: float64(sum) / n, Unit: "B", Target: 1000,
+	b.add(result{What: fmt.Sprintf("one new visit of %d B, mean of %d: bytes both ways", mean, n) + in, Value: float64(sum) / n, Unit: "B", Target: 650,
 		Beside: fmt.Sprintf("gzip %d B; %d up, %d down, most %d", gzipped/n, up/n, (sum-up)/n, most)})
 	b.add(result{What: "one new visit: round trips" + in, Value: float64(turns), Target: 1})
 	return nil

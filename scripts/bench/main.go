@@ -38,8 +38,10 @@ type part struct {
 var parts = []part{
 	{"noop", noop},
 	{"upload", upload},
+	{"edits", edits},
 	{"memory", memory},
 	{"saves", saves},
+	{"link", link},
 	{"apart", apart},
 	{"pages", pages},
 }

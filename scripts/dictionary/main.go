@@ -1,7 +1,8 @@
-// Command dictionary builds the dictionary that both sides of a sync have
-// before the first message, shared/pack/dictionary.bin.
+// Command dictionary builds what both sides of a sync have before the first
+// message: the dictionary, shared/pack/dictionary.bin, and the bones of messages,
+// shared/pack/bones.bin.
 //
-//	go run ./scripts/dictionary [-o FILE]
+//	go run ./scripts/dictionary [-o FOLDER]
 //
 // The same sources give the same bytes. A new dictionary is a new release of
 // the messages: agents that have the old one cannot read what is packed with the
@@ -22,6 +23,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -30,17 +32,19 @@ import (
 )
 
 func main() {
-	out := flag.String("o", "shared/pack/dictionary.bin", "where to write it")
+	out := flag.String("o", "shared/pack", "where to write them")
 	flag.Parse()
-	d, err := build()
-	if err == nil {
-		err = os.WriteFile(*out, d, 0o666)
+	for name, build := range map[string]func() ([]byte, error){"dictionary.bin": build, "bones.bin": buildBones} {
+		b, err := build()
+		if err == nil {
+			err = os.WriteFile(filepath.Join(*out, name), b, 0o666)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "dictionary:", err)
+			os.Exit(1)
+		}
+		fmt.Printf("%s: %d bytes, SHA-256 %x\n", name, len(b), sha256.Sum256(b))
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "dictionary:", err)
-		os.Exit(1)
-	}
-	fmt.Printf("%s: %d bytes, SHA-256 %x\n", *out, len(d), sha256.Sum256(d))
 }
 
 // seed of the sample; tests measure with seed 1.
@@ -80,8 +84,40 @@ func build() ([]byte, error) {
 	return d, nil
 }
 
+func data() *dataset.Data {
+	return dataset.Generate(dataset.Options{Seed: seed, Villages: 40, Households: 800, Visits: 4000, Changes: 2000})
+}
+
+// buildBones gives messages about single records as they are mixed, visits last: an
+// answer behind the request that it is for.
+func buildBones() ([]byte, error) {
+	d := data()
+	var bones []byte
+	for _, k := range []struct {
+		typ    string
+		n      int
+		edited bool
+	}{{"person", 3, false}, {"household", 5, false}, {"visit", 6, true}, {"visit", 30, false}} {
+		xs, err := exchanges(d, k.typ, k.n, k.edited, seed)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range xs {
+			x.request.Reads = wire.ReadsMixed
+			for _, m := range [][2]any{{x.page, x.poll()}, {x.request, nil}, {x.receipt, x.request}} {
+				b, err := wire.Bones(m[0], m[1])
+				if err != nil {
+					return nil, err
+				}
+				bones = append(bones, b...)
+			}
+		}
+	}
+	return bones, nil
+}
+
 func newSample() (*sample, error) {
-	d := dataset.Generate(dataset.Options{Seed: seed, Villages: 40, Households: 800, Visits: 4000, Changes: 2000})
+	d := data()
 	var s sample
 	// A visit is what mostly travels: there are more of them, and they stand last.
 	kinds := []struct {

@@ -23,6 +23,12 @@ type exchange struct {
 	receipt, page *wire.Synced
 }
 
+// poll is the other laptop's request: it has nothing to say.
+func (x *exchange) poll() *wire.Sync {
+	p := x.request.Villages[0]
+	return &wire.Sync{Version: wire.Version, Assigned: x.request.Assigned, Reads: wire.ReadsMixed, Villages: []wire.Push{{Village: p.Village, Epoch: p.Epoch, Cursor: p.Cursor}}}
+}
+
 // exchanges makes n of them from a data set, each about one record of the
 // type: entered, or with edited, changed for the first time. seed keeps the
 // keys of one sample apart from another's.

@@ -50,21 +50,21 @@ func (p *Program) ClearPeak() error {
 // tick is the kernel's unit of CPU time on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// CPU is the time that the running program has computed so far, its own and the
-// kernel's for it.
+// CPU is the time that the running program has computed so far, its own, the
+// kernel's for it, and that of its children that have ended.
 func (p *Program) CPU() (time.Duration, error) {
 	raw, err := p.proc("stat")
 	if err != nil {
 		return 0, err
 	}
-	// After the name, which is in brackets and may hold anything; utime and
-	// stime are the 12th and 13th there.
+	// After the name, which is in brackets and may hold anything; utime, stime and
+	// the children's are the 12th to 15th there.
 	f := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
-	if len(f) < 13 {
+	if len(f) < 15 {
 		return 0, fmt.Errorf("/proc stat has %d fields", len(f))
 	}
 	var sum time.Duration
-	for _, s := range f[11:13] {
+	for _, s := range f[11:15] {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
 			return 0, err

@@ -70,7 +70,7 @@ func (l *laptop) request(out []agentstore.Outgoing, pages int) (body []byte, bac
 	if err != nil {
 		return nil, false, err
 	}
-	m := &wire.Sync{Version: wire.Version, Runs: runs, Budget: uint64(pages), Assigned: d.Assigned.Serial}
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Budget: uint64(pages), Assigned: d.Assigned.Serial, Reads: wire.ReadsColumns}
 	if m.Backed, err = l.store.AsksBacked(); err != nil {
 		return nil, false, err
 	}

@@ -152,6 +152,7 @@ func (c *call) http(s *server, address string) *http.Server {
 	door := syncapi.New(s.store, s.access)
 	mux.Handle(wire.EnrolPath, door)
 	mux.Handle(wire.SyncPath, door)
+	mux.Handle(wire.ShortPath, door)
 	mux.Handle(wire.BundlePath, door)
 	mux.Handle(wire.EscrowPath, door)
 	mux.Handle(wire.BlobPath, syncapi.NewBlobs(door))

@@ -93,11 +93,8 @@ func (s *Store) Page(ctx context.Context, q Request) (pull wire.Pull, ok bool, e
 			if err != nil {
 				return err
 			}
-			if err := s.feed(t, &pull, q, upTo); err != nil {
+			if err := s.feed(t, &pull, q, upTo, feed); err != nil {
 				return err
-			}
-			if !pull.More && upTo < feed {
-				pull.More, pull.Cursor = true, upTo
 			}
 			pull.Verdicts = slices.DeleteFunc(verdicts, func(v journal.Verdict) bool { return pull.More && v.Feed > pull.Cursor })
 			if err := s.sign(t, q.Village, pull.Verdicts); err != nil {
@@ -208,10 +205,11 @@ func (s *Store) sign(t *tx, village record.Village, list []journal.Verdict) erro
 	return nil
 }
 
-// feed reads the page's records, as far as upTo.
-func (s *Store) feed(t *tx, pull *wire.Pull, q Request, upTo uint64) error {
-	text := `SELECT record_id, type, feed, state FROM record WHERE village_id = $1 AND feed > $3 AND feed <= $4`
-	args := []any{q.Village, q.Cursor, pull.From, upTo}
+// behind is the rest of a statement about the records that the device lacks, behind
+// pull.From and as far as upTo, and its arguments. What is left out it notes in pull.
+func (s *Store) behind(pull *wire.Pull, q Request, upTo uint64) (text string, args []any) {
+	text = ` FROM record WHERE village_id = $1 AND feed > $3 AND feed <= $4`
+	args = []any{q.Village, q.Cursor, pull.From, upTo}
 	for _, o := range q.Own[:min(len(q.Own), maxOwn)] {
 		// Left out is what the device lacks nothing of: all changes after its
 		// cursor are its own, and it has a receipt for them or has just sent them.
@@ -232,6 +230,14 @@ func (s *Store) feed(t *tx, pull *wire.Pull, q Request, upTo uint64) error {
 			pull.Without = append(pull.Without, wire.StreamHead{Stream: o.Stream, Seq: upTo})
 		}
 	}
+	return text, args
+}
+
+// feed reads the page's records, as far as upTo, and counts those of further pages,
+// as far as end.
+func (s *Store) feed(t *tx, pull *wire.Pull, q Request, upTo, end uint64) error {
+	lacks, args := s.behind(pull, q, upTo)
+	text := `SELECT record_id, type, feed, state` + lacks
 	text += fmt.Sprintf(` ORDER BY feed LIMIT %d`, maxRows+1)
 	size := 0
 	err := t.rows(func(r *sql.Rows) error {
@@ -256,10 +262,18 @@ func (s *Store) feed(t *tx, pull *wire.Pull, q Request, upTo uint64) error {
 		pull.Records, pull.Cursor = append(pull.Records, st), at
 		return nil
 	}, text, args...)
-	if errors.Is(err, errEnough) {
-		err = nil
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
 	}
-	return err
+	if !pull.More && upTo < end {
+		pull.More, pull.Cursor = true, upTo
+	}
+	if !pull.More {
+		return nil
+	}
+	pull.Rest = new(wire.Rest)
+	args[2], args[3] = pull.Cursor, end
+	return t.row(`SELECT count(*), coalesce(sum(length(state)), 0)`+lacks, args...).Scan(&pull.Rest.Records, &pull.Rest.Bytes)
 }
 
 // standing adds the records as they stand without the changes that the receipts

@@ -107,6 +107,8 @@ type taking struct {
 	// backed tells that it asks what is in a backup, rewound that it does not know of
 	// the present life of the data.
 	backed, rewound bool
+	// reads is what pages the device reads (wire.Sync.Reads).
+	reads uint64
 	Bundle
 }
 
@@ -136,7 +138,7 @@ func (t *taking) message(ctx context.Context, part bundle.Part) error {
 	if err != nil {
 		return err
 	}
-	t.assigned, t.backed = m.Assigned, t.backed || m.Backed
+	t.assigned, t.backed, t.reads = m.Assigned, t.backed || m.Backed, m.Reads
 	// How long it was on its way nobody knows, so its arrival says nothing of the
 	// clock: what the device knew of it when it read it does.
 	offset := t.made - m.Clock
@@ -218,6 +220,7 @@ func (t *taking) reply(ctx context.Context, b *bundle.Bundle) error {
 		for i := range m.Villages {
 			receipts += len(m.Villages[i].Receipts)
 		}
+		m.LayOut(t.reads)
 		packed, err := wire.Encode(m, wire.Quick)
 		if err != nil {
 			return err

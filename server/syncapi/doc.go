@@ -12,6 +12,9 @@
 //     for a minute is given up; one that moves, however slowly, is not.
 //   - A device may do what it may do when its request has arrived. It has two
 //     requests open at most.
+//   - What had come of a long request when the line broke is kept for a while, the
+//     last one of each device, within bounds, in memory: it is a saving of bytes. What
+//     is put together with it is taken only if it is the message of that name.
 //   - Memory is taken as bytes come and before they are unpacked, each from a
 //     bounded stock, so that whoever sends much makes others wait and no more.
 //   - Who waits to write keeps nobody from reading.

@@ -28,10 +28,12 @@ type door struct {
 // call is an open request.
 type call struct {
 	device  identity.Device
+	name    string // of its message, where it has one; under the door's lock
 	control *http.ResponseController
 	mu      sync.Mutex
-	gone    bool // given up
-	here    bool // arrived whole
+	gone    bool          // given up
+	here    bool          // arrived whole
+	left    chan struct{} // closed when it has been answered, or will not be
 	// news is not nil while the request waits for news, and closed to end that.
 	news chan struct{}
 }
@@ -51,7 +53,7 @@ func (d *door) enter(id identity.Device, control *http.ResponseController) (*cal
 	if d.open == nil {
 		d.open = map[identity.Device][]*call{}
 	}
-	c := &call{device: id, control: control}
+	c := &call{device: id, control: control, left: make(chan struct{})}
 	d.open[id] = append(calls, c)
 	return c, nil
 }
@@ -61,6 +63,7 @@ func (d *door) leave(c *call) {
 	d.Lock()
 	defer d.Unlock()
 	c.arrived() // nobody may touch the connection any more
+	close(c.left)
 	if calls := slices.DeleteFunc(d.open[c.device], func(o *call) bool { return o == c }); len(calls) > 0 {
 		d.open[c.device] = calls
 	} else {
@@ -96,6 +99,25 @@ func (c *call) answers() bool {
 	waited := c.news != nil
 	c.news = nil
 	return waited
+}
+
+// brings says which message a request brings, or goes on with.
+func (d *door) brings(c *call, name string) {
+	d.Lock()
+	defer d.Unlock()
+	c.name = name
+}
+
+// bringing gives the device's open requests with a message.
+func (d *door) bringing(id identity.Device, name string) (list []*call) {
+	d.Lock()
+	defer d.Unlock()
+	for _, o := range d.open[id] {
+		if o.name == name {
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 var errGivenUp = errors.New("given up for a newer request")

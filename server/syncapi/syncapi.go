@@ -62,8 +62,8 @@ const (
 	idle = 3 * time.Minute
 )
 
-// Handler answers wire.EnrolPath, wire.SyncPath, wire.BundlePath and
-// wire.EscrowPath.
+// Handler answers wire.EnrolPath, wire.SyncPath and wire.ShortPath, wire.BundlePath
+// and wire.EscrowPath.
 type Handler struct {
 	store    *store.Store
 	access   *access.Access
@@ -74,6 +74,7 @@ type Handler struct {
 	door     door
 	busy     busy
 	hall     *hall
+	held     held
 	// part is how many bytes of records one message of a reply has, and fill how many
 	// bytes of messages one reply.
 	part, fill int
@@ -120,7 +121,7 @@ func single(h http.Handler) http.Handler {
 			w.Header().Set("Connection", "close")
 		}
 		// The agents' door says it in a way that agents understand.
-		if len(r.TransferEncoding) > 0 && r.URL.Path != wire.EnrolPath && r.URL.Path != wire.SyncPath && r.URL.Path != wire.EscrowPath {
+		if len(r.TransferEncoding) > 0 && r.URL.Path != wire.EnrolPath && r.URL.Path != wire.SyncPath && r.URL.Path != wire.ShortPath && r.URL.Path != wire.EscrowPath {
 			http.Error(w, lengthNeeded, http.StatusLengthRequired)
 			return
 		}
@@ -198,7 +199,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 	switch r.URL.Path {
 	case wire.EnrolPath:
 		return h.enrol(w, r)
-	case wire.SyncPath:
+	case wire.SyncPath, wire.ShortPath:
 		return h.sync(w, r, arrived)
 	case wire.BundlePath:
 		return h.carried(w, r, arrived)
@@ -209,7 +210,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 }
 
 // body reads the request's body: of limited size, which must keep moving. Memory
-// is taken as it comes, not as it is announced, until done is called.
+// is taken as it comes, not as it is announced, until done is called. With an error
+// b is what had come.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *call) (b []byte, done func(), err error) {
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
@@ -222,7 +224,7 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *c
 			more := min(max(len(b), chunk), size-len(b))
 			if err := room(r.Context(), h.bodies, int64(more)); err != nil {
 				done()
-				return nil, nil, err
+				return b, nil, err
 			}
 			grown := make([]byte, len(b), len(b)+more)
 			copy(grown, b)
@@ -231,7 +233,7 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64, c *c
 		n, err := from.Read(b[len(b):cap(b)])
 		if b = b[:len(b)+n]; err != nil && len(b) < size {
 			done()
-			return nil, nil, unreadable(err)
+			return b, nil, unreadable(err)
 		}
 	}
 	c.arrived()
@@ -347,6 +349,10 @@ func (h *Handler) escrow(w http.ResponseWriter, r *http.Request) (any, error) {
 // device gives the device that asks.
 func (h *Handler) device(r *http.Request) (store.Device, error) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		token = r.Header.Get(wire.TokenHeader)
+		ok = token != ""
+	}
 	d, err := h.access.Device(r.Context(), token)
 	if !ok || errors.Is(err, store.ErrNotFound) {
 		err = refuse(http.StatusUnauthorized, wire.FaultDevice, "this laptop is not enrolled here; ask the office for a code")
@@ -368,11 +374,16 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 		return nil, err
 	}
 	defer h.door.leave(call)
+	name := r.Header.Get(wire.BodyHeader)
+	if name != "" && r.ContentLength == 0 {
+		h.asked(r.Context(), w, &device, name)
+		return []byte(nil), nil
+	}
 	// Before its bytes are sent for nothing.
 	if h.busy.full() {
 		return nil, errBusy
 	}
-	body, done, err := h.body(w, r, limit, call)
+	body, done, err := h.long(w, r, limit, call, &device)
 	if err != nil {
 		return nil, err
 	}
@@ -394,9 +405,20 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 		return nil, err
 	}
 	if m.Wait > 0 && size <= maxListens && !slices.ContainsFunc(m.Villages, func(p wire.Push) bool { return len(p.Segments) > 0 }) {
-		return h.await(w, r, call, &device, m, arrived, func() { leave(); release() })
+		answer, err := h.await(w, r, call, &device, m, arrived, func() { leave(); release() })
+		if err != nil {
+			return nil, err
+		}
+		return wire.Answer(m, answer)
 	}
-	return h.exchange(r.Context(), &device, m, arrived)
+	answer, err := h.exchange(r.Context(), &device, m, arrived)
+	if err != nil {
+		return nil, err
+	}
+	if name != "" {
+		h.held.keep(device.ID, stub{name: name, whole: true, at: h.store.Now()})
+	}
+	return wire.Answer(m, answer)
 }
 
 // check says what no laptop of ours would send, and puts the villages in order.
@@ -486,6 +508,12 @@ func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, a
 		}
 		answer.Assigned = &assigned
 	}
+	// Some milliseconds of work, and memory of twenty times a page.
+	if err := h.work.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	answer.LayOut(m.Reads)
+	h.work.Release(1)
 	answer.Time = h.store.Now().UnixMilli()
 	return answer, nil
 }

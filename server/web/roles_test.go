@@ -27,6 +27,7 @@ type promise struct {
 func promises(f *fixture, house, other record.Key, device identity.Device) map[string]promise {
 	const totals = "office leader inspector sponsor_unit"
 	village := string(small[0].Code)
+	photo := "/blob/" + village + "/" + strings.Repeat("ab", 32) + ".jpg"
 	return map[string]promise{
 		"GET /signin":                      {path: "/signin", who: "door"},
 		"POST /signin":                     {path: "/signin", who: "door", form: url.Values{"login": {"nobody"}, "password": {""}}},
@@ -73,6 +74,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /audit":                        {path: "/audit", who: "office admin"},
 		"/":                                 {path: "/nowhere", who: "all"},
 		"GET " + livePath:                   {path: livePath, who: "all"},
+		"GET /blob/{village}/{name}":        {path: photo, who: "office inspector sponsor_unit"},
+		"GET /blob/{village}/{name}/small":  {path: photo + "/small", who: "office inspector sponsor_unit"},
 		"GET /assets/{hash}/{name}":         {path: assetPath("zhucun.css"), who: "door"},
 		"POST /record/{village}/{id}/erase": {path: href(house) + "/erase", who: "admin", form: url.Values{"reason": {"依法"}, "sure": {"1"}}},
 	}

@@ -1,7 +1,8 @@
 // Package pack makes small things small: a message about one visit, a record on
 // a laptop's disk. Chinese characters are first written in two bytes or one
 // instead of three (Shorten), then zstd packs them with a built-in dictionary of
-// what such things are made of.
+// what such things are made of. Short messages are mixed instead (AppendMixed), for
+// who reads that.
 //
 // What holds:
 //   - Whatever is packed comes back byte for byte, text or not.

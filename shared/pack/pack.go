@@ -29,14 +29,12 @@ type Effort int
 const (
 	// Fast is for a record on the disk: 40 µs for a visit.
 	Fast Effort = iota
-	// Fair is for a server's answers.
+	// Fair is for messages.
 	Fair
-	// Hard is for a laptop's requests: the link is what is short.
-	Hard
 )
 
 // window is no larger than what has to be seen, since it is memory: with the
-// dictionary an encoder takes 4 MB, a hard one 10.
+// dictionary an encoder takes 4 MB.
 const window = 128 << 10
 
 // encoders are made when first needed and kept.
@@ -47,9 +45,6 @@ var encoders = [...]func() *zstd.Encoder{
 		return encoder(zstd.SpeedFastest, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
 	}),
 	Fair: sync.OnceValue(func() *zstd.Encoder { return encoder(zstd.SpeedDefault) }),
-	Hard: sync.OnceValue(func() *zstd.Encoder {
-		return encoder(zstd.SpeedBetterCompression, zstd.WithEncoderConcurrency(1))
-	}),
 }
 
 func encoder(level zstd.EncoderLevel, more ...zstd.EOption) *zstd.Encoder {

@@ -2,11 +2,9 @@ package wire
 
 import (
 	"bytes"
-	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -25,6 +23,7 @@ const (
 	packZstd  = 1 // zstd of CBOR
 	packDict  = 2 // zstd, with the dictionary, of CBOR made short
 	packSort  = 3 // bzip2 of CBOR made short
+	packMixed = 4 // mixed CBOR (split.go)
 )
 
 var (
@@ -61,6 +60,9 @@ const (
 	Quick Effort = iota
 	// Thrifty is for the laptop: the link is what is short.
 	Thrifty
+	// Mixed is for a short message to whoever has said that it reads that: half a
+	// millisecond on either side. A longer one is Thrifty.
+	Mixed
 )
 
 // small is the size of a shortened message below which the dictionary pays:
@@ -84,9 +86,19 @@ func Encode(message any, e Effort) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode message: %w", err)
 	}
+	return encode(raw, nil, e), nil
+}
+
+// encode packs a message's CBOR; before is that of a message which the reader has.
+func encode(raw, before []byte, e Effort) []byte {
 	head := append(make([]byte, 0, 64+len(raw)/2), magic[:]...)
 	if e == Quick && len(raw) >= 2*small {
-		return quick().EncodeAll(raw, append(head, packZstd)), nil
+		return quick().EncodeAll(raw, append(head, packZstd))
+	}
+	if e == Mixed {
+		if packed, ok := appendMixed(append(head, packMixed), raw, before); ok {
+			return packed
+		}
 	}
 	packed := append(head, packDict)
 	if e == Quick {
@@ -94,12 +106,12 @@ func Encode(message any, e Effort) ([]byte, error) {
 	} else if short := pack.Shorten(make([]byte, 0, len(raw)), raw); len(short) >= small {
 		packed = blocksort.Append(append(head, packSort), short)
 	} else {
-		packed = pack.AppendShort(packed, short, pack.Hard)
+		packed = pack.AppendShort(packed, short, pack.Fair)
 	}
 	if len(packed) >= len(head)+1+len(raw) {
 		packed = append(append(head, packPlain), raw...)
 	}
-	return packed, nil
+	return packed
 }
 
 // Plain gives what Encode packs with the dictionary, which is made from that.
@@ -111,13 +123,17 @@ func Plain(message any) ([]byte, error) {
 	return pack.Shorten(make([]byte, 0, len(raw)), raw), nil
 }
 
-// Size tells how many bytes a message has before it is packed.
+// Size tells how many bytes a message has before it is packed, pages in rows.
 func Size(message any) (int, error) {
 	raw, err := encMode.Marshal(message)
 	if err != nil {
 		return 0, fmt.Errorf("encode message: %w", err)
 	}
-	return len(raw), nil
+	n := len(raw)
+	if m, ok := message.(*Synced); ok {
+		n += m.size()
+	}
+	return n, nil
 }
 
 // The errors of Decode.
@@ -138,48 +154,59 @@ var (
 // pointer to one of this package's structs; it is at most MaxUnpacked bytes when
 // it is unpacked.
 func Decode(r io.Reader, limit int64, message any) error {
-	packed, err := io.ReadAll(io.LimitReader(r, limit+1))
+	packed, err := read(r, limit)
 	if err != nil {
-		return fmt.Errorf("read message: %w", err)
-	}
-	if int64(len(packed)) > limit {
-		return ErrTooLarge
+		return err
 	}
 	return Unmarshal(packed, MaxUnpacked, message)
+}
+
+func read(r io.Reader, limit int64) ([]byte, error) {
+	packed, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
+	}
+	if int64(len(packed)) > limit {
+		return nil, ErrTooLarge
+	}
+	return packed, nil
 }
 
 // Unmarshal reads one message from its bytes, at most limit when they are
 // unpacked.
 func Unmarshal(packed []byte, limit int, message any) error {
-	_, err := unmarshal(packed, limit, decMode, message)
+	_, err := unmarshal(packed, nil, limit, decMode, message)
 	return err
 }
 
-// unmarshal also gives the number of bytes when unpacked.
-func unmarshal(packed []byte, limit int, mode cbor.DecMode, message any) (int, error) {
+// unmarshal also gives the CBOR; before is that of a message that the sender has.
+func unmarshal(packed, before []byte, limit int, mode cbor.DecMode, message any) ([]byte, error) {
 	const version = len(magic) - 1
 	switch {
 	case len(packed) < len(magic)+1 || !bytes.Equal(packed[:version], magic[:version]):
-		return 0, ErrForeign
+		return nil, ErrForeign
 	case packed[version] != Version:
-		return 0, ErrRelease
+		return nil, ErrRelease
 	}
-	body, err := unpack(packed[len(magic)], packed[len(magic)+1:], limit)
+	body, err := unpack(packed[len(magic)], packed[len(magic)+1:], before, limit)
 	if err == nil {
 		err = mode.Unmarshal(body, message)
 	}
+	if m, ok := message.(*Synced); ok && err == nil {
+		return body, m.rows(limit - len(body))
+	}
 	switch {
 	case err == nil, errors.Is(err, ErrTooLarge):
-		return len(body), err
+		return body, err
 	case errors.Is(err, pack.ErrDictionary):
-		return len(body), ErrRelease
+		return body, ErrRelease
 	}
-	return len(body), fmt.Errorf("%w: %w", ErrMessage, err)
+	return body, fmt.Errorf("%w: %w", ErrMessage, err)
 }
 
 // unpack gives the CBOR of a body, at most limit bytes. On the way there it may
 // be twice that: made short, bytes that are no text take two each.
-func unpack(how byte, body []byte, limit int) ([]byte, error) {
+func unpack(how byte, body, before []byte, limit int) ([]byte, error) {
 	var err error
 	switch how {
 	case packPlain:
@@ -191,23 +218,10 @@ func unpack(how byte, body []byte, limit int) ([]byte, error) {
 		return pack.Open(body, limit)
 	case packZstd:
 		return pack.Unzip(body, limit)
+	case packMixed:
+		return openMixed(body, before, limit)
 	case packSort:
-		r := bzip2.NewReader(bytes.NewReader(body))
-		body = make([]byte, 0, min(4*len(body)+bytes.MinRead, limit))
-		for err == nil {
-			if len(body) == cap(body) {
-				// One byte more than may be: it tells a message that is too large.
-				body = slices.Grow(body, min(cap(body), limit+1-len(body)))
-			}
-			var n int
-			n, err = r.Read(body[len(body):cap(body)])
-			if body = body[:len(body)+n]; len(body) > limit {
-				return nil, ErrTooLarge
-			}
-		}
-		if err == io.EOF {
-			err = nil
-		}
+		body, err = blocksort.Unpack(body, limit)
 	default:
 		return nil, fmt.Errorf("packed in an unknown way, %d", how)
 	}
@@ -227,6 +241,8 @@ func unpacked(how byte, body []byte, limit int) int {
 		return pack.Size(body, limit)
 	case packDict:
 		return min(pack.Size(body, limit)*3, limit) // a byte may be a character
+	case packMixed:
+		return min(maxMixed, limit)
 	}
 	return limit
 }

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -14,16 +16,66 @@ const clockSize = 8
 
 // EncodeSync gives the bytes of a request; SetClock completes them.
 func EncodeSync(m *Sync, e Effort) ([]byte, error) {
-	packed, err := Encode(m, e)
+	raw, err := encMode.Marshal(m)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("encode message: %w", err)
 	}
-	return append(make([]byte, clockSize), packed...), nil
+	m.keep(raw)
+	return append(make([]byte, clockSize), encode(raw, nil, e)...), nil
+}
+
+// keep keeps what the answer is mixed behind: of a long request nothing, on both sides.
+func (m *Sync) keep(raw []byte) {
+	if m.raw = nil; m.Reads >= ReadsMixed && len(raw) <= maxMixed {
+		m.raw = raw
+	}
+}
+
+// Answer gives the bytes of the server's answer to a request: mixed behind it where the
+// device reads that and both are short.
+func Answer(to *Sync, m *Synced) ([]byte, error) {
+	if to.Reads >= ReadsMixed && !to.mixed {
+		m.Takes = TakesShort
+	}
+	if len(to.raw) == 0 {
+		return Encode(m, Quick)
+	}
+	raw, err := encMode.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode message: %w", err)
+	}
+	if len(raw) > maxMixed {
+		return encode(raw, nil, Quick), nil
+	}
+	return encode(raw, to.raw, Mixed), nil
+}
+
+// DecodeAnswer is Decode for an answer to a request that EncodeSync has encoded.
+func DecodeAnswer(r io.Reader, limit int64, to *Sync, message any) error {
+	packed, err := read(r, limit)
+	if err != nil {
+		return err
+	}
+	var before []byte
+	if to != nil {
+		before = to.raw
+	}
+	_, err = unmarshal(packed, before, MaxUnpacked, decMode, message)
+	return err
 }
 
 // SetClock sets the clock in a request that EncodeSync made.
 func SetClock(request []byte, ms int64) {
 	binary.BigEndian.PutUint64(request, uint64(ms))
+}
+
+// Uncounted is the part of a request that has no name: it is another one each time.
+const Uncounted = clockSize
+
+// BodyName names a request that EncodeSync made, whatever its clock says.
+func BodyName(request []byte) string {
+	h := sha256.Sum256(request[clockSize:])
+	return base64.RawURLEncoding.EncodeToString(h[:16])
 }
 
 // UnmarshalSync reads a request from its bytes, at most limit when they are
@@ -33,9 +85,13 @@ func UnmarshalSync(request []byte, limit int) (m *Sync, unpacked int, err error)
 		return nil, 0, ErrForeign
 	}
 	m = new(Sync)
-	if unpacked, err = unmarshal(request[clockSize:], limit, requestMode, m); err != nil {
+	raw, err := unmarshal(request[clockSize:], nil, limit, requestMode, m)
+	if err != nil {
 		return nil, 0, err
 	}
+	unpacked = len(raw)
+	m.keep(raw)
+	m.mixed = request[clockSize+len(magic)] == packMixed
 	m.Clock = int64(binary.BigEndian.Uint64(request))
 	return m, unpacked, nil
 }
@@ -43,12 +99,9 @@ func UnmarshalSync(request []byte, limit int) (m *Sync, unpacked int, err error)
 // DecodeSync reads a request of at most limit bytes, for whoever trusts the
 // sender: it is at most MaxUnpacked bytes when it is unpacked.
 func DecodeSync(r io.Reader, limit int64) (*Sync, error) {
-	request, err := io.ReadAll(io.LimitReader(r, limit+1))
+	request, err := read(r, limit)
 	if err != nil {
-		return nil, fmt.Errorf("read message: %w", err)
-	}
-	if int64(len(request)) > limit {
-		return nil, ErrTooLarge
+		return nil, err
 	}
 	m, _, err := UnmarshalSync(request, MaxUnpacked)
 	return m, err

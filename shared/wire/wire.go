@@ -12,6 +12,10 @@ import (
 const (
 	EnrolPath = "/v1/enrol"
 	SyncPath  = "/v1/sync"
+	// ShortPath is SyncPath to a server that takes it (TakesShort); the token is in
+	// TokenHeader then, as it is.
+	ShortPath   = "/s"
+	TokenHeader = "Z"
 	// BundlePath takes a file of package bundle as it is, from whoever brings it,
 	// and answers with the reply, as it is.
 	BundlePath = "/v1/bundle"
@@ -23,6 +27,15 @@ const (
 	BlobThumbnail = "/thumbnail"
 	// EscrowPath takes the key of a laptop's data, sealed to the server.
 	EscrowPath = "/v1/escrow"
+)
+
+// A long request that is cut off goes on where it was cut: BodyHeader names the
+// message, by BodyName, FromHeader says how many of its bytes the server has, or
+// WholeBody that it has them all.
+const (
+	BodyHeader = "Zhucun-Body"
+	FromHeader = "Zhucun-From"
+	WholeBody  = "all"
 )
 
 // Version is the version of the messages: raised when a reader of the old ones
@@ -141,6 +154,11 @@ type Sync struct {
 	// brings nothing, where there is nothing to say: until there is. A server that
 	// does not know of it answers at once.
 	Wait uint64 `cbor:"9,keyasint,omitempty"`
+	// Reads says what the device reads beside what every release does: ReadsColumns …
+	Reads uint64 `cbor:"20,keyasint,omitempty"`
+
+	raw   []byte // the request as CBOR, once it was encoded or decoded
+	mixed bool   // it came mixed
 }
 
 // Push is what a device has for one village, and from where on it wants the
@@ -189,6 +207,9 @@ type Synced struct {
 	Assigned *Assignment `cbor:"3,keyasint,omitempty"` // when the device's is old
 	// Next is how many seconds the device should wait for the next poll.
 	Next uint64 `cbor:"4,keyasint,omitempty"`
+	// Takes says what requests the server takes beside what every release does:
+	// TakesMixed … It is said to who might make use of it and did not.
+	Takes uint64 `cbor:"20,keyasint,omitempty"`
 }
 
 // Pull is the answer for one village. A village of which there is nothing to
@@ -238,6 +259,17 @@ type Pull struct {
 	// streams, as far as they lie between From and Cursor. They hold for whoever holds
 	// the feed so far: not while the page is set aside.
 	Verdicts []journal.Verdict `cbor:"15,keyasint,omitempty"`
+	// Page has the Records in columns; a reader finds them in Records.
+	Page []byte `cbor:"20,keyasint,omitempty"`
+	// Rest comes with More: what of the feed is still to come behind Cursor.
+	Rest *Rest `cbor:"21,keyasint,omitempty"`
+}
+
+// Rest is what further pages will have, as of the answer that tells it.
+type Rest struct {
+	_       struct{} `cbor:",toarray"`
+	Records uint64
+	Bytes   uint64 // of their states
 }
 
 // Made gives how far the feed went when the page was made: of two pages of one epoch

@@ -277,12 +277,12 @@ const comma = 0xD2
 func TestSortedBomb(t *testing.T) {
 	const limit = 100_000
 	for size, want := range map[int]error{limit: nil, limit + 1: ErrTooLarge, 40 * limit: ErrTooLarge} {
-		got, err := unpack(packSort, blocksort.Append(nil, make([]byte, size)), limit)
+		got, err := unpack(packSort, blocksort.Append(nil, make([]byte, size)), nil, limit)
 		if !errors.Is(err, want) || cap(got) > limit+limit/4 {
 			t.Errorf("%d zeros: %v, want %v; %d bytes of memory", size, err, want, cap(got))
 		}
 	}
-	if got, err := unpack(packSort, blocksort.Append(nil, bytes.Repeat([]byte{comma}, limit/3+1)), limit); !errors.Is(err, ErrTooLarge) {
+	if got, err := unpack(packSort, blocksort.Append(nil, bytes.Repeat([]byte{comma}, limit/3+1)), nil, limit); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("characters beyond the limit when made long: %d bytes, %v", len(got), err)
 	}
 }

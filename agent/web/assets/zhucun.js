@@ -329,6 +329,39 @@
   });
   window.addEventListener("popstate", function () { if (replaced) location.reload(); });
 
+  // How far a sync is. The page of what has been delivered is shown anew when one
+  // has ended, and when what waits has changed.
+  var under = document.querySelector("[data-sync]");
+  if (under && window.fetch && window.DOMParser) {
+    var ran = !under.hidden, here = location.pathname === new URL(under.querySelector("a").href).pathname, asked = /[?&]asked=/.test(location.search) ? 5 : 0;
+    var watch = function () { setTimeout(look, ran || asked > 0 ? 1000 : 10000); };
+    var anew = function () {
+      if (!here) return;
+      return fetch(location.pathname, { credentials: "same-origin" }).then(function (r) { return r.text(); }).then(function (html) {
+        var next = new DOMParser().parseFromString(html, "text/html");
+        ["main", "head"].forEach(function (id) {
+          var old = document.getElementById(id), now = next.getElementById(id);
+          if (old && now) old.innerHTML = now.innerHTML;
+        });
+        under = document.querySelector("[data-sync]");
+      });
+    };
+    var look = function () {
+      if (document.hidden) { watch(); return; }
+      fetch(under.dataset.sync, { credentials: "same-origin" }).then(function (r) { return r.json(); }).then(function (at) {
+        if (asked > 0) asked--;
+        var bar = document.getElementById("sync-bar");
+        if (at.busy !== ran || at.busy && here && !bar) { ran = at.busy; under.hidden = !at.busy; if (!at.busy) asked = 0; return anew(); }
+        if (!at.busy) return;
+        under.querySelector("span").textContent = at.text;
+        if (!bar) return;
+        bar.querySelector("span").textContent = at.text;
+        if (at.percent >= 0) bar.querySelector("progress").value = at.percent; else bar.querySelector("progress").removeAttribute("value");
+      }).catch(function () {}).then(watch);
+    };
+    watch();
+  }
+
   // What was just saved is said first.
   var banner = document.querySelector(".banner");
   if (banner) banner.focus({ preventScroll: true });

@@ -109,6 +109,7 @@ func paging(w *World) {
 	q := store.Request{Epoch: w.Epoch(), Cursor: begun, Budget: 700}
 	seen := map[record.ID]int{}
 	pages := 0
+	var told wire.Rest // by the page before
 	for {
 		pull, ok := reader.Ask(q)
 		pages++
@@ -121,6 +122,18 @@ func paging(w *World) {
 		}
 		for _, r := range pull.Records {
 			seen[r.ID]++
+		}
+		size := 0
+		for _, r := range pull.Records {
+			size += len(r.State)
+		}
+		if pages > 3 && (told.Records < uint64(len(pull.Records)) || told.Bytes < uint64(size) || !pull.More && told != wire.Rest{Records: uint64(len(pull.Records)), Bytes: uint64(size)}) {
+			w.Errorf("%+v was to come, and page %d has %d records of %d bytes", told, pages, len(pull.Records), size)
+		}
+		if pull.More != (pull.Rest != nil) {
+			w.Errorf("page %d says %+v of the rest", pages, pull.Rest)
+		} else if pull.More {
+			told = *pull.Rest
 		}
 		if !pull.More {
 			if len(pull.Heads) != 1 || pull.Heads[0] != (wire.StreamHead{Stream: writer.Stream, Seq: 26}) {

@@ -46,7 +46,7 @@ func verdicts(w *World) {
 		return err
 	}))
 
-	if pull, _ := l.Ask(store.Request{Epoch: w.Epoch(), Cursor: cursor, Own: []wire.Own{l.Own}, Budget: 4096}); len(pull.Verdicts) == 0 || len(pull.Verdicts) > 4096/verdictSize || !pull.More {
+	if pull, _ := l.Ask(store.Request{Epoch: w.Epoch(), Cursor: cursor, Own: []wire.Own{l.Own}, Budget: 4096}); len(pull.Verdicts) == 0 || len(pull.Verdicts) > 4096/verdictSize || !pull.More || pull.Rest == nil {
 		w.Errorf("with a budget of 4 KB there are %d verdicts, more: %v", len(pull.Verdicts), pull.More)
 	}
 	var got []journal.Verdict

@@ -7,7 +7,9 @@ const maxBlock = 900_000 - 20
 
 // Append packs src and appends it to dst.
 func Append(dst, src []byte) []byte {
-	w := bitWriter{out: append(dst, "BZh9"...)}
+	// What it says to be the largest block is what a reader takes memory for.
+	size := min(len(src)+len(src)/4, maxBlock)/100_000 + 1
+	w := bitWriter{out: append(dst, 'B', 'Z', 'h', '0'+byte(min(size, 9)))}
 	var total uint32
 	block := make([]byte, 0, min(len(src)+len(src)/4+8, maxBlock+8))
 	for len(src) > 0 {

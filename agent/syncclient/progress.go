@@ -1,0 +1,160 @@
+package syncclient
+
+import (
+	"time"
+
+	"zhucun/agent/store"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// Progress is how far the sync that is under way has come.
+type Progress struct {
+	// Sent counts own changes with a receipt of this sync, ToSend those still to
+	// come; Taken counts records that came, ToTake those that the server has yet to
+	// send, as far as it has said.
+	Sent, ToSend, Taken, ToTake uint64
+	// Up and Down are bytes that have passed, UpLeft and DownLeft about how many are
+	// to come; 0 while nothing tells.
+	Up, Down, UpLeft, DownLeft int64
+	// Left is about how long it will take, by how long it has taken so far; 0 while
+	// nothing tells.
+	Left time.Duration
+	// Heard tells that the server has answered, Trouble why the last request had no
+	// answer; it is being tried again.
+	Heard   bool
+	Trouble error
+	// Files are still to be brought or fetched, once all else is where it belongs.
+	Files int
+}
+
+// Share is how much of the work is done, 0 to 1; ok is false while nothing tells, as
+// of files.
+func (p *Progress) Share() (share float64, ok bool) {
+	done, all := p.Sent+p.Taken, p.Sent+p.Taken+p.ToSend+p.ToTake
+	if !p.Heard || all == 0 || p.Files > 0 {
+		return 0, false
+	}
+	return float64(done) / float64(all), true
+}
+
+// effort is how many changes or records took how long, everything included, the
+// newest rounds counting most.
+type effort struct{ units, took float64 }
+
+func (e *effort) spent(units uint64, took time.Duration) {
+	if units == 0 {
+		return
+	}
+	e.units = e.units*3/4 + float64(units)
+	e.took = e.took*3/4 + took.Seconds()
+}
+
+// left gives how long so many will take; ok is false while nothing tells.
+func (e *effort) left(units uint64) (d time.Duration, ok bool) {
+	if units == 0 {
+		return 0, true
+	}
+	if e.units == 0 {
+		return 0, false
+	}
+	return time.Duration(float64(units) * e.took / e.units * float64(time.Second)), true
+}
+
+// course is what a sync under way knows of how far it is.
+type course struct {
+	Progress
+	// left is what the server has yet to send of each village.
+	left map[record.Village]wire.Rest
+	// changes is how many own changes the measured requests had, and bytes how long
+	// they were.
+	changes uint64
+	bytes   int64
+	sending effort
+	taking  effort
+}
+
+// now gives the progress, with what is to come worked out.
+func (k *course) now(down *flow) Progress {
+	p := k.Progress
+	var bytes uint64
+	for _, r := range k.left {
+		p.ToTake += r.Records
+		bytes += r.Bytes
+	}
+	if k.changes > 0 {
+		p.UpLeft = int64(float64(p.ToSend) * float64(k.bytes) / float64(k.changes))
+	}
+	p.DownLeft = int64(float64(bytes) * down.packed())
+	send, ok := k.sending.left(p.ToSend)
+	take, also := k.taking.left(p.ToTake)
+	if ok && also {
+		p.Left = send + take
+	}
+	return p
+}
+
+// load is what a request carries.
+type load struct {
+	size    int // bytes of entries
+	changes uint64
+}
+
+// leaves notes what a request carries, and how many own changes are behind it.
+func (c *Client) leaves(out []store.Outgoing, behind uint64) (l load) {
+	for i := range out {
+		l.size += out[i].Size()
+		l.changes += out[i].Entries()
+	}
+	c.note(func(*State) { c.course.ToSend = l.changes + behind })
+	return l
+}
+
+// passed measures an exchange that came to its end, of whose request that part was
+// sent now. One that waited for news measures nothing.
+func (c *Client) passed(l *load, answer *wire.Synced, p *span, part float64) {
+	content := 0
+	for i := range answer.Villages {
+		for j := range answer.Villages[i].Records {
+			content += len(answer.Villages[i].Records[j].State)
+		}
+	}
+	c.note(func(*State) {
+		if !p.waited {
+			c.up.through(l.size)
+			c.down.through(content)
+			c.up.measured(int(part*float64(l.size)), p.up, p.upTook)
+			c.down.measured(content, p.down, p.downTook)
+		}
+		k := &c.course
+		k.Heard, k.Trouble = true, nil
+		if l.changes > 0 {
+			k.changes += l.changes
+			k.bytes += int64(float64(p.up) / part)
+		}
+		for i := range answer.Villages {
+			v := &answer.Villages[i]
+			if v.More && v.Rest != nil {
+				k.left[v.Village] = *v.Rest
+			} else {
+				delete(k.left, v.Village)
+			}
+		}
+	})
+}
+
+// came takes notice of what a round that began then has brought. How long it took until
+// the answer began and from there on tells how long the rest will.
+func (c *Client) came(sent, taken uint64, begin time.Time, p *span) {
+	taking := time.Since(p.first)
+	c.note(func(*State) {
+		k := &c.course
+		k.Sent += sent
+		k.ToSend -= min(k.ToSend, sent)
+		k.Taken += taken
+		if !p.waited {
+			k.sending.spent(sent, p.first.Sub(begin))
+		}
+		k.taking.spent(taken, taking)
+	})
+}

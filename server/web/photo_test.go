@@ -1,0 +1,88 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	files "zhucun/server/blob"
+	"zhucun/server/store"
+	"zhucun/shared/blob"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+)
+
+// A photo is shown with its record once it is here, to who may see the record, and is
+// named as missing until then; a page cannot be sent as one.
+func TestPhoto(t *testing.T) {
+	f := filled(t)
+	held, err := files.Open(filepath.Join(t.TempDir(), "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { held.Close() })
+	f.store.Files = held
+
+	house := f.first(small[0].Code, "household", 0)
+	a := f.laptop("宋芬娥", identity.FirstSecretary, house.Village)
+	bodies := map[string][]byte{"jpg": append([]byte("\xff\xd8\xff"), "a photo"...), "html": []byte("<script>alert(1)</script>")}
+	names := map[string]string{}
+	var all []string
+	for kind, body := range bodies {
+		names[kind] = blob.Name(sha256.Sum256(body), kind)
+		all = append(all, names[kind])
+	}
+	const field = "photos"
+	visit := f.first(small[0].Code, "visit", 0)
+	c := a.change(visit.Key, visit.State, nil)
+	c.Body = []record.Write{{Path: field, Value: record.List(all)}}
+	a.send(house.Village, c)
+
+	office, page := f.as("office"), href(visit.Key)
+	if got := office.get(page).body; !strings.Contains(got, texts["photo.waits"].zh) || strings.Contains(got, `/blob/`) {
+		t.Error("a photo that did not come is not named so")
+	}
+	for kind, body := range bodies {
+		h, _, _ := blob.ParseName(names[kind])
+		if err := held.Put(h, bytes.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.store.TakeBlob(t.Context(), store.Blob{Village: house.Village, Hash: h, Kind: kind, Size: int64(len(body)), Device: a.device.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := "/blob/" + string(house.Village) + "/"
+	if got := office.get(page).body; !strings.Contains(got, `src="`+at+names["jpg"]+`"`) || strings.Contains(got, `src="`+at+names["html"]) {
+		t.Errorf("the photo is not shown, or what is none is")
+	}
+	if err := f.access.AddAccount(t.Context(), "elsewhere", password, []identity.Role{identity.SponsorUnit}, small[1].Code); err != nil {
+		t.Fatal(err)
+	}
+	f.account(identity.SponsorUnit)
+	for _, want := range []struct {
+		who, kind string
+		status    int
+	}{
+		{"office", "jpg", http.StatusOK}, {"office", "html", http.StatusOK},
+		{string(identity.SponsorUnit), "jpg", http.StatusOK},
+		{"elsewhere", "jpg", http.StatusNotFound}, {"leader", "jpg", http.StatusForbidden},
+	} {
+		got := f.as(want.who).ask("GET /blob/{village}/{name}", promise{path: at + names[want.kind]})
+		if got.status != want.status {
+			t.Errorf("%s: %s: %d, want %d", want.who, want.kind, got.status, want.status)
+		}
+		if strings.Contains(got.body, string(bodies[want.kind])) != (want.status == http.StatusOK) {
+			t.Errorf("%s: %s: another body", want.who, want.kind)
+		}
+		if want.kind == "html" && (!strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment") || got.header.Get("X-Content-Type-Options") != "nosniff") {
+			t.Errorf("a page that came as a file would be shown: %v", got.header)
+		}
+	}
+	// Of another village's record nothing is known under this one's.
+	if got := office.ask("GET /blob/{village}/{name}", promise{path: "/blob/" + string(small[1].Code) + "/" + names["jpg"]}); got.status != http.StatusNotFound {
+		t.Errorf("by another village: %d", got.status)
+	}
+}
