@@ -16,6 +16,7 @@ import (
 	"zhucun/agent/store"
 	"zhucun/shared/blob"
 	"zhucun/shared/form"
+	"zhucun/shared/wire"
 )
 
 // attachCmd adds files to a record.
@@ -24,7 +25,7 @@ func (c *call) attachCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "attach RECORD FILE…",
 		Short: c.say("把照片等文件加到一条记录上；照片会缩小，位置信息去掉", "Add photos and other files to a record; photos are made small and lose where they were taken"),
-		Args:  cobra.MinimumNArgs(2),
+		Args:  c.words(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := c.id(args[0])
 			if err != nil {
@@ -32,6 +33,9 @@ func (c *call) attachCmd() *cobra.Command {
 			}
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				r, err := a.store.Get("", id)
+				if errors.Is(err, store.ErrNotFound) {
+					return c.fail(c.say("没有找到记录 %s。请核对编号，或先同步一次", "There is no record %s; check its id, or sync first", id))
+				}
 				if err != nil {
 					return err
 				}
@@ -42,6 +46,19 @@ func (c *call) attachCmd() *cobra.Command {
 				name, err := c.imageField(f, field)
 				if err != nil {
 					return err
+				}
+				d, err := a.store.Device()
+				if err != nil {
+					return err
+				}
+				if _, err := d.Author(author); err != nil {
+					return err
+				}
+				// What is kept is delivered: all of it is looked at before any is.
+				for _, path := range args[1:] {
+					if err := c.attachable(path); err != nil {
+						return err
+					}
 				}
 				var names []string
 				for _, path := range args[1:] {
@@ -91,14 +108,27 @@ func (c *call) imageField(f *form.Form, name string) (string, error) {
 	return "", c.fail(c.say("请用 --field 指定其中一个：%s", "Name one of these with --field: %s", strings.Join(all, "、")))
 }
 
-func (c *call) keepFile(ctx context.Context, a *agent, r *store.Record, path string) (b store.Blob, word form.Label, err error) {
+// attachable tells why a file cannot be kept, as far as that is to be seen from outside.
+func (c *call) attachable(path string) error {
 	info, err := os.Stat(c.path(path))
-	if err != nil {
-		return b, word, err
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return c.fail(c.say("%s 不是普通文件，请换一个文件", "%s is not a regular file; choose another", path))
+	case info.Size() == 0:
+		return inbox.ErrEmpty
+	case info.Size() > wire.MaxBlob:
+		return c.tooLarge(path)
 	}
-	if !info.Mode().IsRegular() {
-		return b, word, c.fail(c.say("%s 不是普通文件，请换一个文件", "%s is not a regular file; choose another", path))
-	}
+	return nil
+}
+
+func (c *call) tooLarge(path string) error {
+	return c.fail(c.say("%s 超过 64 MB，不能添加；请先缩小或截短", "%s has more than 64 MB and cannot be added; make it smaller first", path))
+}
+
+func (c *call) keepFile(ctx context.Context, a *agent, r *store.Record, path string) (b store.Blob, word form.Label, err error) {
 	f, err := os.Open(c.path(path))
 	if err != nil {
 		return b, word, err
@@ -106,7 +136,7 @@ func (c *call) keepFile(ctx context.Context, a *agent, r *store.Record, path str
 	defer f.Close()
 	b, word, err = inbox.Keep(ctx, a.store, shrinker, r.Key.Village, path, f)
 	if errors.Is(err, store.ErrTooLarge) {
-		err = c.fail(c.say("%s 超过 64 MB，不能添加；请先缩小或截短", "%s has more than 64 MB and cannot be added; make it smaller first", path))
+		err = c.tooLarge(path)
 	}
 	return b, word, err
 }
@@ -212,6 +242,7 @@ func (c *call) blobFetchCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				a.sync.Now()
 				if c.json {
 					return c.print(map[string]any{"name": args[0], "wanted": true})
 				}

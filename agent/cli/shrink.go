@@ -30,8 +30,10 @@ const (
 	shrinkTime = 2 * time.Minute
 	// shrinkMemory is how much it should take at most, in bytes.
 	shrinkMemory = 1 << 30
-	// shrinkForeign is its exit status for what is no picture.
+	// shrinkForeign is its exit status for what is no picture, shrinkHuge for one that
+	// is too large.
 	shrinkForeign = 3
+	shrinkHuge    = 4
 )
 
 // shrunk goes before the bytes of the two pictures.
@@ -55,6 +57,9 @@ func shrinkSelf(options string, in io.Reader, out io.Writer) int {
 	p, err := picture.Shrink(bytes.NewReader(raw), o)
 	if errors.Is(err, picture.ErrForeign) {
 		fmt.Fprintln(os.Stderr, err)
+		if errors.Is(err, picture.ErrHuge) {
+			return shrinkHuge
+		}
 		return shrinkForeign
 	}
 	if err == nil {
@@ -88,6 +93,10 @@ func shrinker(ctx context.Context, raw []byte, o picture.Options) (*picture.Pict
 	out, err := cmd.Output()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	var ended *exec.ExitError
+	if errors.As(err, &ended) && ended.ExitCode() == shrinkHuge {
+		return nil, fmt.Errorf("%w: %w", picture.ErrForeign, picture.ErrHuge)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", picture.ErrForeign, err)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"zhucun/agent/store"
 	"zhucun/agent/vault"
@@ -15,6 +16,14 @@ import (
 // theirs. A store that was set aside stays: it may have what is nowhere else, it is
 // sealed, and its key is then the office's alone.
 var wiped = []string{storeFile, storeFile + ".new*", storeFile + ".rebuilt*", ".zhucun-*", "web-sessions*", runFile + "*", "bundles"}
+
+// filesDir has the records' files, sealed, under names that tell what is in one to
+// whoever has the same. They go as well, except where a store was set aside: there may
+// be files that only that one knows of, which were not delivered.
+const filesDir = "blobs"
+
+// asides are the stores that were set aside.
+var asides = []string{storeFile + ".damaged-*", storeFile + ".replaced-*"}
 
 // dispose removes what is in the data folder of s, if the office has ordered that.
 // The key goes first: whatever a cut leaves behind cannot be read.
@@ -30,7 +39,15 @@ func (c *call) dispose(s *store.Store) error {
 		err = v.Destroy()
 	}
 	errs = append(errs, err)
-	for _, pattern := range wiped {
+	gone, aside := wiped, false
+	for _, pattern := range asides {
+		names, err := filepath.Glob(filepath.Join(c.data, pattern))
+		errs, aside = append(errs, err), aside || len(names) > 0
+	}
+	if !aside {
+		gone = append(slices.Clone(gone), filesDir)
+	}
+	for _, pattern := range gone {
 		names, err := filepath.Glob(filepath.Join(c.data, pattern))
 		errs = append(errs, err)
 		for _, name := range names {

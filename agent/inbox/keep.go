@@ -26,7 +26,8 @@ func InProcess(_ context.Context, raw []byte, o picture.Options) (*picture.Pictu
 }
 
 // Keep keeps a file that a record is to show: a photo made small, as the office wants
-// it, anything else as it came. name is what it is called where it comes from. Beside
+// it, anything else as it came; a picture that is not made small loses where it was
+// taken all the same (picture.Strip). name is what it is called where it comes from. Beside
 // the file it tells in words what a person should know of it, "" for nothing. The error
 // is store.ErrTooLarge for what the office does not take.
 func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.Village, name string, r io.Reader) (b store.Blob, word form.Label, err error) {
@@ -48,10 +49,12 @@ func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.V
 	p, err := shrink(ctx, raw, picture.Options{Side: int(d.Assigned.PhotoSide), Quality: int(d.Assigned.PhotoQuality)})
 	switch {
 	case errors.Is(err, picture.ErrForeign):
-		if word = foreign(note.Kind); blob.Shown(note.Kind) {
-			note.Kind = "bin" // it says that it is a picture, and is none
+		bare, known := picture.Strip(raw)
+		word = foreign(note.Kind, known, errors.Is(err, picture.ErrHuge))
+		if blob.Shown(note.Kind) {
+			note.Kind = "bin" // it says that it is a picture, and none can be shown
 		}
-		b, err = s.AddBlob(ctx, village, note, raw, nil)
+		b, err = s.AddBlob(ctx, village, note, bare, nil)
 	case err == nil:
 		note.Kind, note.Width, note.Height = "jpg", p.Width, p.Height
 		if !p.Taken.IsZero() {
@@ -65,8 +68,17 @@ func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.V
 // ErrEmpty says that there is nothing in a file.
 var ErrEmpty = wrong("文件是空的，请换一个", "The file is empty; choose another")
 
-// foreign says of a file that is kept as it came what a person should know.
-func foreign(kind string) form.Label {
+// foreign says of a file that is not made small what a person should know: bare tells
+// that where it was taken is no longer in it, huge that it is a picture too large.
+func foreign(kind string, bare, huge bool) form.Label {
+	switch {
+	case huge && bare:
+		return form.Label{Zh: "这张图片太大，没有缩小；整张保存，没有预览，位置信息已去掉", En: "This picture is too large to be made small; it is kept whole, without a preview, and where it was taken was removed"}
+	case huge:
+		return form.Label{Zh: "这张图片太大，没有缩小；原样保存，没有预览", En: "This picture is too large to be made small; it is kept as it came, without a preview"}
+	case bare:
+		return form.Label{Zh: "这张图片打不开，可能已损坏；照样保存，没有预览，位置信息已去掉", En: "This picture cannot be opened and may be damaged; it is kept all the same, without a preview, and where it was taken was removed"}
+	}
 	switch kind {
 	case "heic", "heif":
 		return form.Label{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image"
 	"image/jpeg"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -57,5 +58,38 @@ func TestDroppedPhotos(t *testing.T) {
 	}
 	if st, err := s.Status(); err != nil || st.Blobs != 2 {
 		t.Errorf("%d are to be brought, %v", st.Blobs, err)
+	}
+}
+
+// What cannot be made small is kept without where it was taken, and each is told why.
+func TestKeptWithoutPlace(t *testing.T) {
+	const secret = "Exif\x00\x00 29 1 7"
+	j := photograph(t, 1)
+	exif := append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, byte(len(secret) + 2)}, secret...)
+	cut := append(bytes.Clone(exif), j[2:len(j)-len(j)/4]...)
+	huge := append(bytes.Clone(exif), j[2:]...)
+	at := bytes.Index(huge, []byte{0xff, 0xc0})
+	copy(huge[at+5:], []byte{12240 >> 8, 12240 & 0xff, 16320 >> 8, 16320 & 0xff})
+	s := laptop(t)
+	for _, tt := range []struct {
+		raw  []byte
+		said string
+	}{
+		{cut, "This picture cannot be opened and may be damaged; it is kept all the same, without a preview, and where it was taken was removed"},
+		{huge, "This picture is too large to be made small; it is kept whole, without a preview, and where it was taken was removed"},
+	} {
+		b, word, err := Keep(t.Context(), s, InProcess, "369999000001", "IMG.jpg", bytes.NewReader(tt.raw))
+		if err != nil || word.En != tt.said {
+			t.Fatalf("said %q, %v; want %q", word.En, err, tt.said)
+		}
+		r, _, err := s.OpenBlob(b.Hash, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		r.Close()
+		if want := append([]byte{0xff, 0xd8}, tt.raw[len(exif):]...); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes kept of %d, %v; the place is in it: %v", tt.said, len(got), len(tt.raw), err, bytes.Contains(got, []byte(secret)))
+		}
 	}
 }

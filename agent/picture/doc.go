@@ -6,8 +6,9 @@
 //     taken, not with what, by whom. When it was taken is given to whoever asks.
 //   - A file that cannot be read as a picture is no failure of the photo: ErrForeign
 //     says that it is to be kept as it came, without a preview (HEIC of a telephone,
-//     a scanned PDF).
-//   - A picture of too many points is ErrForeign as well, before anything is unpacked.
+//     a scanned PDF). Of a JPEG, PNG or WebP Strip then takes what the camera wrote.
+//   - A picture of too many points is ErrForeign as well, and ErrHuge, before anything
+//     is unpacked.
 //
 // It takes as much memory as the picture has points, some 20 MB to 150 MB for a while,
 // and runs what a stranger's file tells it to: the agent lets a process of its own do it.

@@ -47,6 +47,9 @@ type Picture struct {
 // ErrForeign says that a file is not a picture that can be read here.
 var ErrForeign = errors.New("this is no picture that can be read")
 
+// ErrHuge says of one that is ErrForeign that it has too many points.
+var ErrHuge = errors.New("too many points")
+
 // Shrink reads a photo, in any of JPEG, PNG, GIF and WebP.
 func Shrink(r io.ReadSeeker, o Options) (*Picture, error) {
 	if o.Side == 0 {
@@ -60,7 +63,7 @@ func Shrink(r io.ReadSeeker, o Options) (*Picture, error) {
 		return nil, fmt.Errorf("%w: %w", ErrForeign, err)
 	}
 	if conf.Width <= 0 || conf.Height <= 0 || conf.Width > maxPoints/conf.Height {
-		return nil, fmt.Errorf("%w: %d by %d points are too many", ErrForeign, conf.Width, conf.Height)
+		return nil, fmt.Errorf("%w: %w: %d by %d", ErrForeign, ErrHuge, conf.Width, conf.Height)
 	}
 	turn, taken := exif(r, kind)
 	if _, err := r.Seek(0, io.SeekStart); err != nil {

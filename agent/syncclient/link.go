@@ -84,6 +84,13 @@ func (l *link) promising() bool {
 	return l.swift > 0 && l.length > 0
 }
 
+// good tells that the server can be asked to wait at once.
+func (l *link) good() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.swift >= trips && l.length > 0
+}
+
 // held tells whether a request was kept waiting, and that it may be so again at once.
 func (l *link) held(o *outcome) bool {
 	l.mu.Lock()
@@ -115,10 +122,12 @@ func (l *link) cut(after time.Duration) {
 
 // outcome is what came of a sync of the schedule.
 type outcome struct {
-	err  error
-	wait time.Duration // that the server was asked for
-	held time.Duration // that it took to answer that
-	news bool          // what came was something
+	err     error
+	asks    bool          // it was to ask the server to wait
+	listens bool          // and did: there was nothing to say
+	wait    time.Duration // that the server was asked for
+	held    time.Duration // that it took to answer that
+	news    bool          // what came was something
 }
 
 // What ends a wait. Neither is a failure.

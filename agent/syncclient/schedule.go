@@ -43,6 +43,7 @@ type schedule struct {
 	// for news.
 	plain    bool
 	failures int
+	vain     int // waits in a row that ended in a failure at once
 	sparing  bool
 	network  []string
 	// moving tells that the network has changed and no sync begun since; up and down
@@ -66,7 +67,7 @@ func (s *schedule) sooner(pause time.Duration) {
 func (s *schedule) moved() {
 	s.c.http.HTTPClient.CloseIdleConnections()
 	s.c.forget()
-	s.failures = 0
+	s.failures, s.vain = 0, 0
 	if !s.sparing {
 		s.moving = true
 		s.up, s.down = s.c.count.read()
@@ -219,6 +220,12 @@ func (s *schedule) pause(o *outcome) time.Duration {
 	default:
 		s.failures = 0
 		switch {
+		case o.listens && o.wait == 0:
+			s.vain++
+		case o.listens:
+			s.vain = 0
+		}
+		switch {
 		case next > 0:
 			pause = next
 		case s.sparing:
@@ -228,6 +235,10 @@ func (s *schedule) pause(o *outcome) time.Duration {
 		case c.quiet():
 		case o.news && o.wait > 0, c.link.held(o):
 			pause = afterNews
+		case !o.asks && c.link.good():
+			return 0 // the next asks to wait, and so does not come round by this
+		case o.listens && o.wait == 0 && c.link.promising():
+			pause = spread(min(firstPause<<min(s.vain-1, 10), regularly))
 		case o.wait == 0 && c.link.promising():
 			return spread(firstPause)
 		}

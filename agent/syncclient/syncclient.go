@@ -264,7 +264,7 @@ func (c *Client) background(ctx context.Context, wait time.Duration) (o outcome)
 	}
 	give(cancel)
 	defer give(nil)
-	o.wait = wait
+	o.wait, o.asks = wait, wait > 0
 	_, o.err = c.once(ctx, false, &o)
 	return o
 }
@@ -438,6 +438,7 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 	waits, done := ctx, func() {}
 	if p.waits {
 		waits, done = c.listen(ctx)
+		o.listens = true
 	}
 	defer done()
 	load := c.leaves(out, m.Pending)

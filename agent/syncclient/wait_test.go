@@ -27,6 +27,7 @@ type office struct {
 	slow  time.Duration // before every answer
 	fails atomic.Bool   // every request is cut off
 	hangs atomic.Bool   // none is answered
+	hasty bool          // it does not know how to wait
 	ahead atomic.Int64  // of the laptop's clock, in ms
 	// What the laptop's system says: that it is to spare, and of the network.
 	spares atomic.Bool
@@ -73,7 +74,7 @@ func (o *office) serve(_ int, w http.ResponseWriter, r *http.Request) bool {
 	if !a.sends {
 		answer.Villages = nil
 	}
-	if a.wait > 0 {
+	if a.wait > 0 && !o.hasty {
 		cuts := make(<-chan time.Time)
 		if o.cuts > 0 {
 			cuts = time.After(o.cuts)
@@ -319,6 +320,48 @@ func TestWaitEnds(t *testing.T) {
 				}
 				if st := c.State(); st.Problem != nil || pending(t, s) != 0 {
 					t.Errorf("%+v, %d pending", st, pending(t, s))
+				}
+			})
+		})
+	}
+}
+
+// Who has saved hears of news again as soon as that is there.
+func TestListensAgain(t *testing.T) {
+	o := &office{}
+	waiting(t, o, func(t *testing.T, c *Client, s *store.Store) {
+		for range 5 {
+			visit(t, s)
+			begun := time.Now()
+			for pending(t, s) > 0 && time.Since(begun) < time.Minute {
+				time.Sleep(10 * time.Millisecond)
+			}
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			list := o.since(begun)
+			if n := len(list); n != 2 || !list[0].sends || list[1].wait != longestWait {
+				t.Fatalf("a save leads to %+v", list)
+			}
+			time.Sleep(20 * time.Second)
+		}
+	})
+}
+
+// Where asking to wait leads to nothing, or is cut off at once, a save still makes no
+// more than a few requests.
+func TestListensInVain(t *testing.T) {
+	for name, o := range map[string]*office{"answered at once": {hasty: true}, "cut at once": {cuts: time.Nanosecond}} {
+		t.Run(name, func(t *testing.T) {
+			waiting(t, o, func(t *testing.T, c *Client, s *store.Store) {
+				begun := time.Now()
+				for range 10 {
+					visit(t, s)
+					time.Sleep(10 * time.Minute)
+				}
+				list := o.since(begun)
+				t.Logf("%d requests", len(list))
+				if n := len(list); n < 20 || n > 200 {
+					t.Errorf("%d requests in 100 minutes", n)
 				}
 			})
 		})
