@@ -83,7 +83,7 @@ func TestRestore(t *testing.T) {
 	if _, errs, _ := other.run("device", "list"); !strings.Contains(errs, "must be revoked again") {
 		t.Errorf("device list says %q", errs)
 	}
-	if list, err := os.ReadDir(other.data); err != nil || len(list) != 3 {
+	if list, err := os.ReadDir(other.data); err != nil || len(list) != 4 {
 		t.Errorf("the folder holds %v, %v", list, err)
 	}
 
