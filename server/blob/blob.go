@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"zhucun/shared/blob"
@@ -16,6 +18,9 @@ import (
 
 // coming is the folder of what is on its way.
 const coming = "coming"
+
+// damaged is the folder of what was set aside.
+const damaged = "damaged"
 
 // Files is a folder of files.
 type Files struct{ root *os.Root }
@@ -170,17 +175,86 @@ func (f *Files) Size(h blob.Hash) (int64, error) {
 	return info.Size(), nil
 }
 
+// Changed tells when the last byte of a file came; fs.ErrNotExist where there is none.
+func (f *Files) Changed(h blob.Hash) (time.Time, error) {
+	info, err := f.root.Stat(place(h))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
+
 // Open opens a file for reading; fs.ErrNotExist where there is none.
 func (f *Files) Open(h blob.Hash) (*os.File, error) { return f.root.Open(place(h)) }
 
-// Remove removes a file, where there is one.
-func (f *Files) Remove(h blob.Hash) error { return missing(f.root.Remove(place(h))) }
+// Remove removes a file, where there is one, and what was set aside of it.
+func (f *Files) Remove(h blob.Hash) error {
+	err := missing(f.root.Remove(place(h)))
+	entries, rerr := f.damaged()
+	for _, name := range entries {
+		if strings.HasPrefix(name, h.String()) {
+			rerr = errors.Join(rerr, missing(f.root.Remove(path.Join(damaged, name))))
+		}
+	}
+	return errors.Join(err, rerr)
+}
+
+// Aside takes a file out of the way whose content is not what its name says: it stays
+// in the folder damaged, beside earlier ones. "" where it is not here, or sound.
+func (f *Files) Aside(h blob.Hash) (name string, err error) {
+	file, err := f.Open(h)
+	if err != nil {
+		return "", missing(err)
+	}
+	sum := sha256.New()
+	_, err = io.Copy(sum, file)
+	file.Close()
+	if err == nil && blob.Hash(sum.Sum(nil)) == h {
+		return "", nil
+	}
+	if err := f.root.MkdirAll(damaged, 0o700); err != nil {
+		return "", err
+	}
+	name = path.Join(damaged, h.String())
+	for n := 2; ; n++ {
+		if _, err := f.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return "", err
+		}
+		name = fmt.Sprintf("%s/%s.%d", damaged, h, n)
+	}
+	if err := f.root.Rename(place(h), name); err != nil {
+		return "", err
+	}
+	return name, f.settle(damaged)
+}
+
+// Damaged gives the files of which something was set aside.
+func (f *Files) Damaged() (list []blob.Hash, err error) {
+	names, err := f.damaged()
+	for _, name := range names {
+		digits, _, _ := strings.Cut(name, ".")
+		if h, ok := blob.ParseHash(digits); ok && !slices.Contains(list, h) {
+			list = append(list, h)
+		}
+	}
+	return list, err
+}
+
+func (f *Files) damaged() (names []string, err error) {
+	entries, err := fs.ReadDir(f.root.FS(), damaged)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, missing(err)
+}
 
 // Each calls yield with every file and its size, until it returns an error.
 func (f *Files) Each(yield func(h blob.Hash, size int64) error) error {
 	return fs.WalkDir(f.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			if d != nil && d.Name() == coming {
+			if d != nil && (d.Name() == coming || d.Name() == damaged) {
 				return fs.SkipDir
 			}
 			return err

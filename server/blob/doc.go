@@ -12,4 +12,5 @@
 //
 //	ab/abcd…    a file: SHA-256 in hexadecimal, in the folder of its first two digits
 //	coming/ID   what has arrived of one
+//	damaged/    what was found not to be what its name says, and set aside
 package blob

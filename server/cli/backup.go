@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zhucun/server/backup"
+	files "zhucun/server/blob"
 	"zhucun/server/export"
 	"zhucun/server/store"
 	"zhucun/server/store/sqlite"
@@ -47,6 +48,8 @@ type backupJSON struct {
 	File   string    `json:"file"`
 	Bytes  int64     `json:"bytes"`
 	MadeAt time.Time `json:"made_at"`
+	// Lost are missing or damaged, and do not count as backed up.
+	Lost []lostJSON `json:"lost,omitempty"`
 }
 
 func (c *call) backup(ctx context.Context, s *server, file string) error {
@@ -89,14 +92,6 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 			from[name], names = filepath.Join(s.keys.folder, e.Name()), append(names, name)
 		}
 	}
-	// After the database: the files of which that has a note are here by then.
-	if err := s.store.Files.Each(func(h blob.Hash, _ int64) error {
-		name := blobsFolder + "/" + h.String()[:2] + "/" + h.String()
-		from[name], names = filepath.Join(c.data, filepath.FromSlash(name)), append(names, name)
-		return nil
-	}); err != nil {
-		return err
-	}
 	for _, name := range names {
 		info, err := os.Stat(from[name])
 		if err != nil {
@@ -104,14 +99,48 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 		}
 		h.Files = append(h.Files, backup.File{Name: name, Size: info.Size()})
 	}
+	// After the database: the files of which that has a note are here by then.
+	missing, err := s.store.BlobsNoted(ctx)
+	if err != nil {
+		return err
+	}
+	bad, blobs := map[blob.Hash]bool{}, map[string]func() *checked{}
+	if err := s.store.Files.Each(func(hash blob.Hash, size int64) error {
+		delete(missing, hash)
+		name := blobsFolder + "/" + hash.String()[:2] + "/" + hash.String()
+		h.Files = append(h.Files, backup.File{Name: name, Size: size})
+		blobs[name] = func() *checked {
+			return newChecked(filepath.Join(c.data, filepath.FromSlash(name)), hash, size, func(sound bool) {
+				if !sound {
+					bad[hash] = true
+				}
+			})
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for hash := range missing {
+		bad[hash] = false
+	}
 	if err := export.File(file, func(w io.Writer) error {
-		return backup.Write(w, h, func(name string) (io.ReadCloser, error) { return os.Open(from[name]) })
+		return backup.Write(w, h, func(name string) (io.ReadCloser, error) {
+			if open := blobs[name]; open != nil {
+				return open(), nil
+			}
+			return os.Open(from[name])
+		})
 	}); err != nil {
 		return err
 	}
 	// Laptops let go of what is in a backup: it is read back first.
 	if err := readBack(file); err != nil {
 		return c.fail("备份 %s 写下后读不回来（%s）；请换一个磁盘再备份", "The backup %s cannot be read back (%s); make it on another disk", file, err)
+	}
+	// Before the backup counts: what it does not have whole is not in it.
+	lost, err := s.lose(ctx, bad)
+	if err != nil {
+		return err
 	}
 	if err := s.store.Backed(ctx, copied); err != nil {
 		return err
@@ -120,9 +149,17 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 	if err != nil {
 		return err
 	}
-	j := backupJSON{File: file, Bytes: info.Size(), MadeAt: made.UTC()}
+	j := backupJSON{File: file, Bytes: info.Size(), MadeAt: made.UTC(), Lost: lost}
+	var partly error
+	if len(lost) > 0 {
+		partly = c.fail("备份 %s 已写好，但有文件损坏或缺失，不算已备份", "The backup %s is written, but for files that are damaged or missing, which do not count as backed up", file)
+	}
 	if c.json {
-		return c.print(j)
+		return errors.Join(c.print(j), partly)
+	}
+	c.tellLost(lost)
+	if partly != nil {
+		return partly
 	}
 	c.tell("已备份到 %s（%d 字节）", "Backed up to %s (%d bytes)", j.File, j.Bytes)
 	c.tell("备份里有全部数据和服务器的密钥，和服务器本身一样机密：请放在别人拿不到的地方，最好另有一份不在这台机器上", "It has all data and the server's keys and is as secret as the server itself: keep it where nobody else gets at it, and a copy away from this machine")
@@ -217,7 +254,7 @@ func (c *call) restore(ctx context.Context, file string) (err error) {
 	if err != nil {
 		return c.notRestored(file, err)
 	}
-	if j.Aside, err = c.exchange(fresh); err != nil {
+	if j.Aside, err = c.exchange(ctx, fresh); err != nil {
 		return err
 	}
 	if c.json {
@@ -285,7 +322,7 @@ func (c *call) revive(ctx context.Context, f io.Reader, size int64, fresh string
 // exchange sets what is in the data folder aside and puts what is fresh in its
 // place. Keys go first and come last: a cut in between leaves a folder that no
 // command opens, and restore run again finishes it.
-func (c *call) exchange(fresh string) (aside string, err error) {
+func (c *call) exchange(ctx context.Context, fresh string) (aside string, err error) {
 	old, err := filepath.Glob(filepath.Join(c.data, databaseFile+"*"))
 	if err != nil {
 		return "", err
@@ -305,7 +342,7 @@ func (c *call) exchange(fresh string) (aside string, err error) {
 		syncFolder(aside)
 		syncFolder(c.data)
 	}
-	if err := keepBlobs(filepath.Join(fresh, blobsFolder), filepath.Join(c.data, blobsFolder)); err != nil {
+	if err := c.keepBlobs(ctx, filepath.Join(fresh, blobsFolder), filepath.Join(c.data, blobsFolder)); err != nil {
 		return aside, err
 	}
 	for _, name := range []string{databaseFile, keysFolder} {
@@ -318,8 +355,30 @@ func (c *call) exchange(fresh string) (aside string, err error) {
 }
 
 // keepBlobs moves the files of a backup beside those that are there. A name is of one
-// content: which of two it is does not matter, and none goes.
-func keepBlobs(from, to string) error {
+// content: which of two it is does not matter, and none goes. What was damaged when the
+// backup was made stays where it may not take a sound one's place.
+func (c *call) keepBlobs(ctx context.Context, from, to string) error {
+	fresh, err := files.Open(from)
+	if err != nil {
+		return err
+	}
+	var bad []blob.Hash
+	_, err = fresh.Verify(ctx, func(h blob.Hash) { bad = append(bad, h) })
+	for _, h := range bad {
+		if err == nil {
+			_, err = fresh.Aside(h)
+		}
+	}
+	if err = errors.Join(err, fresh.Close()); err != nil {
+		return err
+	}
+	if len(bad) > 0 && !c.json {
+		c.tell("备份里有 %d 个文件在备份时就已损坏，没有恢复", "%d files of the backup were damaged when it was made, and are not restored", len(bad))
+	}
+	return moveBlobs(from, to)
+}
+
+func moveBlobs(from, to string) error {
 	files, err := filepath.Glob(filepath.Join(from, "??", "*"))
 	if err != nil {
 		return err

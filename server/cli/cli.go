@@ -234,6 +234,10 @@ func (c *call) root() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var bad *pflag.InvalidValueError
+		if errors.As(err, &bad) && bad.GetFlag().Value.Type() == "int" {
+			return c.usage("--%s 要写整数，“%s”不是", "--%s is a whole number, which %q is not", bad.GetFlag().Name, bad.GetValue())
+		}
 		return c.usage("命令写法不对（%s）；运行 %s --help 查看用法", "The command was not understood (%s); see %s --help", err, cmd.CommandPath())
 	})
 	f := root.PersistentFlags()

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"zhucun/server/access"
 	"zhucun/server/review"
@@ -444,6 +445,9 @@ func (c *call) quarantineDecision(use, zh, en string, reject bool) *cobra.Comman
 		if reject && reason == "" {
 			return c.usage("驳回要用 --reason 写明理由", "A rejection needs its --reason")
 		}
+		if n := utf8.RuneCountInString(reason); n > store.MaxReason {
+			return c.usage("理由最多 %d 个字，现在有 %d 个；请写短一些", "A reason has up to %d characters, and this has %d; shorten it", store.MaxReason, n)
+		}
 		return c.with(ctx, func(s *server) error { return c.decideQuarantine(ctx, s, d, reason, by, reject) })
 	})
 	cmd.Flags().StringVar(&reason, "reason", "", c.say("理由", "the reason"))
@@ -543,6 +547,7 @@ func (c *call) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			data := sum.Faults
 			files, err := s.store.VerifyBlobs(ctx, func(f store.Fault) {
 				if sum.Faults++; len(faults) < maxFaults {
 					faults = append(faults, f)
@@ -571,6 +576,8 @@ func (c *call) verifyCommand() *cobra.Command {
 			}
 			if err == nil && sum.Audit.Faults > 0 {
 				err = c.fail("审计记录被改动过；请查清是谁能动数据文件，并从备份恢复", "The audit was tampered with; find out who can touch the data file, and restore a backup")
+			} else if err == nil && data == 0 && sum.Faults > 0 {
+				err = c.fail("有文件损坏或缺失；服务器会向还有它们的电脑再要，没有的请从备份里找回", "Files are damaged or missing; the server asks laptops that still have them, and the rest is to be found in a backup")
 			} else if err == nil && sum.Faults > 0 {
 				err = c.fail("数据与日志不符；请停用服务器并从备份恢复", "The data is not what the log says; stop the server and restore a backup")
 			}

@@ -52,6 +52,15 @@ func (r *Review) Erase(ctx context.Context, t record.Type, id record.ID, reason 
 		all.Villages = append(all.Villages, v)
 		all.Changes, all.Segments = all.Changes+e.Changes, all.Segments+e.Segments
 		all.SetAside, all.Unread = all.SetAside+e.SetAside, all.Unread+e.Unread
+		if all.Files == nil {
+			all.Files = e.Files
+		}
+		for h, at := range e.Files {
+			all.Files[h] = max(all.Files[h], at)
+		}
+	}
+	if err := r.store.DropFiles(ctx, all.Files); err != nil {
+		return all, err
 	}
 	all.Forgotten, err = r.store.Forget(ctx)
 	return all, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"zhucun/server/store"
 	"zhucun/shared/form"
@@ -28,6 +29,8 @@ var (
 	ErrForm = errors.New("this release does not know the type of this record")
 	// ErrVillage: the village of a quarantined entry has not been entered.
 	ErrVillage = errors.New("the village is not entered")
+	// ErrLong: the reason has more than store.MaxReason characters.
+	ErrLong = errors.New("the reason is too long")
 )
 
 // Item is something that waits, as it is shown to whoever decides.
@@ -328,8 +331,11 @@ func change(id record.ID, t record.Type, by merge.Writer, reason string, body []
 
 // Accept takes a quarantined entry after all and gives the change that says its
 // content anew; zero where its author has replaced all of it since. ErrDecided,
-// ErrVillage, store.ErrNotFound, store.ErrOtherType, store.ErrErased.
+// ErrVillage, ErrLong, store.ErrNotFound, store.ErrOtherType, store.ErrErased.
 func (r *Review) Accept(ctx context.Context, d record.Dot, reason string, by merge.Writer) (record.Dot, error) {
+	if utf8.RuneCountInString(reason) > store.MaxReason {
+		return record.Dot{}, ErrLong
+	}
 	q, _, err := r.store.QuarantinedEntry(ctx, d)
 	if err != nil {
 		return record.Dot{}, err
@@ -350,9 +356,12 @@ func (r *Review) Accept(ctx context.Context, d record.Dot, reason string, by mer
 	return issued, err
 }
 
-// Reject decides that a quarantined entry stays out. ErrDecided,
+// Reject decides that a quarantined entry stays out. ErrDecided, ErrLong,
 // store.ErrNotFound.
 func (r *Review) Reject(ctx context.Context, d record.Dot, reason string, by merge.Writer) error {
+	if utf8.RuneCountInString(reason) > store.MaxReason {
+		return ErrLong
+	}
 	q, _, err := r.store.QuarantinedEntry(ctx, d)
 	if err != nil {
 		return err

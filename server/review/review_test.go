@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"zhucun/server/store"
@@ -215,6 +216,13 @@ func TestQuarantine(t *testing.T) {
 	}
 	if _, err := r.Accept(ctx, a, "", admin); err != nil || w.View(storetest.ID(1)) == nil {
 		t.Errorf("accepted: %v", err)
+	}
+	long := strings.Repeat("长", store.MaxReason+1)
+	if err := r.Reject(ctx, b, long, admin); !errors.Is(err, ErrLong) {
+		t.Errorf("a reason that the laptop would get cut: %v", err)
+	}
+	if _, err := r.Accept(ctx, b, long, admin); !errors.Is(err, ErrLong) {
+		t.Errorf("accepted for one: %v", err)
 	}
 	if err := r.Reject(ctx, b, "不实", admin); err != nil || w.View(storetest.ID(2)) != nil {
 		t.Errorf("rejected: %v", err)

@@ -289,29 +289,60 @@ func (v *verifier) shown() error {
 	return err
 }
 
-// eraseFiles takes from the village what an erased record alone had shown. The files
-// go with Forget, where no other village has them.
-func (b *batch) eraseFiles(id record.ID, names map[blob.Hash]bool) (n int, err error) {
+// eraseFiles takes from the village what an erased record alone had shown, and gives
+// until when it had come. The files go with DropFiles, where no other village has them.
+func (b *batch) eraseFiles(id record.ID, names map[blob.Hash]bool) (gone map[blob.Hash]clock.Time, err error) {
+	gone = map[blob.Hash]clock.Time{}
 	for h := range names {
 		target := blob.Target(h)
-		var others, has int
+		var others int
 		if err := b.t.row(`SELECT count(*) FROM shown WHERE village_id = $1 AND target = $2 AND record_id <> $3`, b.village, target[:], id.String()).Scan(&others); err != nil {
-			return n, err
+			return nil, err
 		}
 		if others > 0 {
 			continue
 		}
-		if err := b.t.row(`SELECT count(*) FROM blob WHERE village_id = $1 AND hash = $2`, b.village, h[:]).Scan(&has); err != nil {
-			return n, err
+		x, err := scanBlob(b.t.row(`SELECT `+blobColumns+` FROM blob WHERE village_id = $1 AND hash = $2`, b.village, h[:]))
+		if err = found(err); err == nil {
+			gone[h] = x.Receipt.Received
+		} else if !errors.Is(err, ErrNotFound) {
+			return nil, err
 		}
-		n += has
 		for _, table := range []string{"blob", "thumbnail"} {
 			if err := b.t.exec(`DELETE FROM `+table+` WHERE village_id = $1 AND hash = $2`, b.village, h[:]); err != nil {
-				return n, err
+				return nil, err
 			}
 		}
 	}
-	return n, nil
+	return gone, nil
+}
+
+// unnoted is how long after its last byte a file that came again may not be noted yet.
+const unnoted = time.Minute
+
+// DropFiles removes files that erasing took from the villages, where none has them any
+// more. One that has just come again goes by the hour, as others do.
+func (s *Store) DropFiles(ctx context.Context, gone map[blob.Hash]clock.Time) error {
+	if s.Files == nil {
+		return nil
+	}
+	for h, until := range gone {
+		held, err := s.held(ctx, h)
+		if err != nil {
+			return err
+		}
+		at, err := s.Files.Changed(h)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if held || err == nil && at.UnixMilli() > until.Milli() && s.Now().Sub(at).Abs() < unnoted {
+			continue
+		}
+		if err := s.Files.Remove(h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unheld is how long a file may lie that no village has: between its last byte and the
@@ -335,14 +366,21 @@ func (s *Store) forgetFiles(ctx context.Context) (done bool, err error) {
 	}); err != nil {
 		return false, err
 	}
+	aside, err := s.Files.Damaged()
+	if err != nil {
+		return false, err
+	}
+	for _, h := range aside {
+		if held, err := s.held(ctx, h); err != nil {
+			return false, err
+		} else if !held && !slices.Contains(gone, h) {
+			gone = append(gone, h)
+		}
+	}
 	for _, h := range gone {
-		if f, err := s.Files.Open(h); err == nil {
-			info, err := f.Stat()
-			f.Close()
-			if err != nil || s.Now().Sub(info.ModTime()).Abs() < unheld {
-				done = false
-				continue
-			}
+		if at, err := s.Files.Changed(h); err == nil && s.Now().Sub(at).Abs() < unheld || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			done = false
+			continue
 		}
 		if err := s.Files.Remove(h); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, err
@@ -360,8 +398,65 @@ func (s *Store) held(ctx context.Context, h blob.Hash) (bool, error) {
 	return n > 0, err
 }
 
-// VerifyBlobs compares the files with what the villages have, and reports what is
-// missing or not what its name says.
+// blobs calls yield with every file that a village has.
+func (s *Store) blobs(ctx context.Context, yield func(Blob)) error {
+	heads, err := s.Heads(ctx)
+	if err != nil {
+		return err
+	}
+	for _, head := range heads {
+		if err := s.look(ctx, func(t *tx) error {
+			return t.rows(func(r *sql.Rows) error {
+				b, err := scanBlob(r)
+				if err == nil {
+					yield(b)
+				}
+				return err
+			}, `SELECT `+blobColumns+` FROM blob WHERE village_id = $1 ORDER BY hash`, head.Village)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BlobsNoted gives the files that are to be here.
+func (s *Store) BlobsNoted(ctx context.Context) (noted map[blob.Hash]bool, err error) {
+	noted = map[blob.Hash]bool{}
+	return noted, s.blobs(ctx, func(b Blob) { noted[b.Hash] = true })
+}
+
+// Lose notes that a file is missing or damaged, and gives which villages have it and
+// where what is left of it is now, if anything. The laptops that ask are told that it is
+// not here. It counts as received now: when it comes again it is in none of the backups
+// made before.
+func (s *Store) Lose(ctx context.Context, h blob.Hash) (list []Blob, aside string, err error) {
+	if err := s.blobs(ctx, func(b Blob) {
+		if b.Hash == h {
+			list = append(list, b)
+		}
+	}); err != nil {
+		return nil, "", err
+	}
+	for i := range list {
+		b := &list[i]
+		b.Receipt.Received = clock.At0(s.now())
+		b.Receipt.Seal(s.Key)
+		if err := s.change(ctx, func(t *tx) error {
+			return t.exec(`UPDATE blob SET received = $3, receipt = $4 WHERE village_id = $1 AND hash = $2`, b.Village, h[:], b.Receipt.Received.Milli(), b.Receipt.Sig)
+		}); err != nil {
+			return nil, "", err
+		}
+	}
+	// What cannot even be opened stays where it is.
+	if aside, err = s.Files.Aside(h); errors.Is(err, fs.ErrPermission) {
+		err = nil
+	}
+	return list, aside, err
+}
+
+// VerifyBlobs compares the files with what the villages have, reports what is missing
+// or not what its name says, and notes it.
 func (s *Store) VerifyBlobs(ctx context.Context, report func(Fault)) (files int, err error) {
 	if s.Files == nil {
 		return 0, nil
@@ -374,26 +469,22 @@ func (s *Store) VerifyBlobs(ctx context.Context, report func(Fault)) (files int,
 	if err := s.Files.Each(func(h blob.Hash, size int64) error { here[h] = size; return nil }); err != nil {
 		return files, err
 	}
-	heads, err := s.Heads(ctx)
-	if err != nil {
+	lost := map[blob.Hash]bool{}
+	if err := s.blobs(ctx, func(b Blob) {
+		switch size, there := here[b.Hash]; {
+		case !there:
+			report(Fault{b.Village, fmt.Sprintf("the file %s is missing", b.Hash)})
+		case bad[b.Hash] || size != b.Size:
+			report(Fault{b.Village, fmt.Sprintf("the file %s is damaged", b.Hash)})
+		default:
+			return
+		}
+		lost[b.Hash] = true
+	}); err != nil {
 		return files, err
 	}
-	for _, head := range heads {
-		if err := s.look(ctx, func(t *tx) error {
-			return t.rows(func(r *sql.Rows) error {
-				b, err := scanBlob(r)
-				if err != nil {
-					return err
-				}
-				switch size, there := here[b.Hash]; {
-				case !there:
-					report(Fault{b.Village, fmt.Sprintf("the file %s is missing", b.Hash)})
-				case bad[b.Hash] || size != b.Size:
-					report(Fault{b.Village, fmt.Sprintf("the file %s is damaged", b.Hash)})
-				}
-				return nil
-			}, `SELECT `+blobColumns+` FROM blob WHERE village_id = $1 ORDER BY hash`, head.Village)
-		}); err != nil {
+	for h := range lost {
+		if _, _, err := s.Lose(ctx, h); err != nil {
 			return files, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"zhucun/shared/blob"
+	"zhucun/shared/clock"
 	"zhucun/shared/journal"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -29,8 +30,8 @@ type Erasure struct {
 	// which it is erased too, Unread those that are damaged: what is in them nobody can
 	// tell.
 	SetAside, Unread int
-	// Files that the record alone had shown.
-	Files int
+	// Files that the record alone had shown, with when they had come: for DropFiles.
+	Files map[blob.Hash]clock.Time
 	// Dot is the change that says so to everybody.
 	Dot record.Dot
 }

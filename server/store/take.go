@@ -557,10 +557,14 @@ func overfull(s merge.State, body []record.Write) bool {
 	return false
 }
 
+// MaxReason bounds the reason of a decision on a quarantined entry, in characters: so
+// much of it goes to the laptop.
+const MaxReason = 200
+
 // clip keeps what others wrote from making a row as long as they like.
 func clip(s string) string {
-	if r := []rune(s); len(r) > 200 {
-		return string(r[:200])
+	if r := []rune(s); len(r) > MaxReason {
+		return string(r[:MaxReason])
 	}
 	return s
 }

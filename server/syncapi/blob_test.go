@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -199,6 +200,43 @@ func TestBlobOfTwoVillages(t *testing.T) {
 	}
 	if files, err := h.s.VerifyBlobs(context.Background(), func(f store.Fault) { t.Errorf("verify: %+v", f) }); files != 1 || err != nil {
 		t.Errorf("%d files, %v", files, err)
+	}
+}
+
+// Of a file that was found damaged a laptop is told that it is not here, and brings it
+// again; its receipt then is later than the backups that do not have it.
+func TestBlobLost(t *testing.T) {
+	h := newHouse(t)
+	a := h.laptop("王队员")
+	content := picture(1)
+	hash := blob.Hash(sha256.Sum256(content))
+	a.upload(content)
+	first, err := h.s.Blob(t.Context(), village, hash)
+	h.ok(err)
+	f, err := h.s.Files.Open(hash)
+	h.ok(err)
+	name := f.Name()
+	f.Close()
+	bad := append(bytes.Clone(content[:len(content)-8]), "damaged!"...)
+	h.ok(os.WriteFile(name, bad, 0o600))
+	time.Sleep(2 * time.Millisecond)
+	n := 0
+	if _, err := h.s.VerifyBlobs(t.Context(), func(store.Fault) { n++ }); n != 1 || err != nil {
+		t.Fatalf("%d faults, %v", n, err)
+	}
+	m, err := wire.Encode(&wire.BlobAsk{Version: wire.Version, Hashes: []blob.Hash{hash}}, wire.Quick)
+	h.ok(err)
+	held := new(wire.BlobsHeld)
+	if _, body := a.do("POST", wire.BlobsAsked, m); wire.Unmarshal(body, 1<<16, held) != nil || len(held.Receipts) != 0 {
+		t.Errorf("damaged: %+v", held)
+	}
+	a.upload(content)
+	held = new(wire.BlobsHeld)
+	if _, body := a.do("POST", wire.BlobsAsked, m); wire.Unmarshal(body, 1<<16, held) != nil || len(held.Receipts) != 1 || held.Receipts[0].Received <= first.Receipt.Received {
+		t.Errorf("brought again: %+v, first %+v", held, first.Receipt)
+	}
+	if r := held.Receipts; len(r) == 1 && !r[0].Proves(h.key.Public().(ed25519.PublicKey), hash, uint64(len(content))) {
+		t.Error("the receipt proves nothing")
 	}
 }
 

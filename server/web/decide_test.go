@@ -181,6 +181,9 @@ func TestQuarantine(t *testing.T) {
 	if a := v.post("/quarantine", page, with(first, "do", "accept")); a.status != http.StatusUnprocessableEntity {
 		t.Errorf("without a reason: %d", a.status)
 	}
+	if a := v.post("/quarantine", page, with(first, "do", "reject", "reason", strings.Repeat("长", 201))); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "理由最多 200 个字") {
+		t.Errorf("a reason that the laptop would get cut: %d", a.status)
+	}
 	if a := v.post("/quarantine", page, with(first, "do", "accept", "reason", "是本人")); a.status != 200 {
 		t.Fatalf("%d\n%s", a.status, a.body)
 	}

@@ -132,6 +132,8 @@ func (w *Site) decideQuarantine(p *page) (reply, error) {
 			said = p.T("quarantine.decided", q.DecidedBy, p.when(q.DecidedAt), p.T("quarantine."+q.Decision), q.Why)
 		}
 		return w.showQuarantine(p, http.StatusConflict, said)
+	case errors.Is(err, review.ErrLong):
+		return w.showQuarantine(p, http.StatusUnprocessableEntity, p.T("quarantine.long", store.MaxReason))
 	case errors.Is(err, review.ErrVillage):
 		return w.showQuarantine(p, http.StatusConflict, p.T("quarantine.novillage"))
 	case errors.Is(err, store.ErrErased):

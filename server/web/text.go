@@ -270,6 +270,7 @@ var texts = map[string]said{
 	"quarantine.rejected":      {"不记入", "rejected"},
 	"quarantine.more":          {"共 %s 条，先列最早的 %s 条。", "%s in all; the oldest %s are shown."},
 	"quarantine.noreason":      {"请写明理由。", "Give a reason."},
+	"quarantine.long":          {"理由最多 %d 个字，请写短一些。", "A reason has up to %d characters; shorten it."},
 	"quarantine.novillage":     {"这个村还没有登记；先在服务器上用 village add 添加，再接受。", "The village is not entered; add it with village add, then accept."},
 	"quarantine.erased":        {"这条记录的内容已依法擦除，不能接受；可以驳回。", "The record was erased by law: this cannot be accepted; reject it."},
 	"quarantine.othertype":     {"编号相同的记录是另一种表，不能接受；请填写人另建一条。", "The id belongs to a record of another type; ask the author to enter it anew."},
