@@ -30,7 +30,7 @@ func TestBackup(t *testing.T) {
 		t.Fatalf("%v, %v", info, err)
 	}
 	raw, err := os.ReadFile(w.path("stick/a.zcbackup"))
-	if err != nil || !strings.HasPrefix(string(raw), "zhucun backup 1\n") || strings.Contains(string(raw), "走访") {
+	if err != nil || !strings.HasPrefix(string(raw), "zhucun backup 2\n") || strings.Contains(string(raw), "走访") {
 		t.Errorf("%.40q, %v", raw, err)
 	}
 	w.refused(t, "", 1, "已经存在", "is there already", "zhucun-agent", "backup", "stick/a.zcbackup", "--data", "a")
