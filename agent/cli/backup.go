@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func (c *call) backupCmd() *cobra.Command {
 		Short: c.say("把本机的全部数据备份成一个文件（锁着的）；FILE 是文件夹时自动取名", "Write everything here into one file, locked as it is here; in a folder it gets a name of its own"),
 		Args:  c.words(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.with(cmd.Context(), false, func(a *agent) error {
+			return c.with(cmd.Context(), false, func(a *agent) (rerr error) {
 				made := time.UnixMilli(a.store.Now())
 				path := c.path(args[0])
 				if isDir(path) {
@@ -47,10 +48,26 @@ func (c *call) backupCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				// The photos that wait are beside the store, not in it.
+				broken, waiting, cerr := a.store.CheckBlobs(cmd.Context(), true)
+				for i := range broken {
+					fmt.Fprintln(c.err, broken[i].Sentence(a.forms, c.lang))
+				}
+				defer func() {
+					// The backup is whole all the same.
+					if rerr == nil && cerr != nil {
+						rerr = cerr
+					} else if rerr == nil && len(broken) > 0 {
+						rerr = errFailed
+					}
+				}()
 				if c.json {
 					return c.print(map[string]any{"file": path, "bytes": n, "made": made.UTC().Format(time.RFC3339), "protection": v.Way()})
 				}
 				c.write(c.say("已备份到 %s：%s\n", "Wrote %s: %s\n", path, syncclient.Size(int64(n))))
+				if waiting > 0 {
+					c.write(c.say("还没送达的 %d 张照片或文件不在备份里：请先同步一次，或另外复制文件夹 %s\n", "%d photos or files that are not delivered yet are not in it: sync first, or copy the folder %s as well\n", waiting, filepath.Join(a.dir, "blobs")))
+				}
 				if v.Way() == vault.Passphrase {
 					c.write(c.say("它用口令锁着：凭现在的口令，或办公室的恢复码，在任何电脑上都能恢复\n", "It is locked by the passphrase: with the present one, or the office's recovery code, it can be restored on any computer\n"))
 				} else {

@@ -201,6 +201,8 @@ func (c *call) blobListCmd() *cobra.Command {
 
 func (c *call) blobWay(b *store.Blob) string {
 	switch {
+	case b.Damaged && b.Here:
+		return c.say("[已损坏]", "[damaged]")
 	case b.Own && b.Delivered:
 		return c.say("[已送达]", "[delivered]")
 	case b.Own && !b.Here:

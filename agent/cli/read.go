@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
+	"zhucun/shared/blob"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -81,7 +83,11 @@ func (c *call) getCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				c.show(f, r, j)
+				waiting, err := a.store.WaitingBlobs()
+				if err != nil {
+					return err
+				}
+				c.show(f, r, j, waiting)
 				if history && others(d, j) {
 					c.write(c.say("  别人的修改，本机只知道现在还有效的部分；全部历史在办公室。\n", "  Of what others changed, only what still stands is known here; the office has the whole history.\n"))
 				}
@@ -94,8 +100,8 @@ func (c *call) getCmd() *cobra.Command {
 }
 
 // show prints a record for a person.
-func (c *call) show(f *form.Form, r store.Record, j merge.JSON) {
-	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(&r))
+func (c *call) show(f *form.Form, r store.Record, j merge.JSON, waiting map[blob.Hash]bool) {
+	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(f, &r, waiting))
 	if j.Erased {
 		c.write(c.say("内容已由办公室依法擦除：%s\n", "Erased by the office, by law: %s\n", j.Reason))
 	} else if j.Life == "void" {
@@ -169,7 +175,8 @@ func sortedPaths[V any](m map[record.Path]V) []record.Path {
 	return ps
 }
 
-func (c *call) way(r *store.Record) string {
+// way says how far a record has come; waiting are the files that the server has not.
+func (c *call) way(f *form.Form, r *store.Record, waiting map[blob.Hash]bool) string {
 	switch {
 	case r.Bundled:
 		return c.say("[已装入数据包，未确认]", "[in a bundle, not confirmed]")
@@ -182,6 +189,9 @@ func (c *call) way(r *store.Record) string {
 	case merge.Sent:
 		return c.say("[已发出，未确认]", "[sent, not confirmed]")
 	case merge.Delivered:
+		if store.ShowsAny(f, r.View, waiting) {
+			return c.say("[照片还没送达]", "[photos not delivered]")
+		}
 		return c.say("[已送达]", "[delivered]")
 	case merge.Quarantined:
 		return c.say("[被搁置]", "[set aside]")
@@ -224,6 +234,10 @@ func (c *call) listCmd() *cobra.Command {
 				if err := a.village(record.Village(village)); err != nil {
 					return err
 				}
+				waiting, err := a.store.WaitingBlobs()
+				if err != nil {
+					return err
+				}
 				n, today := 0, a.today()
 				var perr error
 				err = a.store.Each(record.Village(village), f.Type, func(r store.Record) bool {
@@ -246,7 +260,7 @@ func (c *call) listCmd() *cobra.Command {
 					case len(r.View.Conflicts) > 0:
 						note = c.say("  有冲突", "  conflict")
 					}
-					c.printf("%s  %s  %s%s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(&r), note)
+					c.printf("%s  %s  %s%s\n", r.Key.ID, pad(title(f, r.View, c.lang), 30), c.way(f, &r, waiting), note)
 					return true
 				})
 				if !c.json && err == nil {
@@ -370,8 +384,14 @@ func (c *call) syncCmd() *cobra.Command {
 					c.write(c.say("送出 %d，收到 %d；上行 %d 字节，下行 %d 字节，往返 %d 次；还有 %d 条未送达\n",
 						"%d sent, %d received; %d bytes up, %d bytes down, %d round trips; %d still pending\n", r.Pushed, r.Pulled, r.BytesUp, r.BytesDown, r.RoundTrips, r.Pending))
 				}
+				for i := range r.Unread {
+					fmt.Fprintln(c.err, r.Unread[i].Sentence(a.forms, c.lang))
+				}
 				if err != nil {
 					return c.ended(ctx, r, err)
+				}
+				if n := r.Blobs - len(r.Unread); n > 0 && !c.json {
+					c.write(c.say("还有 %d 张照片或文件没有送达\n", "%d photos or files are not delivered yet\n", n))
 				}
 				if r.Pending > 0 || r.Blobs > 0 {
 					return errFailed
@@ -472,7 +492,7 @@ func waiting(f *form.Form, r store.Record, d store.Device, lang form.Lang) []mer
 func (c *call) verifyCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
-		Short: c.say("检查数据文件和本机的记录链", "Check the data file and this laptop's chains"),
+		Short: c.say("检查数据文件、本机的记录链和照片等文件", "Check the data file, this laptop's chains, and its photos and other files"),
 		Args:  c.words(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.inspects = true
@@ -481,8 +501,17 @@ func (c *call) verifyCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				broken, files, err := a.store.CheckBlobs(cmd.Context(), false)
+				if errors.Is(err, store.ErrDamaged) { // what is known of files cannot be read
+					rep.Faults = append(rep.Faults, err.Error())
+				} else if err != nil {
+					return err
+				}
+				for i := range broken {
+					rep.Faults = append(rep.Faults, broken[i].Sentence(a.forms, c.lang))
+				}
 				if c.json {
-					if err := c.print(map[string]any{"ok": len(rep.Faults) == 0, "records": rep.Records, "entries": rep.Entries, "faults": rep.Faults}); err != nil {
+					if err := c.print(map[string]any{"ok": len(rep.Faults) == 0, "records": rep.Records, "entries": rep.Entries, "files": files + len(broken), "faults": rep.Faults}); err != nil {
 						return err
 					}
 				} else {
@@ -490,6 +519,12 @@ func (c *call) verifyCmd() *cobra.Command {
 						c.printf("%s\n", f)
 					}
 					c.write(c.say("检查了 %d 条记录、%d 次修改，发现 %d 处问题\n", "checked %d records and %d changes: %d faults\n", rep.Records, rep.Entries, len(rep.Faults)))
+					if files+len(broken) > 0 {
+						c.write(c.say("检查了 %d 张照片或文件，%d 张丢失或损坏\n", "checked %d photos or files: %d are missing or damaged\n", files+len(broken), len(broken)))
+					}
+				}
+				if len(rep.Faults) == len(broken) && len(broken) > 0 {
+					return errFailed // it is said what to do
 				}
 				if len(rep.Faults) > 0 {
 					return c.fail(c.say("数据有损坏。请不要删除，联系办公室", "The data is damaged. Do not delete it; ask the office"))

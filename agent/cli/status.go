@@ -191,6 +191,9 @@ func (c *call) statusCmd() *cobra.Command {
 					last = time.UnixMilli(d.LastSync).In(beijing).Format("2006-01-02 15:04")
 				}
 				c.write(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n", last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts))
+				if st.Blobs > 0 {
+					c.write(c.say("还有 %d 张照片或文件没有送达\n", "%d photos or files are not delivered yet\n", st.Blobs))
+				}
 				if words := state.Progress.Words(c.lang); state.Running && words != "" {
 					c.write(c.say("正在同步：%s\n", "syncing: %s\n", words))
 				}

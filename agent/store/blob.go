@@ -39,6 +39,7 @@ const (
 	blobSmallSent             // and at the server
 	blobWanted                // somebody asked for it
 	blobBacked                // it is in a backup of the server's
+	blobDamaged               // what is on disk of it was found not to be as it was written
 )
 
 const blobHead = 1 + len(wire.Epoch{})
@@ -64,8 +65,8 @@ type Blob struct {
 	// Own tells that it was taken here; Here that the file is on this laptop, Small its
 	// small picture; Wanted that somebody asked for it and it has not come. Delivered
 	// tells that the server has it, SmallSent its small picture, Backed that a backup of
-	// the server's has it.
-	Own, Here, Small, Wanted, Delivered, SmallSent, Backed bool
+	// the server's has it. Damaged tells that it was found not to be as it was written.
+	Own, Here, Small, Wanted, Delivered, SmallSent, Backed, Damaged bool
 }
 
 // FileName is what records call the file.
@@ -98,7 +99,7 @@ func (v *village) openBlob(h blob.Hash, raw []byte) (b Blob, err error) {
 	now := wire.Epoch(raw[1:blobHead]) == v.place.Epoch // what another life of the server had is another thing
 	flag := func(bit byte) bool { return raw[0]&bit != 0 }
 	b.Village, b.Hash = v.code, h
-	b.Own, b.Wanted, b.Small = flag(blobOwn), flag(blobWanted), flag(blobSmall)
+	b.Own, b.Wanted, b.Small, b.Damaged = flag(blobOwn), flag(blobWanted), flag(blobSmall), flag(blobDamaged)
 	b.Delivered, b.SmallSent, b.Backed = flag(blobDelivered) && now, flag(blobSmallSent) && now, flag(blobBacked) && now
 	if b.Size > 0 || b.Own {
 		_, err := os.Stat(v.t.s.blobPath(h, wholeFile))
@@ -113,7 +114,7 @@ func (v *village) putBlob(b *Blob) error {
 		return err
 	}
 	head := append(make([]byte, 1, blobHead), v.place.Epoch[:]...)
-	for bit, on := range map[byte]bool{blobOwn: b.Own, blobDelivered: b.Delivered, blobSmall: b.Small, blobSmallSent: b.SmallSent, blobWanted: b.Wanted, blobBacked: b.Backed} {
+	for bit, on := range map[byte]bool{blobOwn: b.Own, blobDelivered: b.Delivered, blobSmall: b.Small, blobSmallSent: b.SmallSent, blobWanted: b.Wanted, blobBacked: b.Backed, blobDamaged: b.Damaged} {
 		if on {
 			head[0] |= bit
 		}
@@ -177,7 +178,7 @@ func (s *Store) AddBlob(ctx context.Context, code record.Village, note BlobNote,
 			b.BlobNote, b.Small = before.BlobNote, b.Small || before.Small
 			b.Receipt, b.Upload = blob.Receipt{}, ""
 		}
-		return v.putBlob(&b)
+		return errors.Join(t.soundBlob(h), v.putBlob(&b))
 	})
 	return b, err
 }
@@ -194,7 +195,7 @@ func (s *Store) Blob(h blob.Hash) (b Blob, err error) {
 			if err != nil {
 				return err
 			}
-			if found && (!b.Here || x.Own) {
+			if found && (!b.Here || x.Own && (!b.Own || b.Delivered)) {
 				b = x
 			}
 		}
@@ -243,7 +244,7 @@ func (s *Store) Undelivered(most int) (bring, fetch []Blob, err error) {
 		if b.Own && (!b.Delivered || b.Small && !b.SmallSent) && len(bring) < most {
 			bring = append(bring, b)
 		}
-		if b.Wanted && !b.Here && len(fetch) < most {
+		if b.Wanted && (!b.Here || b.Damaged) && len(fetch) < most {
 			fetch = append(fetch, b)
 		}
 		return true
@@ -324,7 +325,7 @@ func (s *Store) PutBlob(ctx context.Context, code record.Village, h blob.Hash, c
 	if err != nil {
 		return err
 	}
-	return s.Mark(ctx, code, h, func(b *Blob) { b.Size, b.Wanted = size, false })
+	return s.Mark(ctx, code, h, func(b *Blob) { b.Size, b.Wanted, b.Damaged = size, false, false })
 }
 
 // PutSmall keeps the small picture of a file that is not here.

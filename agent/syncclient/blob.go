@@ -112,11 +112,7 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 		c.carries(len(fetch))
 		n, err := c.bring(ctx, &d, &b, r)
 		moved = moved || n > 0
-		if errors.Is(err, store.ErrDamaged) || errors.Is(err, fs.ErrNotExist) {
-			c.log.Warn("a file cannot be read", "file", b.FileName(), "error", err)
-			continue // the others go
-		}
-		if err != nil {
+		if err = c.unread(ctx, b, err, r); err != nil {
 			return false, moved, err
 		}
 	}
@@ -135,6 +131,20 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 	}
 	bring, fetch, err = c.store.Undelivered(maxFiles)
 	return len(bring) == 0 && len(fetch) <= missing || !moved, moved, err
+}
+
+// unread takes note of a file that cannot be read, and gives any other error: the others go.
+func (c *Client) unread(ctx context.Context, b store.Blob, err error, r *Report) error {
+	if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	c.log.Warn("a file cannot be read", "file", b.FileName(), "error", err)
+	if slices.ContainsFunc(r.Unread, func(f store.BlobFault) bool { return f.Village == b.Village && f.Hash == b.Hash }) {
+		return nil
+	}
+	f, err := c.store.FaultOf(ctx, b, err)
+	r.Unread = append(r.Unread, f)
+	return err
 }
 
 // carries notes how many files are still to be carried: what is to be brought and so
@@ -156,6 +166,7 @@ func (c *Client) lastFiles(ctx context.Context, r *Report) error {
 	for _, b := range bring {
 		if err == nil && !b.Delivered {
 			_, err = c.bring(ctx, &d, &b, r)
+			err = c.unread(ctx, b, err, r)
 		}
 	}
 	return errors.Join(err, c.leaving(ctx, &d, true, r))
@@ -414,7 +425,9 @@ func (c *Client) patch(ctx context.Context, d *store.Device, b *store.Blob, at, 
 	}
 	defer f.Close()
 	part := make([]byte, size)
-	if _, err := io.ReadFull(f, part); err != nil {
+	if _, err := io.ReadFull(f, part); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("%w: the file %s ends too early", store.ErrDamaged, b.Hash)
+	} else if err != nil {
 		return nil, err
 	}
 	return c.do(ctx, d, http.MethodPatch, b.Upload, bytes.NewReader(part), size, r, "Content-Type", "application/offset+octet-stream", "Upload-Offset", strconv.FormatInt(at, 10))

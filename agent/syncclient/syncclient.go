@@ -163,6 +163,9 @@ type Report struct {
 	Pending    uint64 `json:"pending"`
 	Carried    int    `json:"carried,omitempty"` // other laptops' bundles that were delivered
 
+	// Unread are the files that wait and cannot be read here.
+	Unread []store.BlobFault `json:"-"`
+
 	renewed int // how often a stream was begun anew
 }
 

@@ -284,6 +284,27 @@ func wayOf(r *store.Record) string {
 	return r.Way
 }
 
+// wayOf is that of the record, with the files that it shows.
+func (v *recordView) wayOf() string {
+	if way := wayOf(&v.Record); way != merge.Delivered || !v.unsent {
+		return way
+	}
+	return filesWait
+}
+
+// unsent tells whether a record shows a file that is not delivered yet. What cannot be
+// read is not known to be.
+func (p *page) unsent(f *form.Form, r *store.Record) bool {
+	if p.status.Blobs == 0 {
+		return false
+	}
+	waiting, err := p.site.store.WaitingBlobs()
+	return err != nil || store.ShowsAny(f, r.View, waiting)
+}
+
+// filesWait is of a record that is delivered without a file that it shows.
+const filesWait = "files"
+
 // rejected is of what the office rejected, while nobody here has seen why.
 const rejected = "rejected"
 

@@ -989,19 +989,23 @@ func TestDeliveryWords(t *testing.T) {
 	f := newFixture(t, false)
 	for _, tt := range []struct {
 		pending, quarantined uint64
+		files                int
 		want                 string
 	}{
-		{0, 0, "写下的都已送到办公室。"},
-		{0, 1, "1 处改动办公室暂未收下，请看送达情况。其余都已送到办公室。"},
-		{2, 0, "2 处改动还没送到"},
-		{2, 1, "1 处改动办公室暂未收下，请看送达情况。2 处改动还没送到"},
+		{0, 0, 0, "写下的都已送到办公室。"},
+		{0, 1, 0, "1 处改动办公室暂未收下，请看送达情况。其余都已送到办公室。"},
+		{2, 0, 0, "2 处改动还没送到"},
+		{2, 1, 0, "1 处改动办公室暂未收下，请看送达情况。2 处改动还没送到"},
+		{0, 0, 2, "2 张照片或文件还没送到办公室。"},
+		{0, 1, 2, "1 处改动办公室暂未收下，请看送达情况。2 张照片或文件还没送到办公室。"},
+		{2, 0, 1, "1 张照片或文件还没送到办公室。2 处改动还没送到"},
 	} {
-		p := &page{site: f.site, status: store.Status{Pending: tt.pending, Quarantined: tt.quarantined}, now: morning, today: "2025-01-09"}
+		p := &page{site: f.site, status: store.Status{Pending: tt.pending, Quarantined: tt.quarantined, Blobs: tt.files}, now: morning, today: "2025-01-09"}
 		var b strings.Builder
 		if err := deliveryWords(p, &delivery{stuck: int(tt.quarantined), oldest: morning.UnixMilli()}).Render(t.Context(), &b); err != nil {
 			t.Fatal(err)
 		}
-		if text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(b.String(), ""); !strings.HasPrefix(text, tt.want) {
+		if text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(b.String(), ""); !strings.HasPrefix(text, tt.want) || tt.files > 0 && strings.Contains(text, "都已送到") {
 			t.Errorf("%d pending, %d set aside: %s", tt.pending, tt.quarantined, text)
 		}
 	}

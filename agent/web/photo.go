@@ -25,6 +25,7 @@ type photo struct {
 	open string // where it is whole; "" where it is not here
 	img  string // where its small picture is; "" where there is none
 	word string // what is to be known of it
+	wait string // that it is not delivered
 	ask  bool   // somebody may ask for it
 }
 
@@ -65,8 +66,20 @@ func (w *Site) photo(p *page, name, alt string) photo {
 	}
 	switch {
 	case b.Here:
-		if x.open = at; x.img == "" && x.word == "" {
+		x.open = at
+		if b.Damaged && b.Wanted {
+			x.word = p.T("photo.wanted")
+			break
+		}
+		if b.Damaged {
+			x.word, x.ask = p.T("photo.damaged"), !b.Own || b.Delivered
+			break
+		}
+		if x.img == "" && x.word == "" {
 			x.word = p.T("photo.nopreview", strings.ToUpper(kind))
+		}
+		if b.Own && !b.Delivered {
+			x.wait = p.T("photo.undelivered")
 		}
 	case b.Own:
 		x.word = p.T("photo.missing")

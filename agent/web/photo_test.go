@@ -149,6 +149,36 @@ func TestPhoto(t *testing.T) {
 	}
 }
 
+// A record that is delivered without its photo is not said to be, and neither is the
+// photo; nor is all.
+func TestPhotoWaits(t *testing.T) {
+	f := newFixture(t, true).enter()
+	h := f.house(0)
+	b, _, err := inbox.Keep(t.Context(), f.laptop, inbox.InProcess, firstVillage.Code, "1.jpg", bytes.NewReader(pictureOf(t, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	visit := f.lastVisitOf(h)
+	f.set(f.office, "宋芬娥", visitType, visit, map[string]string{"photos": b.FileName()})
+	f.pull()
+	record := "/record/visit/" + visit.String()
+	mark := regexp.MustCompile(`<span class="way way-(\w+)">([^<]*)<`)
+	if m := mark.FindStringSubmatch(f.get(record).body); m == nil || m[1] != "files" || m[2] != "文字已送达，照片还没送到" {
+		t.Errorf("the record says %q", m)
+	}
+	for path, want := range map[string]string{record: "照片还没送到</span>", "/household/" + h.id.String(): "照片还没送到</span>", "/": "1 张照片或文件还没送到办公室。", "/sync": "1 张照片或文件还没送到办公室。", "/bundles": "1 张照片或文件还没有"} {
+		if body := f.get(path).body; !strings.Contains(body, want) || strings.Contains(body, "写下的都已送到办公室") {
+			t.Errorf("%s does not say %s", path, want)
+		}
+	}
+	if err := f.laptop.Mark(t.Context(), firstVillage.Code, b.Hash, func(b *store.Blob) { b.Delivered = true }); err != nil {
+		t.Fatal(err)
+	}
+	if body := f.get(record).body; mark.FindStringSubmatch(body)[1] != "delivered" || strings.Contains(body, "照片还没送到") {
+		t.Error("it is delivered, and the record says that it waits")
+	}
+}
+
 // illustrate gives a visit photos of every kind: some that are here, one without a
 // preview, one of another laptop's, and a name alone.
 func (f *fixture) illustrate(visit record.ID) {
