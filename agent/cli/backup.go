@@ -48,8 +48,8 @@ func (c *call) backupCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				// The photos that wait are beside the store, not in it.
-				broken, waiting, cerr := a.store.CheckBlobs(cmd.Context(), true)
+				// What is in it of the files is as it is here.
+				broken, _, cerr := a.store.CheckBlobs(cmd.Context(), true)
 				for i := range broken {
 					fmt.Fprintln(c.err, broken[i].Sentence(a.forms, c.lang))
 				}
@@ -65,9 +65,6 @@ func (c *call) backupCmd() *cobra.Command {
 					return c.print(map[string]any{"file": path, "bytes": n, "made": made.UTC().Format(time.RFC3339), "protection": v.Way()})
 				}
 				c.write(c.say("已备份到 %s：%s\n", "Wrote %s: %s\n", path, syncclient.Size(int64(n))))
-				if waiting > 0 {
-					c.write(c.say("还没送达的 %d 张照片或文件不在备份里：请先同步一次，或另外复制文件夹 %s\n", "%d photos or files that are not delivered yet are not in it: sync first, or copy the folder %s as well\n", waiting, filepath.Join(a.dir, "blobs")))
-				}
 				if v.Way() == vault.Passphrase {
 					c.write(c.say("它用口令锁着：凭现在的口令，或办公室的恢复码，在任何电脑上都能恢复\n", "It is locked by the passphrase: with the present one, or the office's recovery code, it can be restored on any computer\n"))
 				} else {
