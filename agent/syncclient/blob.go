@@ -202,7 +202,7 @@ func (c *Client) textFirst() error {
 }
 
 // askHeld asks which of a village's files the server has already, and takes its
-// receipts.
+// receipts. What was delivered and is not there any more is to be brought again.
 func (c *Client) askHeld(ctx context.Context, d *store.Device, v record.Village, list []store.Blob, r *Report) (n int, err error) {
 	ask := &wire.BlobAsk{Version: wire.Version}
 	for _, b := range list {
@@ -211,6 +211,13 @@ func (c *Client) askHeld(ctx context.Context, d *store.Device, v record.Village,
 	held := new(wire.BlobsHeld)
 	if _, err := c.post(ctx, *d, wire.BlobPath+string(v)+wire.BlobsAsked, ask, held, r); err != nil {
 		return 0, err
+	}
+	for _, b := range list {
+		if b.Delivered && !slices.ContainsFunc(held.Receipts, func(x blob.Receipt) bool { return x.Hash == b.Hash }) {
+			if err := c.store.Mark(ctx, v, b.Hash, func(b *store.Blob) { b.Delivered, b.Backed = false, false }); err != nil {
+				return n, err
+			}
+		}
 	}
 	for _, receipt := range held.Receipts {
 		ok, err := c.store.DeliveredBlob(ctx, v, receipt)

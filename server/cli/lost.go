@@ -120,9 +120,9 @@ func (c *call) tellLost(all []lostJSON) {
 		}
 		switch {
 		case !j.Damaged:
-			c.tell("文件 %s 缺失%s；服务器会向还有它的电脑再要", "The file %s is missing%s; the server asks laptops that still have it for it", j.File, of)
+			c.tell("文件 %s 缺失%s；在有原件的电脑上重新添加一次，就会再送来", "The file %s is missing%s; add it again on a laptop that has the original, and it comes again", j.File, of)
 		case j.Aside != "":
-			c.tell("文件 %s 已损坏%s；已移到 %s，服务器会向还有它的电脑再要", "The file %s is damaged%s; it is set aside as %s, and the server asks laptops that still have it for it", j.File, of, j.Aside)
+			c.tell("文件 %s 已损坏%s；已移到 %s；在有原件的电脑上重新添加一次，就会再送来", "The file %s is damaged%s; it is set aside as %s; add it again on a laptop that has the original, and it comes again", j.File, of, j.Aside)
 		default:
 			c.tell("文件 %s 读不出来%s；请检查磁盘和权限，再备份一次", "The file %s cannot be read%s; check the disk and who may read it, and back up again", j.File, of)
 		}

@@ -577,7 +577,7 @@ func (c *call) verifyCommand() *cobra.Command {
 			if err == nil && sum.Audit.Faults > 0 {
 				err = c.fail("审计记录被改动过；请查清是谁能动数据文件，并从备份恢复", "The audit was tampered with; find out who can touch the data file, and restore a backup")
 			} else if err == nil && data == 0 && sum.Faults > 0 {
-				err = c.fail("有文件损坏或缺失；服务器会向还有它们的电脑再要，没有的请从备份里找回", "Files are damaged or missing; the server asks laptops that still have them, and the rest is to be found in a backup")
+				err = c.fail("有文件损坏或缺失；请在有原件的电脑上重新添加，或从备份里找回", "Files are damaged or missing; add them again on a laptop that has the originals, or find them in a backup")
 			} else if err == nil && sum.Faults > 0 {
 				err = c.fail("数据与日志不符；请停用服务器并从备份恢复", "The data is not what the log says; stop the server and restore a backup")
 			}
