@@ -168,7 +168,7 @@ func TestVerifyLost(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.data, blobsFolder, h.String()[:2], h.String()), []byte("a ph0t0"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, errs, status := s.run("verify"); status != 1 || !strings.Contains(out, "is damaged") || !strings.Contains(errs, "asks laptops") {
+	if out, errs, status := s.run("verify"); status != 1 || !strings.Contains(out, "is damaged") || !strings.Contains(errs, "add them again") {
 		t.Errorf("%d, %q, %q", status, out, errs)
 	}
 	if held, _ := s.backed(h); held {
