@@ -41,14 +41,14 @@ func (c *call) dispose(s *store.Store) error {
 	errs = append(errs, err)
 	gone, aside := wiped, false
 	for _, pattern := range asides {
-		names, err := filepath.Glob(filepath.Join(c.data, pattern))
+		names, err := matching(c.data, pattern)
 		errs, aside = append(errs, err), aside || len(names) > 0
 	}
 	if !aside {
 		gone = append(slices.Clone(gone), filesDir)
 	}
 	for _, pattern := range gone {
-		names, err := filepath.Glob(filepath.Join(c.data, pattern))
+		names, err := matching(c.data, pattern)
 		errs = append(errs, err)
 		for _, name := range names {
 			errs = append(errs, os.RemoveAll(name))
@@ -58,4 +58,16 @@ func (c *call) dispose(s *store.Store) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// matching gives what lies in a folder under names of a pattern. What stands in the
+// folder's own name is no pattern.
+func matching(dir, pattern string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if ok, _ := filepath.Match(pattern, e.Name()); ok {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, err
 }

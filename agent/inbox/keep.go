@@ -50,6 +50,9 @@ func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.V
 	switch {
 	case errors.Is(err, picture.ErrForeign):
 		bare, known := picture.Strip(raw)
+		if bare == nil {
+			return b, word, ErrNoPicture
+		}
 		word = foreign(note.Kind, known, errors.Is(err, picture.ErrHuge))
 		if blob.Shown(note.Kind) {
 			note.Kind = "bin" // it says that it is a picture, and none can be shown
@@ -68,6 +71,9 @@ func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.V
 // ErrEmpty says that there is nothing in a file.
 var ErrEmpty = wrong("文件是空的，请换一个", "The file is empty; choose another")
 
+// ErrNoPicture says that a file which says that it is a photo has none.
+var ErrNoPicture = wrong("文件损坏得太厉害，里面没有可以保存的照片；请从手机或相机里重新取一次", "The file is damaged and no photo is left in it; take it from the phone or camera once more")
+
 // foreign says of a file that is not made small what a person should know: bare tells
 // that where it was taken is no longer in it, huge that it is a picture too large.
 func foreign(kind string, bare, huge bool) form.Label {
@@ -82,8 +88,8 @@ func foreign(kind string, bare, huge bool) form.Label {
 	switch kind {
 	case "heic", "heif":
 		return form.Label{
-			Zh: "苹果手机的 HEIC 照片，原样保存，没有预览。要能预览，请在手机“设置－相机－格式”里选“兼容性最佳”再拍，或转成 JPG 后重新添加",
-			En: "A HEIC photo of an iPhone, kept as it came, without a preview. For one, choose Settings, Camera, Formats, Most Compatible on the phone, or turn it into a JPG and add that",
+			Zh: "苹果手机的 HEIC 照片，原样保存，没有预览，照片里的位置信息也还在。要能预览、去掉位置，请在手机“设置－相机－格式”里选“兼容性最佳”再拍，或转成 JPG 后重新添加",
+			En: "A HEIC photo of an iPhone, kept as it came, without a preview, and with where it was taken if that is in it. For a preview and without the place, choose Settings, Camera, Formats, Most Compatible on the phone, or turn it into a JPG and add that",
 		}
 	case "jpg", "png", "gif", "webp", "bmp", "tif", "tiff":
 		return form.Label{Zh: "这张图片打不开，可能已损坏；原样保存，没有预览", En: "This picture cannot be opened and may be damaged; it is kept as it came, without a preview"}

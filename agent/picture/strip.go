@@ -9,17 +9,24 @@ import (
 // Strip takes out of a file that is kept as it came what a camera wrote beside the
 // picture, and what follows it. Nothing is unpacked: a picture that is cut off or too
 // large loses it as well. ok tells that it is a file of which this is known: a JPEG, a
-// PNG or a WebP. What cannot be read of the structure of one is not kept.
+// PNG or a WebP. What cannot be read of the structure of one is not kept; nil is one
+// in which no picture was found.
 func Strip(raw []byte) (out []byte, ok bool) {
+	found := false
 	switch {
 	case bytes.HasPrefix(raw, []byte("\xff\xd8\xff")):
-		return stripJPEG(raw), true
+		out, found = stripJPEG(raw)
 	case bytes.HasPrefix(raw, []byte(pngHead)):
-		return stripPNG(raw), true
+		out, found = stripPNG(raw)
 	case len(raw) >= 12 && string(raw[:4]) == "RIFF" && string(raw[8:12]) == "WEBP":
-		return stripWebP(raw), true
+		out, found = stripWebP(raw)
+	default:
+		return raw, false
 	}
-	return raw, false
+	if !found {
+		return nil, true
+	}
+	return out, true
 }
 
 // The markers of a JPEG (ITU T.81, table B.1) that matter here.
@@ -34,9 +41,9 @@ const (
 
 // stripJPEG keeps the segments that the picture is made of, and the two that say how
 // its colours are to be read.
-func stripJPEG(raw []byte) []byte {
-	out := append(make([]byte, 0, len(raw)), 0xff, jpegSOI)
-	scan := false // a scan has begun: what is no marker is the picture
+func stripJPEG(raw []byte) (out []byte, scan bool) {
+	out = append(make([]byte, 0, len(raw)), 0xff, jpegSOI)
+	// When a scan has begun what is no marker is the picture.
 	for rest := raw[2:]; ; {
 		i := bytes.IndexByte(rest, 0xff)
 		if i < 0 {
@@ -48,7 +55,7 @@ func stripJPEG(raw []byte) []byte {
 		for rest = rest[i:]; len(rest) > 1 && rest[1] == 0xff; rest = rest[1:] {
 		}
 		if len(rest) < 2 {
-			return out
+			return out, scan
 		}
 		m := rest[1]
 		rest = rest[2:]
@@ -59,12 +66,12 @@ func stripJPEG(raw []byte) []byte {
 			}
 			continue
 		case m == jpegEOI && scan:
-			return append(out, 0xff, m)
+			return append(out, 0xff, m), true
 		case m <= 0xbf || m == jpegSOI || m == jpegEOI: // they stand alone, or are none
 			continue
 		}
 		if len(rest) < 2 {
-			return out
+			return out, scan
 		}
 		n := int(binary.BigEndian.Uint16(rest))
 		if n < 2 {
@@ -72,7 +79,7 @@ func stripJPEG(raw []byte) []byte {
 			continue
 		}
 		if n > len(rest) {
-			return out
+			return out, scan
 		}
 		if ofPicture(m, rest[2:n]) {
 			out = append(append(out, 0xff, m), rest[:n]...)
@@ -103,19 +110,20 @@ var pngKept = []string{"tRNS", "gAMA", "cHRM", "sRGB", "iCCP", "cICP", "mDCV", "
 // pngBeside are the chunks that say more than the picture.
 var pngBeside = []string{"eXIf", "zxIf", "tEXt", "zTXt", "iTXt", "tIME"}
 
-func stripPNG(raw []byte) []byte {
-	out := append(make([]byte, 0, len(raw)), pngHead...)
+func stripPNG(raw []byte) (out []byte, found bool) {
+	out = append(make([]byte, 0, len(raw)), pngHead...)
 	for rest := raw[len(pngHead):]; len(rest) >= 8; {
 		n, kind := uint64(binary.BigEndian.Uint32(rest))+12, string(rest[4:8])
 		for _, b := range []byte(kind) {
 			if b|0x20 < 'a' || b|0x20 > 'z' {
-				return out
+				return out, found
 			}
 		}
+		found = found || kind == "IDAT"
 		keep := kind[0] <= 'Z' || slices.Contains(pngKept, kind)
 		if n > uint64(len(rest)) {
 			if kind != "IDAT" {
-				return out
+				return out, found
 			}
 			// Cut off, unless it is its length that is wrong.
 			for _, beside := range pngBeside {
@@ -123,7 +131,7 @@ func stripPNG(raw []byte) []byte {
 					rest = rest[:max(0, i-4)]
 				}
 			}
-			return append(out, rest...)
+			return append(out, rest...), found
 		}
 		if keep {
 			out = append(out, rest[:n]...)
@@ -133,18 +141,19 @@ func stripPNG(raw []byte) []byte {
 		}
 		rest = rest[n:]
 	}
-	return out
+	return out, found
 }
 
 // webpKept are the chunks of a WebP that the picture is made of.
 var webpKept = []string{"VP8 ", "VP8L", "VP8X", "ALPH", "ANIM", "ANMF", "ICCP"}
 
-func stripWebP(raw []byte) []byte {
-	out := append(make([]byte, 0, len(raw)), raw[:12]...)
+func stripWebP(raw []byte) (out []byte, found bool) {
+	out = append(make([]byte, 0, len(raw)), raw[:12]...)
 	for rest := raw[12:]; len(rest) >= 8; {
 		kind, n := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))+8
 		n = min(n+n&1, uint64(len(rest)))
 		if slices.Contains(webpKept, kind) {
+			found = found || kind == "VP8 " || kind == "VP8L" || kind == "ANMF"
 			at := len(out)
 			out = append(out, rest[:n]...)
 			if kind == "VP8X" && n > 8 {
@@ -154,5 +163,5 @@ func stripWebP(raw []byte) []byte {
 		rest = rest[n:]
 	}
 	binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-8))
-	return out
+	return out, found
 }

@@ -53,13 +53,13 @@ func beside() map[string][2][]byte {
 		"JPEG, fill bytes":      {join(soi, []byte{0xff, 0xff, 0xff}, exif, []byte{0xff, 0xff}, j[2:]), j},
 		"JPEG, rubbish between": {join(soi, exif, []byte("rubbish"), exif, j[2:]), j},
 		"JPEG, no length":       {join(soi, []byte{0xff, 0xe1, 0, 0}, exif, j[2:]), j},
-		"JPEG, Exif cut off":    {join(j[:2], head, exif[:20]), j[:sos]},
+		"JPEG, Exif cut off":    {join(j[:2], head, exif[:20]), nil},
 		"JPEG, Canon's":         {join(soi, segment(0xe0, "II\x1a\x00HEAPJPGM"+secret), j[2:]), j},
 		"JPEG, several scans":   {join(j[:len(j)-2], exif, segment(jpegSOS, "\x01\x01\x00\x00\x3f\x00"), []byte{1, 0xff, 0, 2, 0xff, 0xd3, 3}, segment(0xfe, secret), j[len(j)-2:]), join(j[:len(j)-2], segment(jpegSOS, "\x01\x01\x00\x00\x3f\x00"), []byte{1, 0xff, 0, 2, 0xff, 0xd3, 3}, j[len(j)-2:])},
 		"JPEG, another behind":  {join(j, soi, exif, j[2:]), j},
 		"PNG":                   {join(p[:33], chunk("gAMA", "\x00\x00\xb1\x8f"), chunk("eXIf", secret), chunk("tEXt", secret), chunk("vpAg", secret), p[33:], []byte(secret)), join(p[:33], chunk("gAMA", "\x00\x00\xb1\x8f"), p[33:])},
 		"PNG cut off":           {join(p[:33], chunk("iTXt", secret), p[33:idat+20]), p[:idat+20]},
-		"PNG, Exif cut off":     {join(p[:33], chunk("eXIf", secret)[:15]), p[:33]},
+		"PNG, Exif cut off":     {join(p[:33], chunk("eXIf", secret)[:15]), nil},
 		"PNG, a wrong length":   {join(p[:idat], []byte("\x7f\xff\xff\xff"), p[idat+4:idat+20], chunk("eXIf", secret)), join(p[:idat], []byte("\x7f\xff\xff\xff"), p[idat+4:idat+20])},
 		"WebP": {join([]byte("RIFF\x00\x00\x00\x00WEBP"), piece("VP8X", "\x2c\x00\x00\x00\x00\x00\x00\x00\x00\x00"), piece("VP8 ", "odd"), piece("EXIF", secret), piece("XMP ", secret)),
 			join([]byte("RIFF\x2a\x00\x00\x00WEBP")[:8], []byte("WEBP"), piece("VP8X", "\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00"), piece("VP8 ", "odd"))},
@@ -118,4 +118,20 @@ func FuzzStrip(f *testing.F) {
 			t.Errorf("%q is another picture: %v", raw, err)
 		}
 	})
+}
+
+// A file in which no picture is left is none: nothing is kept under its name as if it
+// were whole, and two such are not taken for one.
+func TestStripNothing(t *testing.T) {
+	for name, raw := range map[string]string{
+		"a wrong length before the picture": "\xff\xd8\xff\xe1\xff\xffExif",
+		"only its head":                     "\xff\xd8\xff",
+		"a PNG's head":                      pngHead + "\x00\x00",
+		"a PNG's first chunk cut off":       pngHead + "\x00\x00\x00\x0dIHDR\x00",
+		"a WebP's head":                     "RIFF\x04\x00\x00\x00WEBP",
+	} {
+		if out, ok := Strip([]byte(raw)); out != nil || !ok {
+			t.Errorf("%s: %q, %v", name, out, ok)
+		}
+	}
 }

@@ -238,18 +238,24 @@ func (s *Store) EachBlob(yield func(Blob) bool) error {
 }
 
 // Undelivered gives the files that are still to be brought to the server, and the
-// wanted ones that are still to come: the oldest first, at most so many.
+// wanted ones that are still to come: the oldest first, at most so many. Those that
+// are missing or damaged here are last.
 func (s *Store) Undelivered(most int) (bring, fetch []Blob, err error) {
+	var broken []Blob
 	err = s.EachBlob(func(b Blob) bool {
-		if b.Own && (!b.Delivered || b.Small && !b.SmallSent) && len(bring) < most {
-			bring = append(bring, b)
+		if b.Own && (!b.Delivered || b.Small && !b.SmallSent) {
+			if broke := !b.Here || b.Damaged; broke && len(broken) < most {
+				broken = append(broken, b)
+			} else if !broke && len(bring) < most {
+				bring = append(bring, b)
+			}
 		}
 		if b.Wanted && (!b.Here || b.Damaged) && len(fetch) < most {
 			fetch = append(fetch, b)
 		}
 		return true
 	})
-	return bring, fetch, err
+	return append(bring, broken[:min(len(broken), most-len(bring))]...), fetch, err
 }
 
 // Mark changes what is known of a file.
@@ -325,7 +331,21 @@ func (s *Store) PutBlob(ctx context.Context, code record.Village, h blob.Hash, c
 	if err != nil {
 		return err
 	}
-	return s.Mark(ctx, code, h, func(b *Blob) { b.Size, b.Wanted, b.Damaged = size, false, false })
+	return s.update(ctx, true, func(t *tx) error {
+		if err := t.soundBlob(h); err != nil {
+			return err
+		}
+		v, err := t.village(code)
+		if err != nil {
+			return err
+		}
+		b, found, err := v.blob(h)
+		if err != nil || !found {
+			return err // it went meanwhile
+		}
+		b.Size, b.Wanted = size, false
+		return v.putBlob(&b)
+	})
 }
 
 // PutSmall keeps the small picture of a file that is not here.

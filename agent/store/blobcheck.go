@@ -80,8 +80,10 @@ func (s *Store) checkBlob(b *Blob) error {
 func (s *Store) FaultOf(ctx context.Context, b Blob, why error) (f BlobFault, err error) {
 	f = BlobFault{Blob: b, Missing: errors.Is(why, fs.ErrNotExist)}
 	f.Damaged = !f.Missing
-	if err := s.Mark(ctx, b.Village, b.Hash, func(x *Blob) { x.Damaged = f.Damaged }); err != nil {
-		return f, err
+	if b.Damaged != f.Damaged {
+		if err := s.Mark(ctx, b.Village, b.Hash, func(x *Blob) { x.Damaged = f.Damaged }); err != nil {
+			return f, err
+		}
 	}
 	return f, s.view(func(t *tx) error {
 		v, err := t.village(b.Village)

@@ -345,6 +345,12 @@ func (c *Client) bringSmall(ctx context.Context, d *store.Device, b *store.Blob,
 
 // bring brings a file, from where the server has it on; n is how many bytes got there.
 func (c *Client) bring(ctx context.Context, d *store.Device, b *store.Blob, r *Report) (n int64, err error) {
+	// What cannot be read is not announced: it would take the place of one that can.
+	f, _, err := c.store.OpenBlob(b.Hash, 0)
+	if err != nil {
+		return 0, err
+	}
+	f.Close()
 	at, err := c.announced(ctx, d, b, r)
 	if err != nil {
 		return 0, err

@@ -200,17 +200,11 @@ func (f *Files) Remove(h blob.Hash) error {
 }
 
 // Aside takes a file out of the way whose content is not what its name says: it stays
-// in the folder damaged, beside earlier ones. "" where it is not here, or sound.
+// in the folder damaged, beside earlier ones. "" where it is not here, or sound, or
+// where it cannot be read, which may be the disk's fault of today.
 func (f *Files) Aside(h blob.Hash) (name string, err error) {
-	file, err := f.Open(h)
-	if err != nil {
+	if sound, err := f.sound(place(h), h); sound || err != nil {
 		return "", missing(err)
-	}
-	sum := sha256.New()
-	_, err = io.Copy(sum, file)
-	file.Close()
-	if err == nil && blob.Hash(sum.Sum(nil)) == h {
-		return "", nil
 	}
 	if err := f.root.MkdirAll(damaged, 0o700); err != nil {
 		return "", err
@@ -227,7 +221,23 @@ func (f *Files) Aside(h blob.Hash) (name string, err error) {
 	if err := f.root.Rename(place(h), name); err != nil {
 		return "", err
 	}
+	// One that came again in between is sound, and goes back.
+	if sound, err := f.sound(name, h); err == nil && sound {
+		return "", f.root.Rename(name, place(h))
+	}
 	return name, f.settle(damaged)
+}
+
+// sound reads a file and tells whether its content is what its name says.
+func (f *Files) sound(at string, h blob.Hash) (bool, error) {
+	file, err := f.root.Open(at)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, file)
+	return err == nil && blob.Hash(sum.Sum(nil)) == h, err
 }
 
 // Damaged gives the files of which something was set aside.
@@ -276,13 +286,7 @@ func (f *Files) Each(yield func(h blob.Hash, size int64) error) error {
 func (f *Files) Verify(ctx context.Context, fault func(blob.Hash)) (n int, err error) {
 	return n, f.Each(func(h blob.Hash, _ int64) error {
 		n++
-		file, err := f.Open(h)
-		if err != nil {
-			return missing(err)
-		}
-		defer file.Close()
-		sum := sha256.New()
-		if _, err := io.Copy(sum, file); err != nil || blob.Hash(sum.Sum(nil)) != h {
+		if sound, err := f.sound(place(h), h); !sound && !errors.Is(err, fs.ErrNotExist) {
 			fault(h)
 		}
 		return ctx.Err()

@@ -448,11 +448,11 @@ func (s *Store) Lose(ctx context.Context, h blob.Hash) (list []Blob, aside strin
 			return nil, "", err
 		}
 	}
-	// What cannot even be opened stays where it is.
-	if aside, err = s.Files.Aside(h); errors.Is(err, fs.ErrPermission) {
-		err = nil
+	// What cannot be read stays where it is.
+	if aside, err = s.Files.Aside(h); err != nil {
+		s.Log.Warn("a file was not set aside", "file", h, "error", err)
 	}
-	return list, aside, err
+	return list, aside, nil
 }
 
 // VerifyBlobs compares the files with what the villages have, reports what is missing
@@ -460,6 +460,11 @@ func (s *Store) Lose(ctx context.Context, h blob.Hash) (list []Blob, aside strin
 func (s *Store) VerifyBlobs(ctx context.Context, report func(Fault)) (files int, err error) {
 	if s.Files == nil {
 		return 0, nil
+	}
+	// First what there should be: what comes meanwhile is no fault.
+	var noted []Blob
+	if err := s.blobs(ctx, func(b Blob) { noted = append(noted, b) }); err != nil {
+		return 0, err
 	}
 	bad := map[blob.Hash]bool{}
 	here := map[blob.Hash]int64{}
@@ -470,18 +475,19 @@ func (s *Store) VerifyBlobs(ctx context.Context, report func(Fault)) (files int,
 		return files, err
 	}
 	lost := map[blob.Hash]bool{}
-	if err := s.blobs(ctx, func(b Blob) {
+	for _, b := range noted {
 		switch size, there := here[b.Hash]; {
 		case !there:
+			if _, err := s.Blob(ctx, b.Village, b.Hash); errors.Is(err, ErrNotFound) {
+				continue // it was erased meanwhile
+			}
 			report(Fault{b.Village, fmt.Sprintf("the file %s is missing", b.Hash)})
 		case bad[b.Hash] || size != b.Size:
 			report(Fault{b.Village, fmt.Sprintf("the file %s is damaged", b.Hash)})
 		default:
-			return
+			continue
 		}
 		lost[b.Hash] = true
-	}); err != nil {
-		return files, err
 	}
 	for h := range lost {
 		if _, _, err := s.Lose(ctx, h); err != nil {
