@@ -2,11 +2,13 @@ package inbox
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/jpeg"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"zhucun/agent/store"
@@ -21,6 +23,19 @@ func photograph(t *testing.T, n int) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// A photo of which nothing is left is refused, and nothing is kept in its name.
+func TestKeepsNoStub(t *testing.T) {
+	s := laptop(t)
+	for _, raw := range []string{"\xff\xd8\xff\xe1\xff\xffExif", "\x89PNG\r\n\x1a\n\x00\x00"} {
+		if _, _, err := Keep(t.Context(), s, InProcess, "369999000001", "IMG.jpg", strings.NewReader(raw)); !errors.Is(err, ErrNoPicture) {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+	if bring, _, err := s.Undelivered(10); err != nil || len(bring) > 0 {
+		t.Errorf("%v is kept, %v", bring, err)
+	}
 }
 
 // A photo that is dropped is kept: on the record that its name begins with, or to be

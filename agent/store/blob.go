@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -210,10 +211,33 @@ func (s *Store) Blob(h blob.Hash) (b Blob, err error) {
 // EachBlob calls yield with the files of which anything is known, until it returns false.
 func (s *Store) EachBlob(yield func(Blob) bool) error {
 	return s.view(func(t *tx) error {
+		for n, err := range t.blobNotes() {
+			if err != nil {
+				return err
+			}
+			if b, err := n.v.openBlob(n.h, n.raw); err != nil || !yield(b) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sealedNote is what is noted of a file in a village, as it lies there.
+type sealedNote struct {
+	v   *village
+	h   blob.Hash
+	raw []byte
+}
+
+// blobNotes gives what is noted of files, village by village.
+func (t *tx) blobNotes() iter.Seq2[sealedNote, error] {
+	return func(yield func(sealedNote, error) bool) {
 		for _, code := range t.villageCodes() {
 			v, err := t.village(code)
 			if err != nil {
-				return err
+				yield(sealedNote{}, err)
+				return
 			}
 			bucket := v.b.Bucket(bucketBlob)
 			if bucket == nil {
@@ -221,20 +245,16 @@ func (s *Store) EachBlob(yield func(Blob) bool) error {
 			}
 			c := bucket.Cursor()
 			for k, raw := c.First(); k != nil; k, raw = c.Next() {
-				if len(k) != len(blob.Hash{}) {
-					return fmt.Errorf("%w: the note of a file", ErrDamaged)
+				if len(k) != len(blob.Hash{}) || len(raw) == 0 {
+					yield(sealedNote{}, fmt.Errorf("%w: the note of a file", ErrDamaged))
+					return
 				}
-				b, err := v.openBlob(blob.Hash(k), raw)
-				if err != nil {
-					return err
-				}
-				if !yield(b) {
-					return nil
+				if !yield(sealedNote{v, blob.Hash(k), raw}, nil) {
+					return
 				}
 			}
 		}
-		return nil
-	})
+	}
 }
 
 // Undelivered gives the files that are still to be brought to the server, and the
@@ -450,32 +470,23 @@ func (v *village) share(h blob.Hash) error {
 func (s *Store) Loose() (list []Blob, err error) {
 	err = s.view(func(t *tx) error {
 		shown := map[blob.Hash]bool{}
-		for _, code := range t.villageCodes() {
-			v, err := t.village(code)
+		for n, err := range t.blobNotes() {
 			if err != nil {
 				return err
 			}
-			bucket := v.b.Bucket(bucketBlob)
-			if bucket == nil {
+			if n.raw[0]&blobOwn == 0 {
 				continue
 			}
-			c := bucket.Cursor()
-			for k, raw := c.First(); k != nil; k, raw = c.Next() {
-				if raw[0]&blobOwn == 0 {
-					continue
-				}
-				h := blob.Hash(k)
-				target := blob.Target(h)
-				if at, _ := v.b.Bucket(bucketRefers).Cursor().Seek(target[:]); bytes.HasPrefix(at, target[:]) {
-					shown[h] = true
-					continue
-				}
-				b, err := v.openBlob(h, raw)
-				if err != nil {
-					return err
-				}
-				list = append(list, b)
+			target := blob.Target(n.h)
+			if at, _ := n.v.b.Bucket(bucketRefers).Cursor().Seek(target[:]); bytes.HasPrefix(at, target[:]) {
+				shown[n.h] = true
+				continue
 			}
+			b, err := n.v.openBlob(n.h, n.raw)
+			if err != nil {
+				return err
+			}
+			list = append(list, b)
 		}
 		list = slices.DeleteFunc(list, func(b Blob) bool { return shown[b.Hash] || !b.Here })
 		return nil

@@ -1,10 +1,15 @@
 package store
 
 import (
+	"bytes"
+	"errors"
 	"os"
+	"slices"
 	"testing"
 
 	"zhucun/shared/identity"
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
 )
 
 // Every way in which a file can go wrong on the disk is noticed, and the original heals it.
@@ -50,5 +55,86 @@ func TestCheckBlobs(t *testing.T) {
 				t.Errorf("healed: %+v, %v", b, err)
 			}
 		})
+	}
+}
+
+// What cannot be read keeps nothing from being brought that can: it stands last, however
+// little is asked for.
+func TestBrokenLast(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	for i := range 4 {
+		addBlob(t, s, content(100+i))
+	}
+	all, _, err := s.Undelivered(10)
+	if err != nil || len(all) != 4 {
+		t.Fatalf("%d, %v", len(all), err)
+	}
+	gone, damaged := all[0], all[1]
+	if err := errors.Join(os.Remove(s.blobPath(gone.Hash, wholeFile)), os.WriteFile(s.blobPath(damaged.Hash, wholeFile), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if faults, _, err := s.CheckBlobs(ctx, true); err != nil || len(faults) != 2 {
+		t.Fatalf("%+v, %v", faults, err)
+	}
+	for most, want := range [][]Blob{nil, all[2:3], all[2:4], {all[2], all[3], gone}, {all[2], all[3], gone, damaged}} {
+		got, _, err := s.Undelivered(most)
+		if err != nil || !slices.EqualFunc(got, want, func(a, b Blob) bool { return a.Hash == b.Hash }) {
+			t.Errorf("of %d: %d, %v", most, len(got), err)
+		}
+	}
+}
+
+// What is known already is not written once more: each write brings a sync forward.
+func TestFaultOnce(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	x := addBlob(t, s, content(100))
+	for _, tells := range []bool{true, false} {
+		changed := s.Changed()
+		f, err := s.FaultOf(ctx, x, ErrDamaged)
+		if err != nil || !f.Damaged {
+			t.Fatalf("%+v, %v", f, err)
+		}
+		told := false
+		select {
+		case <-changed:
+			told = true
+		default:
+		}
+		if x = f.Blob; told != tells {
+			t.Errorf("it was written: %v, want %v", told, tells)
+		}
+	}
+}
+
+// A file that comes anew is sound in every village that shows it.
+func TestFetchHealsAll(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	const second = record.Village("369999000002")
+	if _, err := s.SetDevice(ctx, func(d *Device) {
+		d.Assigned.Villages = append(d.Assigned.Villages, wire.Village{Code: second, Name: "后来村"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	raw := content(100)
+	x := addBlob(t, s, raw)
+	if _, err := s.AddBlob(ctx, second, BlobNote{Kind: "jpg"}, raw, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.blobPath(x.Hash, wholeFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if faults, _, err := s.CheckBlobs(ctx, false); err != nil || len(faults) != 2 {
+		t.Fatalf("%+v, %v", faults, err)
+	}
+	if err := s.PutBlob(ctx, second, x.Hash, bytes.NewReader(raw)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EachBlob(func(b Blob) bool {
+		if b.Damaged {
+			t.Errorf("in %s it is damaged still", b.Village)
+		}
+		return true
+	}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -118,9 +118,7 @@ func (v *village) rule(p *wire.Pull) error {
 		return err
 	}
 	list := slices.Clone(p.Verdicts)
-	slices.SortFunc(list, func(a, b journal.Verdict) int {
-		return cmp.Or(bytes.Compare(a.Stream[:], b.Stream[:]), cmp.Compare(a.Seq, b.Seq))
-	})
+	slices.SortFunc(list, alongStreams)
 	var chain chained
 	for _, r := range list {
 		o := v.owns[r.Stream]
@@ -142,6 +140,11 @@ func (v *village) rule(p *wire.Pull) error {
 		}
 	}
 	return nil
+}
+
+// alongStreams orders verdicts as chained takes their entries.
+func alongStreams(a, b journal.Verdict) int {
+	return cmp.Or(bytes.Compare(a.Stream[:], b.Stream[:]), cmp.Compare(a.Seq, b.Seq))
 }
 
 // chained computes hashes of own entries, going on from the last where it can.
@@ -431,9 +434,7 @@ func (v *village) verifyVerdicts(fault func(string, ...any)) {
 		}
 		list = append(list, r.Verdict)
 	}
-	slices.SortFunc(list, func(a, b journal.Verdict) int {
-		return cmp.Or(bytes.Compare(a.Stream[:], b.Stream[:]), cmp.Compare(a.Seq, b.Seq))
-	})
+	slices.SortFunc(list, alongStreams)
 	var chain chained
 	for _, r := range list {
 		o := v.owns[r.Stream]

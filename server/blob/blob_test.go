@@ -104,6 +104,42 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// Only what is not what its name says is put aside, and none of it is written over.
+func TestAside(t *testing.T) {
+	f, dir := open(t)
+	content := []byte("一张照片")
+	h := blob.Hash(sha256.Sum256(content))
+	if err := f.Put(h, bytes.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+	at := filepath.Join(dir, h.String()[:2], h.String())
+	if name, err := f.Aside(h); name != "" || err != nil {
+		t.Errorf("a sound one: %q, %v", name, err)
+	}
+	for _, harm := range []string{"一张照x", "一张照y"} {
+		if err := os.WriteFile(at, []byte(harm), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		name, err := f.Aside(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(filepath.Join(dir, name)); string(got) != harm || err != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	// What cannot be read may be sound tomorrow.
+	if err := os.Mkdir(at, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if name, err := f.Aside(h); name != "" || err == nil {
+		t.Errorf("one that cannot be read: %q, %v", name, err)
+	}
+	if _, err := os.Stat(at); err != nil {
+		t.Error(err)
+	}
+}
+
 // What comes from outside becomes no path.
 func TestNames(t *testing.T) {
 	f, dir := open(t)
