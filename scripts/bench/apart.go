@@ -10,7 +10,6 @@ import (
 
 	"zhucun/scripts/dataset"
 	"zhucun/scripts/rig"
-	"zhucun/shared/identity"
 )
 
 // written is what the two laptops write on one household.
@@ -21,33 +20,12 @@ type written struct{ mine, theirs [2]string } // a field and its value
 // person must decide on and one of which the later value counts; half to
 // different ones.
 func apart(ctx context.Context, b *bench) (err error) {
-	r, done, err := b.dir("apart")
-	if err != nil {
-		return err
-	}
-	defer done()
 	s := makeSet(1, 1, 1000, -1)
-	srv, err := office(ctx, r, s.villages...)
+	srv, laptops, done, err := b.pair(ctx, "apart", s)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, srv.Stop()) }()
-	var laptops []*rig.Laptop
-	for _, name := range []string{"甲", "乙"} {
-		l, err := r.Laptop(ctx, srv, "laptop-"+name, name, identity.Office, s.villages...)
-		if err != nil {
-			return err
-		}
-		defer l.Close()
-		laptops = append(laptops, l)
-	}
-	name, err := file(r.Dir, s.records)
-	if err != nil {
-		return err
-	}
-	if _, err := laptops[0].Import(ctx, name); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, done()) }()
 	for _, l := range laptops {
 		if _, _, err := b.counted(ctx, l); err != nil {
 			return err

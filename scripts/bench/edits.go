@@ -9,40 +9,18 @@ import (
 
 	"zhucun/scripts/dataset"
 	"zhucun/scripts/rig"
-	"zhucun/shared/identity"
 )
 
 // edits measures 500 edits of one field each on their way from one laptop to
 // another, up and down, beside what zstd -19 makes of the least that says the
 // same: [id, field, value, time], a line each.
 func edits(ctx context.Context, b *bench) (err error) {
-	r, done, err := b.dir("edits")
-	if err != nil {
-		return err
-	}
-	defer done()
 	s := makeSet(1, 1, 1000, -1)
-	srv, err := office(ctx, r, s.villages...)
+	_, laptops, done, err := b.pair(ctx, "edits", s)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, srv.Stop()) }()
-	var laptops []*rig.Laptop
-	for _, name := range []string{"甲", "乙"} {
-		l, err := r.Laptop(ctx, srv, "laptop-"+name, name, identity.Office, s.villages...)
-		if err != nil {
-			return err
-		}
-		defer l.Close()
-		laptops = append(laptops, l)
-	}
-	name, err := file(r.Dir, s.records)
-	if err != nil {
-		return err
-	}
-	if _, err := laptops[0].Import(ctx, name); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, done()) }()
 	// Twice each: what the first one left to say is not of the edits.
 	for _, l := range []*rig.Laptop{laptops[0], laptops[1], laptops[0], laptops[1]} {
 		if _, _, err := b.counted(ctx, l); err != nil {

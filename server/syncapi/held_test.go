@@ -122,18 +122,27 @@ func TestGoesOn(t *testing.T) {
 	}
 }
 
+// kept40 brings a message of which the connection ends behind 40 bytes, which are kept.
+func (l *laptop) kept40() (name string, message []byte) {
+	h := l.h
+	t := h.T
+	t.Helper()
+	body, err := wire.EncodeSync(&wire.Sync{Version: wire.Version, Villages: []wire.Push{{Village: village, Streams: l.own(0), Segments: [][]byte{l.write(1)}}}, Assigned: l.serial}, wire.Thrifty)
+	h.ok(err)
+	name = wire.BodyName(body)
+	c := l.cutOff(name, len(body), body[:wire.Uncounted+40])
+	until(t, func() bool { return len(h.door.door.bringing(l.who.Device, name)) == 1 })
+	h.ok(c.Close())
+	until(t, func() bool { return l.has(name) == "40" })
+	return name, body[wire.Uncounted:]
+}
+
 // A server that has enough to do keeps what had come, and says so, until it takes the
 // rest.
 func TestGoesOnAfterBusy(t *testing.T) {
 	h := newHouse(t)
 	l := h.laptop("甲")
-	body, err := wire.EncodeSync(&wire.Sync{Version: wire.Version, Villages: []wire.Push{{Village: village, Streams: l.own(0), Segments: [][]byte{l.write(1)}}}, Assigned: l.serial}, wire.Thrifty)
-	h.ok(err)
-	name, message := wire.BodyName(body), body[wire.Uncounted:]
-	c := l.cutOff(name, len(body), body[:wire.Uncounted+40])
-	until(t, func() bool { return len(h.door.door.bringing(l.who.Device, name)) == 1 })
-	h.ok(c.Close())
-	until(t, func() bool { return l.has(name) == "40" })
+	name, message := l.kept40()
 	h.door.busy.most = 1
 	leave := h.door.busy.enter()
 	for range 2 {
@@ -154,13 +163,7 @@ func TestGoesOnAfterBusy(t *testing.T) {
 func TestGoesOnOtherwise(t *testing.T) {
 	h := newHouse(t)
 	l := h.laptop("甲")
-	body, err := wire.EncodeSync(&wire.Sync{Version: wire.Version, Villages: []wire.Push{{Village: village, Streams: l.own(0), Segments: [][]byte{l.write(1)}}}, Assigned: l.serial}, wire.Thrifty)
-	h.ok(err)
-	name, message := wire.BodyName(body), body[wire.Uncounted:]
-	c := l.cutOff(name, len(body), body[:wire.Uncounted+40])
-	until(t, func() bool { return len(h.door.door.bringing(l.who.Device, name)) == 1 })
-	h.ok(c.Close())
-	until(t, func() bool { return l.has(name) == "40" })
+	name, message := l.kept40()
 	bad := append([]byte(nil), message[40:]...)
 	bad[len(bad)-1]++
 	if status := l.goOn(name, 40, bad, new(wire.Fault)); status != http.StatusPreconditionFailed {
