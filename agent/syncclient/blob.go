@@ -364,7 +364,9 @@ func (c *Client) bring(ctx context.Context, d *store.Device, b *store.Blob, r *R
 		left := time.Now()
 		resp, err := c.patch(ctx, d, b, at, size, r)
 		if err != nil {
-			c.slower()
+			if !errors.Is(err, store.ErrDamaged) {
+				c.slower()
+			}
 			return at - begun, err
 		}
 		receipt := blob.ReadHeader(b.Hash, resp.Header.Get(wire.BlobReceipt))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/shared/blob"
 	"zhucun/shared/clock"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
@@ -27,7 +28,7 @@ type house struct {
 	since   string // the day it was registered
 	last    string // the day of the last counted visit, up to the snapshot's day
 	visits  int    // without void ones
-	way     string // of its own record, as wayOf tells it
+	way     string // of its own record, as withFiles tells it
 	review  bool   // somebody has to decide on it
 }
 
@@ -54,6 +55,8 @@ type snapshot struct {
 	newest   clock.Time // when the latest change was made
 	houses   []*house   // by village, group, name
 	byID     map[record.ID]*house
+	files    map[blob.Hash]bool        // those that are not delivered
+	form     *form.Form                // of households
 	started  map[record.Village]string // the first day of the village's team
 	counts   map[record.Type]int
 	pending  []undelivered
@@ -215,7 +218,11 @@ func (s *snapshot) rehouse(from *store.Store, id record.ID) {
 }
 
 func (c *cache) read(today string) (*snapshot, error) {
-	s := &snapshot{today: today, byID: map[record.ID]*house{}, started: map[record.Village]string{}, counts: map[record.Type]int{}}
+	files, err := c.store.WaitingBlobs()
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{today: today, byID: map[record.ID]*house{}, started: map[record.Village]string{}, counts: map[record.Type]int{}, files: files, form: c.forms.Form(householdType)}
 	// Households first: visits are counted for those that are here.
 	forms := c.forms.Forms()
 	slices.SortStableFunc(forms, func(a, b *form.Form) int {
@@ -280,7 +287,7 @@ func (s *snapshot) take(r *store.Record) {
 		h := &house{
 			id: r.Key.ID, village: r.Key.Village, name: text("head_name"), group: text("group_name"),
 			phone: text("phone"), no: text("household_no"), active: owedVisits(r.View.Fields), since: text("registered_date"),
-			way: wayOf(r), review: reviewed(r),
+			way: withFiles(s.form, r, s.files), review: reviewed(r),
 		}
 		s.houses = append(s.houses, h)
 		s.byID[h.id] = h

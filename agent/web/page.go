@@ -7,11 +7,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/a-h/templ"
 
 	"zhucun/agent/store"
+	"zhucun/shared/blob"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -26,12 +28,13 @@ type page struct {
 	author string // who is at the laptop
 	token  string
 	status store.Status
-	now    time.Time            // corrected, Beijing
-	today  string               // 2017-05-23
-	snap   *snapshot            // see snapshot
-	unsure *string              // see doubt
-	lowers map[told]string      // see lower
-	labels map[record.ID]string // titles of records that others name
+	now    time.Time                          // corrected, Beijing
+	today  string                             // 2017-05-23
+	snap   *snapshot                          // see snapshot
+	unsure *string                            // see doubt
+	lowers map[told]string                    // see lower
+	files  func() (map[blob.Hash]bool, error) // those that are not delivered, read once
+	labels map[record.ID]string               // titles of records that others name
 	title  string
 	// refused tells a page that says that what was asked for cannot be had.
 	refused bool
@@ -49,7 +52,7 @@ func language(s string) form.Lang {
 // page gathers what a page needs. It gives a page that can show an error even
 // where it fails.
 func (w *Site) page(r *http.Request) (*page, error) {
-	p := &page{site: w, r: r, token: w.doors.token(), now: time.UnixMilli(w.store.Now()).In(beijing)}
+	p := &page{site: w, r: r, token: w.doors.token(), now: time.UnixMilli(w.store.Now()).In(beijing), files: sync.OnceValues(w.store.WaitingBlobs)}
 	p.today = p.now.Format(time.DateOnly)
 	var err error
 	if p.device, err = w.store.Device(); err != nil {
@@ -284,26 +287,31 @@ func wayOf(r *store.Record) string {
 	return r.Way
 }
 
-// wayOf is that of the record, with the files that it shows.
-func (v *recordView) wayOf() string {
-	if way := wayOf(&v.Record); way != merge.Delivered || !v.unsent {
-		return way
-	}
-	return filesWait
-}
-
-// unsent tells whether a record shows a file that is not delivered yet. What cannot be
-// read is not known to be.
-func (p *page) unsent(f *form.Form, r *store.Record) bool {
-	if p.status.Blobs == 0 {
-		return false
-	}
-	waiting, err := p.site.store.WaitingBlobs()
-	return err != nil || store.ShowsAny(f, r.View, waiting)
-}
-
 // filesWait is of a record that is delivered without a file that it shows.
 const filesWait = "files"
+
+// withFiles is how far a record has come with the files that it shows, where waiting are
+// those that are not delivered.
+func withFiles(f *form.Form, r *store.Record, waiting map[blob.Hash]bool) string {
+	way := wayOf(r)
+	if way == merge.Delivered && len(waiting) > 0 && store.ShowsAny(f, r.View, waiting) {
+		return filesWait
+	}
+	return way
+}
+
+// wayOf is that of a record on this page. Where the files cannot be told, it is not said
+// that they are delivered.
+func (p *page) wayOf(f *form.Form, r *store.Record) string {
+	if p.status.Blobs == 0 {
+		return wayOf(r)
+	}
+	waiting, err := p.files()
+	if way := wayOf(r); err != nil && way == merge.Delivered {
+		return filesWait
+	}
+	return withFiles(f, r, waiting)
+}
 
 // rejected is of what the office rejected, while nobody here has seen why.
 const rejected = "rejected"

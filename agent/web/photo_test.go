@@ -171,6 +171,20 @@ func TestPhotoWaits(t *testing.T) {
 			t.Errorf("%s does not say %s", path, want)
 		}
 	}
+	// In lists no mark says that all is delivered.
+	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"photos": b.FileName()})
+	f.pull()
+	lists := []string{"/records/visit", "/records/household", "/find"}
+	inLists := func(want bool) {
+		t.Helper()
+		for _, path := range lists {
+			if marked := strings.Contains(f.get(path).body, `way-files`); marked != want {
+				t.Errorf("%s marks it: %v, want %v", path, marked, want)
+			}
+		}
+	}
+	inLists(true)
+	defer inLists(false)
 	if err := f.laptop.Mark(t.Context(), firstVillage.Code, b.Hash, func(b *store.Blob) { b.Delivered = true }); err != nil {
 		t.Fatal(err)
 	}

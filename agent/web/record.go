@@ -17,7 +17,7 @@ import (
 // recordView is one record on the page.
 type recordView struct {
 	store.Record
-	unsent  bool // a file that it shows is not delivered
+	way     string // see page.wayOf
 	form    *form.Form
 	title   string
 	rows    []row
@@ -82,7 +82,7 @@ func seenOf(s merge.State) string {
 // view makes the page's view of a record.
 func (w *Site) view(p *page, r store.Record) *recordView {
 	f := w.forms.Form(r.Key.Type)
-	v := &recordView{Record: r, form: f, title: w.titleOf(p, &r), write: p.may(f), seen: seenOf(r.State), unsent: p.unsent(f, &r)}
+	v := &recordView{Record: r, form: f, title: w.titleOf(p, &r), write: p.may(f), seen: seenOf(r.State), way: p.wayOf(f, &r)}
 	v.voids = merge.Permit(f, f.Type, r.State, p.writer(), []record.Write{{Path: record.Life, Observed: r.State.Observed(record.Life)}}) == nil
 	marks := map[record.Path][]string{}
 	for _, m := range r.View.Marks(f, p.today, p.lang, w.store.Exists) {
@@ -298,7 +298,7 @@ func (w *Site) bannerOf(p *page) (*banner, error) {
 		return nil, err
 	}
 	v := w.view(p, r)
-	return &banner{title: v.title, way: v.wayOf(), marks: v.marks, edit: "/record/" + t + "/" + text + "/edit", same: q.Get("same") != "", visited: r.Key.Type}, nil
+	return &banner{title: v.title, way: v.way, marks: v.marks, edit: "/record/" + t + "/" + text + "/edit", same: q.Get("same") != "", visited: r.Key.Type}, nil
 }
 
 // householdView is a household with what belongs to it.

@@ -118,7 +118,7 @@ func householdPage(p *page, v *householdView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = wayMark(p, v.wayOf()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = wayMark(p, v.way).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1899,7 +1899,7 @@ func recordPage(p *page, v *recordView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = wayMark(p, v.wayOf()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = wayMark(p, v.way).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -304,7 +304,7 @@ func (w *Site) list(p *page) (reply, error) {
 
 func (w *Site) line(p *page, r *store.Record) recordLine {
 	return recordLine{
-		key: r.Key, title: w.titleOf(p, r), updated: r.View.Updated.Milli(), way: wayOf(r), void: r.View.Void,
+		key: r.Key, title: w.titleOf(p, r), updated: r.View.Updated.Milli(), way: p.wayOf(w.forms.Form(r.Key.Type), r), void: r.View.Void,
 		review: reviewed(r),
 	}
 }
