@@ -23,7 +23,8 @@
 //     before the server has said that all of it is in a backup (Backed).
 //   - What others wrote stays too where a restored server lacks it, though later
 //     pages are without it: the village's frontier is then ahead of the server's. What
-//     nobody has brought back after two weeks is sent for review, as its author's.
+//     nobody has brought back after two weeks is sent for review, as its author's. Once
+//     it is there again the server's word counts, which may have set it aside this time.
 //   - What the office erases by law goes with the state that says so: the record's
 //     content, the bodies of its own entries, drafts of it. In the file's unused
 //     pages it stays, sealed, until they are written over.

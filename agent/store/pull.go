@@ -405,7 +405,8 @@ func (v *village) flip(p *wire.Pull) error {
 	pl := &v.place
 	pl.Before = maps.Clone(v.frontier)
 	pl.Behind = map[record.Stream]uint64{}
-	if p.Epoch == pl.Epoch && pl.Cursor > 0 {
+	whole := p.Epoch != pl.Epoch || pl.Cursor == 0
+	if !whole {
 		pl.Behind = maps.Clone(v.frontier)
 		maps.Copy(pl.Behind, pl.Ahead)
 		for s, o := range v.owns {
@@ -422,6 +423,7 @@ func (v *village) flip(p *wire.Pull) error {
 			return err
 		}
 	}
+	j := v.judges(whole, pl.Ahead)
 	for s, n := range pl.Behind {
 		v.advance(s, n)
 	}
@@ -447,6 +449,11 @@ func (v *village) flip(p *wire.Pull) error {
 	pl.Epoch, pl.Cursor = p.Epoch, p.Cursor
 	pl.Staging, pl.Live, v.dirty = false, true, true
 	v.settled()
+	if pl.Overrules = j != nil; pl.Overrules {
+		if err := j.sweep(); err != nil {
+			return err
+		}
+	}
 	return v.rules()
 }
 
@@ -545,16 +552,16 @@ func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.Sta
 	if err != nil {
 		return nil, true, err
 	}
-	if tc.Quarantined || v.place.Anew {
-		s, err = v.rebuild(tc, theirs, behind)
+	if tc.Quarantined || v.place.Anew || v.place.Overrules {
+		s, err = v.stands(tc, ours, theirs, behind)
 		return settle(s), true, err
 	}
 	return settle(merge.Join(ours.Dated(theirs), merge.Frontier(v.place.Before), theirs, behind)), true, nil
 }
 
-// rebuild gives a record of which own changes were quarantined: the server's
-// state and the own changes that it has not had. A join would not do: what a
-// quarantined change had replaced here still stands there.
+// rebuild gives the server's state of a record and the own changes that it has not had.
+// Where some were quarantined a join would not do: what a quarantined change had
+// replaced here still stands there.
 func (v *village) rebuild(tc touched, theirs merge.State, f merge.Frontier) (merge.State, error) {
 	later, err := v.ownChanges(tc, func(t touch) bool { return t.Seq > f[t.Stream] })
 	if err != nil {

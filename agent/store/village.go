@@ -44,6 +44,8 @@ type place struct {
 	Live   bool                     `cbor:"6,keyasint,omitempty"`
 	Before map[record.Stream]uint64 `cbor:"7,keyasint,omitempty"`
 	Behind map[record.Stream]uint64 `cbor:"8,keyasint,omitempty"`
+	// Overrules tells that they say how records stand, whatever is here (rejudge.go).
+	Overrules bool `cbor:"30,keyasint,omitempty"`
 	// Counts are kept so that a status reads no records.
 	Records     map[record.Type]uint64 `cbor:"9,keyasint,omitempty"`
 	Conflicts   uint64                 `cbor:"10,keyasint,omitempty"` // registers that have some

@@ -2,13 +2,17 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	agentstore "zhucun/agent/store"
 	"zhucun/server/access"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
 
@@ -116,5 +120,148 @@ func TestReplyWithNewVillage(t *testing.T) {
 	}
 	if _, err := l.store.Get("visit", saved[0].Key.ID); err != nil {
 		t.Errorf("the new village's record: %v", err)
+	}
+}
+
+// A server that was restored sets aside what it had taken in the life that was lost, of
+// which its author has no receipt and a colleague has had it: when the colleague comes,
+// or while he is there. He has what it replaced again, and what he wrote on it, and of a
+// record that it made nothing; and all of it again when the office accepts it.
+func TestRejudged(t *testing.T) {
+	for _, present := range []bool{false, true} {
+		t.Run(fmt.Sprint("present ", present), func(t *testing.T) { rejudged(t, present) })
+	}
+}
+
+func rejudged(t *testing.T, present bool) {
+	ctx := context.Background()
+	w, err := newWorld(fast(t), 7, "", leg{rewinds: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	author, colleague := w.laptops[0], w.laptops[1]
+	save := func(l *laptop, e agentstore.Edit) record.Key {
+		t.Helper()
+		e.Village = village
+		w.now += 1000
+		saved, err := l.store.Save(ctx, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return saved[0].Key
+	}
+	all := func(ls ...*laptop) {
+		t.Helper()
+		for _, l := range ls {
+			for rounds := 0; exchange(t, l); rounds++ {
+				if rounds > 10 {
+					t.Fatal("the rounds do not end")
+				}
+			}
+		}
+	}
+	edit := func(id record.ID, head, group string) agentstore.Edit {
+		e := agentstore.Edit{Type: "household", ID: id, Fields: map[string]record.Value{"head_name": record.Text(head)}}
+		if group != "" {
+			e.Fields["group_name"] = record.Text(group)
+		}
+		return e
+	}
+	// stands checks what lives under head_name and group_name, the oldest first.
+	stands := func(when string, k record.Key, head, group string) {
+		t.Helper()
+		r, err := colleague.store.Get(k.Type, k.ID)
+		if head == "" {
+			if !errors.Is(err, agentstore.ErrNotFound) {
+				t.Errorf("%s: %v, %v of what nobody has", when, r.State, err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		for p, want := range map[record.Path]string{"head_name": head, "group_name": group} {
+			var is string
+			for _, sib := range slices.SortedFunc(slices.Values(r.State[p].Siblings), func(a, b merge.Sibling) int { return cmp.Compare(a.At, b.At) }) {
+				text, _ := sib.Value.Text()
+				is += text
+			}
+			if is != want {
+				t.Errorf("%s: %s is %s, not %s", when, p, is, want)
+			}
+		}
+	}
+	same := func(when string, ks ...record.Key) {
+		t.Helper()
+		states, err := w.states()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range ks {
+			if r, err := colleague.store.Get(k.Type, k.ID); err != nil || !bytes.Equal(states[k.ID], r.State.Encode()) {
+				server, _ := merge.Decode(states[k.ID])
+				t.Errorf("%s: the colleague has\n%v, the server\n%v, %v", when, r.State, server, err)
+			}
+		}
+	}
+
+	replaced, written := save(author, edit(record.ID{}, "甲", "")), save(author, edit(record.ID{}, "甲", "甲"))
+	all(author, colleague)
+	if err := w.backup(); err != nil {
+		t.Fatal(err)
+	}
+	save(author, edit(replaced.ID, "乙", ""))
+	save(author, edit(written.ID, "乙", "乙"))
+	made := save(author, edit(record.ID{}, "丙", ""))
+	out, err := author.store.Outgoing(ctx, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := author.ask(out, 1<<20, 1); err != nil { // and the answer is lost
+		t.Fatal(err)
+	}
+	all(colleague)
+	stands("in the first life", replaced, "乙", "")
+	stands("in the first life", written, "乙", "乙")
+	stands("in the first life", made, "丙", "")
+	save(colleague, edit(written.ID, "丁", ""))
+	if err := w.restore(0); err != nil {
+		t.Fatal(err)
+	}
+	if present {
+		all(colleague)
+		// The server lacks it, and it is here.
+		stands("before the author came", replaced, "乙", "")
+		stands("before the author came", written, "丁", "乙")
+		stands("before the author came", made, "丙", "")
+	}
+	if author.device, err = access.New(w.server).Assign(ctx, author.device.ID, []record.Village{other}); err != nil {
+		t.Fatal(err)
+	}
+	all(author, colleague)
+	stands("after it was set aside", replaced, "甲", "")
+	stands("after it was set aside", written, "甲丁", "甲")
+	stands("after it was set aside", made, "", "")
+	same("after it was set aside", replaced, written)
+	if st, found, err := colleague.village(village); err != nil || !found || st.Records != 2 {
+		t.Errorf("it counts %v, %v", st.Records, err)
+	}
+	list, err := w.server.Quarantine(ctx)
+	if err != nil || len(list) != 3 {
+		t.Fatalf("set aside are %v, %v", list, err)
+	}
+	for _, q := range list {
+		if err := w.decide(q, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all(colleague)
+	stands("after it was accepted", replaced, "乙", "")
+	stands("after it was accepted", written, "甲丁", "乙") // who wrote 丁 had not been shown 甲
+	stands("after it was accepted", made, "丙", "")
+	same("after it was accepted", replaced, written, made)
+	if rep, err := colleague.store.Verify(false); err != nil || len(rep.Faults) > 0 {
+		t.Errorf("it verifies: %v, %v", rep.Faults, err)
 	}
 }

@@ -161,7 +161,7 @@ func (w *world) anew(t *testing.T) *world {
 	x.rnd = rand.New(rand.NewPCG(1, 1))
 	x.promise = slices.Clone(w.promise)
 	x.births, x.taken, x.aside, x.saved, x.again = maps.Clone(w.births), maps.Clone(w.taken), maps.Clone(w.aside), maps.Clone(w.saved), maps.Clone(w.again)
-	x.orphans, x.replaced, x.renamed = maps.Clone(w.orphans), maps.Clone(w.replaced), maps.Clone(w.renamed)
+	x.orphans, x.rejudged, x.replaced, x.renamed = maps.Clone(w.orphans), maps.Clone(w.rejudged), maps.Clone(w.replaced), maps.Clone(w.renamed)
 	x.desk, x.hash = newReader(), sha256.New()
 	x.trace = nil
 	x.laptops = nil

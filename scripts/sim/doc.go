@@ -32,9 +32,9 @@
 //     same states; and these are what a plain oracle makes of the log, which knows
 //     no frontier, no join and no page.
 //
-// What is not: records of which a restored server judged a change otherwise than the
-// life that was lost, when no laptop had a receipt for it: others that knew of it
-// believe to have seen it (seed 189 of OrdersAndRewinds). Nor are dates checked of what
+// What is not: what somebody saw of a record of which a restored server judged a change
+// otherwise than the life that was lost, when no laptop had a receipt for it: it may go,
+// and what it had replaced come back. Nor are dates checked of what
 // is written after a crash that came between the receipts and the server's time, on a
 // clock that had been set (seed 400 of Schedules), or on a laptop that had not heard
 // of the server for a year.

@@ -172,7 +172,7 @@ func (w *world) judged(set map[written]string) error {
 		case w.rewinds && reason == merge.RefusedAuthor:
 			// Of a record that was lost and created once more by somebody who had seen
 			// it, two are the authors, and neither decides alone what they may.
-			p.by.aside[p.key.ID], w.orphans[p.key.ID] = true, true
+			p.by.aside[p.key.ID], w.rejudged[p.key.ID] = true, true
 		case !w.aside[p.change] && is && !p.by.aside[p.key.ID]:
 			return fmt.Errorf("%s wrote %s of %s when it might; it was set aside: %s", p.by.name, p.path, p.key.ID, reason)
 		}

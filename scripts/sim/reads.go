@@ -43,7 +43,7 @@ func (r *reader) forget(id record.ID) {
 
 // read compares what a record shows with what it showed before.
 func (w *world) read(who string, r *reader, k record.Key, s merge.State) error {
-	if w.orphans[k.ID] || w.renamed[k.ID] {
+	if w.orphans[k.ID] || w.rejudged[k.ID] || w.renamed[k.ID] {
 		return nil
 	}
 	now := words(s)

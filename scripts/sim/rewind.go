@@ -45,7 +45,6 @@ func (w *world) serverFile() string { return filepath.Join(w.dir, fmt.Sprintf("s
 // disaster backs the server up, or loses it and restores one of its backups:
 // not always the last, and not always of the life that was lost.
 func (w *world) disaster() error {
-	ctx := context.Background()
 	if w.rnd.IntN(3) < 2 && len(w.backups) < 4 || len(w.backups) == 0 {
 		return w.backup()
 	}
@@ -53,6 +52,12 @@ func (w *world) disaster() error {
 	if w.orders {
 		n = len(w.backups) - 1 // what laptops let go is in the last one only
 	}
+	return w.restore(n)
+}
+
+// restore loses the server and restores one of its backups.
+func (w *world) restore(n int) error {
+	ctx := context.Background()
 	b := w.backups[n]
 	if err := w.server.Close(); err != nil {
 		return err
@@ -105,7 +110,7 @@ func (w *world) untaken() error {
 			case c.dot.Seq > acked[c.dot.Stream] && !w.saved[c]:
 				w.again[c] = w.again[c] || w.taken[c]
 				if w.aside[c] {
-					w.orphans[b.key.ID] = true // others know of it, and it may be judged otherwise
+					w.rejudged[b.key.ID] = true // it may be judged otherwise
 				}
 				delete(w.taken, c)
 				delete(w.aside, c)

@@ -104,7 +104,12 @@ func (w *world) compare() error {
 	log := map[record.ID][]logged{}
 	for _, k := range w.records {
 		if log[k.ID], err = w.history(k); errors.Is(err, serverstore.ErrNotFound) && !slices.ContainsFunc(w.promise, func(p promise) bool { return p.key == k && set[p.change] == "" }) {
-			continue // it went with the only disk that it was on, or nothing of it was taken
+			// It went with the only disk that it was on, or nothing of it was taken: then
+			// nobody has any of it but who wrote it.
+			if err := w.nowhere(k); err != nil {
+				return err
+			}
+			continue
 		} else if err != nil {
 			return err
 		}
@@ -150,6 +155,21 @@ func (w *world) compare() error {
 		return err
 	}
 	return w.whole()
+}
+
+// nowhere checks that a record of which the server has nothing is on no laptop, but for
+// what its author may see of what was set aside.
+func (w *world) nowhere(k record.Key) error {
+	for _, l := range w.laptops {
+		r, err := l.store.Get(k.Type, k.ID)
+		if l.out || l.denied(k.Village) || l.aside[k.ID] || w.orphans[k.ID] || errors.Is(err, agentstore.ErrNotFound) {
+			continue
+		}
+		if err != nil || len(r.State) > 0 {
+			return fmt.Errorf("%s has %s %s, which the server does not: %v, %v", l.name, k.Type, k.ID, r.State, err)
+		}
+	}
+	return nil
 }
 
 // whole checks that every laptop finds its own store sound.

@@ -72,9 +72,10 @@ type world struct {
 	life    int    // how often it was
 	wrote   []deed // what the office wrote that the server has
 	deeds   int
-	// orphans are the records of which the office's own word was lost, or of which the
-	// server judged a change anew that a lost life of it had judged.
-	orphans map[record.ID]bool
+	// orphans are the records of which the office's own word was lost, rejudged those of
+	// which the server judged a change anew that a lost life of it had judged: what was
+	// shown of it may go, and what it had replaced come back.
+	orphans, rejudged map[record.ID]bool
 	// replaced is what changes have replaced; renamed are the records of which that
 	// can no longer be told, since a laptop wrote its changes there again.
 	replaced map[word]bool
@@ -190,7 +191,7 @@ func newWorld(dir string, seed uint64, template string, l leg) (*world, error) {
 	w := &world{
 		leg: l, rnd: rand.New(rand.NewPCG(seed, 1)), bytes: chance{rand.NewChaCha8(s)}, dir: dir, now: start, hash: sha256.New(),
 		births: map[written]birth{}, decided: map[written]string{}, taken: map[written]bool{}, aside: map[written]bool{}, saved: map[written]bool{}, again: map[written]bool{},
-		orphans: map[record.ID]bool{}, replaced: map[word]bool{}, renamed: map[record.ID]bool{}, desk: newReader(),
+		orphans: map[record.ID]bool{}, rejudged: map[record.ID]bool{}, replaced: map[word]bool{}, renamed: map[record.ID]bool{}, desk: newReader(),
 	}
 	keySeed := make([]byte, ed25519.SeedSize)
 	if _, err := w.bytes.Read(keySeed); err != nil {
@@ -348,7 +349,7 @@ func (l *laptop) received(p *wire.Push, refused []wire.Refused) error {
 			if denied {
 				l.w.aside[d], l.aside[b.key.ID] = true, true
 				if l.w.again[d] {
-					l.w.orphans[b.key.ID] = true // others may have seen it
+					l.w.rejudged[b.key.ID] = true // others may have seen it
 				}
 			}
 			if l.blurred = l.blurred || b.lost || !l.known(); !l.blurred {

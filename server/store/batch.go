@@ -48,7 +48,8 @@ type working struct {
 	feed    uint64
 	other   uint64
 	touched bool
-	// crossed says that several streams changed it in this transaction.
+	// crossed says that several streams changed it in this transaction, or that it goes
+	// to all devices again.
 	crossed bool
 }
 
@@ -152,6 +153,18 @@ func (b *batch) apply(st *stream, w *working, a merge.Applied, c *record.Change)
 		w.touched = true
 		b.touched = append(b.touched, w)
 	}
+}
+
+// tellAgain gives a record a new place in the feed as it stands, for everybody.
+func (b *batch) tellAgain(w *working) {
+	if w.typ == "" {
+		return
+	}
+	if !w.touched {
+		w.touched = true
+		b.touched = append(b.touched, w)
+	}
+	w.crossed = true
 }
 
 // next gives the next number of the village's feed.

@@ -20,6 +20,8 @@
 //     running server daily and when it ends. What is changed, dropped, put in or
 //     moved up to the last signed end Verify finds; behind it whoever can write
 //     the file can also compute hashes.
+//   - What a restored server sets aside though others may have had it from the life
+//     that was lost touches its record's place in the feed: they get it as it stands.
 //   - What the office erases by law is gone from every table that had it, in the
 //     transaction that writes the change by which replicas learn of it, and soon
 //     after from the database's files. Segments lose bodies and their seed and keep

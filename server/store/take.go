@@ -393,6 +393,7 @@ func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal
 	}
 	// Whoever names as replaced what is still to come of it may have had it from here,
 	// with a receipt or before one came.
+	shown := proof != nil || st.rewound
 	st.rewound = proof != nil || st.rewound && !(slices.ContainsFunc(p.own, func(o wire.Own) bool { return o.Stream == st.id && o.Head == seg.Last() }) && b.ends(p, st))
 	ats := receipt.Ats(times)
 	if stripped := eraseRecord(seg, b.erasedIn); stripped != seg {
@@ -414,6 +415,10 @@ func (b *batch) append(p *sender, st *stream, seg *journal.Segment, last journal
 			receipt.Quarantined = append(receipt.Quarantined, journal.Quarantined{Seq: dot.Seq, Reason: reason, Detail: detail})
 			if err := b.quarantine(p, dot, c, reason, detail); err != nil {
 				return err
+			}
+			if w.state.SkipInPlace(dot) || shown {
+				// Others may have had it from an earlier life, as taken.
+				b.tellAgain(w)
 			}
 		} else {
 			b.apply(st, w, merge.Applied{Dot: dot, At: ats[i], Author: c.Author}, c)

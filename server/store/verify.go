@@ -191,6 +191,9 @@ func (v *verifier) segment(st *stream, place uint64, before, last, proof, body [
 				v.fault("change %s is quarantined by its receipt, and not so noted", d)
 			}
 			delete(v.noted, d)
+			if w := v.batch.records[c.Record]; w != nil {
+				w.state.SkipInPlace(d)
+			}
 		} else if !seg.Erased(i) {
 			w := v.batch.records[c.Record]
 			if w == nil {

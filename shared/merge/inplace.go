@@ -32,3 +32,16 @@ func (s State) ApplyInPlace(f Frontier, a Applied, body []record.Write) {
 		s.set(w.Path, r)
 	}
 }
+
+// SkipInPlace is for a change that came and is not applied: nothing has to remember any
+// more that it was replaced, since the frontier says so. It tells whether something had.
+func (s State) SkipInPlace(d record.Dot) (some bool) {
+	for p, r := range s {
+		if i, found := slices.BinarySearchFunc(r.Cloud, d, record.Dot.Compare); found {
+			r.Cloud = slices.Delete(slices.Clone(r.Cloud), i, i+1)
+			s.set(p, r)
+			some = true
+		}
+	}
+	return some
+}

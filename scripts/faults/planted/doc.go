@@ -60,4 +60,6 @@
 //	                                 ./scripts/faults TestPutFails, 24.0 s
 //	24-verdict-too-early         what was accepted leaves its author's screen before its new name is there
 //	                                 ./agent/store TestVerdictHoldsWithTheFeed, 1.9 s
+//	25-rejudged-is-joined        a record of which a restored server set something aside is joined with what a laptop had
+//	                                 ./scripts/sim TestRejudged, 5.6 s
 package planted
