@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -19,7 +20,9 @@ import (
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/shared/clock"
 	"zhucun/shared/identity"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -155,5 +158,79 @@ func TestMeasure(t *testing.T) {
 				t.Errorf("lacks %d ms, %v; want %d", skew, err, tt.want)
 			}
 		})
+	}
+}
+
+// A clock is twelve hours slow, and the first answer brings what a colleague wrote just
+// now. Wherever the power goes while it is taken, a visit that is saved next is dated now.
+func TestSlowClock(t *testing.T) {
+	const lacks = 12 * time.Hour
+	power := errors.New("the power went")
+	whole := false
+	for commits := 0; !whole; commits++ {
+		var left atomic.Int64
+		left.Store(1 << 40)
+		s, err := store.Open(t.TempDir(), store.Options{
+			Key: make([]byte, store.KeySize), NoSync: true,
+			Wall: func() int64 { return time.Now().Add(-lacks).UnixMilli() },
+			Fault: func() error {
+				if left.Add(-1) < 0 {
+					return power
+				}
+				return nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			m, err := wire.DecodeSync(r.Body, wire.MaxRequest)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			a := acknowledge(t, s, m)
+			dot := record.Dot{Stream: record.Stream{1}, Seq: 1}
+			state := merge.Apply(nil, nil, merge.Applied{Dot: dot, At: clock.At0(a.Time), Author: "李"}, []record.Write{{Path: "findings", Value: `"屋顶漏雨"`}})
+			for i := range a.Villages {
+				a.Villages[i].Records = []wire.State{{Type: "visit", ID: record.ID{15: 1}, State: state.Encode()}}
+				a.Villages[i].Heads = []wire.StreamHead{{Stream: dot.Stream, Seq: dot.Seq}}
+			}
+			left.Store(int64(commits))
+			reply(w, a)
+		}))
+		defer srv.Close()
+		if _, err := s.SetDevice(t.Context(), enrol(srv.URL)); err != nil {
+			t.Fatal(err)
+		}
+		c := New(s, "test", slog.New(slog.DiscardHandler))
+		_, err = c.Once(t.Context())
+		c.http.HTTPClient.CloseIdleConnections()
+		if whole = err == nil; !whole && !errors.Is(err, power) {
+			t.Fatal(err)
+		}
+		left.Store(1 << 40)
+		saved, err := s.Save(t.Context(), store.Edit{Type: "visit", Fields: map[string]record.Value{"findings": `"屋顶漏雨"`}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Get("visit", saved[0].Key.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, runs, err := s.Clock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now().UnixMilli()
+		stamp := r.State["findings"].Siblings[0].At
+		at := clock.At(stamp, clock.Correction(stamp, runs, now-read.Milli()), 0, clock.Time(1<<63))
+		if off := at.Milli() - now; off < -clock.Noise || off > clock.Noise {
+			t.Errorf("the power went after %d commits: the visit is dated %v late", commits, time.Duration(off)*time.Millisecond)
+		}
+		if commits > 20 {
+			t.Fatal("it is never whole")
+		}
 	}
 }

@@ -493,6 +493,11 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 	pushed, pulled := r.Pushed, r.Pulled
 	// What fails in one village keeps nothing else of the answer from being taken.
 	var errs []error
+	// First the time: a clock that is slow, and has not been told, would be pushed on by
+	// the times of what comes, and with it the date of what is saved next.
+	if err := c.measure(ctx, answer.Time, at); err != nil {
+		errs = append(errs, err)
+	}
 	sent := map[record.Village]bool{}
 	for i := range out {
 		sent[out[i].Push.Village] = len(out[i].Push.Segments) > 0
@@ -536,9 +541,6 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 			errs = append(errs, err)
 		}
 	}
-	if err := c.measure(ctx, answer.Time, at); err != nil {
-		errs = append(errs, err)
-	}
 	c.came(r.Pushed-pushed, r.Pulled-pulled, begin, &at)
 	c.mu.Lock()
 	c.next = time.Duration(min(answer.Next, uint64(maxRetryAfter/time.Second))) * time.Second
@@ -575,7 +577,6 @@ func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing
 	return m
 }
 
-// span is between when on the machine's clock the server looked at its own: the
 // span is between when on the machine's clock the server looked at its own: the
 // end of the request and the beginning of the answer; at its end, where it was asked
 // to wait. And what passed before and after.

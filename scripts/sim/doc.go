@@ -35,9 +35,7 @@
 // What is not: what somebody saw of a record of which a restored server judged a change
 // otherwise than the life that was lost, when no laptop had a receipt for it: it may go,
 // and what it had replaced come back. Nor are dates checked of what
-// is written after a crash that came between the receipts and the server's time, on a
-// clock that had been set (seed 400 of Schedules), or on a laptop that had not heard
-// of the server for a year.
+// is written on a laptop that had not heard of the server for a year.
 //
 // The same seed gives the same trace: its hash has every step, the bytes of all
 // messages, and all states at the end; -hashes logs it. trace.go says what it has not.

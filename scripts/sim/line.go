@@ -107,14 +107,12 @@ func (l *laptop) expected(answer *wire.Synced) error {
 func (l *laptop) take(answer *wire.Synced, times int) (more bool, err error) {
 	ctx := context.Background()
 	for range times {
+		if err := l.measure(); err != nil {
+			return false, err
+		}
 		for i := range answer.Villages {
 			p := &answer.Villages[i]
 			taken, err := l.store.Take(ctx, p)
-			if errors.Is(err, errCrash) && l.jumps > l.measured {
-				// The receipts may be there and the server's time is not: what showed of
-				// the clock is forgotten with them.
-				l.jumps++
-			}
 			if err != nil {
 				return false, err
 			}
@@ -132,7 +130,7 @@ func (l *laptop) take(answer *wire.Synced, times int) (more bool, err error) {
 			l.w.say("%s has assignment %d: %v", l.name, a.Serial, a.Villages)
 		}
 	}
-	return more, l.measure()
+	return more, nil
 }
 
 // faulted is an answer that is a fault: the order that a revoked laptop gets, and
