@@ -89,6 +89,8 @@ func (c *call) flagProblem(err error) string {
 		return c.say("没有选项 -%s", "There is no option -%s", name)
 	case errors.As(err, &without):
 		return c.say("选项 --%s 后面要有值", "Option --%s needs a value", without.GetFlag().Name)
+	case errors.As(err, &wrong) && wrong.GetFlag().Value.Type() == "duration":
+		return c.say("选项 --%s 要写时长，例如 60s 或 5m，%q 不是", "Option --%s is a length of time, such as 60s or 5m, which %q is not", wrong.GetFlag().Name, wrong.GetValue())
 	case errors.As(err, &wrong):
 		return c.say("选项 --%s 的值 %q 不对", "Option --%s cannot be %q", wrong.GetFlag().Name, wrong.GetValue())
 	}

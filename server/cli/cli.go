@@ -235,8 +235,20 @@ func (c *call) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var bad *pflag.InvalidValueError
-		if errors.As(err, &bad) && bad.GetFlag().Value.Type() == "int" {
-			return c.usage("--%s 要写整数，“%s”不是", "--%s is a whole number, which %q is not", bad.GetFlag().Name, bad.GetValue())
+		var unknown *pflag.NotExistError
+		var without *pflag.ValueRequiredError
+		switch {
+		case errors.As(err, &bad):
+			switch name, value := bad.GetFlag().Name, bad.GetValue(); bad.GetFlag().Value.Type() {
+			case "int":
+				return c.usage("--%s 要写整数，“%s”不是", "--%s is a whole number, which %q is not", name, value)
+			case "duration":
+				return c.usage("--%s 要写时长，例如 48h 或 30m，“%s”不是", "--%s is a length of time, such as 48h or 30m, which %q is not", name, value)
+			}
+		case errors.As(err, &without):
+			return c.usage("--%s 后面要有值", "--%s needs a value", without.GetFlag().Name)
+		case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+			return c.usage("没有选项 --%s；运行 %s --help 查看用法", "There is no option --%s; see %s --help", unknown.GetSpecifiedName(), cmd.CommandPath())
 		}
 		return c.usage("命令写法不对（%s）；运行 %s --help 查看用法", "The command was not understood (%s); see %s --help", err, cmd.CommandPath())
 	})
