@@ -553,7 +553,7 @@ func (v *village) joined(t record.Type, id record.ID, tc touched, ours merge.Sta
 		return nil, true, err
 	}
 	if tc.Quarantined || v.place.Anew || v.place.Overrules {
-		s, err = v.stands(tc, ours, theirs, behind)
+		s, err = v.stands(id, tc, ours, theirs, behind)
 		return settle(s), true, err
 	}
 	return settle(merge.Join(ours.Dated(theirs), merge.Frontier(v.place.Before), theirs, behind)), true, nil

@@ -105,7 +105,7 @@ func (j *judged) without(k record.Key) error {
 	for s := range v.owns {
 		delete(f, s)
 	}
-	s, err := v.stands(tc, ours, merge.State{}, f)
+	s, err := v.stands(k.ID, tc, ours, merge.State{}, f)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (v *village) remove(k record.Key, was merge.State) error {
 // stands gives a record as the server has it, in a state of frontier f: with the own
 // changes that it has not had, and with those of others that it lacks altogether, which
 // stand for what they had replaced.
-func (v *village) stands(tc touched, ours, theirs merge.State, f merge.Frontier) (merge.State, error) {
+func (v *village) stands(id record.ID, tc touched, ours, theirs merge.State, f merge.Frontier) (merge.State, error) {
 	has := maps.Clone(f)
 	s, err := v.rebuild(tc, theirs, f)
 	if err != nil {
@@ -153,7 +153,7 @@ func (v *village) stands(tc touched, ours, theirs merge.State, f merge.Frontier)
 			continue
 		}
 		is.Siblings = append(lacks, slices.DeleteFunc(slices.Clone(is.Siblings), func(sib merge.Sibling) bool {
-			return !lives(ours, p, sib.Dot) && before.Covers(sib.Dot) && !v.pends(sib.Dot)
+			return !lives(ours, p, sib.Dot) && before.Covers(sib.Dot) && !v.pendsAgain(id, sib.Dot)
 		})...)
 		slices.SortFunc(is.Siblings, func(a, b merge.Sibling) int { return a.Dot.Compare(b.Dot) })
 		next[p] = is
@@ -170,8 +170,10 @@ func (v *village) lacking(d record.Dot, has merge.Frontier) bool {
 	return d.Seq > v.place.Behind[d.Stream]
 }
 
-// pends tells whether a change is the laptop's own, and has no receipt yet.
-func (v *village) pends(d record.Dot) bool {
+// pendsAgain tells of an own change whether it was set aside in a life of the server that
+// was lost, and waits for its word again: until then it is part of the record.
+func (v *village) pendsAgain(id record.ID, d record.Dot) bool {
 	o := v.owns[d.Stream]
-	return o != nil && d.Seq > o.Acked.Seq && d.Seq <= o.Head.Seq
+	return o != nil && d.Seq > o.Acked.Seq && d.Seq <= o.Head.Seq &&
+		v.b.Bucket(bucketQuarantine).Get(quarantineKey(id, touch{Stream: d.Stream, Seq: d.Seq})) != nil
 }
