@@ -239,6 +239,9 @@ func (v *village) refused(r wire.Refused, taken *Taken) error {
 
 // setBack makes an own stream pending again behind an entry.
 func (v *village) setBack(s record.Stream, o *own, seq uint64) error {
+	if err := v.recall(s, max(seq, o.Base.Seq), o.Acked.Seq); err != nil {
+		return err
+	}
 	if seq < o.Base.Seq {
 		// What it lost is not here either: what is here goes on without.
 		o.Acked, v.cut = o.Base, true
@@ -253,6 +256,58 @@ func (v *village) setBack(s record.Stream, o *own, seq uint64) error {
 	}
 	o.Acked, o.Backed, v.dirty = journal.Head{Seq: seq, Hash: hash}, min(o.Backed, seq), true
 	o.Unsettled, o.SettledAside = o.Unsettled && o.Settled < seq, min(o.SettledAside, seq)
+	return nil
+}
+
+// recall tells the clock how entries behind one, as far as another, were dated. A receipt
+// that goes with them says so too, where it is for just those that the server lacks.
+func (v *village) recall(s record.Stream, behind, upTo uint64) error {
+	clk, err := v.t.time()
+	if err != nil {
+		return err
+	}
+	// A stretch of timestamps that one correction is good for.
+	var first, last clock.Time
+	var correction int64
+	end := func() {
+		if last > 0 {
+			clk.Recall(first, last, correction)
+		}
+	}
+	c := v.b.Bucket(bucketReceipt).Cursor()
+	for k, raw := c.Seek(append(s[:], number(behind+1)...)); len(k) == 24 && record.Stream(k[:16]) == s; k, raw = c.Next() {
+		var r journal.Receipt
+		if err := v.t.s.openSealed(receiptAt(k), raw, &r); err != nil {
+			return fmt.Errorf("receipt of %s: %w", s, err)
+		}
+		if r.From > upTo {
+			break
+		}
+		if r.From <= v.owns[s].Base.Seq {
+			continue // of some of what it dated nothing is here
+		}
+		var times []uint64
+		for seq := r.From; seq <= r.Seq; seq++ {
+			e, err := v.entry(s, seq)
+			if err != nil {
+				return err
+			}
+			times = append(times, e.Time)
+		}
+		for i, at := range r.Ats(times) {
+			if seq := r.From + uint64(i); seq <= behind || seq > upTo {
+				continue
+			}
+			t := clock.Time(times[i])
+			found := at.Milli() - t.Milli()
+			if d := found - correction; last == 0 || d < -clock.Noise || d > clock.Noise {
+				end()
+				first, correction = t, found
+			}
+			last = t
+		}
+	}
+	end()
 	return nil
 }
 

@@ -355,3 +355,62 @@ func TestCutWhileUnsettled(t *testing.T) {
 		}
 	}
 }
+
+// A laptop wrote three visits under a clock that was ten days slow, and their receipt says
+// so. A server that has two of them, from a life in which they came otherwise, is told of
+// the third what the receipt had found: it is good for all three only.
+func TestDatedInTheNextLife(t *testing.T) {
+	const slow = 10 * 24 * 3600 * 1000
+	s := enrolled(t, identity.TeamMember)
+	var stamps []clock.Time
+	for range 3 {
+		k := save(t, s, Edit{Type: "visit", Fields: fields("findings", "甲")}).Key
+		r, err := s.Get(k.Type, k.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stamps = append(stamps, r.State["findings"].Siblings[0].At)
+	}
+	stream := writing(t, s)
+	if err := s.Measure(ctx, s.Wall()+slow, s.Wall()); err != nil {
+		t.Fatal(err)
+	}
+	all := receipt(t, s, code, 1, 3)
+	hash := func() (h journal.Hash) {
+		if err := s.view(func(x *tx) error {
+			v, err := x.village(code)
+			if err != nil {
+				return err
+			}
+			whole := *v.owns[stream]
+			whole.Acked = journal.Head{}
+			h, err = v.hashAt(stream, &whole, 3)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}()
+	all.Received, all.Runs = clock.At0(t0+2*slow), []clock.Run{{Correction: slow}}
+	all.Seal(serverKey, hash)
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 3, Receipts: []journal.Receipt{all}, Heads: []wire.StreamHead{{Stream: stream, Seq: 3}}})
+	read, runs, err := s.Clock()
+	if err != nil || len(runs) > 0 {
+		t.Fatalf("it has not forgotten that it was slow: %v, %v", runs, err)
+	}
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{2}, Cursor: 1, More: true, Heads: []wire.StreamHead{{Stream: stream, Seq: 2}}})
+	out, err := s.Outgoing(ctx, 1<<20)
+	if err != nil || len(out) != 1 || len(out[0].Push.Segments) != 1 || len(out[0].Push.Proofs) > 0 {
+		t.Fatalf("it sends %+v, %v", out, err)
+	}
+	if _, runs, err = s.Clock(); err != nil {
+		t.Fatal(err)
+	}
+	now := s.Wall() + slow - read.Milli()
+	if c := clock.Correction(stamps[2], runs, now); c != slow {
+		t.Errorf("the third is dated %d ms later, not %d: %v", c, slow, runs)
+	}
+	if c := clock.Correction(read, runs, now); c != 0 {
+		t.Errorf("what is written now is dated %d ms later: %v", c, runs)
+	}
+}

@@ -177,6 +177,34 @@ func (c *Clock) Forget(oldest Time) {
 	}
 }
 
+// Recall says again what was once found of the timestamps from first to last, in
+// milliseconds: a server that was restored lacks changes that it had dated, and they go
+// to it again. What was stamped in the run under way is found as it always is.
+func (c *Clock) Recall(first, last Time, correction int64) {
+	if n := len(c.Runs); n > 0 {
+		if last = min(last, c.Runs[n-1].From-1); last < first {
+			return
+		}
+	}
+	after := Run{From: last + 1}
+	runs := make([]Run, 0, len(c.Runs)+2)
+	for _, r := range c.Runs {
+		if r.From < first {
+			runs = append(runs, r)
+		}
+		if r.From <= after.From {
+			after.Correction = r.Correction
+		}
+	}
+	runs = append(runs, Run{From: first, Correction: correction}, after)
+	for _, r := range c.Runs {
+		if r.From > after.From {
+			runs = append(runs, r)
+		}
+	}
+	c.Runs = runs[max(0, len(runs)-MaxRuns):]
+}
+
 // Correction gives what must be added to t, in milliseconds: the measured
 // correction of its run, or for the last run, and where no runs are told, the
 // difference found in this sync (the server's time minus Read's). Differences

@@ -1,6 +1,8 @@
 package clock
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -130,4 +132,37 @@ func TestFarAheadGoesOn(t *testing.T) {
 		}
 		floor = at
 	}
+}
+
+// What was found of a stretch of timestamps is found again, and of no others, wherever
+// the stretch lies between those of now.
+func TestRecall(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var c Clock
+		at := Time(1)
+		for range rapid.IntRange(0, 4).Draw(t, "runs") {
+			c.Runs = append(c.Runs, Run{From: at, Correction: 10_000 * rapid.Int64Range(1, 9).Draw(t, "correction")})
+			at += Time(rapid.Uint64Range(1, 5).Draw(t, "length"))
+		}
+		before, found := slices.Clone(c.Runs), int64(100_000)
+		first := Time(rapid.Uint64Range(1, 30).Draw(t, "first"))
+		last := first + Time(rapid.Uint64Range(0, 5).Draw(t, "more"))
+		c.Recall(first, last, 70_000)
+		for at := Time(1); at < 40; at++ {
+			want := Correction(at, before, found)
+			switch live := len(before) - 1; {
+			case live >= 0 && at >= before[live].From:
+			case first <= at && at <= last:
+				want = 70_000
+			case live >= 0 && at > last && at < before[0].From:
+				want = 0 // forgotten: as it was stamped
+			}
+			if got := Correction(at, c.Runs, found); got != want {
+				t.Fatalf("%d is corrected by %d, not %d: %v, then %v", at, got, want, before, c.Runs)
+			}
+		}
+		if !slices.IsSortedFunc(c.Runs, func(a, b Run) int { return cmp.Compare(a.From, b.From) }) {
+			t.Fatalf("not in order: %v", c.Runs)
+		}
+	})
 }
