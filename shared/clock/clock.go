@@ -99,6 +99,8 @@ type Clock struct {
 	// Runs are the stretches since the last one the server has had all of; the
 	// last run is the one under way.
 	Runs []Run `cbor:"4,keyasint,omitempty"`
+	// Since is where the run under way began, also where no others are known any more.
+	Since Time `cbor:"5,keyasint,omitempty"`
 }
 
 // look notices a jump of the wall clock and starts a new run at it.
@@ -116,7 +118,8 @@ func (c *Clock) begin() {
 	if len(c.Runs) == 0 {
 		c.Runs = append(c.Runs, Run{})
 	}
-	c.Runs = append(c.Runs, Run{From: c.Last + 1})
+	c.Since = c.Last + 1
+	c.Runs = append(c.Runs, Run{From: c.Since})
 	if n := len(c.Runs) - MaxRuns; n > 0 {
 		c.Runs = append(c.Runs[:0], c.Runs[n:]...)
 	}
@@ -181,13 +184,14 @@ func (c *Clock) Forget(oldest Time) {
 // milliseconds: a server that was restored lacks changes that it had dated, and they go
 // to it again. What was stamped in the run under way is found as it always is.
 func (c *Clock) Recall(first, last Time, correction int64) {
-	if n := len(c.Runs); n > 0 {
-		if last = min(last, c.Runs[n-1].From-1); last < first {
-			return
-		}
+	if last = min(last, c.Since-1); c.Since == 0 || last < first {
+		return
+	}
+	if len(c.Runs) == 0 {
+		c.Runs = []Run{{From: c.Since}}
 	}
 	after := Run{From: last + 1}
-	runs := make([]Run, 0, len(c.Runs)+2)
+	var runs []Run
 	for _, r := range c.Runs {
 		if r.From < first {
 			runs = append(runs, r)
@@ -196,9 +200,12 @@ func (c *Clock) Recall(first, last Time, correction int64) {
 			after.Correction = r.Correction
 		}
 	}
-	runs = append(runs, Run{From: first, Correction: correction}, after)
+	runs = append(runs, Run{From: first, Correction: correction})
+	if after.From < c.Since {
+		runs = append(runs, after)
+	}
 	for _, r := range c.Runs {
-		if r.From > after.From {
+		if r.From > after.From || r.From == c.Since {
 			runs = append(runs, r)
 		}
 	}

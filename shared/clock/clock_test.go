@@ -134,31 +134,40 @@ func TestFarAheadGoesOn(t *testing.T) {
 	}
 }
 
-// What was found of a stretch of timestamps is found again, and of no others, wherever
-// the stretch lies between those of now.
+// What was found of stretches of timestamps is found again, and of no others, wherever
+// they lie between those of now.
 func TestRecall(t *testing.T) {
+	const end, now = 60, int64(100_000)
 	rapid.Check(t, func(t *rapid.T) {
-		var c Clock
-		at := Time(1)
+		c := Clock{Since: 1}
 		for range rapid.IntRange(0, 4).Draw(t, "runs") {
-			c.Runs = append(c.Runs, Run{From: at, Correction: 10_000 * rapid.Int64Range(1, 9).Draw(t, "correction")})
-			at += Time(rapid.Uint64Range(1, 5).Draw(t, "length"))
+			c.Runs = append(c.Runs, Run{From: c.Since, Correction: 10_000 * rapid.Int64Range(1, 6).Draw(t, "correction")})
+			c.Since += Time(rapid.Uint64Range(1, 8).Draw(t, "length"))
 		}
-		before, found := slices.Clone(c.Runs), int64(100_000)
-		first := Time(rapid.Uint64Range(1, 30).Draw(t, "first"))
-		last := first + Time(rapid.Uint64Range(0, 5).Draw(t, "more"))
-		c.Recall(first, last, 70_000)
-		for at := Time(1); at < 40; at++ {
-			want := Correction(at, before, found)
-			switch live := len(before) - 1; {
-			case live >= 0 && at >= before[live].From:
-			case first <= at && at <= last:
-				want = 70_000
-			case live >= 0 && at > last && at < before[0].From:
-				want = 0 // forgotten: as it was stamped
+		if len(c.Runs) > 0 {
+			c.Runs = append(c.Runs, Run{From: c.Since})
+			c.Forget(Time(rapid.Uint64Range(0, uint64(c.Since)).Draw(t, "oldest")))
+		}
+		want := make([]int64, end)
+		for at := range want {
+			want[at] = Correction(Time(at), c.Runs, now)
+		}
+		recalled := map[Time]bool{}
+		for range rapid.IntRange(1, 4).Draw(t, "stretches") {
+			first := Time(rapid.Uint64Range(1, 40).Draw(t, "first"))
+			last := first + Time(rapid.Uint64Range(0, 8).Draw(t, "more"))
+			found := 10_000 * rapid.Int64Range(7, 9).Draw(t, "found")
+			c.Recall(first, last, found)
+			for at := first; at <= last && at < c.Since; at++ {
+				want[at], recalled[at] = found, true
 			}
-			if got := Correction(at, c.Runs, found); got != want {
-				t.Fatalf("%d is corrected by %d, not %d: %v, then %v", at, got, want, before, c.Runs)
+		}
+		for at := range Time(end) {
+			got := Correction(at, c.Runs, now)
+			// What nobody knows any more of the time before is as it was stamped, or as now.
+			forgotten := !recalled[at] && want[at] == now && at < c.Since
+			if got != want[at] && !(forgotten && got == 0) {
+				t.Fatalf("%d is corrected by %d, not %d: %v, since %d", at, got, want[at], c.Runs, c.Since)
 			}
 		}
 		if !slices.IsSortedFunc(c.Runs, func(a, b Run) int { return cmp.Compare(a.From, b.From) }) {
