@@ -122,7 +122,7 @@ func (w *world) arrive(i int) error {
 		return err
 	}
 	w.say("bundle %d of %s arrived: %d new, %d refused", b.Serial, l.name, b.Entries, b.Refused)
-	if b.Quarantined > 0 && !w.orders || b.Refused > 0 && !l.doubtful && !w.rewinds {
+	if b.Quarantined > 0 && !w.orders && !w.rewinds || b.Refused > 0 && !l.doubtful && !w.rewinds {
 		return fmt.Errorf("%d changes of %s quarantined, %d segments refused", b.Quarantined, l.name, b.Refused)
 	}
 	if !p.clear {
