@@ -30,8 +30,12 @@ import (
 	"zhucun/shared/form"
 )
 
+// defaultListen is where the page is.
+const defaultListen = "127.0.0.1:8450"
+
 func (c *call) runCmd() *cobra.Command {
 	var listen string
+	var hidden bool
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: c.say("在后台运行：网页、自动同步、收件夹", "Run: the page, sync by itself, the drop folder"),
@@ -43,10 +47,15 @@ func (c *call) runCmd() *cobra.Command {
 			if r, ok := findRunning(c.data); ok {
 				return c.runs(r)
 			}
-			return c.serve(cmd.Context(), listen)
+			if hidden {
+				hideWindow()
+			}
+			return c.underSystem(cmd.Context(), func(ctx context.Context) error { return c.serve(ctx, listen) })
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8450", c.say("网页地址，只能在本机", "address of the page, on this machine only"))
+	cmd.Flags().StringVar(&listen, "listen", defaultListen, c.say("网页地址，只能在本机", "address of the page, on this machine only"))
+	cmd.Flags().BoolVar(&hidden, "hidden", false, c.say("不显示窗口", "show no window"))
+	cmd.Flags().Lookup("hidden").Hidden = true // for whatever starts it by itself
 	return cmd
 }
 
@@ -59,10 +68,8 @@ func (c *call) serve(ctx context.Context, listen string) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	modest()
-	host, port, err := net.SplitHostPort(listen)
-	_, perr := strconv.ParseUint(port, 10, 16)
-	if ip := net.ParseIP(host); err != nil || perr != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return c.usage(c.say("--listen 只能是本机地址和端口，如 127.0.0.1:8450", "--listen is an address of this machine and a port, such as 127.0.0.1:8450"))
+	if err := c.loopback(listen); err != nil {
+		return err
 	}
 	if r, ok := findRunning(c.data); ok {
 		return c.runs(r)
@@ -89,6 +96,16 @@ func (c *call) serve(ctx context.Context, listen string) error {
 		err = f.run(ctx, stop)
 	}
 	return errors.Join(err, f.end())
+}
+
+// loopback refuses to listen anywhere but on this machine.
+func (c *call) loopback(listen string) error {
+	host, port, err := net.SplitHostPort(listen)
+	_, perr := strconv.ParseUint(port, 10, 16)
+	if ip := net.ParseIP(host); err != nil || perr != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return c.usage(c.say("--listen 只能是本机地址和端口，如 127.0.0.1:8450", "--listen is an address of this machine and a port, such as 127.0.0.1:8450"))
+	}
+	return nil
 }
 
 // front is the agent as seen from the browser and from commands: a listener that
