@@ -45,6 +45,7 @@ type call struct {
 	waits    bool   // it has said that it waits for another command
 	key      []byte // of the store, once it is known
 	serves   bool   // it is an agent that runs, and run.json is its own
+	opens    bool   // the page is to be opened once it is there
 	// inspector tells that this program can be started as the inspector of a store,
 	// inspects that it is to be, whatever is known of the store.
 	inspector, inspects bool
@@ -90,6 +91,9 @@ func Main(ctx context.Context, args []string) int {
 	cwd, err := os.Getwd()
 	if err != nil {
 		cwd = ""
+	}
+	if len(args) == 0 && doubleClicked() {
+		args = []string{"run", "--open"}
 	}
 	c := &call{in: os.Stdin, out: os.Stdout, err: os.Stderr, lang: language(), cwd: cwd, args: args, inspector: true, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level()}))}
 	return c.run(ctx)
@@ -227,6 +231,7 @@ func (c *call) sentence(err error) string {
 }
 
 func (c *call) root() *cobra.Command {
+	cobra.MousetrapHelpText = "" // Windows starts the agent as it does what is clicked
 	root := &cobra.Command{
 		Use:           "zhucun-agent",
 		Short:         c.say("驻村通：在村里离线记录，有网自动同步", "Zhucun: record in the village offline, sync by itself"),

@@ -35,7 +35,7 @@ const defaultListen = "127.0.0.1:8450"
 
 func (c *call) runCmd() *cobra.Command {
 	var listen string
-	var hidden bool
+	var hidden, open bool
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: c.say("在后台运行：网页、自动同步、收件夹", "Run: the page, sync by itself, the drop folder"),
@@ -44,9 +44,13 @@ func (c *call) runCmd() *cobra.Command {
 			if c.live != nil {
 				return c.fail(c.say("已经在运行", "It is running already"))
 			}
-			if r, ok := findRunning(c.data); ok {
+			if r, ok := findRunning(c.data); ok && open {
+				c.args = []string{"open"}
+				return c.forward(cmd.Context(), r, false)
+			} else if ok {
 				return c.runs(r)
 			}
+			c.opens = open
 			if hidden {
 				hideWindow()
 			}
@@ -55,6 +59,7 @@ func (c *call) runCmd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&listen, "listen", defaultListen, c.say("网页地址，只能在本机", "address of the page, on this machine only"))
 	cmd.Flags().BoolVar(&hidden, "hidden", false, c.say("不显示窗口", "show no window"))
+	cmd.Flags().BoolVar(&open, "open", false, c.say("并打开网页", "and open the page"))
 	cmd.Flags().Lookup("hidden").Hidden = true // for whatever starts it by itself
 	return cmd
 }
@@ -154,6 +159,9 @@ func (f *front) tell(locked bool) error {
 	clearWayIn(f.c.data)
 	if err := writeRunning(f.c.data, running{f.addr, f.token}); err != nil {
 		return err
+	}
+	if f.c.opens {
+		browse(f.c.data, f.link())
 	}
 	if f.c.json {
 		return f.c.print(map[string]any{"listening": f.addr, "locked": locked})
@@ -326,6 +334,18 @@ func (s syncer) State() web.SyncState {
 		}
 	}
 	return w
+}
+
+// Enrol is enrol for the page.
+func (s syncer) Enrol(ctx context.Context, code string) form.Label {
+	switch _, err := s.Client.Enrol(ctx, code); {
+	case err == nil:
+		return form.Label{}
+	case failed(err):
+		return officeFailed
+	default:
+		return form.Label{Zh: sentence(err, form.Zh), En: sentence(err, form.En)}
+	}
 }
 
 // lang is the language chosen on the page.

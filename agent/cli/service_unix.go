@@ -57,6 +57,9 @@ func (c *call) noAutostart(whole bool) error {
 	return nil
 }
 
+// doubleClicked is for Windows alone, where a program is started so.
+func doubleClicked() bool { return false }
+
 // hideWindow does nothing: nobody starts it in a window of its own.
 func hideWindow() {}
 

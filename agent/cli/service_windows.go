@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/inconshreveable/mousetrap"
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
 )
@@ -60,6 +61,9 @@ func (c *call) autostart(whole, now bool, args []string) (started bool, err erro
 	}
 	return true, cmd.Process.Release()
 }
+
+// doubleClicked tells whether somebody opened the program as a file, not from a console.
+func doubleClicked() bool { return mousetrap.StartedByExplorer() }
 
 // hideWindow hides the console that Windows opens for a program that is started by itself.
 func hideWindow() {

@@ -13,8 +13,15 @@ import (
 
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
+	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
+
+// officeFailed is an enrolment that the server could not complete.
+var officeFailed = form.Label{
+	Zh: "连上了服务器，但它出了故障（例如磁盘已满），还没有登记。请告诉办公室，稍后用同一个登记码再试",
+	En: "The server was reached but failed, as with a full disk, and the laptop is not enrolled yet. Tell the office and try the same code again later",
+}
 
 func (c *call) enrolCmd() *cobra.Command {
 	return &cobra.Command{
@@ -28,7 +35,7 @@ func (c *call) enrolCmd() *cobra.Command {
 				defer cancel()
 				d, err := a.sync.Enrol(ctx, strings.Join(args, ""))
 				if failed(err) {
-					return c.fail(c.say("连上了服务器，但它出了故障（例如磁盘已满），还没有登记。请告诉办公室，稍后用同一个登记码再试", "The server was reached but failed, as with a full disk, and the laptop is not enrolled yet. Tell the office and try the same code again later"))
+					return c.fail(officeFailed.In(c.lang))
 				}
 				if err != nil {
 					return err

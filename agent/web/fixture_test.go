@@ -75,10 +75,13 @@ type fakeSync struct {
 	mu    sync.Mutex
 	state SyncState
 	asked int
+	enrol func(code string) form.Label
 }
 
 func (f *fakeSync) State() SyncState { f.mu.Lock(); defer f.mu.Unlock(); return f.state }
 func (f *fakeSync) Now()             { f.mu.Lock(); defer f.mu.Unlock(); f.asked++ }
+
+func (f *fakeSync) Enrol(_ context.Context, code string) form.Label { return f.enrol(code) }
 
 // fixture is a laptop with pages, and an office whose records came to it.
 type fixture struct {

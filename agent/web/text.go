@@ -114,7 +114,12 @@ var texts = map[string]said{
 	"error.draft":           {"这份表已经保存过，或者已经放弃", "This form has been saved or discarded already"},
 	"error.draft.next":      {"保存过的，在该户的页面或“台账”里能看到。", "If it was saved, you find it on the household's page or under Records."},
 	"error.unenrolled":      {"这台电脑还没有登记到办公室", "This laptop does not belong to an office yet"},
-	"error.unenrolled.next": {"请向办公室要一个登记码，在这台电脑上运行 zhucun-agent enrol 登记码。", "Ask the office for a code and run zhucun-agent enrol CODE on this laptop."},
+	"error.unenrolled.next": {"请先打开首页，填写办公室给的登记码。", "Open the first page and give the office's code there."},
+	"welcome.title":         {"欢迎使用驻村通", "Welcome to Zhucun"},
+	"welcome.how":           {"请填写办公室给的登记码。只填这一次，填的时候要连上网络；以后没有网络也能用。", "Give the code that you got from the office. It is needed once, with a connection; after that everything works without one."},
+	"welcome.code":          {"登记码（可以粘贴，分成几行也行）", "Code (paste it, in several lines if it came so)"},
+	"welcome.enrol":         {"登记这台电脑", "Enrol this laptop"},
+	"welcome.none":          {"还没有填登记码；办公室发来的登记码整段粘贴到框里即可。", "No code was given; paste all of what the office sent into the box."},
 	"error.failed":          {"这台电脑没能完成这一步", "The laptop could not do this"},
 	"error.failed.next":     {"请再试一次；还不行，就重新启动驻村通。已保存的内容和草稿都不会丢。", "Try again; if it fails again, restart Zhucun. What was saved, and every draft, is kept."},
 

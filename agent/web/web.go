@@ -22,6 +22,7 @@ type Syncer interface {
 	State() SyncState
 	Now()
 	Bundler
+	Enroller
 }
 
 // SyncState is how the sync stands.
@@ -114,6 +115,8 @@ func (w *Site) spoken() form.Lang {
 func (w *Site) routes() {
 	for pattern, h := range map[string]handler{
 		"GET /{$}":                      w.today,
+		"GET " + welcomePath:            w.welcome,
+		"POST " + welcomePath:           w.enrol,
 		"GET /find":                     w.find,
 		"POST /find":                    w.look,
 		"GET /household/{id}":           w.household,
@@ -200,7 +203,11 @@ func (w *Site) serve(h handler) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		p, err := w.page(r)
 		var a reply
-		if err == nil {
+		switch {
+		case err != nil:
+		case p.fresh() && r.Method == http.MethodGet && r.URL.Path != welcomePath:
+			a.to = welcomePath
+		default:
 			a, err = h(p)
 		}
 		if err != nil {
@@ -241,6 +248,8 @@ func (w *Site) failed(p *page, r *http.Request, err error) reply {
 	case errors.As(err, &f):
 	case errors.Is(err, store.ErrNotFound):
 		f = errGone
+	case errors.Is(err, store.ErrNotEnrolled) && r.Method == http.MethodGet:
+		return reply{to: welcomePath}
 	case errors.Is(err, store.ErrNotEnrolled):
 		f = errUnenrolled
 	default:
