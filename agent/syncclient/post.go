@@ -132,6 +132,8 @@ func unanswered(d *store.Device, err error) error {
 		return err
 	case errors.Is(err, ErrForeign):
 		return fmt.Errorf("%w (%s)", ErrForeign, d.URL)
+	case errors.Is(err, errScript):
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	return fmt.Errorf("%w: %w", errNoAnswer, plain(err))
 }

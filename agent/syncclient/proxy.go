@@ -4,73 +4,170 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/net/proxy"
 )
 
-// proxies are those that the user's settings of the system name, as Windows writes
-// them.
-type proxies struct {
-	// server is "host:port", or "http=host:port;https=host:port".
-	server string
-	// except are hosts that are reached without: "*.corp.cn;10.*;<local>".
-	except string
+// settings are what the environment or the system says of proxies.
+type settings struct {
+	// ways are the proxies, http:// or socks5://, in the order in which they are tried.
+	ways []*url.URL
+	// except are hosts that are reached without: "*.corp.cn", "10.*", "10.0.0.0/8",
+	// "<local>" for names without a dot.
+	except []string
+	// script is the address of a script that chooses among proxies (PAC), and comes
+	// before ways; detect says that the network may name one.
+	script string
+	detect bool
 }
 
-// named tells whether the environment says by which proxy to go; it then has the
-// last word.
-func named() bool {
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
-		if os.Getenv(name) != "" {
+// askScript is how long whoever runs a script for us has to say what it chose.
+const askScript = 10 * time.Second
+
+// errScript says that a proxy was to be had from a script, and none was.
+var errScript = errors.New("the proxy script in the system's settings gave no proxy")
+
+// environment gives the proxy that the environment names; named tells that it has the
+// last word. Programs for the terminal write socks:// where they mean socks5://.
+func environment() (s settings, named bool) {
+	first := func(names ...string) (value string) {
+		for _, name := range names {
+			value = cmp.Or(value, os.Getenv(name))
+		}
+		return value
+	}
+	except := first("NO_PROXY", "no_proxy")
+	s.except = under(strings.FieldsFunc(except, func(r rune) bool { return r == ',' || r == ' ' }))
+	if at := first("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"); at != "" {
+		s.ways = append(s.ways, address("http", at))
+	}
+	return s, len(s.ways) > 0 || except == "*"
+}
+
+// address reads a proxy's address, of that kind where it says none. One that cannot be
+// read is as one of a kind that is not known.
+func address(kind, at string) *url.URL {
+	if !strings.Contains(at, "://") {
+		at = kind + "://" + at
+	}
+	u, err := url.Parse(at)
+	if err != nil {
+		return &url.URL{Scheme: "unreadable"}
+	}
+	return u
+}
+
+// under widens names of domains to all that is in them.
+func under(names []string) (all []string) {
+	for _, n := range names {
+		all = append(all, n, "*."+strings.TrimPrefix(n, "."))
+	}
+	return all
+}
+
+// settledWays gives by what addr ("host:port") is reached, in the order in which it is
+// to be tried; nil is without a proxy. An error is a way of which nobody knows where
+// it leads. What the environment names is gone by and nothing else. What the system
+// names is often left behind by a program that is gone, and is no more than the first
+// try. Whether the network names a proxy is asked where there is no other way: asking
+// takes seconds, and anybody in the network may answer.
+func settledWays(ctx context.Context, addr string) iter.Seq2[*url.URL, error] {
+	return func(yield func(*url.URL, error) bool) {
+		if near(addr) {
+			yield(nil, nil)
+			return
+		}
+		s, named := environment()
+		if !named {
+			s = systemSettings(ctx)
+		}
+		s.lead(ctx, addr, named, runScript)(yield)
+	}
+}
+
+// by is that one way, nil for none of a proxy.
+func by(way *url.URL) func(context.Context, string) iter.Seq2[*url.URL, error] {
+	return func(context.Context, string) iter.Seq2[*url.URL, error] {
+		return func(yield func(*url.URL, error) bool) { yield(way, nil) }
+	}
+}
+
+// near tells an address on this machine.
+func near(addr string) bool {
+	host, _, _ := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// lead gives the ways of s. run tells what a script chooses, where none is named the
+// network's; nil in there is without a proxy.
+func (s *settings) lead(ctx context.Context, addr string, only bool, run func(ctx context.Context, script, addr string) ([]*url.URL, error)) iter.Seq2[*url.URL, error] {
+	return func(yield func(*url.URL, error) bool) {
+		ask := func(script string) ([]*url.URL, error) {
+			ctx, cancel := context.WithTimeout(ctx, askScript)
+			defer cancel()
+			return run(ctx, script, addr)
+		}
+		ways := s.ways
+		switch {
+		case s.passes(addr):
+			ways = []*url.URL{nil}
+		case s.script != "":
+			chosen, err := ask(s.script)
+			if err == nil {
+				ways = chosen
+			}
+			// Whoever runs it may say "without" of one that he could not run.
+			if !slices.ContainsFunc(chosen, func(w *url.URL) bool { return w != nil }) && !yield(nil, errors.Join(errScript, err)) {
+				return
+			}
+		}
+		if !slices.Contains(ways, nil) && !only {
+			ways = append(slices.Clone(ways), nil)
+		}
+		for _, way := range ways {
+			if !yield(way, nil) {
+				return
+			}
+		}
+		if s.detect && !s.passes(addr) {
+			found, _ := ask("") // mostly nobody answers
+			for _, way := range found {
+				if way != nil && !yield(way, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// passes tells whether addr is one of the exceptions.
+func (s *settings) passes(addr string) bool {
+	addr = strings.ToLower(addr)
+	host, _, _ := net.SplitHostPort(addr)
+	ip, err := netip.ParseAddr(host)
+	return slices.ContainsFunc(s.except, func(e string) bool {
+		e = strings.ToLower(e)
+		if _, rest, ok := strings.Cut(e, "://"); ok {
+			e = rest
+		}
+		if net, perr := netip.ParsePrefix(e); perr == nil && err == nil && net.Contains(ip) {
 			return true
 		}
-	}
-	return os.Getenv("NO_PROXY") == "*" || os.Getenv("no_proxy") == "*"
-}
-
-// settledProxy gives the proxy for a request: the environment's, or the system's.
-func settledProxy(r *http.Request) (*url.URL, error) {
-	if named() {
-		return http.ProxyFromEnvironment(r)
-	}
-	return systemProxies().of(r.URL)
-}
-
-// of gives the proxy by which u is reached, nil for none.
-func (p proxies) of(u *url.URL) (*url.URL, error) {
-	host := strings.ToLower(u.Hostname())
-	ip := net.ParseIP(host)
-	if p.server == "" || host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil, nil
-	}
-	for e := range strings.FieldsFuncSeq(strings.ToLower(p.except), func(r rune) bool { return r == ';' || r == ' ' }) {
-		_, e = cutScheme(e)
-		if e == "<local>" && ip == nil && !strings.Contains(host, ".") || glob(e, host) || glob(e, strings.ToLower(u.Host)) {
-			return nil, nil
-		}
-	}
-	for e := range strings.FieldsFuncSeq(p.server, func(r rune) bool { return r == ';' || r == ' ' }) {
-		if kind, server, several := strings.Cut(e, "="); !several || kind == u.Scheme {
-			if !several {
-				server = e
-			}
-			scheme, at := cutScheme(server)
-			return url.Parse(cmp.Or(scheme, "http") + "://" + at)
-		}
-	}
-	return nil, nil
-}
-
-func cutScheme(s string) (scheme, rest string) {
-	if scheme, rest, ok := strings.Cut(s, "://"); ok {
-		return scheme, rest
-	}
-	return "", s
+		return e == "<local>" && err != nil && !strings.Contains(host, ".") || glob(e, host) || glob(e, addr)
+	})
 }
 
 // glob tells whether s is as pattern says, in which * stands for anything.
@@ -94,29 +191,43 @@ func glob(pattern, s string) bool {
 	return true
 }
 
-// reach connects to addr, through the proxy where the environment or the system names
-// one. The system's is often left behind by a program that is gone: where nobody
-// answers there it is gone without.
+// reach connects to addr, by the first way that leads there.
 func (c *Client) reach(ctx context.Context, network, addr string) (net.Conn, error) {
-	proxy, err := c.proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: addr}})
-	if err != nil {
-		return nil, err
+	var errs []error
+	for way, err := range c.ways(ctx, addr) {
+		if err == nil {
+			var conn net.Conn
+			if conn, err = c.along(ctx, network, addr, way); err == nil {
+				return conn, nil
+			}
+		}
+		if errs = append(errs, err); ctx.Err() != nil {
+			break
+		}
 	}
-	if proxy == nil {
+	return nil, errors.Join(errs...)
+}
+
+// along connects to addr by one way. A proxy learns of addr and nothing else: not even
+// of plain HTTP.
+func (c *Client) along(ctx context.Context, network, addr string, way *url.URL) (net.Conn, error) {
+	if way == nil {
 		return c.dial(ctx, network, addr)
 	}
-	if proxy.Scheme != "http" {
-		return nil, fmt.Errorf("the proxy %s is not of a kind that is known; http:// is", proxy.Redacted())
+	ask, port := tunnel, "80"
+	switch way.Scheme {
+	case "http":
+	case "socks5", "socks5h", "socks":
+		ask, port = socks, "1080"
+	default:
+		return nil, fmt.Errorf("the proxy %s is not of a kind that is known; http:// and socks5:// are", way.Redacted())
 	}
-	conn, err := c.dial(ctx, network, net.JoinHostPort(proxy.Hostname(), cmp.Or(proxy.Port(), "80")))
-	if err != nil && !named() && ctx.Err() == nil {
-		return c.dial(ctx, network, addr)
-	}
+	conn, err := c.dial(ctx, network, net.JoinHostPort(way.Hostname(), cmp.Or(way.Port(), port)))
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	err = tunnel(conn, proxy.User, addr)
+	err = ask(conn, way.User, addr)
 	if !stop() {
 		err = ctx.Err()
 	}
@@ -155,3 +266,23 @@ func tunnel(conn net.Conn, user *url.Userinfo, addr string) error {
 	}
 	return nil
 }
+
+// socks asks the same of one that speaks SOCKS5 (RFC 1928, 1929). It looks names up
+// itself.
+func socks(conn net.Conn, user *url.Userinfo, addr string) error {
+	var auth *proxy.Auth
+	if user != nil {
+		password, _ := user.Password()
+		auth = &proxy.Auth{User: user.Username(), Password: password}
+	}
+	d, err := proxy.SOCKS5("tcp", "", auth, dialled{conn})
+	if err == nil {
+		_, err = d.Dial("tcp", addr)
+	}
+	return err
+}
+
+// dialled is a dialer whose connection is there.
+type dialled struct{ net.Conn }
+
+func (d dialled) Dial(string, string) (net.Conn, error) { return d.Conn, nil }

@@ -127,6 +127,7 @@ func TestNextPoll(t *testing.T) {
 			first := int32(1)
 			if next == 0 {
 				first = 3
+				time.Sleep(2 * firstPause * 3 / 2) // between those
 			}
 			if early != first || n.Load() != first+1 {
 				t.Errorf("next %d: %d requests before %v, %d after", next, early, want, n.Load())
@@ -152,7 +153,7 @@ func TestSilentLine(t *testing.T) {
 			return near, nil
 		}
 		for _, proxy := range []*url.URL{nil, {Scheme: "http", Host: "proxy.cn:3128"}} {
-			c.proxy = http.ProxyURL(proxy)
+			c.ways = by(proxy)
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() {

@@ -55,25 +55,40 @@ func TestDischarging(t *testing.T) {
 // manager is a bus on which NetworkManager says n; 0 is that there is none.
 func manager(t *testing.T, n uint32, silent bool) {
 	t.Helper()
+	bus(t, "DBUS_SYSTEM_BUS_ADDRESS", silent, func(member any, body []any) any {
+		if member != "Get" || len(body) != 2 || body[0] != managerName || body[1] != "Metered" {
+			t.Errorf("it is asked to %v %v", member, body)
+		}
+		if n == 0 {
+			return nil
+		}
+		return dbus.MakeVariant(n)
+	})
+}
+
+// bus is one that the environment names so, where answer answers calls; nil is that
+// there is nobody.
+func bus(t *testing.T, name string, silent bool, answer func(member any, body []any) any) {
+	t.Helper()
 	at := filepath.Join(t.TempDir(), "bus")
 	l, err := net.Listen("unix", at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+at)
+	t.Setenv(name, "unix:path="+at)
 	go func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go converse(t, conn, n, silent)
+			go converse(conn, silent, answer)
 		}
 	}()
 }
 
-func converse(t *testing.T, conn net.Conn, n uint32, silent bool) {
+func converse(conn net.Conn, silent bool, says func(member any, body []any) any) {
 	defer conn.Close()
 	r := bufio.NewReader(conn)
 	for {
@@ -94,15 +109,11 @@ func converse(t *testing.T, conn net.Conn, n uint32, silent bool) {
 					return
 				}
 				answer := &dbus.Message{Type: dbus.TypeMethodReply, Headers: map[dbus.HeaderField]dbus.Variant{dbus.FieldReplySerial: dbus.MakeVariant(m.Serial())}}
-				switch member := m.Headers[dbus.FieldMember].Value(); {
-				case member == "Hello":
+				if member := m.Headers[dbus.FieldMember].Value(); member == "Hello" {
 					answer.Body = []any{":1.1"}
-				case member == "Get" && n > 0:
-					if len(m.Body) != 2 || m.Body[0] != managerName || m.Body[1] != "Metered" {
-						t.Errorf("it is asked for %v", m.Body)
-					}
-					answer.Body = []any{dbus.MakeVariant(n)}
-				case member == "Get":
+				} else if said := says(member, m.Body); said != nil {
+					answer.Body = []any{said}
+				} else {
 					answer.Type = dbus.TypeError
 					answer.Headers[dbus.FieldErrorName] = dbus.MakeVariant("org.freedesktop.DBus.Error.ServiceUnknown")
 				}

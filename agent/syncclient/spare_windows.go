@@ -2,6 +2,8 @@ package syncclient
 
 import (
 	"context"
+	"runtime"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -24,5 +26,47 @@ func onBattery() bool {
 	return ok != 0 && s.line == lineOffline
 }
 
-// metered is not known here: the system tells it to programs of its own kind only.
-func metered(context.Context) bool { return false }
+// The system's list of networks as a cost manager (INetworkCostManager, netlistmgr.h),
+// which Windows 8 brought, and where GetCost stands among its methods.
+var (
+	networkListManager = windows.GUID{Data1: 0xDCB00C01, Data2: 0x570F, Data3: 0x4A9B, Data4: [8]byte{0x8D, 0x69, 0x19, 0x9F, 0xDB, 0xA5, 0x72, 0x3B}}
+	networkCostManager = windows.GUID{Data1: 0xDCB00008, Data2: 0x570F, Data3: 0x4A9B, Data4: [8]byte{0x8D, 0x69, 0x19, 0x9F, 0xDB, 0xA5, 0x72, 0x3B}}
+	createInstance     = windows.NewLazySystemDLL("ole32.dll").NewProc("CoCreateInstance")
+)
+
+const (
+	release = 2 // IUnknown
+	getCost = 3
+	anyway  = 0x17 // CLSCTX_ALL
+)
+
+// NLM_CONNECTION_COST: what has so much that is paid for, or each byte, or is abroad.
+const costs = 0x2 | 0x4 | 0x40000
+
+var whichCost question
+
+// metered asks the system of the way out. Where it says nothing none is known to be
+// metered.
+func metered(ctx context.Context) bool {
+	cost, err := ask(ctx, &whichCost, cost)
+	return err == nil && cost&costs != 0
+}
+
+func cost() (cost uint32, err error) {
+	runtime.LockOSThread() // what is begun on a thread is ended on it
+	defer runtime.UnlockOSThread()
+	if err := windows.CoInitializeEx(0, windows.COINIT_MULTITHREADED); err != nil && err != syscall.Errno(windows.S_FALSE) {
+		return 0, err
+	}
+	defer windows.CoUninitialize()
+	var m *struct{ methods *[getCost + 1]uintptr }
+	if r, _, _ := createInstance.Call(uintptr(unsafe.Pointer(&networkListManager)), 0, anyway, uintptr(unsafe.Pointer(&networkCostManager)), uintptr(unsafe.Pointer(&m))); r != 0 {
+		return 0, syscall.Errno(r)
+	}
+	self := uintptr(unsafe.Pointer(m))
+	defer syscall.SyscallN(m.methods[release], self)
+	if r, _, _ := syscall.SyscallN(m.methods[getCost], self, uintptr(unsafe.Pointer(&cost)), 0); r != 0 {
+		return 0, syscall.Errno(r)
+	}
+	return cost, nil
+}

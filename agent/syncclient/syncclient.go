@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -40,7 +41,7 @@ type Client struct {
 	http    *retryablehttp.Client
 	count   *counter
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
-	proxy   func(*http.Request) (*url.URL, error)
+	ways    func(ctx context.Context, addr string) iter.Seq2[*url.URL, error]
 	// part is how many bytes of entries one message of a bundle has, and fill how
 	// many bytes of messages one file: on a good link a request, and what is taken.
 	part, fill int
@@ -94,7 +95,7 @@ func New(s *store.Store, version string, log *slog.Logger) *Client {
 	// A probe is a hundred bytes, and while a request waits for news all that there is.
 	alive := net.KeepAliveConfig{Enable: true, Idle: 45 * time.Second, Interval: 15 * time.Second, Count: 4}
 	c.dial = (&net.Dialer{Timeout: 20 * time.Second, KeepAliveConfig: alive}).DialContext
-	c.proxy = settledProxy
+	c.ways = settledWays
 	c.http = &retryablehttp.Client{
 		HTTPClient: &http.Client{
 			Transport: c.transport(),
@@ -125,6 +126,7 @@ func (c *Client) forget() {
 // calls moved whenever that network changes, until ctx ends. For simulations.
 func (c *Client) Apart(dial func(ctx context.Context, network, addr string) (net.Conn, error), moves func(ctx context.Context, moved func()) error) {
 	c.dial, c.moves = dial, moves
+	c.ways = by(nil)
 	c.spares = func(context.Context) bool { return false }
 }
 
@@ -132,7 +134,7 @@ func (c *Client) Apart(dial func(ctx context.Context, network, addr string) (net
 // connection that broke. How to be patient with a server that asks for it is
 // not the library's to say.
 func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if ctx.Err() != nil || errors.Is(err, errPin) || errors.Is(err, ErrForeign) || ctx.Value(holding{}) != nil {
+	if ctx.Err() != nil || errors.Is(err, errPin) || errors.Is(err, ErrForeign) || errors.Is(err, errScript) || ctx.Value(holding{}) != nil {
 		return false, nil // an error here would lose the answer, unclosed
 	}
 	if t, timed := ctx.Value(timingKey{}).(*timing); timed && t.size >= nameFrom && t.begun.Load() {

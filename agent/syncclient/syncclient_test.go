@@ -55,6 +55,7 @@ func laptop(t *testing.T, url string) (*Client, *store.Store) {
 		t.Fatal(err)
 	}
 	c := New(s, "test", slog.New(slog.DiscardHandler))
+	c.ways = by(nil)
 	t.Cleanup(c.http.HTTPClient.CloseIdleConnections)
 	return c, s
 }

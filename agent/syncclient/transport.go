@@ -61,21 +61,15 @@ const connecting = time.Minute
 func (c *Client) transport() *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := c.dial(ctx, network, addr)
+			conn, err := c.reach(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
 			return counted{conn, c.count}, nil
 		},
-		DialTLSContext: c.secure,
-		// Where there is a proxy, net/http passes over DialTLSContext, and would
-		// trust everybody whom the system trusts: secure goes through it instead.
-		Proxy: func(r *http.Request) (*url.URL, error) {
-			if r.URL.Scheme == "https" {
-				return nil, nil
-			}
-			return c.proxy(r)
-		},
+		// Of proxies reach knows: net/http would pass over this where there is one, and
+		// trust everybody whom the system trusts.
+		DialTLSContext:        c.secure,
 		MaxIdleConnsPerHost:   1,
 		IdleConnTimeout:       90 * time.Second,
 		ResponseHeaderTimeout: 2 * time.Minute,

@@ -168,9 +168,9 @@ func TestPin(t *testing.T) {
 			if _, err := s.SetDevice(t.Context(), func(d *store.Device) { d.Pin = identity.PinOf(serverKey.Public().(ed25519.PublicKey)) }); err != nil {
 				t.Fatal(err)
 			}
-			c.proxy = http.ProxyURL(nil)
+			c.ways = by(nil)
 			if tt.proxy {
-				c.proxy = http.ProxyURL(connects(t, srv.Listener.Addr().String()))
+				c.ways = by(connects(t, srv.Listener.Addr().String()))
 			}
 			t.Cleanup(c.http.HTTPClient.CloseIdleConnections)
 			visit(t, s)
@@ -196,14 +196,14 @@ func TestPin(t *testing.T) {
 	}
 }
 
-// A proxy that refuses, and one of a kind that is not known, are a line that is
-// down: the work waits.
+// A proxy that refuses, one that does not understand, and one of a kind that is not
+// known, are a line that is down: the work waits.
 func TestProxyRefuses(t *testing.T) {
 	refuses := connects(t, "")
 	refuses.User = nil
-	for _, proxy := range []*url.URL{refuses, {Scheme: "socks5", Host: refuses.Host}} {
+	for _, proxy := range []*url.URL{refuses, {Scheme: "socks5", Host: refuses.Host}, {Scheme: "https", Host: refuses.Host}} {
 		c, s := laptop(t, "https://"+host)
-		c.proxy = http.ProxyURL(proxy)
+		c.ways = by(proxy)
 		visit(t, s)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		if _, err := c.Once(ctx); !errors.Is(err, errNoAnswer) || pending(t, s) != 1 {

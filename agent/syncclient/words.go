@@ -19,6 +19,7 @@ var sentences = []struct {
 	{identity.ErrCode, "登记码不对，或没有抄全。请重新抄一遍", "This is not an enrolment code, or part of it is missing. Copy it again"},
 	{ErrEnrolled, "这台电脑已经登记过了。要换登记，请用另一个数据文件夹", "This laptop is enrolled already. Use another data folder to enrol anew"},
 	{ErrBadCode, "服务器不接受这个登记码：可能抄错、已用过或过期。请向办公室要新的", "The server does not accept this code: mistyped, used or too old. Ask the office for a new one"},
+	{errScript, "没有连上服务器，内容都保存在本机。系统设置里的代理脚本（PAC）没有给出可用的代理：有网络仍这样，请向网络管理员问代理地址，在系统的代理设置里手动填写", "The server was not reached; everything is kept here. The proxy script (PAC) in the system's settings gave no proxy that works: if it stays so with a network, ask for the proxy's address and enter it by hand in the system's proxy settings"},
 	{errAlone, "没有连上服务器，还没有登记。请检查网络，再用同一个登记码试一次", "The server was not reached and the laptop is not enrolled yet. Check the network and try the same code again"},
 	{ErrWiped, "办公室已停用这台电脑，写下的内容都已送到并备份，这里的内容已清除", "The office has revoked this laptop. What was written is delivered and in a backup; it was removed from here"},
 	{ErrRevoked, "办公室已停用这台电脑。写下的内容都还在，请联系办公室", "The office has revoked this laptop. What was written is kept here; ask the office"},
