@@ -95,6 +95,7 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 			return false, moved, err
 		}
 	}
+	c.carries(nil, len(fetch))
 	for _, b := range bring {
 		if b.Small && !b.SmallSent {
 			if err := c.bringSmall(ctx, &d, &b, r); err != nil {
@@ -109,7 +110,7 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 	}
 	bring = slices.DeleteFunc(bring, func(b store.Blob) bool { return b.Delivered })
 	for _, b := range bring {
-		c.carries(len(fetch))
+		c.carries(&b, len(fetch))
 		n, err := c.bring(ctx, &d, &b, r)
 		moved = moved || n > 0
 		if err = c.unread(ctx, b, err, r); err != nil {
@@ -118,7 +119,7 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 	}
 	missing := 0
 	for i, b := range fetch {
-		c.carries(len(fetch) - i)
+		c.carries(nil, len(fetch)-i)
 		n, err := c.fetch(ctx, &d, &b, r)
 		moved = moved || n > 0
 		if errors.Is(err, errNotThere) || errors.Is(err, store.ErrBlob) || errors.Is(err, store.ErrDamaged) {
@@ -145,14 +146,6 @@ func (c *Client) unread(ctx context.Context, b store.Blob, err error, r *Report)
 	f, err := c.store.FaultOf(ctx, b, err)
 	r.Unread = append(r.Unread, f)
 	return err
-}
-
-// carries notes how many files are still to be carried: what is to be brought and so
-// many that are to be fetched.
-func (c *Client) carries(fetch int) {
-	if st, err := c.store.Status(); err == nil {
-		c.note(func(*State) { c.course.Files = st.Blobs + fetch })
-	}
 }
 
 // lastFiles brings the files of a laptop that was revoked: it is emptied once all of its
@@ -332,6 +325,7 @@ func (c *Client) bringSmall(ctx context.Context, d *store.Device, b *store.Blob,
 		// It is not worth keeping the photo for.
 		return c.store.Mark(ctx, b.Village, b.Hash, func(x *store.Blob) { x.Small = false })
 	}
+	begun := time.Now()
 	resp, err := c.do(ctx, d, http.MethodPut, wire.BlobPath+string(b.Village)+"/"+b.FileName()+wire.BlobThumbnail, bytes.NewReader(small), int64(len(small)), r)
 	if err != nil {
 		return err
@@ -340,6 +334,7 @@ func (c *Client) bringSmall(ctx context.Context, d *store.Device, b *store.Blob,
 	if resp.StatusCode != http.StatusNoContent || resp.Header.Get("Tus-Resumable") == "" {
 		return refusalOf(resp)
 	}
+	c.through(int64(len(small)), 0, time.Since(begun))
 	return c.store.Mark(ctx, b.Village, b.Hash, func(x *store.Blob) { x.SmallSent = true })
 }
 
@@ -356,6 +351,7 @@ func (c *Client) bring(ctx context.Context, d *store.Device, b *store.Blob, r *R
 		return 0, err
 	}
 	begun := at
+	c.measures(b.Size, b.Size-at)
 	for {
 		if err := c.textFirst(); err != nil {
 			return at - begun, err
@@ -389,6 +385,7 @@ func (c *Client) bring(ctx context.Context, d *store.Device, b *store.Blob, r *R
 		if at = to; at < 0 || at > b.Size {
 			return 0, fmt.Errorf("%w: the server has more of a file than there is", errNoAnswer)
 		}
+		c.through(size, b.Size-at, time.Since(left))
 		if at < b.Size {
 			continue
 		}
@@ -470,6 +467,7 @@ func (c *Client) fetch(ctx context.Context, d *store.Device, b *store.Blob, r *R
 	if err != nil {
 		return 0, err
 	}
+	sized := false
 	part := make([]byte, 0, store.Part)
 	if c.begun.hash == b.Hash && c.begun.at == at {
 		part = append(part, c.begun.some...)
@@ -494,7 +492,12 @@ func (c *Client) fetch(ctx context.Context, d *store.Device, b *store.Blob, r *R
 			resp.Body.Close()
 			return n, err
 		}
+		if !sized {
+			c.measures(all, all-from)
+			sized = true
+		}
 		to := min(from+size, all)
+		passes := to - from
 		for from < to && err == nil {
 			var m int
 			m, err = io.ReadFull(resp.Body, part[len(part):min(int64(len(part))+to-from, store.Part)])
@@ -518,6 +521,7 @@ func (c *Client) fetch(ctx context.Context, d *store.Device, b *store.Blob, r *R
 			return n, c.store.Assemble(ctx, b.Village, b.Hash, part)
 		}
 		c.paced(size, time.Since(left))
+		c.through(passes, all-from, time.Since(left))
 	}
 }
 

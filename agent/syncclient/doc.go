@@ -16,7 +16,9 @@
 //     a cut repeats one frame at most. In another network all is measured anew.
 //   - What is said of how far a sync is comes from counts: what waits here, and what
 //     the server says that it has yet to send. Times and bytes are by what the last
-//     rounds took; where nothing tells, nothing is said.
+//     rounds took; where nothing tells, nothing is said. Files are counted in bytes once
+//     the records are where they belong; one to be fetched of which nobody has said how
+//     long it is is taken to be as long as the others.
 //   - A server that asks for patience gets it from the schedule, whatever else
 //     happens, but never more than an hour; a person may ask before that. Nobody comes
 //     back exactly when told: up to a quarter later, and after failures somewhere between

@@ -24,18 +24,27 @@ type Progress struct {
 	// answer; it is being tried again.
 	Heard   bool
 	Trouble error
-	// Files are still to be brought or fetched, once all else is where it belongs.
+	// Files are still to be brought or fetched, once all else is where it belongs; then
+	// UpLeft, DownLeft and Left are of them.
 	Files int
+	// moved is how many bytes of files this sync has carried.
+	moved int64
 }
 
-// Share is how much of the work is done, 0 to 1; ok is false while nothing tells, as
-// of files.
+// Share is how much of the work is done, 0 to 1, and of files, which come behind it, how
+// much of theirs; ok is false while nothing tells.
 func (p *Progress) Share() (share float64, ok bool) {
-	done, all := p.Sent+p.Taken, p.Sent+p.Taken+p.ToSend+p.ToTake
-	if !p.Heard || all == 0 || p.Files > 0 {
+	done, left := p.Sent+p.Taken, p.ToSend+p.ToTake
+	if p.Files > 0 {
+		done, left = uint64(p.moved), uint64(p.UpLeft+p.DownLeft)
+		ok = left > 0
+	} else {
+		ok = done+left > 0
+	}
+	if !p.Heard || !ok {
 		return 0, false
 	}
-	return float64(done) / float64(all), true
+	return float64(done) / float64(done+left), true
 }
 
 // effort is how many changes or records took how long, everything included, the
@@ -61,9 +70,39 @@ func (e *effort) left(units uint64) (d time.Duration, ok bool) {
 	return time.Duration(float64(units) * e.took / e.units * float64(time.Second)), true
 }
 
+// freight is what a sync knows of the files that it carries, in bytes.
+type freight struct {
+	up      bool  // the one under way is brought
+	rest    int64 // what is left of it
+	behind  int64 // those that are to be brought after it
+	unsized int   // how many are to be fetched of which nobody has said how long they are
+	// moved have passed, of files of which so many are sized, and how long is known of those.
+	moved, sizes int64
+	sized        int
+	moving       effort
+}
+
+// left is about how much is to come; ok is false while nothing tells. Those of which
+// nothing is known are taken to be as long as the others.
+func (f *freight) left() (up, down int64, ok bool) {
+	if up = f.behind; f.up {
+		up += f.rest
+	} else {
+		down = f.rest
+	}
+	if f.unsized == 0 {
+		return up, down, true
+	}
+	if f.sized == 0 {
+		return 0, 0, false
+	}
+	return up, down + int64(f.unsized)*f.sizes/int64(f.sized), true
+}
+
 // course is what a sync under way knows of how far it is.
 type course struct {
 	Progress
+	freight freight
 	// left is what the server has yet to send of each village.
 	left map[record.Village]wire.Rest
 	// changes is how many own changes the measured requests had, and bytes how long
@@ -91,7 +130,52 @@ func (k *course) now(down *flow) Progress {
 	if ok && also {
 		p.Left = send + take
 	}
+	if p.Files > 0 {
+		p.moved = k.freight.moved
+		if p.UpLeft, p.DownLeft, ok = k.freight.left(); ok {
+			p.Left, _ = k.freight.moving.left(uint64(p.UpLeft + p.DownLeft))
+		}
+	}
 	return p
+}
+
+// carries notes which file is carried next, nil for none yet, and that so many are to be
+// fetched, that one with them.
+func (c *Client) carries(bring *store.Blob, fetch int) {
+	st, err := c.store.Status()
+	if err != nil {
+		return
+	}
+	c.note(func(*State) {
+		c.course.Files = st.Blobs + fetch
+		f := &c.course.freight
+		f.up, f.rest, f.behind, f.unsized = bring != nil, 0, st.BlobBytes, fetch
+		if bring != nil {
+			f.behind -= min(f.behind, bring.Size)
+			f.rest = bring.Size
+		}
+	})
+}
+
+// measures notes how long the file under way is, and how much of it is left.
+func (c *Client) measures(size, rest int64) {
+	c.note(func(*State) {
+		f := &c.course.freight
+		if f.sized, f.sizes, f.rest = f.sized+1, f.sizes+size, rest; !f.up {
+			f.unsized--
+		}
+	})
+}
+
+// through notes that so much of the file under way has passed in so long, and how much
+// of it is left.
+func (c *Client) through(n, rest int64, took time.Duration) {
+	c.note(func(*State) {
+		f := &c.course.freight
+		f.rest = rest
+		f.moved += n
+		f.moving.spent(uint64(n), took)
+	})
 }
 
 // load is what a request carries.

@@ -15,14 +15,19 @@ func (p *Progress) Words(lang form.Lang) string {
 		return fmt.Sprintf(form.Label{Zh: zh, En: en}.In(lang), args...)
 	}
 	var parts []string
-	if p.Sent+p.ToSend > 0 {
-		parts = append(parts, say("已送出 %d/%d", "%d of %d sent", p.Sent, p.Sent+p.ToSend))
-	}
-	if p.Taken+p.ToTake > 0 {
-		parts = append(parts, say("已收到 %d/%d", "%d of %d received", p.Taken, p.Taken+p.ToTake))
-	}
-	if p.Files > 0 {
+	left := p.UpLeft + p.DownLeft
+	switch {
+	case p.Files > 0 && left > 0: // the records are where they belong
+		parts = append(parts, say("还要传 %d 张照片等文件（%s）", "%d photos and other files to go (%s)", p.Files, Size(left)))
+	case p.Files > 0:
 		parts = append(parts, say("还要传 %d 张照片等文件", "%d photos and other files to go", p.Files))
+	default:
+		if p.Sent+p.ToSend > 0 {
+			parts = append(parts, say("已送出 %d/%d", "%d of %d sent", p.Sent, p.Sent+p.ToSend))
+		}
+		if p.Taken+p.ToTake > 0 {
+			parts = append(parts, say("已收到 %d/%d", "%d of %d received", p.Taken, p.Taken+p.ToTake))
+		}
 	}
 	if p.Trouble != nil {
 		if !p.Heard {
@@ -33,7 +38,7 @@ func (p *Progress) Words(lang form.Lang) string {
 	if !p.Heard {
 		return say("正在连接服务器", "Reaching the server")
 	}
-	if left := p.UpLeft + p.DownLeft; left > 0 {
+	if left > 0 && p.Files == 0 {
 		parts = append(parts, say("还有约 %s", "about %s to go", Size(left)))
 	}
 	if p.Left > 0 {

@@ -23,7 +23,9 @@ func TestWords(t *testing.T) {
 			"已收到 3000/20000，还有约 5.0 MB，约需 7 分钟", "3000 of 20000 received, about 5.0 MB to go, about 7 minutes"},
 		{"cut half way", Progress{Heard: true, Sent: 200, ToSend: 900, Trouble: errNoAnswer},
 			"已送出 200/1100，连接断了，正在再试", "200 of 1100 sent, the connection broke, trying again"},
-		{"photos", Progress{Heard: true, Sent: 9, Files: 12}, "已送出 9/9，还要传 12 张照片等文件", "9 of 9 sent, 12 photos and other files to go"},
+		{"photos", Progress{Heard: true, Sent: 9, Files: 12}, "还要传 12 张照片等文件", "12 photos and other files to go"},
+		{"photos, as one is known", Progress{Heard: true, Sent: 9, Files: 12, UpLeft: 3 << 20, Left: 400 * time.Second},
+			"还要传 12 张照片等文件（3.0 MB），约需 7 分钟", "12 photos and other files to go (3.0 MB), about 7 minutes"},
 		{"a photo broke off", Progress{Heard: true, Files: 12, Trouble: errNoAnswer}, "还要传 12 张照片等文件，连接断了，正在再试", "12 photos and other files to go, the connection broke, trying again"},
 		{"all has come", Progress{Heard: true, Taken: 20_000}, "已收到 20000/20000，正在收尾", "20000 of 20000 received, finishing"},
 	} {
