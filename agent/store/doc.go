@@ -49,6 +49,7 @@
 //	  device                Device *: id, keys, server, assignment
 //	  clock                 clock.Clock
 //	  asked                 when the server was last asked what is in a backup
+//	  missed                when the server was last asked whether it still has files of which it has no backup
 //	  rebuilt               Rebuilt: when the store was last made anew
 //	  quiet                 whether the laptop spares its battery and metered links
 //	  session               Session *: the TLS session that the next connection goes on with

@@ -194,18 +194,24 @@ var keyAsked = []byte("asked")
 // askPause is how long the laptop waits before it asks again, in milliseconds.
 const askPause = 24 * 3600 * 1000
 
-// asksBacked tells whether it is time to ask the server what is in a backup.
-func (t *tx) asksBacked() (bool, error) {
+// today tells whether what is noted under key was less than askPause ago.
+func (t *tx) today(key []byte) (bool, error) {
 	var last int64
-	if _, err := get(t.Bucket(bucketMeta), keyAsked, &last); err != nil {
+	if _, err := get(t.Bucket(bucketMeta), key, &last); err != nil {
 		return false, err
 	}
 	clk, err := t.time()
 	if err != nil {
 		return false, err
 	}
-	if now := t.s.opt.Wall() + clk.Skew; last <= now && now < last+askPause {
-		return false, nil
+	now := t.s.opt.Wall() + clk.Skew
+	return last <= now && now < last+askPause, nil
+}
+
+// asksBacked tells whether it is time to ask the server what is in a backup.
+func (t *tx) asksBacked() (bool, error) {
+	if asked, err := t.today(keyAsked); asked || err != nil {
+		return false, err
 	}
 	for _, code := range t.villageCodes() {
 		v, err := t.village(code)
@@ -233,13 +239,16 @@ func (s *Store) AsksBacked() (asks bool, err error) {
 }
 
 // AskedBacked notes that the server has answered that.
-func (s *Store) AskedBacked(ctx context.Context) error {
+func (s *Store) AskedBacked(ctx context.Context) error { return s.asked(ctx, keyAsked) }
+
+// asked notes under key that something was asked now.
+func (s *Store) asked(ctx context.Context, key []byte) error {
 	return s.update(ctx, false, func(t *tx) error {
 		clk, err := t.time()
 		if err != nil {
 			return err
 		}
-		return put(t.Bucket(bucketMeta), keyAsked, t.s.opt.Wall()+clk.Skew)
+		return put(t.Bucket(bucketMeta), key, t.s.opt.Wall()+clk.Skew)
 	})
 }
 

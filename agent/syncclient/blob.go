@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -77,6 +78,9 @@ func (c *Client) files(ctx context.Context, r *Report) error {
 func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, err error) {
 	d, err := c.store.Device()
 	if err != nil {
+		return false, false, err
+	}
+	if err := c.missed(ctx, &d, r); err != nil {
 		return false, false, err
 	}
 	bring, fetch, err := c.store.Undelivered(maxFiles)
@@ -185,6 +189,35 @@ func (c *Client) leaving(ctx context.Context, d *store.Device, all bool, r *Repo
 	return nil
 }
 
+// maxMissed is of how many files the server is asked a day whether it has them still:
+// where it makes no backup, those are ever more. One takes some 150 bytes.
+const maxMissed = 200
+
+// missed asks, once a day, of files that the server has and no backup of it, whether it has
+// them still. What it lost comes again with the files that wait.
+func (c *Client) missed(ctx context.Context, d *store.Device, r *Report) error {
+	list, due, err := c.store.Unbacked()
+	if err != nil || !due {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(b store.Blob) bool {
+		_, err := d.Village(b.Village)
+		return err != nil // those are asked for until they go (leaving)
+	})
+	// Not the same ones every day.
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	villages := map[record.Village][]store.Blob{}
+	for _, b := range list[:min(len(list), maxMissed)] {
+		villages[b.Village] = append(villages[b.Village], b)
+	}
+	for v, list := range villages {
+		if _, err := c.askHeld(ctx, d, v, list, r); err != nil {
+			return err
+		}
+	}
+	return c.store.AskedMissed(ctx)
+}
+
 // textFirst tells whether records wait, which go before files.
 func (c *Client) textFirst() error {
 	st, err := c.store.Status()
@@ -207,6 +240,7 @@ func (c *Client) askHeld(ctx context.Context, d *store.Device, v record.Village,
 	}
 	for _, b := range list {
 		if b.Delivered && !slices.ContainsFunc(held.Receipts, func(x blob.Receipt) bool { return x.Hash == b.Hash }) {
+			c.log.Warn("the server has lost a file that it had; it is brought again", "file", b.FileName())
 			if err := c.store.Mark(ctx, v, b.Hash, func(b *store.Blob) { b.Delivered, b.Backed = false, false }); err != nil {
 				return n, err
 			}

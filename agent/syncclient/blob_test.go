@@ -1,6 +1,7 @@
 package syncclient
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -9,8 +10,10 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"zhucun/agent/store"
+	"zhucun/shared/blob"
 )
 
 // A file that cannot be read is not announced: the server expects only so many, and
@@ -40,4 +43,101 @@ func TestUnreadNotAnnounced(t *testing.T) {
 	if _, err := c.bring(t.Context(), &d, &b, new(Report)); !errors.Is(err, fs.ErrNotExist) || asked.Load() != 1 {
 		t.Errorf("one that is gone: asked %d times, %v", asked.Load(), err)
 	}
+}
+
+// What the office lost before a backup had it comes again from here, within a day and
+// without anybody's asking. Whatever is in a backup is asked for no more, and the other
+// syncs of a day take one trip.
+func TestOfficeLosesFile(t *testing.T) {
+	f := &depot{t: t, rate: 1 << 20, took: map[blob.Hash]blob.Receipt{}}
+	bubble(t, f.serve, func(t *testing.T, c *Client, s *store.Store, _ *atomic.Int32) {
+		d, err := s.Device()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Once(t.Context()); err != nil { // which tells it the epoch
+			t.Fatal(err)
+		}
+		without, err := c.Once(t.Context())
+		nothing := without.BytesUp + without.BytesDown
+		if err != nil || without.RoundTrips != 1 {
+			t.Fatalf("%+v, %v", without, err)
+		}
+		var all []store.Blob
+		for _, text := range []string{"%PDF first", "%PDF second"} {
+			b, err := s.AddBlob(t.Context(), d.Assigned.Villages[0].Code, store.BlobNote{Kind: "pdf"}, []byte(text), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b)
+		}
+		// sync is one, which asks about so many files and brings so many.
+		sync := func(what string, asks, brings int) {
+			t.Helper()
+			f.asked = 0
+			r, err := c.Once(t.Context())
+			if err != nil || f.asked != asks || r.Files != brings || asks == 0 && (r.RoundTrips != 1 || r.BytesUp+r.BytesDown != nothing) {
+				t.Errorf("%s: asked about %d, %+v, %v; want %d and %d files", what, f.asked, r, err, asks, brings)
+			}
+			if st, err := s.Status(); err != nil || st.Blobs > 0 || len(f.took) != len(all) {
+				t.Errorf("%s: %d wait, the office has %d; %v", what, st.Blobs, len(f.took), err)
+			}
+		}
+		sync("two are new", 2, 2)
+		sync("nothing happened", 0, 0)
+		time.Sleep(20 * time.Hour)
+		delete(f.took, all[0].Hash)
+		f.took[blob.Hash{}] = blob.Receipt{} // somebody else's
+		sync("before a day has passed", 0, 0)
+		delete(f.took, blob.Hash{})
+		time.Sleep(5 * time.Hour)
+		f.silent = true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		c.Once(ctx) // and so it is asked again
+		cancel()
+		f.silent = false
+		sync("the day after", 2+1, 1) // and, before it goes, about the one
+		sync("and then", 0, 0)
+		f.backed = time.Now().UnixMilli()
+		time.Sleep(25 * time.Hour)
+		sync("there is a backup", 2, 0)
+		time.Sleep(25 * time.Hour)
+		sync("all is in it", 0, 0)
+		if _, err := s.AddBlob(t.Context(), d.Assigned.Villages[0].Code, store.BlobNote{Kind: "pdf"}, []byte("%PDF third"), nil); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, store.Blob{})
+		sync("another", 1, 1)
+		time.Sleep(25 * time.Hour)
+		sync("of that alone it is asked", 1, 0)
+	})
+}
+
+// Of ever more files without a backup only so many are asked for a day, not always the
+// same.
+func TestManyWithoutBackup(t *testing.T) {
+	f := &depot{t: t, rate: 1 << 20, took: map[blob.Hash]blob.Receipt{}}
+	bubble(t, f.serve, func(t *testing.T, c *Client, s *store.Store, _ *atomic.Int32) {
+		d, err := s.Device()
+		if err != nil {
+			t.Fatal(err)
+		}
+		const many = maxMissed * 3 / 2
+		for i := range many {
+			if _, err := s.AddBlob(t.Context(), d.Assigned.Villages[0].Code, store.BlobNote{Kind: "pdf"}, []byte{byte(i), byte(i >> 8)}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r, err := c.Once(t.Context()); err != nil || r.Files != many {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		clear(f.took)
+		for days := 0; len(f.took) < many; days++ {
+			time.Sleep(25 * time.Hour)
+			f.asked = 0
+			if _, err := c.Once(t.Context()); err != nil || f.asked > 2*maxMissed || days > 20 {
+				t.Fatalf("after %d days the office has %d of %d; asked about %d; %v", days, len(f.took), many, f.asked, err)
+			}
+		}
+	})
 }

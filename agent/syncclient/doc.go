@@ -36,6 +36,9 @@
 //   - A connection goes on with the TLS session of the last one, over restarts too, if
 //     that was with the server of the same key at the same address; the key is looked at
 //     all the same.
+//   - Once a day the server is asked, of files that it has and no backup of it, whether it
+//     has them still: what it lost comes again from here. Every other sync that says
+//     nothing is one trip.
 //   - What fails in one village keeps nothing of the others from going on.
 //   - Stop ends everything at once; a request under way is given up.
 //   - Without a network the same goes by file: a bundle has what all requests of a

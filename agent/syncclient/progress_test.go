@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,6 +29,12 @@ type depot struct {
 	rate int64
 	has  map[blob.Hash][]byte
 	on   []*upload
+	took map[blob.Hash]blob.Receipt // what was brought
+	// backed is when a backup was made, ms since 1970; asked counts of how many files it
+	// was asked whether it has them, and silent says that it does not answer that.
+	backed int64
+	asked  int
+	silent bool
 }
 
 // upload is a file on its way to a depot.
@@ -46,7 +54,23 @@ func (f *depot) serve(_ int, w http.ResponseWriter, r *http.Request) bool {
 	village, name, _ := strings.Cut(rest, "/")
 	switch {
 	case r.Method == http.MethodPost && "/"+name == wire.BlobsAsked:
-		reply(w, &wire.BlobsHeld{Version: wire.Version})
+		body, err := io.ReadAll(r.Body)
+		ask := new(wire.BlobAsk)
+		if err := errors.Join(err, wire.Unmarshal(body, wire.MaxRequest, ask)); err != nil {
+			f.t.Error(err)
+		}
+		f.asked += len(ask.Hashes)
+		if f.silent {
+			w.WriteHeader(http.StatusBadGateway)
+			break
+		}
+		held := &wire.BlobsHeld{Version: wire.Version, Backed: f.backed}
+		for _, h := range ask.Hashes {
+			if has, ok := f.took[h]; ok {
+				held.Receipts = append(held.Receipts, has)
+			}
+		}
+		reply(w, held)
 	case r.Method == http.MethodPost:
 		u := new(upload)
 		_, meta, _ := strings.Cut(strings.Split(r.Header.Get("Upload-Metadata"), ",")[0], " ")
@@ -66,6 +90,7 @@ func (f *depot) serve(_ int, w http.ResponseWriter, r *http.Request) bool {
 		if u.at == u.size {
 			has := blob.Receipt{Hash: u.hash, Size: uint64(u.size), Received: clock.At0(time.Now().UnixMilli())}
 			has.Seal(serverKey)
+			f.took[u.hash] = has
 			w.Header().Set(wire.BlobReceipt, has.Header())
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -94,7 +119,7 @@ func (f *depot) serve(_ int, w http.ResponseWriter, r *http.Request) bool {
 func TestFilesLeft(t *testing.T) {
 	const rate = 10_000 // bytes a second
 	long := func(fill byte, n int) []byte { return bytes.Repeat([]byte{fill}, n) }
-	f := &depot{t: t, rate: rate, has: map[blob.Hash][]byte{}}
+	f := &depot{t: t, rate: rate, has: map[blob.Hash][]byte{}, took: map[blob.Hash]blob.Receipt{}}
 	bubble(t, f.serve, func(t *testing.T, c *Client, s *store.Store, _ *atomic.Int32) {
 		d, err := s.Device()
 		if err != nil {
