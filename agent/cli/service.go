@@ -73,6 +73,14 @@ func (c *call) service(whole bool, args ...string) (service.Service, error) {
 	})
 }
 
+// startService starts what was just installed, or takes it back.
+func (c *call) startService(s service.Service) (started bool, err error) {
+	if err := s.Start(); err != nil {
+		return false, errors.Join(err, s.Uninstall())
+	}
+	return true, nil
+}
+
 // serviceJSON is what install and remove print for programs.
 type serviceJSON struct {
 	Service string `json:"service"`

@@ -34,7 +34,7 @@ func (c *call) autostart(whole, now bool, args []string) (started bool, err erro
 	if !now {
 		return false, nil
 	}
-	return true, s.Start()
+	return c.startService(s)
 }
 
 // noAutostart undoes it.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/inconshreveable/mousetrap"
+	"github.com/kardianos/service"
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
 )
@@ -36,7 +37,7 @@ func (c *call) autostart(whole, now bool, args []string) (started bool, err erro
 		if !now {
 			return false, nil
 		}
-		return true, s.Start()
+		return c.startService(s)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -79,6 +80,9 @@ func (c *call) noAutostart(whole bool) error {
 		s, err := c.service(whole)
 		if err != nil {
 			return err
+		}
+		if _, err := s.Status(); errors.Is(err, service.ErrNotInstalled) {
+			return errNotInstalled
 		}
 		stopped := s.Stop()
 		if err := s.Uninstall(); err != nil {
