@@ -3,9 +3,11 @@ package store
 import (
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"zhucun/shared/clock"
 	"zhucun/shared/identity"
@@ -61,6 +63,27 @@ func copyFile(t *testing.T, from, to string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Of saves that follow each other at once some have no note of their own; the last one
+// gets into one without anybody closing the store.
+func TestNoteFollowsTheLastSave(t *testing.T) {
+	dir, leases := t.TempDir(), t.TempDir()
+	s := noted(t, dir, leases)
+	for i := range 20 {
+		save(t, s, Edit{Type: "visit", Fields: fields("findings", fmt.Sprint("第", i))})
+	}
+	d, err := s.Device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, seen := writing(t, s).String(), uint64(0)
+	for end := time.Now().Add(10 * time.Second); seen != 20 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		seen = s.noted(&d)[stream].head
+	}
+	if seen != 20 {
+		t.Errorf("the note knows of %d saves of 20", seen)
 	}
 }
 
