@@ -14,8 +14,8 @@ import (
 )
 
 // batch is how many rows one transaction takes, and fewer where they come to
-// MaxLine bytes.
-const batch = 500
+// MaxLine bytes: what it changes of the data file is in memory until it ends.
+const batch = 250
 
 // What a report keeps of bad rows: the first so many, of each so many bytes. A
 // file of the wrong kind may have a million of them.

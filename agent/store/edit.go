@@ -325,6 +325,7 @@ func (s *Store) SaveRows(ctx context.Context, rows []Row) (saved []Saved, errs [
 		saved, errs = make([]Saved, len(rows)), make([]error, len(rows))
 		b := t.Bucket(bucketImport)
 		for i := range rows {
+			t.s.touch(t.Tx, 1)
 			known := rows[i].Hash != [16]byte{}
 			if known && b.Get(rows[i].Hash[:]) != nil {
 				saved[i].Key = record.Key{Type: rows[i].Edit.Type, ID: rows[i].Edit.ID}

@@ -441,7 +441,7 @@ func (v *village) hashAt(s record.Stream, o *own, seq uint64) (journal.Hash, err
 		return journal.Hash{}, fmt.Errorf("%w: journal %s does not go back to entry %d", ErrDamaged, s, seq)
 	}
 	for head.Seq < seq {
-		_, last, _, err := v.segment(s, o, head, 1<<20, seq)
+		_, last, _, err := v.segment(s, o, head, 64<<10, seq)
 		if err != nil {
 			return journal.Hash{}, err
 		}

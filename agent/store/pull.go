@@ -35,7 +35,7 @@ type Taken struct {
 }
 
 // foldBatch is how many staged records one transaction joins.
-const foldBatch = 400
+const foldBatch = 200
 
 // Take takes a village's part of an answer: receipts, and the next page of its
 // feed. Pages before the last are set aside; with the last one they all become

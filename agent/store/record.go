@@ -96,10 +96,10 @@ func (v *village) stored(t record.Type, id record.ID) (tc touched, s merge.State
 		return v.touchedBefore(id), merge.State{}, false, nil
 	}
 	raw := b.Get(id[:])
+	v.t.s.touch(v.t.Tx, 1)
 	if raw == nil {
 		return v.touchedBefore(id), merge.State{}, false, nil
 	}
-	v.t.s.read(v.t.Tx, len(raw))
 	tc, s, err = v.unpackRecord(t, id, raw)
 	return tc, s, true, err
 }
@@ -111,6 +111,7 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 	if err != nil {
 		return err
 	}
+	v.t.s.touch(v.t.Tx, 4)
 	b.FillPercent = 0.9 // most ids are made by a clock: pages fill from the end
 	f := v.t.s.opt.Forms.Form(k.Type)
 	_, old, found, err := v.stored(k.Type, k.ID)
@@ -319,6 +320,7 @@ func (t *tx) find(typ record.Type, id record.ID) (*village, record.Key, error) {
 			types = v.types()
 		}
 		for _, typ := range types {
+			t.s.touch(t.Tx, 1)
 			if b := v.b.Bucket(recordBucket(typ)); b != nil && b.Get(id[:]) != nil {
 				return v, record.Key{Village: code, Type: typ, ID: id}, nil
 			}

@@ -8,3 +8,6 @@ func release(address, size uintptr) {}
 
 // forget does nothing: there is no way to ask for it.
 func forget(path string) {}
+
+// resident is 0: it is not asked.
+func resident() int64 { return 0 }

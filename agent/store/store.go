@@ -14,7 +14,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -88,8 +87,7 @@ type Store struct {
 	kept      string // the note that was written last
 	close     sync.Once
 	stop      sync.Once
-	// walked counts the bytes read since the file's pages were let go of.
-	walked atomic.Int64
+	pages     residence
 	// stopping is closed when the store is to be closed; healing is waited for then.
 	stopping chan struct{}
 	healing  sync.WaitGroup

@@ -117,9 +117,11 @@ func (v *village) verifyReceipts(s record.Stream, whole *own, acked uint64, faul
 var errLooked = errors.New("nothing to commit")
 
 func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n uint64) {
+	entries := map[record.Dot]*entry{} // the own changes that a record names, each read once
 	c := v.b.Bucket(recordBucket(typ)).Cursor()
 	for k, raw := c.First(); k != nil; k, raw = c.Next() {
 		n++
+		clear(entries)
 		if len(k) != 16 {
 			fault("village %s: a %s without an id", v.code, typ)
 			continue
@@ -146,7 +148,7 @@ func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n 
 				if sib.Dot.Seq > v.frontier[sib.Dot.Stream] {
 					fault("%s %s: %s holds change %s from beyond the frontier", typ, record.ID(k), p, sib.Dot)
 				}
-				if !v.wrote(sib.Dot, record.Key{Type: typ, ID: record.ID(k)}, p, sib.Value) {
+				if !v.wrote(entries, sib.Dot, record.Key{Type: typ, ID: record.ID(k)}, p, sib.Value) {
 					fault("%s %s: %s is not as change %s wrote it", typ, record.ID(k), p, sib.Dot)
 				}
 			}
@@ -164,13 +166,20 @@ func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n 
 
 // wrote tells whether what a record has of an own change is what the journal has,
 // which is chained as the record is not. A stream that went on elsewhere may have
-// another change of the same name there.
-func (v *village) wrote(d record.Dot, k record.Key, p record.Path, value record.Value) bool {
+// another change of the same name there. What is read of the journal stays in entries.
+func (v *village) wrote(entries map[record.Dot]*entry, d record.Dot, k record.Key, p record.Path, value record.Value) bool {
 	o := v.owns[d.Stream]
 	if o == nil || d.Seq <= o.Base.Seq || d.Seq > o.Head.Seq || !o.Writing && d.Seq > o.Acked.Seq {
 		return true
 	}
-	e, err := v.entry(d.Stream, d.Seq)
-	return err == nil && e.Type == k.Type && e.Record == k.ID &&
+	e := entries[d]
+	if e == nil {
+		var err error
+		if e, err = v.entry(d.Stream, d.Seq); err != nil {
+			return false
+		}
+		entries[d] = e
+	}
+	return e.Type == k.Type && e.Record == k.ID &&
 		slices.ContainsFunc(e.Body, func(w write) bool { return w.Path == p && w.Value == value })
 }

@@ -320,6 +320,7 @@ func (v *village) entry(s record.Stream, seq uint64) (*entry, error) {
 	if b == nil {
 		return nil, fmt.Errorf("%w: no journal %s", ErrDamaged, s)
 	}
+	v.t.s.touch(v.t.Tx, 1)
 	raw := b.Get(number(seq))
 	if raw == nil {
 		return nil, fmt.Errorf("%w: journal %s lacks entry %d", ErrDamaged, s, seq)
