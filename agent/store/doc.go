@@ -53,6 +53,7 @@
 //	  rebuilt               Rebuilt: when the store was last made anew
 //	  quiet                 whether the laptop spares its battery and metered links
 //	  session               Session *: the TLS session that the next connection goes on with
+//	  known                 wire.Known *: what the next request is mixed behind
 //	draft                   id (UUIDv7) -> CBOR Draft *
 //	bundle                  serial -> CBOR Bundle *: a file that was made
 //	salvage                 as in a village, of streams of which nothing tells the village

@@ -4,13 +4,16 @@ import (
 	"context"
 
 	"zhucun/shared/identity"
+	"zhucun/shared/wire"
 )
 
 var (
 	keyQuiet   = []byte("quiet")
 	keySession = []byte("session")
+	keyKnown   = []byte("known")
 
 	sessionAt = slotOf("session")
+	knownAt   = slotOf("known")
 )
 
 // Quiet tells whether the laptop spares its battery and metered links.
@@ -49,4 +52,24 @@ func (s *Store) Session() (session Session, err error) {
 // SetSession keeps a session instead of the last.
 func (s *Store) SetSession(ctx context.Context, session Session) error {
 	return s.update(ctx, false, func(t *tx) error { return s.putSealed(t.Bucket(bucketMeta), sessionAt, keySession, session) })
+}
+
+// Known gives what the server knows of the laptop by its last request (wire.Known); nil
+// where nothing was kept.
+func (s *Store) Known() (known wire.Known, err error) {
+	err = s.view(func(t *tx) error {
+		_, err := s.getSealed(t.Bucket(bucketMeta), knownAt, keyKnown, &known)
+		return err
+	})
+	return known, err
+}
+
+// SetKnown keeps that instead of the last; nil keeps nothing.
+func (s *Store) SetKnown(ctx context.Context, known wire.Known) error {
+	return s.update(ctx, false, func(t *tx) error {
+		if known == nil {
+			return t.Bucket(bucketMeta).Delete(keyKnown)
+		}
+		return s.putSealed(t.Bucket(bucketMeta), knownAt, keyKnown, known)
+	})
 }

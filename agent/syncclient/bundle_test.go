@@ -68,7 +68,7 @@ func readExported(t *testing.T, s *store.Store, path string) (*bundle.Bundle, []
 	}
 	var messages []*wire.Sync
 	for _, p := range b.Parts {
-		m, n, err := wire.UnmarshalSync(p.Message, p.Size)
+		m, n, err := wire.UnmarshalSync(p.Message, p.Size, nil)
 		if err != nil || n != p.Size {
 			t.Fatalf("%d bytes, said to be %d: %v", n, p.Size, err)
 		}

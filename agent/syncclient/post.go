@@ -105,7 +105,7 @@ func (c *Client) send(ctx context.Context, d store.Device, path string, p *parce
 	}
 	if resp.StatusCode != http.StatusOK {
 		err := c.fault(resp)
-		if p.sync && p.from == 0 {
+		if p.sync && p.from == 0 && p.request.Named() == nil {
 			err = c.takes(ctx, &d, err)
 		}
 		return at, err

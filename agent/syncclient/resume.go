@@ -65,7 +65,7 @@ type cutOff struct {
 // forgotten tells an answer by which the server has not what it had said it has.
 func (p *cutOff) forgotten(err error) bool {
 	var f *wire.Fault
-	return p.from > 0 && errors.As(err, &f) && f.Code == wire.FaultMessage
+	return (p.from > 0 || p.m.Named() != nil) && errors.As(err, &f) && f.Code == wire.FaultMessage
 }
 
 // pack makes the next request: up and down bound what it carries and what it asks
@@ -99,6 +99,13 @@ func (c *Client) pack(ctx context.Context, d *store.Device, up, down int, here b
 		p.m.Wait, p.waits = uint64(wait/time.Second), true
 	}
 	p.request = p.m
+	if d.Takes >= wire.TakesKnown {
+		known, err := c.store.Known()
+		if err != nil {
+			return nil, err
+		}
+		p.m.MixBehind(known)
+	}
 	p.body, err = wire.EncodeSync(p.m, packing(d))
 	return p, err
 }

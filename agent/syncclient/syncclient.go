@@ -1,6 +1,7 @@
 package syncclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -482,6 +483,11 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 		case p.from > 0 && errors.As(err, new(patience)):
 			c.again = p // the server has what it had
 		case p.forgotten(err):
+			if m.Named() != nil {
+				// An answer that says so again begins anew.
+				_, err := c.store.SetDevice(ctx, func(d *store.Device) { d.Takes = min(d.Takes, wire.TakesShort) })
+				return err == nil, errors.Join(err, c.store.SetKnown(ctx, nil))
+			}
 			c.broke(p)
 			return true, nil
 		}
@@ -538,6 +544,11 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 			errs = append(errs, err)
 		}
 	}
+	if m.Named() != nil || answer.Takes >= wire.TakesKnown {
+		if err := c.knows(ctx, m); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if m.Backed && len(errs) == 0 {
 		if err := c.store.AskedBacked(ctx); err != nil {
 			errs = append(errs, err)
@@ -560,6 +571,15 @@ func (c *Client) round(ctx context.Context, r *Report, wait time.Duration, o *ou
 	return more || behind > 0 && (!stands || len(errs) == 0), errors.Join(errs...)
 }
 
+// knows keeps what the server knows by a request that it has answered.
+func (c *Client) knows(ctx context.Context, m *wire.Sync) error {
+	known := m.Known()
+	if was, err := c.store.Known(); err != nil || known == nil || bytes.Equal(was, known) {
+		return err
+	}
+	return c.store.SetKnown(ctx, known)
+}
+
 // says tells whether there is anything in an answer for a village: one that goes no
 // further and brings nothing is worth no hurry.
 func says(p wire.Pull) bool {
@@ -568,7 +588,7 @@ func says(p wire.Pull) bool {
 
 // request is the message that carries out.
 func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing) *wire.Sync {
-	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial, Reads: wire.ReadsMixed}
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial, Reads: wire.ReadsKnown}
 	for i := range out {
 		m.Villages = append(m.Villages, out[i].Push)
 		m.Pending += out[i].Left

@@ -54,7 +54,7 @@ func (o office) answer(t *testing.T, s *store.Store, file []byte, aside ...uint6
 	}
 	reply := &bundle.Bundle{Device: d.ID, Server: d.Server, Serial: b.Serial, Made: s.Now()}
 	for _, part := range b.Parts {
-		m, _, err := wire.UnmarshalSync(part.Message, part.Size)
+		m, _, err := wire.UnmarshalSync(part.Message, part.Size, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

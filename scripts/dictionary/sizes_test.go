@@ -78,11 +78,11 @@ func TestSizes(t *testing.T) {
 		return b, err
 	}
 	answered := func(b []byte, m *wire.Synced) ([]byte, error) {
-		asked, _, err := wire.UnmarshalSync(append(make([]byte, 8), b...), wire.MaxUnpacked)
+		asked, _, err := wire.UnmarshalSync(append(make([]byte, 8), b...), wire.MaxUnpacked, nil)
 		if err != nil {
 			return nil, err
 		}
-		return wire.Answer(asked, m)
+		return wire.Answer(asked, m, false)
 	}
 	receipt := func(x exchange) ([]byte, error) {
 		b, err := request(x)

@@ -123,7 +123,7 @@ type place struct {
 // message takes one message of the bundle. Each is checked as one that came by
 // itself.
 func (t *taking) message(ctx context.Context, part bundle.Part) error {
-	m, size, err := t.h.message(ctx, part.Message, part.Size)
+	m, size, err := t.h.message(ctx, part.Message, part.Size, nil)
 	if err == nil {
 		defer t.h.unpacked.Release(size)
 		err = check(t.d, m)

@@ -75,6 +75,7 @@ type Handler struct {
 	busy     busy
 	hall     *hall
 	held     held
+	known    knows
 	// part is how many bytes of records one message of a reply has, and fill how many
 	// bytes of messages one reply.
 	part, fill int
@@ -85,7 +86,7 @@ func New(s *store.Store, a *access.Access) *Handler {
 	return &Handler{
 		store: s, access: a, log: s.Log,
 		bodies: semaphore.NewWeighted(maxBodies), unpacked: semaphore.NewWeighted(maxUnpacked), work: semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0))),
-		part: defaultBudget, fill: bundle.MaxFile,
+		part: defaultBudget, fill: bundle.MaxFile, known: knows{most: maxKnown},
 		busy: busy{most: maxServed, took: guess * maxServed}, hall: newHall(s, s.Log),
 	}
 }
@@ -269,6 +270,8 @@ func unreadable(err error) error {
 	switch {
 	case errors.Is(err, wire.ErrTooLarge):
 		return refuse(http.StatusRequestEntityTooLarge, wire.FaultMessage, "the message is too large")
+	case errors.Is(err, wire.ErrForgotten):
+		return refuse(http.StatusPreconditionFailed, wire.FaultMessage, "what the message is mixed behind is not known here any more; send it in another way")
 	case errors.Is(err, wire.ErrRelease):
 		return refuse(http.StatusBadRequest, wire.FaultVersion, "the message is of another release; bring server and laptop to the same one")
 	case errors.Is(err, wire.ErrForeign), errors.Is(err, wire.ErrMessage), errors.Is(err, io.ErrUnexpectedEOF):
@@ -394,7 +397,7 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 		done()
 		return nil, err
 	}
-	m, size, err := h.message(r.Context(), body, maxSync)
+	m, size, err := h.message(r.Context(), body, maxSync, h.known.find(device.ID))
 	done()
 	if err != nil {
 		return nil, err
@@ -409,7 +412,7 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 		if err != nil {
 			return nil, err
 		}
-		return wire.Answer(m, answer)
+		return wire.Answer(m, answer, h.known.keep(device.ID, m, h.store.Now()))
 	}
 	answer, err := h.exchange(r.Context(), &device, m, arrived)
 	if err != nil {
@@ -418,7 +421,7 @@ func (h *Handler) sync(w http.ResponseWriter, r *http.Request, arrived time.Time
 	if name != "" {
 		h.held.keep(device.ID, stub{name: name, whole: true, at: h.store.Now()})
 	}
-	return wire.Answer(m, answer)
+	return wire.Answer(m, answer, h.known.keep(device.ID, m, h.store.Now()))
 }
 
 // check says what no laptop of ours would send, and puts the villages in order.
@@ -449,15 +452,16 @@ func check(device *store.Device, m *wire.Sync) error {
 }
 
 // message unpacks a request, which comes to limit bytes at most, and to no more
-// than maxSync. For what it comes to, size bytes, memory is taken.
-func (h *Handler) message(ctx context.Context, body []byte, limit int) (m *wire.Sync, size int64, err error) {
+// than maxSync. For what it comes to, size bytes, memory is taken. find gives what is
+// known of who sent it.
+func (h *Handler) message(ctx context.Context, body []byte, limit int, find func(wire.KnownName) wire.Known) (m *wire.Sync, size int64, err error) {
 	limit = min(limit, maxSync)
 	// How much it is a message does not always tell before it is unpacked.
 	most := int64(wire.SyncSize(body, limit))
 	if err := room(ctx, h.unpacked, most); err != nil {
 		return nil, 0, err
 	}
-	m, n, err := wire.UnmarshalSync(body, limit)
+	m, n, err := wire.UnmarshalSync(body, limit, find)
 	if err != nil {
 		h.unpacked.Release(most)
 		return nil, 0, unreadable(err)

@@ -527,7 +527,7 @@ func FuzzSync(f *testing.F) {
 	h := New(s, access.New(s))
 	d := store.Device{ID: "d", Key: make([]byte, 32), Role: identity.TeamMember, Villages: []record.Village{village}}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, _, err := h.message(context.Background(), b, maxSync)
+		m, _, err := h.message(context.Background(), b, maxSync, nil)
 		if err != nil {
 			if f := (*fault)(nil); !errors.As(err, &f) {
 				t.Errorf("no fault: %v", err)

@@ -24,6 +24,7 @@ const (
 	packDict  = 2 // zstd, with the dictionary, of CBOR made short
 	packSort  = 3 // bzip2 of CBOR made short
 	packMixed = 4 // mixed CBOR (split.go)
+	packKnown = 5 // mixed CBOR behind what is known (known.go)
 )
 
 var (
@@ -241,7 +242,7 @@ func unpacked(how byte, body []byte, limit int) int {
 		return pack.Size(body, limit)
 	case packDict:
 		return min(pack.Size(body, limit)*3, limit) // a byte may be a character
-	case packMixed:
+	case packMixed, packKnown:
 		return min(maxMixed, limit)
 	}
 	return limit

@@ -11,12 +11,14 @@ import (
 const (
 	ReadsColumns = page.Layout // pages in columns
 	ReadsMixed   = 2           // answers that are mixed behind the request
+	ReadsKnown   = 3           // and it keeps what is known of it
 )
 
 // What a server may say that it takes (Synced.Takes), each what is above it too.
 const (
 	TakesMixed = 1 // requests that are mixed
 	TakesShort = 2 // ShortPath and TokenHeader
+	TakesKnown = 3 // the next request mixed behind what is known, of which it keeps this
 )
 
 // columns is the size of a village's states from which they are laid out in columns:

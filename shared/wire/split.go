@@ -13,18 +13,22 @@ import (
 // keys, ids and signatures that nothing packs, lie behind the rest as they are, and a
 // string that was there before is only named. What is left is the message's CBOR with
 //
+//	5B n      behind what is known: a byte string of n ids of 16 bytes, each of which
+//	          follows, with its head or named
 //	5C        a byte string that is itself CBOR, which follows
 //	5D n      the n-th byte string before, the last is 0; those of the past count
 //	5E        a byte string of more than maxNoise bytes, a state: made short, as a text
 //	a text    made short, its length that of the short one
 //	a byte string of minString bytes and more: its head
 const (
+	parted    = 0x5B
 	nested    = 0x5C
 	again     = 0x5D
 	longer    = 0x5E
 	minString = 6
 	maxNoise  = 64
 	maxDepth  = 16
+	idSize    = 16
 )
 
 // splitter takes a message apart, or puts it together.
@@ -32,6 +36,7 @@ type splitter struct {
 	strings [][]byte // all that came so far, those of the past first
 	plain   []byte
 	noise   []byte
+	ids     bool // strings of several ids are taken apart
 }
 
 var errSplit = errors.New("a message that is not split")
@@ -99,11 +104,8 @@ func (s *splitter) split(b []byte, depth int) (rest []byte, ok bool) {
 			s.plain = append(appendHead(s.plain, 2, n), x...)
 			return b, true
 		}
-		for i := range min(len(s.strings), 256) {
-			if bytes.Equal(s.strings[len(s.strings)-1-i], x) {
-				s.plain = append(s.plain, again, byte(i))
-				return b, true
-			}
+		if s.named(x) || s.ids && s.part(x) {
+			return b, true
 		}
 		if x[0]>>5 == 5 || x[0]>>5 == 4 {
 			mark := *s
@@ -140,6 +142,37 @@ func (s *splitter) split(b []byte, depth int) (rest []byte, ok bool) {
 	return b, true
 }
 
+// named names x where it was there before.
+func (s *splitter) named(x []byte) bool {
+	for i := range min(len(s.strings), 256) {
+		if bytes.Equal(s.strings[len(s.strings)-1-i], x) {
+			s.plain = append(s.plain, again, byte(i))
+			return true
+		}
+	}
+	return false
+}
+
+// part takes a string of several ids apart, where one of them was there before.
+func (s *splitter) part(x []byte) bool {
+	n := len(x) / idSize
+	known := func(id []byte) bool {
+		return slices.ContainsFunc(s.strings[max(0, len(s.strings)-256):], func(y []byte) bool { return bytes.Equal(id, y) })
+	}
+	if n < 2 || n > 255 || len(x)%idSize != 0 || !slices.ContainsFunc(slices.Collect(slices.Chunk(x, idSize)), known) {
+		return false
+	}
+	s.plain = append(s.plain, parted, byte(n))
+	for id := range slices.Chunk(x, idSize) {
+		if !s.named(id) {
+			s.strings = append(s.strings, id)
+			s.plain = appendHead(s.plain, 2, idSize)
+			s.noise = append(s.noise, id...)
+		}
+	}
+	return true
+}
+
 // join takes one item off plain and appends it to out, at most limit bytes.
 func (s *splitter) join(out []byte, depth, limit int) ([]byte, error) {
 	if depth > maxDepth || len(s.plain) == 0 {
@@ -153,6 +186,30 @@ func (s *splitter) join(out []byte, depth, limit int) ([]byte, error) {
 			return nil, err
 		}
 		return append(appendHead(out, 2, uint64(len(inner))), inner...), nil
+	case parted:
+		if !s.ids || len(s.plain) < 2 || s.plain[1] < 2 {
+			return nil, errSplit
+		}
+		n := int(s.plain[1])
+		s.plain = s.plain[2:]
+		var ids []byte
+		for range n {
+			if len(s.plain) == 0 || s.plain[0] != again && s.plain[0] != 2<<5|idSize {
+				return nil, errSplit
+			}
+			id, err := s.join(nil, depth+1, limit)
+			if err != nil {
+				return nil, err
+			}
+			if len(id) != 1+idSize {
+				return nil, errSplit
+			}
+			ids = append(ids, id[1:]...)
+		}
+		if out = append(appendHead(out, 2, uint64(len(ids))), ids...); len(out) > limit {
+			return nil, ErrTooLarge
+		}
+		return out, nil
 	case again:
 		if len(s.plain) < 2 || int(s.plain[1]) >= len(s.strings) {
 			return nil, errSplit
@@ -247,12 +304,13 @@ func past(raw []byte) splitter {
 
 // appendMixed splits raw, mixes it and appends it to dst; before is the CBOR of a
 // message that the reader has. It is false where that is not for raw.
-func appendMixed(dst, raw, before []byte) ([]byte, bool) {
+func appendMixed(dst, raw, before []byte) ([]byte, bool) { return past(before).appendMixed(dst, raw) }
+
+func (p splitter) appendMixed(dst, raw []byte) ([]byte, bool) {
 	if len(raw) > maxMixed {
 		return dst, false
 	}
-	p := past(before)
-	s := splitter{strings: slices.Clip(p.strings)}
+	s := splitter{strings: slices.Clip(p.strings), ids: p.ids}
 	rest, ok := s.split(raw, 0)
 	if !ok || len(rest) > 0 || len(s.plain) > pack.MaxMixed {
 		return dst, false
@@ -267,13 +325,16 @@ const maxMixed = 8 << 10
 
 // openMixed gives the CBOR of what appendMixed made, at most limit bytes.
 func openMixed(packed, before []byte, limit int) ([]byte, error) {
+	return past(before).openMixed(packed, limit)
+}
+
+func (p splitter) openMixed(packed []byte, limit int) ([]byte, error) {
 	n, k := binary.Uvarint(packed)
 	if k <= 0 || n > uint64(len(packed)-k) {
 		return nil, errSplit
 	}
 	limit = min(limit, maxMixed)
-	p := past(before)
-	s := splitter{strings: slices.Clip(p.strings), noise: packed[k : k+int(n)]}
+	s := splitter{strings: slices.Clip(p.strings), ids: p.ids, noise: packed[k : k+int(n)]}
 	var err error
 	if s.plain, err = pack.OpenMixed(packed[k+int(n):], p.plain, 2*limit); err != nil {
 		return nil, err

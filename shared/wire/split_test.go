@@ -71,12 +71,12 @@ func TestAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _, err := UnmarshalSync(b, MaxUnpacked)
+			got, _, err := UnmarshalSync(b, MaxUnpacked, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			m := answer(tt.n)
-			packed, err := Answer(got, m)
+			packed, err := Answer(got, m, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,9 +134,10 @@ func FuzzJoin(f *testing.F) {
 	}
 	f.Add(append([]byte{0x9A, 255, 255, 255, 255, 0x59, 4, 0}, bytes.Repeat([]byte{again, 0}, 500)...), make([]byte, 1024))
 	f.Add(bytes.Repeat([]byte{nested}, 500), []byte{})
+	f.Add(append([]byte{0x82, 0x50, parted, 255}, bytes.Repeat([]byte{again, 0}, 255)...), make([]byte, 16))
 	f.Fuzz(func(t *testing.T, plain, noise []byte) {
 		const limit = 4096
-		s := splitter{plain: plain, noise: noise}
+		s := splitter{plain: plain, noise: noise, ids: len(plain)%2 == 0}
 		if got, err := s.join(nil, 0, limit); err == nil && len(got) > limit {
 			t.Errorf("%d bytes, at most %d wanted", len(got), limit)
 		}

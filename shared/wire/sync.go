@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -21,7 +23,14 @@ func EncodeSync(m *Sync, e Effort) ([]byte, error) {
 		return nil, fmt.Errorf("encode message: %w", err)
 	}
 	m.keep(raw)
-	return append(make([]byte, clockSize), encode(raw, nil, e)...), nil
+	head := make([]byte, clockSize, 64+len(raw)/2)
+	if m.behind = false; e == Mixed {
+		packed, ok := appendBehind(append(append(head, magic[:]...), packKnown), raw, m.known)
+		if m.behind = ok; ok {
+			return packed, nil
+		}
+	}
+	return append(head, encode(raw, nil, e)...), nil
 }
 
 // keep keeps what the answer is mixed behind: of a long request nothing, on both sides.
@@ -32,9 +41,13 @@ func (m *Sync) keep(raw []byte) {
 }
 
 // Answer gives the bytes of the server's answer to a request: mixed behind it where the
-// device reads that and both are short.
-func Answer(to *Sync, m *Synced) ([]byte, error) {
-	if to.Reads >= ReadsMixed && !to.mixed {
+// device reads that and both are short. known tells that the server keeps what is known
+// of the device from now on.
+func Answer(to *Sync, m *Synced, known bool) ([]byte, error) {
+	switch {
+	case known && to.Reads >= ReadsKnown && !to.behind:
+		m.Takes = TakesKnown
+	case to.Reads >= ReadsMixed && !to.mixed:
 		m.Takes = TakesShort
 	}
 	if len(to.raw) == 0 {
@@ -79,19 +92,32 @@ func BodyName(request []byte) string {
 }
 
 // UnmarshalSync reads a request from its bytes, at most limit when they are
-// unpacked, and tells how many they then were. The errors are Decode's.
-func UnmarshalSync(request []byte, limit int) (m *Sync, unpacked int, err error) {
+// unpacked, and tells how many they then were. find gives what is known of the device by
+// a name; nil knows nothing. The errors are Decode's, and ErrForgotten.
+func UnmarshalSync(request []byte, limit int, find func(KnownName) Known) (m *Sync, unpacked int, err error) {
 	if len(request) < clockSize {
 		return nil, 0, ErrForeign
 	}
 	m = new(Sync)
-	raw, err := unmarshal(request[clockSize:], nil, limit, requestMode, m)
+	body := request[clockSize:]
+	var k Known
+	if behind := append(magic[:], packKnown); bytes.HasPrefix(body, behind) {
+		var raw []byte
+		if raw, k, err = openBehind(body[len(behind):], find, limit); errors.Is(err, ErrForgotten) || errors.Is(err, ErrTooLarge) {
+			return nil, 0, err
+		} else if err != nil {
+			return nil, 0, fmt.Errorf("%w: %w", ErrMessage, err)
+		}
+		body = append(append(magic[:], packPlain), raw...)
+	}
+	raw, err := unmarshal(body, nil, limit, requestMode, m)
 	if err != nil {
 		return nil, 0, err
 	}
 	unpacked = len(raw)
 	m.keep(raw)
-	m.mixed = request[clockSize+len(magic)] == packMixed
+	m.known, m.behind = k, k != nil
+	m.mixed = m.behind || request[clockSize+len(magic)] == packMixed
 	m.Clock = int64(binary.BigEndian.Uint64(request))
 	return m, unpacked, nil
 }
@@ -103,7 +129,7 @@ func DecodeSync(r io.Reader, limit int64) (*Sync, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := UnmarshalSync(request, MaxUnpacked)
+	m, _, err := UnmarshalSync(request, MaxUnpacked, nil)
 	return m, err
 }
 

@@ -157,8 +157,10 @@ type Sync struct {
 	// Reads says what the device reads beside what every release does: ReadsColumns …
 	Reads uint64 `cbor:"20,keyasint,omitempty"`
 
-	raw   []byte // the request as CBOR, once it was encoded or decoded
-	mixed bool   // it came mixed
+	raw    []byte // the request as CBOR, once it was encoded or decoded
+	mixed  bool   // it came mixed
+	known  Known  // what it is to be, or was, mixed behind
+	behind bool   // it was
 }
 
 // Push is what a device has for one village, and from where on it wants the

@@ -124,13 +124,13 @@ func TestSyncCarriesTheClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	SetClock(packed, -62_135_596_800_000) // a laptop in the year 1
-	got, _, err := UnmarshalSync(packed, MaxUnpacked)
+	got, _, err := UnmarshalSync(packed, MaxUnpacked, nil)
 	m.Clock = -62_135_596_800_000
 	if err != nil || !reflect.DeepEqual(got, m) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, m)
 	}
 	for n := range clockSize + 1 {
-		if _, _, err := UnmarshalSync(packed[:n], MaxUnpacked); !errors.Is(err, ErrForeign) {
+		if _, _, err := UnmarshalSync(packed[:n], MaxUnpacked, nil); !errors.Is(err, ErrForeign) {
 			t.Errorf("cut after %d bytes: %v, want ErrForeign", n, err)
 		}
 	}
@@ -301,14 +301,14 @@ func TestSyncSize(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, size, err := UnmarshalSync(packed, MaxUnpacked)
+			_, size, err := UnmarshalSync(packed, MaxUnpacked, nil)
 			if err != nil || size != len(raw) {
 				t.Errorf("%d bytes are told as %d, %v", len(raw), size, err)
 			}
 			if bound := SyncSize(packed, MaxUnpacked); bound < size {
 				t.Errorf("packed in the way %d: %d bytes, said to be at most %d", packed[clockSize+len(magic)], size, bound)
 			}
-			if _, _, err := UnmarshalSync(packed, len(raw)-1); !errors.Is(err, ErrTooLarge) {
+			if _, _, err := UnmarshalSync(packed, len(raw)-1, nil); !errors.Is(err, ErrTooLarge) {
 				t.Errorf("one byte beyond the limit: %v", err)
 			}
 		}
@@ -327,7 +327,7 @@ func TestLongLists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := UnmarshalSync(packed, MaxUnpacked); !errors.Is(err, ErrMessage) {
+	if _, _, err := UnmarshalSync(packed, MaxUnpacked, nil); !errors.Is(err, ErrMessage) {
 		t.Errorf("%d segments: %v", maxList+1, err)
 	}
 }
