@@ -70,6 +70,10 @@ const (
 // longer ones bring enough of their own past.
 const small = 24 << 10
 
+// either is the size from which both are tried: where each change is of one field, most
+// is ids, and of those the dictionary knows nothing.
+const either = 4 << 10
+
 // quick is for a server's long answers; its memory is 8 MB, made when first
 // needed and kept.
 var quick = sync.OnceValue(func() *zstd.Encoder {
@@ -108,6 +112,11 @@ func encode(raw, before []byte, e Effort) []byte {
 		packed = blocksort.Append(append(head, packSort), short)
 	} else {
 		packed = pack.AppendShort(packed, short, pack.Fair)
+		if len(short) >= either {
+			if sorted := blocksort.Append(append(bytes.Clone(head), packSort), short); len(sorted) < len(packed) {
+				packed = sorted
+			}
+		}
 	}
 	if len(packed) >= len(head)+1+len(raw) {
 		packed = append(append(head, packPlain), raw...)
