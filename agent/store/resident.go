@@ -14,7 +14,7 @@ const (
 	// residentLook is after how many bytes, by guess, it is looked how many there are;
 	// residentStep is from how many on they are let go of.
 	residentLook = 1 << 20
-	residentStep = 4 << 20
+	residentStep = 2 << 20
 	spread       = 16       // bytes that may come with each of values read in their order
 	around       = 64 << 10 // bytes that may come with a value that is looked up
 )
