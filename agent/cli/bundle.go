@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,10 @@ func (c *call) bundleExportCmd() *cobra.Command {
 				// What was written before a failure is there, and good.
 				if perr := c.exported(made, err == nil); err == nil {
 					err = perr
+				}
+				var there *fs.PathError
+				if errors.Is(err, fs.ErrExist) && errors.As(err, &there) {
+					return c.fail(c.say("%s 已经存在，没有覆盖；请换一个文件名，或先把它移到别处", "%s is there already and was not overwritten; choose another name, or move it away first", there.Path))
 				}
 				return err
 			})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -32,7 +33,8 @@ type Exported struct {
 // that path, or under a name of its own into that folder; where one file is not
 // enough into several, whose names are numbered. progress is told after each
 // message how many changes are packed and how many are not. With an error, what it
-// gives was written before.
+// gives was written before. Nothing is written over: the error is fs.ErrExist, with the
+// path, where a file of that name is there already.
 func (c *Client) Export(ctx context.Context, path string, progress func(done, left uint64)) ([]Exported, error) {
 	release, err := c.hold(ctx)
 	if err != nil {
@@ -55,6 +57,9 @@ func (c *Client) Export(ctx context.Context, path string, progress func(done, le
 		return nil, err
 	}
 	x := &export{c: c, d: &d, path: place(path), now: now}
+	if err := errors.Join(vacant(x.path), vacant(x.numbered(1))); err != nil {
+		return nil, err
+	}
 	if err := x.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -145,8 +150,7 @@ func (x *export) end(ctx context.Context, several bool) error {
 	}
 	x.e.Bytes, x.e.File = len(file), x.path
 	if several {
-		dir, name := filepath.Split(x.path)
-		x.e.File = filepath.Join(dir, bundle.Numbered(name, len(x.done)+1))
+		x.e.File = x.numbered(len(x.done) + 1)
 	}
 	if err := writeFile(x.e.File, file); err != nil {
 		return err
@@ -155,6 +159,21 @@ func (x *export) end(ctx context.Context, several bool) error {
 	return x.c.store.Bundled(ctx, store.Bundle{
 		Serial: x.e.Serial, Name: filepath.Base(x.e.File), Made: x.now, Bytes: x.e.Bytes, Changes: x.e.Changes,
 	}, x.out)
+}
+
+// numbered is the path of the n-th of several files.
+func (x *export) numbered(n int) string {
+	dir, name := filepath.Split(x.path)
+	return filepath.Join(dir, bundle.Numbered(name, n))
+}
+
+// vacant refuses a path where something is: an older bundle on the stick may not have
+// reached the office yet.
+func vacant(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return &fs.PathError{Op: "write", Path: path, Err: fs.ErrExist}
+	}
+	return nil
 }
 
 // place gives the path of the file to write.
@@ -176,7 +195,7 @@ func writeFile(path string, b []byte) error {
 		return err
 	}
 	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+	if err = errors.Join(err, f.Sync(), f.Close(), vacant(path)); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {

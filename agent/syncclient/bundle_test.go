@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -137,6 +138,29 @@ func TestExportSeveral(t *testing.T) {
 		t.Fatalf("%+v, %v", one, err)
 	}
 	c.part, c.fill = 300, 1500
+	// What is there already is not written over, and nothing is left beside it.
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made, err := c.Export(t.Context(), path, nil); !errors.Is(err, fs.ErrExist) || len(made) != 0 {
+		t.Errorf("over an older file: %+v, %v", made, err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the older file is another: %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("%v, %v", left, err)
+	}
+	if err := os.Rename(path, filepath.Join(dir, "a-1.zcb")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Export(t.Context(), path, nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over the first of several: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, "a-1.zcb")); err != nil {
+		t.Fatal(err)
+	}
 	var told []uint64
 	made, err := c.Export(t.Context(), path, func(done, left uint64) {
 		if done+left != 40 {

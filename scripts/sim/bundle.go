@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,7 +86,12 @@ func (l *laptop) export() error {
 	}); err != nil {
 		return err
 	}
-	made, err := l.client.Export(ctx, filepath.Join(l.w.dir, "stick.zcb"), nil)
+	// One that a crash left behind was taken for no parcel.
+	stick := filepath.Join(l.w.dir, "stick.zcb")
+	if err := os.Remove(stick); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	made, err := l.client.Export(ctx, stick, nil)
 	if err != nil {
 		return err
 	}
