@@ -62,7 +62,7 @@ func (c *call) attachCmd() *cobra.Command {
 				}
 				var names []string
 				for _, path := range args[1:] {
-					b, word, err := c.keepFile(cmd.Context(), a, &r, path)
+					b, word, err := c.keepFile(cmd.Context(), a, &r, f.Field(name), path)
 					if err != nil {
 						return err
 					}
@@ -128,13 +128,13 @@ func (c *call) tooLarge(path string) error {
 	return c.fail(c.say("%s 超过 64 MB，不能添加；请先缩小或截短", "%s has more than 64 MB and cannot be added; make it smaller first", path))
 }
 
-func (c *call) keepFile(ctx context.Context, a *agent, r *store.Record, path string) (b store.Blob, word form.Label, err error) {
+func (c *call) keepFile(ctx context.Context, a *agent, r *store.Record, fd *form.Field, path string) (b store.Blob, word form.Label, err error) {
 	f, err := os.Open(c.path(path))
 	if err != nil {
 		return b, word, err
 	}
 	defer f.Close()
-	b, word, err = inbox.Keep(ctx, a.store, shrinker, r.Key.Village, path, f)
+	b, word, err = inbox.Keep(ctx, a.store, shrinker, r.Key.Village, fd, path, f)
 	if errors.Is(err, store.ErrTooLarge) {
 		err = c.tooLarge(path)
 	}
@@ -168,6 +168,8 @@ type blobJSON struct {
 	Thumbnail bool   `json:"thumbnail"`
 	Wanted    bool   `json:"wanted"`
 	Delivered bool   `json:"delivered"`
+	// Of are the photos that it is the original of, by their names' hashes.
+	Of []string `json:"original_of,omitempty"`
 }
 
 func (c *call) blobListCmd() *cobra.Command {
@@ -183,12 +185,20 @@ func (c *call) blobListCmd() *cobra.Command {
 				}
 				for _, b := range list {
 					if c.json {
-						if err := c.print(blobJSON{b.FileName(), string(b.Village), b.Size, b.Name, b.Own, b.Here, b.Small, b.Wanted, b.Delivered}); err != nil {
+						var of []string
+						for _, h := range b.Of {
+							of = append(of, h.String())
+						}
+						if err := c.print(blobJSON{b.FileName(), string(b.Village), b.Size, b.Name, b.Own, b.Here, b.Small, b.Wanted, b.Delivered, of}); err != nil {
 							return err
 						}
 						continue
 					}
-					c.printf("%s  %6d KB  %s  %s\n", b.FileName(), (b.Size+1023)>>10, c.blobWay(&b), b.Name)
+					name := b.Name
+					if b.Original {
+						name += c.say("（原图）", " (original)")
+					}
+					c.printf("%s  %6d KB  %s  %s\n", b.FileName(), (b.Size+1023)>>10, c.blobWay(&b), name)
 				}
 				if len(list) == 0 && !c.json {
 					c.write(c.say("没有文件。\n", "There are no files.\n"))

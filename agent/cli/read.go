@@ -393,6 +393,9 @@ func (c *call) syncCmd() *cobra.Command {
 				if n := r.Blobs - len(r.Unread); n > 0 && !c.json {
 					c.write(c.say("还有 %d 张照片或文件没有送达\n", "%d photos or files are not delivered yet\n", n))
 				}
+				if r.Originals > 0 && !c.json {
+					c.write(c.say("还有 %d 张原图没有送到，排在最后传\n", "%d originals of photos are not delivered yet; they go last\n", r.Originals))
+				}
 				if r.Pending > 0 || r.Blobs > 0 {
 					return errFailed
 				}

@@ -40,6 +40,8 @@ const (
 type shrunk struct {
 	JPEG, Thumbnail, Width, Height int
 	Taken                          time.Time
+	Placed                         bool
+	Beside                         []byte
 }
 
 // shrinkSelf is that process.
@@ -63,7 +65,7 @@ func shrinkSelf(options string, in io.Reader, out io.Writer) int {
 		return shrinkForeign
 	}
 	if err == nil {
-		err = json.NewEncoder(out).Encode(shrunk{len(p.JPEG), len(p.Thumbnail), p.Width, p.Height, p.Taken})
+		err = json.NewEncoder(out).Encode(shrunk{len(p.JPEG), len(p.Thumbnail), p.Width, p.Height, p.Taken, p.Placed, p.Beside})
 	}
 	if err == nil {
 		_, err = out.Write(append(p.JPEG, p.Thumbnail...))
@@ -108,5 +110,5 @@ func shrinker(ctx context.Context, raw []byte, o picture.Options) (*picture.Pict
 		return nil, fmt.Errorf("%w: it was not made small", picture.ErrForeign)
 	}
 	body := out[len(line):]
-	return &picture.Picture{JPEG: body[:s.JPEG], Thumbnail: body[s.JPEG:], Width: s.Width, Height: s.Height, Taken: s.Taken}, nil
+	return &picture.Picture{JPEG: body[:s.JPEG], Thumbnail: body[s.JPEG:], Width: s.Width, Height: s.Height, Taken: s.Taken, Placed: s.Placed, Beside: s.Beside}, nil
 }

@@ -26,14 +26,16 @@ type statusJSON struct {
 	ClockOffset int64           `json:"clock_offset"` // ms to add to this machine's clock
 	Villages    []statusVillage `json:"villages"`
 	Blobs       int             `json:"blobs"` // files that are still to be brought to the server
-	Records     uint64          `json:"records"`
-	Device      string          `json:"device"`
-	Role        string          `json:"role"`
-	Profiles    []string        `json:"profiles"`
-	Server      string          `json:"server"`
-	Running     bool            `json:"running"`
-	Problem     string          `json:"problem,omitempty"`
-	Courier     *courierJSON    `json:"courier,omitempty"`
+	// Originals are the photos as they came that are kept beside the small ones.
+	Originals *originalsJSON `json:"originals,omitempty"`
+	Records   uint64         `json:"records"`
+	Device    string         `json:"device"`
+	Role      string         `json:"role"`
+	Profiles  []string       `json:"profiles"`
+	Server    string         `json:"server"`
+	Running   bool           `json:"running"`
+	Problem   string         `json:"problem,omitempty"`
+	Courier   *courierJSON   `json:"courier,omitempty"`
 	// RenewedAt is when it last showed that this data might be an older image or a
 	// copy.
 	RenewedAt string `json:"renewed_at,omitempty"`
@@ -76,6 +78,15 @@ func (c *call) progress(p *syncclient.Progress) *progressJSON {
 		j.Trouble = sentence(p.Trouble, c.lang)
 	}
 	return j
+}
+
+// originalsJSON counts originals that lie on this laptop, and those of them that are
+// still to be brought; what records say of their delivery is told without them.
+type originalsJSON struct {
+	Here         int   `json:"here"`
+	Bytes        int64 `json:"bytes"`
+	Waiting      int   `json:"waiting"`
+	WaitingBytes int64 `json:"waiting_bytes"`
 }
 
 type rebuiltJSON struct {
@@ -158,6 +169,13 @@ func (c *call) statusCmd() *cobra.Command {
 					}
 					s.Villages = append(s.Villages, sv)
 				}
+				here, waiting, err := a.store.Originals()
+				if err != nil {
+					return err
+				}
+				if here.Files+waiting.Files > 0 {
+					s.Originals = &originalsJSON{here.Files, here.Bytes, waiting.Files, waiting.Bytes}
+				}
 				burden, err := a.sync.Courier()
 				if err != nil {
 					return err
@@ -193,6 +211,10 @@ func (c *call) statusCmd() *cobra.Command {
 				c.write(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n", last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts))
 				if st.Blobs > 0 {
 					c.write(c.say("还有 %d 张照片或文件没有送达\n", "%d photos or files are not delivered yet\n", st.Blobs))
+				}
+				if s.Originals != nil {
+					c.write(c.say("本机留有 %d 张原图，占 %s；还有 %d 张（%s）没有送到办公室，排在最后，不影响上面的送达\n", "%d originals of photos lie here and take %s; %d of them (%s) are not at the office yet: they go last, and what is delivered above is told without them\n",
+						here.Files, syncclient.Size(here.Bytes), waiting.Files, syncclient.Size(waiting.Bytes)))
 				}
 				if words := state.Progress.Words(c.lang); state.Running && words != "" {
 					c.write(c.say("正在同步：%s\n", "syncing: %s\n", words))

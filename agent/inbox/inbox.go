@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -280,6 +281,7 @@ func (b *Box) photo(ctx context.Context, name string, lang form.Lang) error {
 	}
 	village := d.Assigned.Villages[0].Code
 	var of *store.Record
+	var field *form.Field
 	if id, err := record.ParseID(name[:min(len(name), 36)]); err == nil {
 		r, err := b.store.Get("", id)
 		if errors.Is(err, store.ErrNotFound) {
@@ -289,8 +291,16 @@ func (b *Box) photo(ctx context.Context, name string, lang form.Lang) error {
 			return err
 		}
 		of, village = &r, r.Key.Village
+		if fm := b.forms.Form(r.Key.Type); fm != nil {
+			if i := slices.IndexFunc(fm.Fields, func(fd *form.Field) bool { return fd.Kind == form.Image }); i >= 0 {
+				field = fm.Fields[i]
+			}
+		}
+		if field == nil {
+			return b.finish(name, Failed, form.Label{Zh: "这种记录不能加照片", En: "Such a record takes no files"}.In(lang))
+		}
 	}
-	kept, _, err := Keep(ctx, b.store, b.shrink, village, name, f)
+	kept, _, err := Keep(ctx, b.store, b.shrink, village, field, name, f)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -301,18 +311,7 @@ func (b *Box) photo(ctx context.Context, name string, lang form.Lang) error {
 		return fmt.Errorf("take %s: %w", name, err)
 	}
 	if of != nil {
-		field := ""
-		if fm := b.forms.Form(of.Key.Type); fm != nil {
-			for _, fd := range fm.Fields {
-				if fd.Kind == form.Image && field == "" {
-					field = fd.Name
-				}
-			}
-		}
-		if field == "" {
-			return b.finish(name, Failed, form.Label{Zh: "这种记录不能加照片", En: "Such a record takes no files"}.In(lang))
-		}
-		if _, err := Attach(ctx, b.store, of.Key, field, "", kept.FileName()); err != nil {
+		if _, err := Attach(ctx, b.store, of.Key, field.Name, "", kept.FileName()); err != nil {
 			return b.finish(name, Failed, Say(err, lang))
 		}
 	}

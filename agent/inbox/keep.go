@@ -26,11 +26,13 @@ func InProcess(_ context.Context, raw []byte, o picture.Options) (*picture.Pictu
 }
 
 // Keep keeps a file that a record is to show: a photo made small, as the office wants
-// it, anything else as it came; a picture that is not made small loses where it was
-// taken all the same (picture.Strip). name is what it is called where it comes from. Beside
-// the file it tells in words what a person should know of it, "" for nothing. The error
-// is store.ErrTooLarge for what the office does not take.
-func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.Village, name string, r io.Reader) (b store.Blob, word form.Label, err error) {
+// it, and as it came beside it where the office wants that too; anything else as it came.
+// Where it was taken goes from all of them, unless the field that it is for asks for it
+// (form.Field.Placed; nil is no field yet); what a picture loses that is not made small is
+// picture.Strip's to say. name is what it is called where it comes from. Beside the file
+// it tells in words what a person should know of it, "" for nothing. The error is
+// store.ErrTooLarge for what the office does not take.
+func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.Village, fd *form.Field, name string, r io.Reader) (b store.Blob, word form.Label, err error) {
 	raw, err := io.ReadAll(io.LimitReader(r, wire.MaxBlob+1))
 	if err != nil {
 		return b, word, fmt.Errorf("read %s: %w", name, err)
@@ -46,14 +48,15 @@ func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.V
 		return b, word, err
 	}
 	note := store.BlobNote{Kind: blob.Kind(name), Name: filepath.Base(name)}
-	p, err := shrink(ctx, raw, picture.Options{Side: int(d.Assigned.PhotoSide), Quality: int(d.Assigned.PhotoQuality)})
+	placed := fd != nil && fd.Placed
+	p, err := shrink(ctx, raw, picture.Options{Side: int(d.Assigned.PhotoSide), Quality: int(d.Assigned.PhotoQuality), Place: placed})
 	switch {
 	case errors.Is(err, picture.ErrForeign):
 		bare, known := picture.Strip(raw)
 		if bare == nil {
 			return b, word, ErrNoPicture
 		}
-		word = foreign(note.Kind, known, errors.Is(err, picture.ErrHuge))
+		word = foreign(note.Kind, raw, known, errors.Is(err, picture.ErrHuge))
 		if blob.Shown(note.Kind) {
 			note.Kind = "bin" // it says that it is a picture, and none can be shown
 		}
@@ -63,9 +66,31 @@ func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.V
 		if !p.Taken.IsZero() {
 			note.Taken = p.Taken.UnixMilli()
 		}
-		b, err = s.AddBlob(ctx, village, note, p.JPEG, p.Thumbnail)
+		if b, err = s.AddBlob(ctx, village, note, p.JPEG, p.Thumbnail); err != nil {
+			break
+		}
+		if placed && !p.Placed {
+			word = form.Label{Zh: "照片里没有拍摄位置；需要的话，请在手机相机里打开“地理位置”再拍一张", En: "Where it was taken is not in the photo; if that is needed, turn on the location in the phone's camera and take another"}
+		}
+		if d.Assigned.Originals && !keepOriginal(ctx, s, village, &b, blob.Kind(name), raw, p.Beside) {
+			word = form.Label{Zh: "照片已保存，原图没有留下，磁盘可能满了；要留原图，请腾出地方再添加一次", En: "The photo is kept, its original is not, the disk may be full; make room and add it again for that"}
+		}
 	}
 	return b, word, err
+}
+
+// keepOriginal keeps a photo as it came, beside the small one. It is no failure of the
+// photo where that cannot be.
+func keepOriginal(ctx context.Context, s *store.Store, village record.Village, small *store.Blob, kind string, raw, beside []byte) bool {
+	bare, ok := picture.Bare(raw, beside)
+	if !ok {
+		return false
+	}
+	if !blob.Shown(kind) {
+		kind = blob.Kind("." + picture.Format(raw)) // it is none of what its name says
+	}
+	_, err := s.AddBlob(ctx, village, store.BlobNote{Kind: kind, Name: small.Name, Taken: small.Taken, Of: []blob.Hash{small.Hash}}, bare, nil)
+	return err == nil
 }
 
 // ErrEmpty says that there is nothing in a file.
@@ -76,7 +101,7 @@ var ErrNoPicture = wrong("文件损坏得太厉害，里面没有可以保存的
 
 // foreign says of a file that is not made small what a person should know: bare tells
 // that where it was taken is no longer in it, huge that it is a picture too large.
-func foreign(kind string, bare, huge bool) form.Label {
+func foreign(kind string, raw []byte, bare, huge bool) form.Label {
 	switch {
 	case huge && bare:
 		return form.Label{Zh: "这张图片太大，没有缩小；整张保存，没有预览，位置信息已去掉", En: "This picture is too large to be made small; it is kept whole, without a preview, and where it was taken was removed"}
@@ -85,13 +110,18 @@ func foreign(kind string, bare, huge bool) form.Label {
 	case bare:
 		return form.Label{Zh: "这张图片打不开，可能已损坏；照样保存，没有预览，位置信息已去掉", En: "This picture cannot be opened and may be damaged; it is kept all the same, without a preview, and where it was taken was removed"}
 	}
-	switch kind {
-	case "heic", "heif":
+	switch {
+	case picture.Format(raw) == "heic", kind == "heic", kind == "heif":
 		return form.Label{
 			Zh: "苹果手机的 HEIC 照片，原样保存，没有预览，照片里的位置信息也还在。要能预览、去掉位置，请在手机“设置－相机－格式”里选“兼容性最佳”再拍，或转成 JPG 后重新添加",
 			En: "A HEIC photo of an iPhone, kept as it came, without a preview, and with where it was taken if that is in it. For a preview and without the place, choose Settings, Camera, Formats, Most Compatible on the phone, or turn it into a JPG and add that",
 		}
-	case "jpg", "png", "gif", "webp", "bmp", "tif", "tiff":
+	case picture.Format(raw) != "":
+		return form.Label{
+			Zh: "原样保存，没有预览，里面如有拍摄位置也还在。要能预览、去掉位置，请转成 JPG 后重新添加",
+			En: "Kept as it came, without a preview, and with where it was taken if that is in it. For a preview and without the place, turn it into a JPG and add that",
+		}
+	case kind == "bmp", blob.Shown(kind):
 		return form.Label{Zh: "这张图片打不开，可能已损坏；原样保存，没有预览", En: "This picture cannot be opened and may be damaged; it is kept as it came, without a preview"}
 	}
 	return form.Label{Zh: "原样保存，没有预览", En: "Kept as it came, without a preview"}

@@ -13,7 +13,6 @@ import (
 	_ "image/gif"
 	_ "image/png"
 
-	"github.com/bep/imagemeta"
 	"golang.org/x/image/draw"
 	_ "golang.org/x/image/webp"
 )
@@ -22,6 +21,8 @@ import (
 type Options struct {
 	Side    int `json:"side"`    // of the JPEG, in points, at most
 	Quality int `json:"quality"` // of it, 1 to 100
+	// Place tells that where it was taken stays in it.
+	Place bool `json:"place,omitempty"`
 }
 
 // Default is what is made of a photo where the office says nothing.
@@ -42,6 +43,11 @@ type Picture struct {
 	Width     int
 	Height    int
 	Taken     time.Time // by the camera's clock, in its own time zone; zero where it does not say
+	// Placed tells that where it was taken was asked for, and is in the JPEG.
+	Placed bool
+	// Beside is what Bare leaves beside the photo as it came: which way is up and, where
+	// that was asked for, where it was taken. A TIFF block of Exif; nil is nothing.
+	Beside []byte
 }
 
 // ErrForeign says that a file is not a picture that can be read here.
@@ -65,7 +71,10 @@ func Shrink(r io.ReadSeeker, o Options) (*Picture, error) {
 	if conf.Width <= 0 || conf.Height <= 0 || conf.Width > maxPoints/conf.Height {
 		return nil, fmt.Errorf("%w: %w: %d by %d", ErrForeign, ErrHuge, conf.Width, conf.Height)
 	}
-	turn, taken := exif(r, kind)
+	shot := exif(r, kind)
+	if !o.Place {
+		shot.place = nil
+	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
@@ -75,11 +84,12 @@ func Shrink(r io.ReadSeeker, o Options) (*Picture, error) {
 	}
 	large := scale(src, o.Side)
 	src = nil
-	large = turned(large, turn)
-	p := &Picture{Width: large.Rect.Dx(), Height: large.Rect.Dy(), Taken: taken}
+	large = turned(large, shot.turn)
+	p := &Picture{Width: large.Rect.Dx(), Height: large.Rect.Dy(), Taken: shot.taken, Placed: shot.place != nil, Beside: block(shot.turn, shot.place)}
 	if p.JPEG, err = encode(large, o.Quality); err != nil {
 		return nil, err
 	}
+	p.JPEG = withBlock(p.JPEG, block(1, shot.place))
 	p.Thumbnail, err = encode(scale(large, ThumbnailSide), thumbnailQuality)
 	return p, err
 }
@@ -178,30 +188,4 @@ func turned(src *image.RGBA, orientation int) *image.RGBA {
 		}
 	}
 	return dst
-}
-
-// exif reads what a camera says of which way is up, and when it was.
-func exif(r io.ReadSeeker, kind string) (orientation int, taken time.Time) {
-	format, known := map[string]imagemeta.ImageFormat{"jpeg": imagemeta.JPEG, "png": imagemeta.PNG, "webp": imagemeta.WebP}[kind]
-	if _, err := r.Seek(0, io.SeekStart); err != nil || !known {
-		return 1, taken
-	}
-	imagemeta.Decode(imagemeta.Options{
-		R: r, ImageFormat: format, Sources: imagemeta.EXIF, Timeout: 5 * time.Second,
-		ShouldHandleTag: func(t imagemeta.TagInfo) bool { return t.Tag == "Orientation" || t.Tag == "DateTimeOriginal" },
-		HandleTag: func(t imagemeta.TagInfo) error {
-			switch v := t.Value.(type) {
-			case uint16:
-				if t.Tag == "Orientation" && t.Namespace == "IFD0" {
-					orientation = int(v)
-				}
-			case string:
-				if at, err := time.ParseInLocation("2006:01:02 15:04:05", v, time.UTC); err == nil && t.Tag == "DateTimeOriginal" {
-					taken = at
-				}
-			}
-			return nil
-		},
-	}) // what it cannot read of it is not there
-	return orientation, taken
 }

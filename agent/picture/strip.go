@@ -9,8 +9,8 @@ import (
 // Strip takes out of a file that is kept as it came what a camera wrote beside the
 // picture, and what follows it. Nothing is unpacked: a picture that is cut off or too
 // large loses it as well. ok tells that it is a file of which this is known: a JPEG, a
-// PNG or a WebP. What cannot be read of the structure of one is not kept; nil is one
-// in which no picture was found.
+// PNG, a GIF or a WebP. What cannot be read of the structure of one is not kept; nil is
+// one in which no picture was found.
 func Strip(raw []byte) (out []byte, ok bool) {
 	found := false
 	switch {
@@ -18,6 +18,8 @@ func Strip(raw []byte) (out []byte, ok bool) {
 		out, found = stripJPEG(raw)
 	case bytes.HasPrefix(raw, []byte(pngHead)):
 		out, found = stripPNG(raw)
+	case bytes.HasPrefix(raw, []byte("GIF87a")) || bytes.HasPrefix(raw, []byte("GIF89a")):
+		out, found = stripGIF(raw)
 	case len(raw) >= 12 && string(raw[:4]) == "RIFF" && string(raw[8:12]) == "WEBP":
 		out, found = stripWebP(raw)
 	default:
@@ -27,6 +29,30 @@ func Strip(raw []byte) (out []byte, ok bool) {
 		return nil, true
 	}
 	return out, true
+}
+
+// Format tells by a file's beginning what may have in it where it was taken: jpg, png,
+// gif and webp, of which Strip takes that; heic, tif, and mp4 for all other films and
+// pictures in boxes (ISO 14496-12), of which it does not. "" is anything else.
+func Format(raw []byte) string {
+	switch {
+	case bytes.HasPrefix(raw, []byte("\xff\xd8\xff")):
+		return "jpg"
+	case bytes.HasPrefix(raw, []byte(pngHead)):
+		return "png"
+	case bytes.HasPrefix(raw, []byte("GIF8")):
+		return "gif"
+	case len(raw) >= 12 && string(raw[:4]) == "RIFF" && string(raw[8:12]) == "WEBP":
+		return "webp"
+	case bytes.HasPrefix(raw, []byte("II*\x00")), bytes.HasPrefix(raw, []byte("MM\x00*")):
+		return "tif"
+	case len(raw) >= 12 && string(raw[4:8]) == "ftyp":
+		if brand := string(raw[8:12]); slices.Contains([]string{"heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1"}, brand) {
+			return "heic"
+		}
+		return "mp4"
+	}
+	return ""
 }
 
 // The markers of a JPEG (ITU T.81, table B.1) that matter here.
@@ -163,5 +189,71 @@ func stripWebP(raw []byte) (out []byte, found bool) {
 		rest = rest[n:]
 	}
 	binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-8))
+	return out, found
+}
+
+// The blocks of a GIF (GIF89a, appendix B), and the applications whose blocks say how
+// often it is to be played.
+const (
+	gifImage   = 0x2c
+	gifMore    = 0x21
+	gifEnd     = 0x3b
+	gifControl = 0xf9
+	gifApp     = 0xff
+)
+
+var gifKept = []string{"NETSCAPE2.0", "ANIMEXTS1.0"}
+
+// stripGIF keeps the pictures, what says when each is shown, and how often.
+func stripGIF(raw []byte) (out []byte, found bool) {
+	const screen = 13
+	if len(raw) < screen {
+		return nil, false
+	}
+	// colours is how long the table is that a byte of flags tells of.
+	colours := func(flags byte) int {
+		if flags&0x80 == 0 {
+			return 0
+		}
+		return 3 << (flags&7 + 1)
+	}
+	at := screen + colours(raw[10])
+	out = append(make([]byte, 0, len(raw)), raw[:min(at, len(raw))]...)
+	// chain gives the end of a chain of blocks, each behind its length, and whether it is
+	// there whole.
+	chain := func(at int) (end int, whole bool) {
+		for at < len(raw) {
+			n := int(raw[at])
+			if at += 1 + n; n == 0 {
+				return at, true
+			}
+		}
+		return len(raw), false
+	}
+	for at < len(raw) {
+		switch raw[at] {
+		case gifEnd:
+			return append(out, gifEnd), found
+		case gifMore:
+			end, whole := chain(min(at+2, len(raw)))
+			if !whole {
+				return out, found
+			}
+			app := raw[at+1] == gifApp && raw[at+2] == 11 && slices.Contains(gifKept, string(raw[at+3:at+14]))
+			if raw[at+1] == gifControl || app {
+				out = append(out, raw[at:end]...)
+			}
+			at = end
+		case gifImage:
+			if len(raw) < at+11 {
+				return out, found
+			}
+			// What is cut off here is a picture's.
+			end, _ := chain(min(at+10+colours(raw[at+9])+1, len(raw)))
+			out, found, at = append(out, raw[at:end]...), true, end
+		default:
+			return out, found
+		}
+	}
 	return out, found
 }

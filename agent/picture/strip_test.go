@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"image"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"reflect"
@@ -29,6 +30,15 @@ func piece(kind, body string) []byte {
 	return append(b, make([]byte, len(body)%2)...)
 }
 
+// gifBlock is an extension of a GIF.
+func gifBlock(label byte, blocks ...string) []byte {
+	b := []byte{0x21, label}
+	for _, s := range blocks {
+		b = append(append(b, byte(len(s))), s...)
+	}
+	return append(b, 0)
+}
+
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 // plain are a JPEG and a PNG of nothing but the picture.
@@ -46,6 +56,10 @@ func beside() map[string][2][]byte {
 	exif, jfif, adobe := segment(0xe1, "Exif\x00\x00"+secret), segment(0xe0, "JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"), segment(0xee, "Adobe\x00\x64\x00\x00\x00\x00\x01")
 	soi, head, third := j[:2], j[2:sos], len(j)-(len(j)-sos)/3
 	idat := bytes.Index(p, []byte("IDAT")) - 4
+	var b bytes.Buffer
+	gif.Encode(&b, quarters(60, 40), &gif.Options{NumColors: 16})
+	g := b.Bytes()
+	at := 13 + 3*16 // where the picture begins, behind the colours
 	return map[string][2][]byte{
 		"JPEG": {join(soi, jfif, exif, segment(0xe1, "http://ns.adobe.com/xap/1.0/\x00"+secret), segment(0xed, "Photoshop 3.0\x00"+secret), adobe, segment(0xfe, secret), j[2:]),
 			join(soi, jfif, adobe, j[2:])},
@@ -61,6 +75,12 @@ func beside() map[string][2][]byte {
 		"PNG cut off":           {join(p[:33], chunk("iTXt", secret), p[33:idat+20]), p[:idat+20]},
 		"PNG, Exif cut off":     {join(p[:33], chunk("eXIf", secret)[:15]), nil},
 		"PNG, a wrong length":   {join(p[:idat], []byte("\x7f\xff\xff\xff"), p[idat+4:idat+20], chunk("eXIf", secret)), join(p[:idat], []byte("\x7f\xff\xff\xff"), p[idat+4:idat+20])},
+		"GIF": {join(g[:len(g)-1], gifBlock(0xfe, secret), gifBlock(0xff, "XMP DataXMP", secret), gifBlock(0xff, "NETSCAPE2.0", "\x01\x00\x00"), gifBlock(0x01, "twelve bytes", secret), []byte{0x3b}, []byte(secret)),
+			join(g[:len(g)-1], gifBlock(0xff, "NETSCAPE2.0", "\x01\x00\x00"), []byte{0x3b})},
+		"GIF cut off":         {join(g[:at], gifBlock(0xfe, secret), g[at:at+20]), g[:at+20]},
+		"GIF, words cut off":  {join(g[:len(g)-1], gifBlock(0xfe, secret)[:12]), g[:len(g)-1]},
+		"GIF, only words":     {join(g[:at], gifBlock(0xfe, secret), []byte{0x3b}), nil},
+		"GIF, rubbish behind": {join(g[:len(g)-1], []byte("rubbish"+secret)), g[:len(g)-1]},
 		"WebP": {join([]byte("RIFF\x00\x00\x00\x00WEBP"), piece("VP8X", "\x2c\x00\x00\x00\x00\x00\x00\x00\x00\x00"), piece("VP8 ", "odd"), piece("EXIF", secret), piece("XMP ", secret)),
 			join([]byte("RIFF\x2a\x00\x00\x00WEBP")[:8], []byte("WEBP"), piece("VP8X", "\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00"), piece("VP8 ", "odd"))},
 	}
@@ -81,7 +101,7 @@ func TestStrip(t *testing.T) {
 			t.Errorf("%s: %d bytes became\n%q, want\n%q", name, len(f[0]), got, f[1])
 		}
 	}
-	for _, raw := range []string{"", "一段文字", "\xff\xd8", "GIF89a", "RIFF\x00\x00\x00\x00WAVE", "\x00\x00\x00\x18ftypheic"} {
+	for _, raw := range []string{"", "一段文字", "\xff\xd8", "GIF88a", "RIFF\x00\x00\x00\x00WAVE", "\x00\x00\x00\x18ftypheic"} {
 		if got, ok := Strip([]byte(raw)); ok || string(got) != raw {
 			t.Errorf("%q became %q", raw, got)
 		}

@@ -41,20 +41,23 @@ const (
 	blobWanted                // somebody asked for it
 	blobBacked                // it is in a backup of the server's
 	blobDamaged               // what is on disk of it was found not to be as it was written
+	blobOriginal              // it is a photo as it came, beside the small one that records show
 )
 
 const blobHead = 1 + len(wire.Epoch{})
 
 // BlobNote is what is known of a file.
 type BlobNote struct {
-	Kind    string `cbor:"0,keyasint"`
-	Size    int64  `cbor:"1,keyasint"`           // bytes; 0 of one that has not come
-	Name    string `cbor:"2,keyasint,omitempty"` // what it was called where it came from
-	Taken   int64  `cbor:"3,keyasint,omitempty"` // when the photo was taken, by the camera, ms since 1970 as if in UTC; 0 unknown
-	Width   int    `cbor:"4,keyasint,omitempty"`
-	Height  int    `cbor:"5,keyasint,omitempty"`
-	Upload  string `cbor:"6,keyasint,omitempty"` // where it is being brought to at the server
-	Added   int64  `cbor:"7,keyasint,omitempty"` // ms since 1970, corrected
+	Kind   string `cbor:"0,keyasint"`
+	Size   int64  `cbor:"1,keyasint"`           // bytes; 0 of one that has not come
+	Name   string `cbor:"2,keyasint,omitempty"` // what it was called where it came from
+	Taken  int64  `cbor:"3,keyasint,omitempty"` // when the photo was taken, by the camera, ms since 1970 as if in UTC; 0 unknown
+	Width  int    `cbor:"4,keyasint,omitempty"`
+	Height int    `cbor:"5,keyasint,omitempty"`
+	Upload string `cbor:"6,keyasint,omitempty"` // where it is being brought to at the server
+	Added  int64  `cbor:"7,keyasint,omitempty"` // ms since 1970, corrected
+	// Of are the photos that it is the original of.
+	Of      []blob.Hash `cbor:"8,keyasint,omitempty"`
 	Receipt blob.Receipt
 }
 
@@ -67,7 +70,8 @@ type Blob struct {
 	// small picture; Wanted that somebody asked for it and it has not come. Delivered
 	// tells that the server has it, SmallSent its small picture, Backed that a backup of
 	// the server's has it. Damaged tells that it was found not to be as it was written.
-	Own, Here, Small, Wanted, Delivered, SmallSent, Backed, Damaged bool
+	// Original tells that it is a photo as it came, which no record names.
+	Own, Here, Small, Wanted, Delivered, SmallSent, Backed, Damaged, Original bool
 }
 
 // FileName is what records call the file.
@@ -100,7 +104,7 @@ func (v *village) openBlob(h blob.Hash, raw []byte) (b Blob, err error) {
 	now := wire.Epoch(raw[1:blobHead]) == v.place.Epoch // what another life of the server had is another thing
 	flag := func(bit byte) bool { return raw[0]&bit != 0 }
 	b.Village, b.Hash = v.code, h
-	b.Own, b.Wanted, b.Small, b.Damaged = flag(blobOwn), flag(blobWanted), flag(blobSmall), flag(blobDamaged)
+	b.Own, b.Wanted, b.Small, b.Damaged, b.Original = flag(blobOwn), flag(blobWanted), flag(blobSmall), flag(blobDamaged), flag(blobOriginal)
 	b.Delivered, b.SmallSent, b.Backed = flag(blobDelivered) && now, flag(blobSmallSent) && now, flag(blobBacked) && now
 	if b.Size > 0 || b.Own {
 		_, err := os.Stat(v.t.s.blobPath(h, wholeFile))
@@ -115,7 +119,7 @@ func (v *village) putBlob(b *Blob) error {
 		return err
 	}
 	head := append(make([]byte, 1, blobHead), v.place.Epoch[:]...)
-	for bit, on := range map[byte]bool{blobOwn: b.Own, blobDelivered: b.Delivered, blobSmall: b.Small, blobSmallSent: b.SmallSent, blobWanted: b.Wanted, blobBacked: b.Backed, blobDamaged: b.Damaged} {
+	for bit, on := range map[byte]bool{blobOwn: b.Own, blobDelivered: b.Delivered, blobSmall: b.Small, blobSmallSent: b.SmallSent, blobWanted: b.Wanted, blobBacked: b.Backed, blobDamaged: b.Damaged, blobOriginal: b.Original} {
 		if on {
 			head[0] |= bit
 		}
@@ -136,8 +140,8 @@ var ErrTooLarge = errors.New("the file is too large")
 
 // AddBlob keeps a file that was taken here: content as it is to be delivered, and its
 // small picture where there is one. It gives what it is from now on; the same content
-// is the same file, whoever brings it and how often. Kind, Name, Taken, Width and Height
-// are the caller's to say.
+// is the same file, whoever brings it and how often. Kind, Name, Taken, Width, Height and
+// Of are the caller's to say.
 func (s *Store) AddBlob(ctx context.Context, code record.Village, note BlobNote, content, small []byte) (b Blob, err error) {
 	if len(content) > wire.MaxBlob {
 		return b, ErrTooLarge
@@ -178,6 +182,10 @@ func (s *Store) AddBlob(ctx context.Context, code record.Village, note BlobNote,
 			// The server is asked whether it has it still: somebody may have missed it.
 			b.BlobNote, b.Small = before.BlobNote, b.Small || before.Small
 			b.Receipt, b.Upload = blob.Receipt{}, ""
+		}
+		if len(note.Of) > 0 {
+			b.Original = !found || before.Original
+			b.Of = withAll(b.Of, note.Of)
 		}
 		return errors.Join(t.soundBlob(h), v.putBlob(&b))
 	})
@@ -258,24 +266,32 @@ func (t *tx) blobNotes() iter.Seq2[sealedNote, error] {
 }
 
 // Undelivered gives the files that are still to be brought to the server, and the
-// wanted ones that are still to come: the oldest first, at most so many. Those that
-// are missing or damaged here are last.
+// wanted ones that are still to come, at most so many: originals behind all others, and
+// those that are missing or damaged here last.
 func (s *Store) Undelivered(most int) (bring, fetch []Blob, err error) {
-	var broken []Blob
-	err = s.EachBlob(func(b Blob) bool {
-		if b.Own && (!b.Delivered || b.Small && !b.SmallSent) {
-			if broke := !b.Here || b.Damaged; broke && len(broken) < most {
-				broken = append(broken, b)
-			} else if !broke && len(bring) < most {
-				bring = append(bring, b)
-			}
+	var originals, broken []Blob
+	add := func(to *[]Blob, b Blob) {
+		if len(*to) < most {
+			*to = append(*to, b)
 		}
-		if b.Wanted && (!b.Here || b.Damaged) && len(fetch) < most {
-			fetch = append(fetch, b)
+	}
+	err = s.EachBlob(func(b Blob) bool {
+		switch {
+		case !b.Own || b.Delivered && (!b.Small || b.SmallSent):
+		case !b.Here || b.Damaged:
+			add(&broken, b)
+		case b.Original:
+			add(&originals, b)
+		default:
+			add(&bring, b)
+		}
+		if b.Wanted && (!b.Here || b.Damaged) {
+			add(&fetch, b)
 		}
 		return true
 	})
-	return append(bring, broken[:min(len(broken), most-len(bring))]...), fetch, err
+	bring = slices.Concat(bring, originals, broken)
+	return bring[:min(len(bring), most)], fetch, err
 }
 
 // Mark changes what is known of a file.
@@ -459,10 +475,15 @@ func (v *village) share(h blob.Hash) error {
 		if b, found, err := w.blob(h); err != nil {
 			return err
 		} else if found && b.Own {
-			return v.putBlob(&Blob{Hash: h, BlobNote: BlobNote{Kind: b.Kind, Size: b.Size, Name: b.Name, Taken: b.Taken, Width: b.Width, Height: b.Height, Added: b.Added}, Own: true, Small: b.Small})
+			return errors.Join(v.putBlob(b.anew()), v.shareOriginals(w, h))
 		}
 	}
 	return nil
+}
+
+// anew is what another village is to know of a file that was added here.
+func (b *Blob) anew() *Blob {
+	return &Blob{Hash: b.Hash, BlobNote: BlobNote{Kind: b.Kind, Size: b.Size, Name: b.Name, Taken: b.Taken, Width: b.Width, Height: b.Height, Added: b.Added, Of: b.Of}, Own: true, Small: b.Small, Original: b.Original}
 }
 
 // Loose gives the files that were added here and that no record shows, the newest first:
@@ -474,7 +495,7 @@ func (s *Store) Loose() (list []Blob, err error) {
 			if err != nil {
 				return err
 			}
-			if n.raw[0]&blobOwn == 0 {
+			if n.raw[0]&blobOwn == 0 || n.raw[0]&blobOriginal != 0 {
 				continue
 			}
 			target := blob.Target(n.h)
@@ -495,19 +516,24 @@ func (s *Store) Loose() (list []Blob, err error) {
 	return list, err
 }
 
-// undelivered counts the files of the village's that are still to be brought.
-func (v *village) undelivered() (n int, bytes int64, err error) {
+// undelivered counts the files of the village's that are still to be brought, the
+// originals apart.
+func (v *village) undelivered() (files, originals Amount, err error) {
 	bucket := v.b.Bucket(bucketBlob)
 	if bucket == nil {
-		return 0, 0, nil
+		return files, originals, nil
 	}
-	return n, bytes, bucket.ForEach(func(k, raw []byte) error {
+	return files, originals, bucket.ForEach(func(k, raw []byte) error {
 		if len(raw) >= blobHead && raw[0]&blobOwn != 0 && (raw[0]&blobDelivered == 0 || wire.Epoch(raw[1:blobHead]) != v.place.Epoch) {
 			b, err := v.openBlob(blob.Hash(k), raw)
 			if err != nil {
 				return err
 			}
-			n, bytes = n+1, bytes+b.Size
+			to := &files
+			if b.Original {
+				to = &originals
+			}
+			to.add(b.Size)
 		}
 		return nil
 	})
@@ -529,6 +555,9 @@ func (v *village) waitingBlobs() (waiting bool, err error) {
 
 // dropBlob forgets a file; what is on disk of it goes after the commit.
 func (v *village) dropBlob(h blob.Hash) error {
+	if err := v.dropOriginals(h); err != nil {
+		return err
+	}
 	if notes := v.b.Bucket(bucketBlob); notes != nil {
 		if err := notes.Delete(h[:]); err != nil {
 			return err

@@ -124,11 +124,11 @@ func (t *tx) soundBlob(h blob.Hash) error {
 }
 
 // WaitingBlobs gives the files that were taken here and that the server has not, by
-// its receipts.
+// its receipts: those that records show.
 func (s *Store) WaitingBlobs() (map[blob.Hash]bool, error) {
 	waiting := map[blob.Hash]bool{}
 	return waiting, s.EachBlob(func(b Blob) bool {
-		if b.Own && !b.Delivered {
+		if b.Own && !b.Delivered && !b.Original {
 			waiting[b.Hash] = true
 		}
 		return true

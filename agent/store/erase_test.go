@@ -63,12 +63,15 @@ func decoded(t *testing.T, s *Store) (all string, seeds []journal.Seed) {
 }
 
 // erasure is the server's page of a record that the office has erased.
-func erasure(t *testing.T, s *Store, k record.Key) *wire.Pull {
+func erasure(t *testing.T, s *Store, k record.Key) *wire.Pull { return erasureAt(t, s, k, 1) }
+
+// erasureAt is the one that the office wrote at that place of its stream.
+func erasureAt(t *testing.T, s *Store, k record.Key, seq uint64) *wire.Pull {
 	office := record.Stream{0xEE}
-	state := merge.State{record.Life: {Siblings: []merge.Sibling{{Dot: record.Dot{Stream: office, Seq: 1}, Value: merge.Erasure("依法"), At: clock.At0(t0 + 5000), Author: "admin"}}}}
+	state := merge.State{record.Life: {Siblings: []merge.Sibling{{Dot: record.Dot{Stream: office, Seq: seq}, Value: merge.Erasure("依法"), At: clock.At0(t0 + 5000), Author: "admin"}}}}
 	pl := s.place(t)
 	return &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor + 1,
-		Records: []wire.State{{ID: k.ID, Type: k.Type, State: state.Encode()}}, Heads: []wire.StreamHead{{Stream: office, Seq: 1}}}
+		Records: []wire.State{{ID: k.ID, Type: k.Type, State: state.Encode()}}, Heads: []wire.StreamHead{{Stream: office, Seq: seq}}}
 }
 
 func soundNow(t *testing.T, s *Store) {

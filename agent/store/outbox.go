@@ -468,9 +468,10 @@ type Status struct {
 	// store is an older image, or the disk lost them. The server may have them.
 	Missing uint64
 	// Blobs counts the files that are still to be brought to the server, BlobBytes what
-	// they come to.
+	// they come to. Originals are counted apart.
 	Blobs     int
 	BlobBytes int64
+	Originals Amount
 	Rebuilt   Rebuilt
 	Saved     uint64 // of the pending, those that are in no record until the server has said what it has
 	Villages  []VillageStatus
@@ -541,11 +542,12 @@ func (s *Store) Status() (st Status, err error) {
 			for _, n := range v.place.Records {
 				vs.Records += n
 			}
-			n, bytes, err := v.undelivered()
+			files, originals, err := v.undelivered()
 			if err != nil {
 				return err
 			}
-			st.Blobs, st.BlobBytes = st.Blobs+n, st.BlobBytes+bytes
+			st.Blobs, st.BlobBytes = st.Blobs+files.Files, st.BlobBytes+files.Bytes
+			st.Originals.Files, st.Originals.Bytes = st.Originals.Files+originals.Files, st.Originals.Bytes+originals.Bytes
 			st.Renewed = max(st.Renewed, v.place.Renewed)
 			st.Missing += v.place.Missing
 			st.Villages = append(st.Villages, vs)

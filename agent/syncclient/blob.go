@@ -24,7 +24,7 @@ import (
 // What records show is brought behind the records: first all small pictures, then the
 // files, one after the other, each in parts that follow the link, by the tus protocol
 // (https://tus.io/protocols/resumable-upload). A cut loses what was on the line. Then
-// what somebody here has asked for is fetched, in parts as well.
+// what somebody here has asked for is fetched, in parts as well. Originals are last.
 
 const (
 	// maxFiles bounds the files that are looked at in one go.
@@ -38,6 +38,9 @@ const (
 
 // errText says that something was written meanwhile, which goes first.
 var errText = errors.New("records wait")
+
+// errPhotos says that a photo was added meanwhile, which goes before originals.
+var errPhotos = errors.New("photos wait")
 
 // files brings files to the server and fetches those that were asked for, until there
 // are none, records wait to be sent, or the line fails.
@@ -53,7 +56,7 @@ func (c *Client) files(ctx context.Context, r *Report) error {
 		switch {
 		case err == nil && done, errors.Is(err, errText), ctx.Err() != nil:
 			return err
-		case err == nil:
+		case err == nil, errors.Is(err, errPhotos):
 			failures = 0
 			continue
 		case !errors.Is(err, errNoAnswer):
@@ -113,13 +116,8 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 		return false, moved, err
 	}
 	bring = slices.DeleteFunc(bring, func(b store.Blob) bool { return b.Delivered })
-	for _, b := range bring {
-		c.carries(&b, len(fetch))
-		n, err := c.bring(ctx, &d, &b, r)
-		moved = moved || n > 0
-		if err = c.unread(ctx, b, err, r); err != nil {
-			return false, moved, err
-		}
+	if moved, err = c.bringAll(ctx, &d, bring, false, len(fetch), moved, r); err != nil {
+		return false, moved, err
 	}
 	missing := 0
 	for i, b := range fetch {
@@ -134,8 +132,28 @@ func (c *Client) someFiles(ctx context.Context, r *Report) (done, moved bool, er
 			return false, moved, err
 		}
 	}
+	if moved, err = c.bringAll(ctx, &d, bring, true, 0, moved, r); err != nil {
+		return false, moved, err
+	}
 	bring, fetch, err = c.store.Undelivered(maxFiles)
 	return len(bring) == 0 && len(fetch) <= missing || !moved, moved, err
+}
+
+// bringAll brings those of the files that are originals, or those that are not; so many
+// are to be fetched beside them.
+func (c *Client) bringAll(ctx context.Context, d *store.Device, bring []store.Blob, originals bool, fetch int, moved bool, r *Report) (bool, error) {
+	for _, b := range bring {
+		if b.Original != originals {
+			continue
+		}
+		c.carries(&b, fetch)
+		n, err := c.bring(ctx, d, &b, r)
+		moved = moved || n > 0
+		if err = c.unread(ctx, b, err, r); err != nil {
+			return moved, err
+		}
+	}
+	return moved, nil
 }
 
 // unread takes note of a file that cannot be read, and gives any other error: the others go.
@@ -219,10 +237,23 @@ func (c *Client) missed(ctx context.Context, d *store.Device, r *Report) error {
 }
 
 // textFirst tells whether records wait, which go before files.
-func (c *Client) textFirst() error {
+func (c *Client) textFirst() error { return c.first(nil) }
+
+// first tells whether something waits that goes before a file: records or, before an
+// original, photos that can be read.
+func (c *Client) first(b *store.Blob) error {
 	st, err := c.store.Status()
-	if err == nil && st.Pending > 0 {
-		err = errText
+	switch {
+	case err != nil:
+		return err
+	case st.Pending > 0:
+		return errText
+	case b == nil || !b.Original || st.Blobs == 0:
+		return nil
+	}
+	bring, _, err := c.store.Undelivered(1)
+	if err == nil && len(bring) > 0 && !bring[0].Original && bring[0].Here && !bring[0].Damaged {
+		err = errPhotos
 	}
 	return err
 }
@@ -231,8 +262,13 @@ func (c *Client) textFirst() error {
 // receipts. What was delivered and is not there any more is to be brought again.
 func (c *Client) askHeld(ctx context.Context, d *store.Device, v record.Village, list []store.Blob, r *Report) (n int, err error) {
 	ask := &wire.BlobAsk{Version: wire.Version}
+	originals := false
 	for _, b := range list {
-		ask.Hashes = append(ask.Hashes, b.Hash)
+		ask.Hashes, ask.Of = append(ask.Hashes, b.Hash), append(ask.Of, ofOf(&b))
+		originals = originals || len(b.Of) > 0
+	}
+	if !originals {
+		ask.Of = nil
 	}
 	held := new(wire.BlobsHeld)
 	if _, err := c.post(ctx, *d, wire.BlobPath+string(v)+wire.BlobsAsked, ask, held, r); err != nil {
@@ -262,6 +298,9 @@ func (c *Client) askHeld(ctx context.Context, d *store.Device, v record.Village,
 	}
 	return n, nil
 }
+
+// ofOf gives the photos that a file is the original of, as many as the server is told.
+func ofOf(b *store.Blob) []blob.Hash { return b.Of[:min(len(b.Of), wire.MaxOf)] }
 
 // do makes one request about a file. What does not come is errNoAnswer.
 func (c *Client) do(ctx context.Context, d *store.Device, method, path string, body io.Reader, size int64, r *Report, header ...string) (*http.Response, error) {
@@ -387,7 +426,7 @@ func (c *Client) bring(ctx context.Context, d *store.Device, b *store.Blob, r *R
 	begun := at
 	c.measures(b.Size, b.Size-at)
 	for {
-		if err := c.textFirst(); err != nil {
+		if err := c.first(b); err != nil {
 			return at - begun, err
 		}
 		size := min(c.partSize(), b.Size-at)
@@ -452,6 +491,13 @@ func (c *Client) announced(ctx context.Context, d *store.Device, b *store.Blob, 
 		}
 	}
 	meta := "hash " + base64.StdEncoding.EncodeToString([]byte(b.Hash.String())) + ",filename " + base64.StdEncoding.EncodeToString([]byte(b.FileName()))
+	if len(b.Of) > 0 {
+		var of []string
+		for _, h := range ofOf(b) {
+			of = append(of, h.String())
+		}
+		meta += ",original " + base64.StdEncoding.EncodeToString([]byte(strings.Join(of, " ")))
+	}
 	resp, err := c.do(ctx, d, http.MethodPost, wire.BlobPath+string(b.Village), nil, 0, r, "Upload-Length", strconv.FormatInt(b.Size, 10), "Upload-Metadata", meta)
 	if err != nil {
 		return 0, err

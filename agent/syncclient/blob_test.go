@@ -16,6 +16,53 @@ import (
 	"zhucun/shared/blob"
 )
 
+// An original gives way to a photo that is added while it is on its way, and to records;
+// one that cannot be read keeps nobody waiting.
+func TestOriginalGivesWay(t *testing.T) {
+	c, s := laptop(t, "http://127.0.0.1:1")
+	d, err := s.Device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(content string, of ...blob.Hash) store.Blob {
+		t.Helper()
+		b, err := s.AddBlob(t.Context(), d.Assigned.Villages[0].Code, store.BlobNote{Kind: "jpg", Of: of}, []byte(content), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	done := func(b store.Blob) {
+		t.Helper()
+		if err := s.Mark(t.Context(), b.Village, b.Hash, func(b *store.Blob) { b.Delivered = true }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	photo := add("photo")
+	done(photo)
+	original := add("the photo as it came", photo.Hash)
+	if err := c.first(&original); err != nil {
+		t.Errorf("alone: %v", err)
+	}
+	next := add("another photo")
+	if err := c.first(&original); !errors.Is(err, errPhotos) {
+		t.Errorf("with a photo waiting: %v", err)
+	}
+	if err := c.first(&next); err != nil {
+		t.Errorf("the photo itself: %v", err)
+	}
+	if err := s.Mark(t.Context(), next.Village, next.Hash, func(b *store.Blob) { b.Damaged = true }); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.first(&original); err != nil {
+		t.Errorf("with one that cannot be read: %v", err)
+	}
+	visit(t, s)
+	if err := c.first(&original); !errors.Is(err, errText) {
+		t.Errorf("with a record waiting: %v", err)
+	}
+}
+
 // A file that cannot be read is not announced: the server expects only so many, and
 // gives up the oldest, which may be half here.
 func TestUnreadNotAnnounced(t *testing.T) {

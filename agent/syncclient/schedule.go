@@ -253,7 +253,7 @@ func spread(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 // waiting tells whether there is something to send.
 func (c *Client) waiting() bool {
 	st, err := c.store.Status()
-	return err == nil && (st.Pending > 0 || st.Blobs > 0)
+	return err == nil && (st.Pending > 0 || st.Blobs > 0 || st.Originals.Files > 0)
 }
 
 // written tells whether there are records to send: files that cannot be read wait for

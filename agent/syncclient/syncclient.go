@@ -156,10 +156,11 @@ func backoff(lo, hi time.Duration, attempt int, resp *http.Response) time.Durati
 
 // Report is what one sync did.
 type Report struct {
-	Pushed     uint64 `json:"pushed"` // own changes acknowledged
-	Pulled     uint64 `json:"pulled"` // records that came
-	Files      int    `json:"files"`  // brought and fetched
-	Blobs      int    `json:"blobs"`  // files that are still to be brought
+	Pushed     uint64 `json:"pushed"`              // own changes acknowledged
+	Pulled     uint64 `json:"pulled"`              // records that came
+	Files      int    `json:"files"`               // brought and fetched
+	Blobs      int    `json:"blobs"`               // files that are still to be brought
+	Originals  int    `json:"originals,omitempty"` // and originals of photos
 	BytesUp    int64  `json:"bytes_up"`
 	BytesDown  int64  `json:"bytes_down"`
 	RoundTrips int    `json:"round_trips"`
@@ -311,7 +312,7 @@ func (c *Client) once(ctx context.Context, patient bool, o *outcome) (Report, er
 	c.keep(ctx)
 	r.BytesUp, r.BytesDown = c.count.read()
 	if st, serr := c.store.Status(); serr == nil {
-		r.Pending, r.Blobs = st.Pending, st.Blobs
+		r.Pending, r.Blobs, r.Originals = st.Pending, st.Blobs, st.Originals.Files
 	} else if err == nil {
 		err = serr
 	}

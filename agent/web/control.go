@@ -204,6 +204,9 @@ func hintOf(p *page, fd *form.Field) string {
 	case form.Geopoint:
 		return p.T("form.place")
 	case form.Image:
+		if fd.Placed {
+			return p.T("form.files.placed")
+		}
 		return p.T("form.files")
 	}
 	return ""

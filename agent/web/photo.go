@@ -211,7 +211,7 @@ func (w *Site) addFile(p *page) (reply, error) {
 	if !ok || part.FileName() == "" {
 		return back(p.T("photo.nofile"))
 	}
-	b, word, err := inbox.Keep(p.r.Context(), w.store, w.opt.Shrink, d.Village, part.FileName(), part)
+	b, word, err := inbox.Keep(p.r.Context(), w.store, w.opt.Shrink, d.Village, fd, part.FileName(), part)
 	switch {
 	case errors.Is(err, store.ErrTooLarge):
 		return back(p.T("photo.large"))

@@ -154,7 +154,7 @@ func TestPhoto(t *testing.T) {
 func TestPhotoWaits(t *testing.T) {
 	f := newFixture(t, true).enter()
 	h := f.house(0)
-	b, _, err := inbox.Keep(t.Context(), f.laptop, inbox.InProcess, firstVillage.Code, "1.jpg", bytes.NewReader(pictureOf(t, 1)))
+	b, _, err := inbox.Keep(t.Context(), f.laptop, inbox.InProcess, firstVillage.Code, nil, "1.jpg", bytes.NewReader(pictureOf(t, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func (f *fixture) illustrate(visit record.ID) {
 	f.t.Helper()
 	var names []string
 	for i, raw := range [][]byte{pictureOf(f.t, 10), pictureOf(f.t, 90), []byte("\x00\x00\x00\x18ftypheic")} {
-		b, _, err := inbox.Keep(f.t.Context(), f.laptop, inbox.InProcess, firstVillage.Code, []string{"1.jpg", "2.jpg", "3.heic"}[i], bytes.NewReader(raw))
+		b, _, err := inbox.Keep(f.t.Context(), f.laptop, inbox.InProcess, firstVillage.Code, nil, []string{"1.jpg", "2.jpg", "3.heic"}[i], bytes.NewReader(raw))
 		if err != nil {
 			f.t.Fatal(err)
 		}

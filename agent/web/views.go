@@ -359,7 +359,9 @@ type syncView struct {
 	villages []villageLine
 	stuck    []stuckLine
 	rejected []stuckLine
-	off      int // minutes that the machine's clock is behind; negative ahead
+	// originals of photos that lie here, and those of them that are not at the office.
+	originals, late store.Amount
+	off             int // minutes that the machine's clock is behind; negative ahead
 }
 
 // stuckLine is a record with changes that the office set aside, and why.
@@ -383,6 +385,9 @@ func (w *Site) syncPage(p *page) (reply, error) {
 		return reply{}, err
 	}
 	v := &syncView{delivery: w.delivery(snap, p)}
+	if v.originals, v.late, err = w.store.Originals(); err != nil {
+		return reply{}, err
+	}
 	for _, s := range p.status.Villages {
 		v.villages = append(v.villages, villageLine{p.villageName(s.Code), s.Pending, s.Delivered, s.Quarantined, s.Records})
 	}

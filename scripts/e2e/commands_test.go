@@ -102,6 +102,21 @@ var commands = map[string]func(ts script, neg bool, args []string){
 		}
 	},
 
+	// photo FILE SEED WIDTH HEIGHT: a picture as a camera makes one, with where it was
+	// taken in it.
+	"photo": func(ts script, _ bool, args []string) {
+		want(ts, args, 4, 4, "photo FILE SEED WIDTH HEIGHT")
+		var n [3]int
+		for i := range n {
+			var err error
+			n[i], err = strconv.Atoi(args[i+1])
+			ts.Check(err)
+		}
+		raw, err := snap(uint64(n[0]), n[1], n[2])
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), raw, 0o600))
+	},
+
 	// jsonget VAR FILE PATH: the same into a variable.
 	"jsonget": func(ts script, _ bool, args []string) {
 		want(ts, args, 3, 3, "jsonget VAR FILE PATH")

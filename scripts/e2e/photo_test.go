@@ -7,6 +7,7 @@ import (
 	"image/jpeg"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,17 @@ import (
 // photograph is a picture as a camera makes one: large, and not to be packed.
 func photograph(t *testing.T, seed uint64, w, h int) []byte {
 	t.Helper()
+	raw, err := snap(seed, w, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// whereTaken is what the camera has written into a photograph.
+const whereTaken = "29 deg 7' 42.42\" N"
+
+func snap(seed uint64, w, h int) ([]byte, error) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -27,9 +39,10 @@ func photograph(t *testing.T, seed uint64, w, h int) []byte {
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 92}); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return b.Bytes()
+	said := append([]byte{0xff, 0xfe, 0, byte(len(whereTaken) + 2)}, whereTaken...)
+	return slices.Insert(b.Bytes(), 2, said...), nil
 }
 
 // A photo is made small, brought over a line that dies every so often, text first, and

@@ -9,10 +9,12 @@ import (
 )
 
 // Photos say what laptops make of photos: points on the longer side, and the JPEG's
-// quality; 0 is as the laptops like, 1600 and 80.
+// quality; 0 is as the laptops like, 1600 and 80. With Originals each is kept and brought
+// as it came, too.
 type Photos struct {
-	Side    int `json:"side"`
-	Quality int `json:"quality"`
+	Side      int  `json:"side"`
+	Quality   int  `json:"quality"`
+	Originals bool `json:"originals"`
 }
 
 const metaPhotos = "photos"
@@ -42,5 +44,9 @@ func (a *Access) SetPhotos(ctx context.Context, who string, p Photos) error {
 	if err != nil {
 		return err
 	}
-	return a.store.SetForLaptops(ctx, metaPhotos, b, &store.Note{Who: who, Act: "photos", Subject: fmt.Sprintf("%d %d", p.Side, p.Quality)})
+	subject := fmt.Sprintf("%d %d", p.Side, p.Quality)
+	if p.Originals {
+		subject += " originals"
+	}
+	return a.store.SetForLaptops(ctx, metaPhotos, b, &store.Note{Who: who, Act: "photos", Subject: subject})
 }

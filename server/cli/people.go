@@ -173,8 +173,9 @@ func (c *call) deviceCommand() *cobra.Command {
 
 func (c *call) photosCommand() *cobra.Command {
 	var side, quality int
+	var originals bool
 	var cmd *cobra.Command
-	cmd = c.command("photos [--side POINTS] [--quality Q]", "电脑把照片缩到多大、存成什么质量（0 为默认 1600、80）", "how large laptops keep photos, and how good (0 is the default, 1600 and 80)", 0, 0, func(ctx context.Context, _ []string) error {
+	cmd = c.command("photos [--side POINTS] [--quality Q] [--originals]", "电脑把照片缩到多大、存成什么质量（0 为默认 1600、80），要不要原图", "how large laptops keep photos, and how good (0 is the default, 1600 and 80), and whether the originals too", 0, 0, func(ctx context.Context, _ []string) error {
 		return c.with(ctx, func(s *server) error {
 			p, err := s.access.Photos(ctx)
 			if err != nil {
@@ -186,7 +187,10 @@ func (c *call) photosCommand() *cobra.Command {
 			if cmd.Flags().Changed("quality") {
 				p.Quality = quality
 			}
-			if cmd.Flags().Changed("side") || cmd.Flags().Changed("quality") {
+			if cmd.Flags().Changed("originals") {
+				p.Originals = originals
+			}
+			if cmd.Flags().Changed("side") || cmd.Flags().Changed("quality") || cmd.Flags().Changed("originals") {
 				if err := s.access.SetPhotos(ctx, store.CommandLine, p); err != nil {
 					return err
 				}
@@ -195,11 +199,15 @@ func (c *call) photosCommand() *cobra.Command {
 				return c.print(p)
 			}
 			c.tell("照片长边 %d 点，质量 %d", "Photos: longer side %d points, quality %d", cmp.Or(p.Side, 1600), cmp.Or(p.Quality, 80))
+			if p.Originals {
+				c.tell("原图也留：在电脑上占几倍的地方，最后才传，办公室的记录页上可以打开", "Originals are kept too: they take several times the room on the laptops, come last, and open from the records' pages here")
+			}
 			return nil
 		})
 	})
 	cmd.Flags().IntVar(&side, "side", 0, c.say("长边的点数", "points on the longer side"))
 	cmd.Flags().IntVar(&quality, "quality", 0, c.say("质量，30 到 100", "quality, 30 to 100"))
+	cmd.Flags().BoolVar(&originals, "originals", false, c.say("原图也留、也传（--originals=false 取消）", "keep and bring the originals too (--originals=false ends it)"))
 	return cmd
 }
 

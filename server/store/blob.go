@@ -26,6 +26,8 @@ type Blob struct {
 	Size    int64 // bytes
 	Device  identity.Device
 	Receipt blob.Receipt
+	// Of are photos that it is the original of, where it is being taken.
+	Of []blob.Hash
 }
 
 const blobColumns = `village_id, hash, kind, size, device_id, received, receipt`
@@ -65,6 +67,9 @@ func (s *Store) TakeBlob(ctx context.Context, b Blob) (Blob, error) {
 			b.Village, b.Hash[:], b.Kind, b.Size, b.Device, b.Receipt.Received.Milli(), b.Receipt.Sig); err != nil {
 			return err
 		}
+		if err := t.tie(b.Village, b.Hash, b.Of); err != nil {
+			return err
+		}
 		var err error
 		b, err = scanBlob(t.row(`SELECT `+blobColumns+` FROM blob WHERE village_id = $1 AND hash = $2`, b.Village, b.Hash[:]))
 		return err
@@ -96,15 +101,19 @@ type Upload struct {
 	Kind    string
 	Size    int64 // bytes, of the whole
 	Expires time.Time
+	Of      []blob.Hash // photos that it is the original of
 }
 
-const uploadColumns = `village_id, upload_id, device_id, hash, kind, size, expires`
+const uploadColumns = `village_id, upload_id, device_id, hash, kind, size, expires, original`
 
 func scanUpload(r interface{ Scan(...any) error }) (u Upload, err error) {
-	var hash []byte
+	var hash, of []byte
 	var at int64
-	if err := r.Scan(&u.Village, &u.ID, &u.Device, &hash, &u.Kind, &u.Size, &at); err != nil {
+	if err := r.Scan(&u.Village, &u.ID, &u.Device, &hash, &u.Kind, &u.Size, &at, &of); err != nil {
 		return u, err
+	}
+	for h := range slices.Chunk(of, len(blob.Hash{})) {
+		u.Of = append(u.Of, blob.Hash(h))
 	}
 	if len(hash) == len(blob.Hash{}) {
 		u.Hash = new(blob.Hash(hash))
@@ -117,9 +126,13 @@ func scanUpload(r interface{ Scan(...any) error }) (u Upload, err error) {
 // village; the oldest is given up for it. IDs are the caller's to draw, in order of time.
 func (s *Store) BeginUpload(ctx context.Context, u Upload, most int) error {
 	var given []string
+	var of []byte
+	for _, h := range u.Of {
+		of = append(of, h[:]...)
+	}
 	err := s.change(ctx, func(t *tx) error {
 		given = nil
-		if err := t.exec(`INSERT INTO upload(`+uploadColumns+`) VALUES($1, $2, $3, $4, $5, $6, $7)`, u.Village, u.ID, u.Device, hashOf(u.Hash), u.Kind, u.Size, u.Expires.UnixMilli()); err != nil {
+		if err := t.exec(`INSERT INTO upload(`+uploadColumns+`) VALUES($1, $2, $3, $4, $5, $6, $7, $8)`, u.Village, u.ID, u.Device, hashOf(u.Hash), u.Kind, u.Size, u.Expires.UnixMilli(), of); err != nil {
 			return err
 		}
 		var ids []string
@@ -289,32 +302,37 @@ func (v *verifier) shown() error {
 	return err
 }
 
-// eraseFiles takes from the village what an erased record alone had shown, and gives
-// until when it had come. The files go with DropFiles, where no other village has them.
+// eraseFiles takes from the village what an erased record alone had shown, with its
+// originals, and gives until when it had come. The files go with DropFiles, where no other
+// village has them.
 func (b *batch) eraseFiles(id record.ID, names map[blob.Hash]bool) (gone map[blob.Hash]clock.Time, err error) {
 	gone = map[blob.Hash]clock.Time{}
 	for h := range names {
-		target := blob.Target(h)
-		var others int
-		if err := b.t.row(`SELECT count(*) FROM shown WHERE village_id = $1 AND target = $2 AND record_id <> $3`, b.village, target[:], id.String()).Scan(&others); err != nil {
+		if err := b.eraseFile(id, h, gone); err != nil {
 			return nil, err
-		}
-		if others > 0 {
-			continue
-		}
-		x, err := scanBlob(b.t.row(`SELECT `+blobColumns+` FROM blob WHERE village_id = $1 AND hash = $2`, b.village, h[:]))
-		if err = found(err); err == nil {
-			gone[h] = x.Receipt.Received
-		} else if !errors.Is(err, ErrNotFound) {
-			return nil, err
-		}
-		for _, table := range []string{"blob", "thumbnail"} {
-			if err := b.t.exec(`DELETE FROM `+table+` WHERE village_id = $1 AND hash = $2`, b.village, h[:]); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return gone, nil
+}
+
+func (b *batch) eraseFile(id record.ID, h blob.Hash, gone map[blob.Hash]clock.Time) error {
+	target := blob.Target(h)
+	var others int
+	if err := b.t.row(`SELECT count(*) FROM shown WHERE village_id = $1 AND target = $2 AND record_id <> $3`, b.village, target[:], id.String()).Scan(&others); err != nil || others > 0 {
+		return err
+	}
+	x, err := scanBlob(b.t.row(`SELECT `+blobColumns+` FROM blob WHERE village_id = $1 AND hash = $2`, b.village, h[:]))
+	if err = found(err); err == nil {
+		gone[h] = x.Receipt.Received
+	} else if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	for _, table := range []string{"blob", "thumbnail"} {
+		if err := b.t.exec(`DELETE FROM `+table+` WHERE village_id = $1 AND hash = $2`, b.village, h[:]); err != nil {
+			return err
+		}
+	}
+	return b.eraseOriginals(id, h, gone)
 }
 
 // unnoted is how long after its last byte a file that came again may not be noted yet.

@@ -72,6 +72,7 @@
 //	blob          (village, hash) → a file of the village: its kind, size, who brought
 //	              it, and the signature of its receipt. The file itself lies in Files.
 //	thumbnail     (village, hash) → its small picture
+//	original      (village, photo, hash) → that the file is that photo as it came
 //	upload        (village, id) → a file on its way in, until when
 //	shown         (village, first half of the hash, record) → which records show it
 //	form_TYPE     (village, record) → the record as it reads, a column a field

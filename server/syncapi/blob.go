@@ -32,7 +32,8 @@ import (
 // extensions creation, checksum, expiration and termination. Its URL is BlobPath, the
 // village's code and an id of 32 hexadecimal digits. What is here whole is given out
 // (GET) under its name. Beside the protocol's own metadata "filename", "hash" says what
-// the content is: of a file that the village has already nothing need come.
+// the content is: of a file that the village has already nothing need come; "original"
+// names the photos, a space between, that it is the original of.
 const (
 	tusVersion    = "1.0.0"
 	tusExtensions = "creation,checksum,expiration,termination"
@@ -172,6 +173,13 @@ func (b *Blobs) create(w http.ResponseWriter, r *http.Request, a *asked) error {
 			return refuse(http.StatusBadRequest, wire.FaultMessage, "hash is the SHA-256 in hexadecimal")
 		}
 		u.Hash = &h
+	}
+	for _, text := range strings.Fields(meta["original"]) {
+		h, ok := blob.ParseHash(text)
+		if !ok || len(u.Of) == wire.MaxOf {
+			return refuse(http.StatusBadRequest, wire.FaultMessage, "original names the photos by their SHA-256 in hexadecimal")
+		}
+		u.Of = append(u.Of, h)
 	}
 	var id [16]byte
 	rand.Read(id[:])
@@ -360,7 +368,7 @@ func (b *Blobs) appended(ctx context.Context, w http.ResponseWriter, u store.Upl
 	if err != nil {
 		return err
 	}
-	held, err := s.TakeBlob(ctx, store.Blob{Village: u.Village, Hash: h, Kind: u.Kind, Size: u.Size, Device: u.Device})
+	held, err := s.TakeBlob(ctx, store.Blob{Village: u.Village, Hash: h, Kind: u.Kind, Size: u.Size, Device: u.Device, Of: u.Of})
 	if err != nil {
 		return err
 	}
@@ -399,6 +407,9 @@ func (b *Blobs) asked(w http.ResponseWriter, r *http.Request, a *asked) error {
 	if err := version(m.Version); err != nil {
 		return err
 	}
+	if len(m.Of) != 0 && len(m.Of) != len(m.Hashes) || slices.ContainsFunc(m.Of, func(of []blob.Hash) bool { return len(of) > wire.MaxOf }) {
+		return refuse(http.StatusBadRequest, wire.FaultMessage, "what is the original of what cannot be told")
+	}
 	if len(m.Hashes) > wire.MaxAsked {
 		return refuse(http.StatusRequestEntityTooLarge, wire.FaultMessage, "too many files at once")
 	}
@@ -410,7 +421,7 @@ func (b *Blobs) asked(w http.ResponseWriter, r *http.Request, a *asked) error {
 	if !backed.IsZero() {
 		held.Backed = backed.UnixMilli()
 	}
-	for _, h := range m.Hashes {
+	for i, h := range m.Hashes {
 		x, err := b.h.store.Blob(r.Context(), a.village, h)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
@@ -420,6 +431,11 @@ func (b *Blobs) asked(w http.ResponseWriter, r *http.Request, a *asked) error {
 		}
 		if size, err := b.h.store.Files.Size(h); err != nil || size != x.Size {
 			continue // it is to come again
+		}
+		if len(m.Of) > 0 {
+			if err := b.h.store.TieOriginal(r.Context(), a.village, h, m.Of[i]); err != nil {
+				return err
+			}
 		}
 		held.Receipts = append(held.Receipts, x.Receipt)
 	}

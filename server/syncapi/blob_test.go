@@ -240,6 +240,57 @@ func TestBlobLost(t *testing.T) {
 	}
 }
 
+// What is brought as the original of a photo is tied to it, also where it is here already
+// and only asked about; what is no hash ties nothing.
+func TestOriginalBrought(t *testing.T) {
+	h := newHouse(t)
+	l := h.laptop("王队员")
+	small, raw := picture(1), picture(22)
+	photo, original := blob.Hash(sha256.Sum256(small)), blob.Hash(sha256.Sum256(raw))
+	tied := func() (names []blob.Hash) {
+		list, err := h.s.Originals(t.Context(), village, photo)
+		h.ok(err)
+		for _, b := range list {
+			names = append(names, b.Hash)
+		}
+		return names
+	}
+	at := l.announce(raw, pair("hash", original.String())+","+pair("filename", "IMG_1.JPG")+","+pair("original", photo.String()))
+	if got := tied(); len(got) != 0 {
+		t.Errorf("before it is here: %v", got)
+	}
+	l.patch(at, 0, raw[:100])
+	l.patch(at, 100, raw[100:])
+	if got := tied(); len(got) != 1 || got[0] != original {
+		t.Errorf("tied: %v", got)
+	}
+	other := picture(333)
+	h2 := blob.Hash(sha256.Sum256(other))
+	l.upload(other)
+	m, err := wire.Encode(&wire.BlobAsk{Version: wire.Version, Hashes: []blob.Hash{photo, h2}, Of: [][]blob.Hash{nil, {photo}}}, wire.Quick)
+	h.ok(err)
+	held := new(wire.BlobsHeld)
+	if _, body := l.do("POST", wire.BlobsAsked, m); wire.Unmarshal(body, 1<<16, held) != nil || len(held.Receipts) != 1 {
+		t.Errorf("asked: %+v", held)
+	}
+	if got := tied(); len(got) != 2 {
+		t.Errorf("tied: %v", got)
+	}
+	if of, err := h.s.OriginalOf(t.Context(), village, h2); err != nil || len(of) != 1 || of[0] != photo {
+		t.Errorf("of %v, %v", of, err)
+	}
+	for _, bad := range []string{"abc", strings.Repeat(photo.String()+" ", wire.MaxOf+1)} {
+		if resp, _ := l.do("POST", "", nil, "Upload-Length", "9", "Upload-Metadata", pair("original", bad)); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%d of %q", resp.StatusCode, bad)
+		}
+	}
+	m, err = wire.Encode(&wire.BlobAsk{Version: wire.Version, Hashes: []blob.Hash{photo}, Of: [][]blob.Hash{nil, {photo}}}, wire.Quick)
+	h.ok(err)
+	if resp, _ := l.do("POST", wire.BlobsAsked, m); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("more originals than files: %d", resp.StatusCode)
+	}
+}
+
 // The protocol's own rules.
 func TestTus(t *testing.T) {
 	h := newHouse(t)

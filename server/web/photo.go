@@ -18,6 +18,8 @@ type photo struct {
 	open string // where it is whole; "" where it is not here
 	img  string // where its small picture is; "" where there is none
 	word string // what is to be known of it
+	// originals are where it is to be had as it came.
+	originals []string
 }
 
 // photos gives the files that a field of a record names.
@@ -63,6 +65,13 @@ func (w *Site) photos(p *page, village record.Village, fd *form.Field, v record.
 		case x.open != "":
 			x.word = p.T("photo.nopreview", strings.ToUpper(kind))
 		}
+		originals, err := w.store.Originals(p.ctx, village, h)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range originals {
+			x.originals = append(x.originals, "/blob/"+string(village)+"/"+blob.Name(o.Hash, o.Kind))
+		}
 		list = append(list, x)
 	}
 	return list, nil
@@ -79,9 +88,33 @@ func (w *Site) giveFile(p *page, small bool) (reply, error) {
 	if !ok || !p.sight.Reaches(village) || w.store.Files == nil {
 		return reply{}, errNowhere
 	}
-	ids, err := w.store.Showing(p.ctx, village, h)
+	// Who may see a photo may see its originals.
+	photos, err := w.store.OriginalOf(p.ctx, village, h)
 	if err != nil {
 		return reply{}, err
+	}
+	for _, photo := range append([]blob.Hash{h}, photos...) {
+		if seen, err := w.seesFile(p, village, photo); err != nil {
+			return reply{}, err
+		} else if !seen {
+			continue
+		}
+		return reply{send: func(rw http.ResponseWriter) error {
+			rw.Header().Set("Cache-Control", "no-store")
+			if syncapi.Give(rw, p.r, w.store, village, h, small) != nil {
+				http.Error(rw, p.T("photo.missing"), http.StatusNotFound)
+			}
+			return nil
+		}}, nil
+	}
+	return reply{}, errNowhere
+}
+
+// seesFile tells whether whoever asks may see a record of the village that shows a file.
+func (w *Site) seesFile(p *page, village record.Village, h blob.Hash) (bool, error) {
+	ids, err := w.store.Showing(p.ctx, village, h)
+	if err != nil {
+		return false, err
 	}
 	for _, id := range ids {
 		rec, err := w.store.Record(p.ctx, village, id)
@@ -89,19 +122,13 @@ func (w *Site) giveFile(p *page, small bool) (reply, error) {
 			continue
 		}
 		if err != nil {
-			return reply{}, err
+			return false, err
 		}
 		if p.hideIn(rec); showsFile(w.forms.Form(rec.Type), rec, h) {
-			return reply{send: func(rw http.ResponseWriter) error {
-				rw.Header().Set("Cache-Control", "no-store")
-				if syncapi.Give(rw, p.r, w.store, village, h, small) != nil {
-					http.Error(rw, p.T("photo.missing"), http.StatusNotFound)
-				}
-				return nil
-			}}, nil
+			return true, nil
 		}
 	}
-	return reply{}, errNowhere
+	return false, nil
 }
 
 // showsFile tells whether a record, as it is shown, names a file.

@@ -81,6 +81,33 @@ func TestPhoto(t *testing.T) {
 			t.Errorf("a page that came as a file would be shown: %v", got.header)
 		}
 	}
+	// Its original is linked beside it, and to be had by those who may see it.
+	raw := append([]byte("\xff\xd8\xff"), "as it came"...)
+	photo, _, _ := blob.ParseName(names["jpg"])
+	original := blob.Hash(sha256.Sum256(raw))
+	if err := held.Put(original, bytes.NewReader(raw)); err != nil {
+		t.Fatal(err)
+	}
+	link := at + blob.Name(original, "jpg")
+	take := func(of ...blob.Hash) {
+		t.Helper()
+		if _, err := f.store.TakeBlob(t.Context(), store.Blob{Village: house.Village, Hash: original, Kind: "jpg", Size: int64(len(raw)), Device: a.device.ID, Of: of}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take()
+	if got := office.ask("GET /blob/{village}/{name}", promise{path: link}); got.status != http.StatusNotFound {
+		t.Errorf("what no record shows: %d", got.status)
+	}
+	take(photo)
+	if got := office.get(page).body; !strings.Contains(got, `href="`+link+`"`) || !strings.Contains(got, texts["photo.original"].zh) {
+		t.Error("the original is not linked")
+	}
+	for who, want := range map[string]int{"office": http.StatusOK, string(identity.SponsorUnit): http.StatusOK, "elsewhere": http.StatusNotFound, "leader": http.StatusForbidden} {
+		if got := f.as(who).ask("GET /blob/{village}/{name}", promise{path: link}); got.status != want || strings.Contains(got.body, string(raw)) != (want == http.StatusOK) {
+			t.Errorf("the original, %s: %d, want %d", who, got.status, want)
+		}
+	}
 	// Of another village's record nothing is known under this one's.
 	if got := office.ask("GET /blob/{village}/{name}", promise{path: "/blob/" + string(small[1].Code) + "/" + names["jpg"]}); got.status != http.StatusNotFound {
 		t.Errorf("by another village: %d", got.status)

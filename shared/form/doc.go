@@ -31,7 +31,8 @@
 //
 // The table of a form has XLSForm's columns type, name, label, hint, required
 // (yes, or an expression: only where it holds), relevant, constraint,
-// constraint_message, calculation, and ours:
+// constraint_message, calculation, parameters (of an image, location=yes: where a photo
+// was taken stays in it), and ours:
 //
 //	merge          latest, union, max, review, owner or author
 //	issue          an expression: where it holds the answer gives rise to an issue

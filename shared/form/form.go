@@ -126,6 +126,8 @@ type Field struct {
 	// Message says what the constraint asks for.
 	Message Label
 	Policy  Policy
+	// Placed tells of an Image that where a photo was taken stays in it.
+	Placed bool
 	// Masked fields show their last four characters only.
 	Masked bool
 	// Hidden names the roles whose devices never get the field.

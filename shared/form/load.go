@@ -189,7 +189,7 @@ func (f *Form) checkNames() error {
 }
 
 var fieldColumns = []string{"type", "name", "label::中文 (zh)", "label::English (en)", "hint::中文 (zh)", "hint::English (en)", "required",
-	"relevant", "constraint", "constraint_message::中文 (zh)", "constraint_message::English (en)", "calculation", "merge", "issue", "mask", "hidden"}
+	"relevant", "constraint", "constraint_message::中文 (zh)", "constraint_message::English (en)", "calculation", "merge", "issue", "mask", "hidden", "parameters"}
 
 func (s *Set) loadFields(fsys fs.FS, f *Form) error {
 	t, err := readTable(fsys, string(f.Type)+".csv", fieldColumns)
@@ -267,6 +267,13 @@ func (s *Set) newField(r *row) (*Field, error) {
 	}
 	if m := r.get("mask"); m != "" && m != "yes" {
 		return nil, fmt.Errorf("mask: %q is neither empty nor yes", m)
+	}
+	switch m := r.get("parameters"); {
+	case m == "":
+	case m == "location=yes" && fd.Kind == Image:
+		fd.Placed = true
+	default:
+		return nil, fmt.Errorf("parameters: %q; an image may have location=yes", m)
 	}
 	if err := s.checkRoles("hidden", fd.Hidden); err != nil {
 		return nil, err

@@ -23,8 +23,8 @@ integer,a,甲,A,${name} != '',. >= 0,不小于0,from 0,,,max,
 calculate,twice,倍,Twice,,,,,,${a} * 2,,
 select_one stage,stage,段,Stage,,,,,,,max,
 `)},
-		"note.csv": {Data: []byte("type,name,label::中文 (zh),label::English (en),merge\ndate,day,日,Day,author\n" +
-			"select_one_from_file house.csv,house,户,House,author\nimage,photos,照片,Photos,union\n")},
+		"note.csv": {Data: []byte("type,name,label::中文 (zh),label::English (en),merge,parameters\ndate,day,日,Day,author,\n" +
+			"select_one_from_file house.csv,house,户,House,author,\nimage,photos,照片,Photos,union,location=yes\n")},
 	}
 }
 
@@ -37,7 +37,7 @@ func TestLoad(t *testing.T) {
 	if house.Version != 3 || house.Title.In(En) != "House" || len(house.Alike) != 2 || house.Authored || house.Field("a").Row != 4 {
 		t.Errorf("house: %+v", house)
 	}
-	if !note.Authored || len(note.Key) != 1 || note.Field("house").Refers != "house" || !note.Field("photos").Many() {
+	if !note.Authored || len(note.Key) != 1 || note.Field("house").Refers != "house" || !note.Field("photos").Many() || !note.Field("photos").Placed || note.Field("day").Placed {
 		t.Errorf("note: %+v", note)
 	}
 }
@@ -68,9 +68,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"greatest picture", "note.csv", "Photos,union", "Photos,max", "note.csv row 4: merge: max does not go with image"},
 		{"owner of a form without owners", "note.csv", "Day,author", "Day,owner", "note.csv row 2: merge: owner, but settings.csv"},
 		{"mask", "house.csv", "owner,yes", "owner,no", `house.csv row 2: mask: "no"`},
+		{"parameters", "note.csv", "parameters\ndate,day,日,Day,author,", "parameters\ndate,day,日,Day,author,location=yes", `note.csv row 2: parameters: "location=yes"; an image`},
+		{"picture's parameters", "note.csv", "location=yes", "max-pixels=99", `note.csv row 4: parameters: "max-pixels=99"; an image`},
 		{"column", "house.csv", "relevant", "relevent", `house.csv row 1: column "relevent" is unknown`},
 		{"column twice", "house.csv", "relevant", "name", `house.csv row 1: column "name" is unknown or there twice`},
-		{"cells", "note.csv", "Day,author", "Day", "note.csv row 2: wrong number of fields"},
+		{"cells", "note.csv", "Day,author,", "Day", "note.csv row 2: wrong number of fields"},
 		{"quote", "note.csv", "日", `"日`, "note.csv row 2: extraneous or missing"},
 		{"version", "settings.csv", "house,3", "house,0", `settings.csv row 2: version: "0"`},
 		{"form twice", "settings.csv", "note,1", "house,1", `settings.csv row 3: form "house" twice`},

@@ -85,7 +85,13 @@ type Escrowed struct {
 type BlobAsk struct {
 	Version uint64      `cbor:"0,keyasint"`
 	Hashes  []blob.Hash `cbor:"1,keyasint"`
+	// Of says of each which photos it is the original of, in the same order; empty where
+	// none is one.
+	Of [][]blob.Hash `cbor:"2,keyasint,omitempty"`
 }
+
+// MaxOf bounds the photos that one file is the original of.
+const MaxOf = 8
 
 // MaxAsked bounds the files that are asked for at once.
 const MaxAsked = 1000
@@ -122,6 +128,8 @@ type Assignment struct {
 	// and 1 to 100; 0 is as the agent likes (1600, 80).
 	PhotoSide    uint64 `cbor:"5,keyasint,omitempty"`
 	PhotoQuality uint64 `cbor:"6,keyasint,omitempty"`
+	// Originals tells that a photo is kept as it came too, and brought behind all else.
+	Originals bool `cbor:"7,keyasint,omitempty"`
 }
 
 // Village is a village's code and names.
