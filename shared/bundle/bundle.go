@@ -62,6 +62,11 @@ type Bundle struct {
 	// empty as a rule.
 	Fault string
 	Parts []Part
+	// Files are what it has beside the messages, or asks for; in a reply, small pictures.
+	Files []File
+	// Smalls is how many bytes of small pictures a bundle asks for, of the records that
+	// come with the reply.
+	Smalls uint64
 }
 
 // Part is one message, packed, and how many bytes it has when it is unpacked.
@@ -83,13 +88,22 @@ func (b *Bundle) Add(p Part) bool {
 
 // within tells how long the messages are, or that they are over the limits.
 func within(parts []Part) (packed int, err error) {
+	sums := make([]sum, len(parts))
+	for i, p := range parts {
+		sums[i] = sum{Packed: uint64(len(p.Message)), Size: uint64(p.Size)}
+	}
+	return withinSums(sums)
+}
+
+// withinSums is within for what a note says of them.
+func withinSums(parts []sum) (packed int, err error) {
 	unpacked := 0
-	for _, p := range parts {
-		// A sum of numbers that somebody else has written down.
-		if p.Size < 0 || p.Size > MaxFile*maxRatio || len(parts) > MaxParts {
+	for _, s := range parts {
+		// Numbers that somebody else has written down.
+		if s.Packed > MaxFile || s.Size > MaxFile*maxRatio || len(parts) > MaxParts {
 			return 0, ErrTooLarge
 		}
-		packed, unpacked = packed+len(p.Message), unpacked+p.Size
+		packed, unpacked = packed+int(s.Packed), unpacked+int(s.Size)
 	}
 	if packed > MaxFile || unpacked > maxRatio*packed+allowance {
 		return 0, ErrTooLarge
@@ -105,6 +119,8 @@ type note struct {
 	Made   int64           `cbor:"3,keyasint"`
 	Fault  string          `cbor:"4,keyasint,omitempty"`
 	Parts  []sum           `cbor:"5,keyasint,omitempty"`
+	Files  []named         `cbor:"6,keyasint,omitempty"`
+	Smalls uint64          `cbor:"7,keyasint,omitempty"`
 }
 
 // sum stands for one message.
@@ -116,15 +132,21 @@ type sum struct {
 
 var (
 	encMode, _ = cbor.CoreDetEncOptions().EncMode()
-	decMode, _ = cbor.DecOptions{
+	decMode    = decoder(MaxParts)
+	filesMode  = decoder(MaxFiles)
+)
+
+func decoder(elements int) cbor.DecMode {
+	m, _ := cbor.DecOptions{
 		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
 		MaxNestedLevels:  4,
-		MaxArrayElements: MaxParts,
+		MaxArrayElements: elements,
 		MaxMapPairs:      64,
 		IndefLength:      cbor.IndefLengthForbidden,
 		TagsMd:           cbor.TagsForbidden,
 	}.DecMode()
-)
+	return m
+}
 
 // A file begins with these bytes, the version among them.
 var magic = [4]byte{'Z', 'C', 'B', 1}
@@ -221,27 +243,45 @@ func checksum(file []byte) [16]byte {
 	return [16]byte(h.Sum(nil))
 }
 
-// head is a file's beginning up to its size, which the encryption covers too.
-func head(size int) []byte {
+// headOf is a file's beginning up to its size, which the encryption covers too.
+func headOf(magic [4]byte, size int64) []byte {
 	return binary.BigEndian.AppendUint64(append(magic[:], suite), uint64(size))
 }
 
-// Seal gives the file that brings b to whoever has the identity key to.
-func Seal(b *Bundle, p identity.Purpose, from ed25519.PrivateKey, to ed25519.PublicKey) ([]byte, error) {
-	n := note{Device: b.Device, Server: b.Server, Serial: b.Serial, Made: b.Made, Fault: b.Fault}
+// letter gives the note, of at most so many bytes, and how long it is with what goes
+// around it and with the messages.
+func (b *Bundle) letter(most int) (said []byte, content int64, err error) {
+	n := note{Device: b.Device, Server: b.Server, Serial: b.Serial, Made: b.Made, Fault: b.Fault, Smalls: b.Smalls}
 	packed, err := within(b.Parts)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for _, p := range b.Parts {
 		n.Parts = append(n.Parts, sum{Packed: uint64(len(p.Message)), Size: uint64(p.Size), Hash: sha256.Sum256(p.Message)})
 	}
-	said, err := encMode.Marshal(n)
-	if err != nil {
-		return nil, fmt.Errorf("encode bundle: %w", err)
+	for _, f := range b.Files {
+		n.Files = append(n.Files, f.named())
 	}
-	size := overhead + len(said) + packed
-	if len(said) > maxNote || size > MaxFile {
+	if said, err = encMode.Marshal(n); err != nil {
+		return nil, 0, fmt.Errorf("encode bundle: %w", err)
+	}
+	if len(said) > most || len(b.Files) > MaxFiles {
+		return nil, 0, ErrTooLarge
+	}
+	return said, int64(4 + len(said) + ed25519.SignatureSize + packed), nil
+}
+
+// Seal gives the file that brings b, which has no files in it, to whoever has the
+// identity key to. Of the files that it asks for only the first go in.
+func Seal(b *Bundle, p identity.Purpose, from ed25519.PrivateKey, to ed25519.PublicKey) ([]byte, error) {
+	asking := *b
+	asking.Files = b.Files[:min(len(b.Files), maxAsked)]
+	said, content, err := asking.letter(maxNote)
+	if err != nil {
+		return nil, err
+	}
+	size := atSealed + 16 + int(content)
+	if size > MaxFile {
 		return nil, ErrTooLarge
 	}
 	plain := binary.BigEndian.AppendUint32(make([]byte, 0, size-atSealed-16), uint32(len(said)))
@@ -257,7 +297,7 @@ func Seal(b *Bundle, p identity.Purpose, from ed25519.PrivateKey, to ed25519.Pub
 	if err != nil {
 		return nil, fmt.Errorf("seal bundle: %w", err)
 	}
-	file := append(append(head(size), make([]byte, atKey-atSum)...), enc...)
+	file := append(append(headOf(magic, int64(size)), make([]byte, atKey-atSum)...), enc...)
 	sealed, err := sender.Seal(file[:atSum], plain)
 	if err != nil {
 		return nil, fmt.Errorf("seal bundle: %w", err)
@@ -301,25 +341,25 @@ func read(plain []byte, p identity.Purpose, sender func(*Bundle) (ed25519.Public
 		return nil, ErrDamaged
 	}
 	said, sig, rest := plain[:n], plain[n:n+ed25519.SignatureSize], plain[n+ed25519.SignatureSize:]
-	var told note
-	if err := decMode.Unmarshal(said, &told); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	b, told, err := readNote(said, decMode)
+	if err != nil {
+		return nil, err
 	}
-	b := &Bundle{Device: told.Device, Server: told.Server, Serial: told.Serial, Made: told.Made, Fault: told.Fault}
+	packed := uint64(0)
 	for _, s := range told.Parts {
-		if s.Packed > uint64(len(rest)) {
+		if packed += s.Packed; s.Packed > uint64(len(rest)) || packed > uint64(len(rest)) {
 			return nil, ErrDamaged
 		}
-		if s.Size > MaxFile*maxRatio {
-			return nil, ErrTooLarge
-		}
-		b.Parts = append(b.Parts, Part{rest[:s.Packed], int(s.Size)})
-		rest = rest[s.Packed:]
 	}
-	if len(rest) > 0 {
+	if packed < uint64(len(rest)) {
 		return nil, ErrDamaged
 	}
-	if _, err := within(b.Parts); err != nil {
+	for _, f := range b.Files {
+		if f.Mode != Asked {
+			return nil, ErrDamaged
+		}
+	}
+	if _, err := withinSums(told.Parts); err != nil {
 		return nil, err
 	}
 	from, err := sender(b)
@@ -329,10 +369,37 @@ func read(plain []byte, p identity.Purpose, sender func(*Bundle) (ed25519.Public
 	if !identity.Verify(from, p, said, sig) {
 		return nil, ErrForged
 	}
-	for i, s := range told.Parts {
-		if sha256.Sum256(b.Parts[i].Message) != s.Hash {
-			return nil, ErrForged
-		}
+	if err := b.fill(rest, told); err != nil {
+		return nil, err
 	}
 	return b, nil
+}
+
+// readNote reads a note, and gives what it says of the messages beside the rest.
+func readNote(said []byte, mode cbor.DecMode) (*Bundle, *note, error) {
+	told := new(note)
+	if err := mode.Unmarshal(said, told); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	b := &Bundle{Device: told.Device, Server: told.Server, Serial: told.Serial, Made: told.Made, Fault: told.Fault, Smalls: told.Smalls}
+	for i := range told.Files {
+		f, ok := told.Files[i].file()
+		if !ok {
+			return nil, nil, fmt.Errorf("%w: what it says of a file", ErrDamaged)
+		}
+		b.Files = append(b.Files, f)
+	}
+	return b, told, nil
+}
+
+// fill gives b the messages, if they are those of which the note tells.
+func (b *Bundle) fill(messages []byte, told *note) error {
+	for _, s := range told.Parts {
+		m := messages[:s.Packed]
+		if sha256.Sum256(m) != s.Hash {
+			return ErrForged
+		}
+		b.Parts, messages = append(b.Parts, Part{m, int(s.Size)}), messages[s.Packed:]
+	}
+	return nil
 }

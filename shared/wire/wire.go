@@ -19,6 +19,12 @@ const (
 	// BundlePath takes a file of package bundle as it is, from whoever brings it,
 	// and answers with the reply, as it is.
 	BundlePath = "/v1/bundle"
+	// BundleUploads behind BlobPath, in the place of a village, is where a bundle comes in
+	// parts, from whoever brings it. When it is whole BundlePath takes it, asked with its
+	// id in BundleUpload and no body, and answers with the reply; it stays until it is
+	// terminated or has run out.
+	BundleUploads = "bundle"
+	BundleUpload  = "Zhucun-Upload"
 	// BlobPath, and behind it a village's code, takes files and gives them out:
 	// DESIGN.md. With BlobsAsked behind that it takes a BlobAsk.
 	BlobPath   = "/v1/blobs/"
@@ -103,6 +109,18 @@ type BlobsHeld struct {
 	// Backed is when the last backup was begun that has files, ms since 1970; 0 never.
 	// It has those that were received until then.
 	Backed int64 `cbor:"2,keyasint,omitempty"`
+}
+
+// HeldFiles is what the server has of a village's files. It holds for this epoch: in
+// another life of its data the server may lack them.
+type HeldFiles struct {
+	Village  record.Village `cbor:"0,keyasint"`
+	Epoch    Epoch          `cbor:"1,keyasint"`
+	Receipts []blob.Receipt `cbor:"2,keyasint,omitempty"`
+	// Smalls are the files of which it has the small picture.
+	Smalls []blob.Hash `cbor:"3,keyasint,omitempty"`
+	// Backed is as in BlobsHeld.
+	Backed int64 `cbor:"4,keyasint,omitempty"`
 }
 
 // BlobReceipt is the header in which the server gives its receipt for a file
@@ -217,6 +235,9 @@ type Synced struct {
 	Assigned *Assignment `cbor:"3,keyasint,omitempty"` // when the device's is old
 	// Next is how many seconds the device should wait for the next poll.
 	Next uint64 `cbor:"4,keyasint,omitempty"`
+	// Files comes with a reply file: what the server has of the files that the bundle
+	// brought or asked for.
+	Files []HeldFiles `cbor:"21,keyasint,omitempty"`
 	// Takes says what requests the server takes beside what every release does:
 	// TakesMixed … It is said to who might make use of it and did not.
 	Takes uint64 `cbor:"20,keyasint,omitempty"`
