@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,19 +31,37 @@ func (c *call) bundleCmd() *cobra.Command {
 }
 
 func (c *call) bundleExportCmd() *cobra.Command {
-	return &cobra.Command{
+	var photos, size string
+	var previews int
+	cmd := &cobra.Command{
 		Use:   "export FILE",
 		Short: c.say("把服务器还没有确认的内容写成一个文件（只有服务器能读），装不下时写成编了号的几个；FILE 是文件夹时自动取名", "Write what the server has not acknowledged into a file that only the server can read, or numbered files where one is not enough; in a folder it gets a name of its own"),
 		Args:  c.words(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			carry := syncclient.Carry{Smalls: uint64(max(previews, 0)) << 20}
+			switch photos {
+			case "fit":
+			case "all":
+				carry.Files = syncclient.FilesAll
+			case "none":
+				carry.Files = syncclient.FilesNone
+			default:
+				return c.usage(c.say("--photos 是 fit、all 或 none，“%s”不是", "--photos is fit, all or none; %q is not", photos))
+			}
+			if size != "" {
+				var err error
+				if carry.Size, err = sizeOf(size); err != nil {
+					return c.usage(c.say("--size 写成 20M 这样，1M 到 1G，“%s”不行", "--size is like 20M, from 1M to 1G; %q is not", size))
+				}
+			}
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				path := c.path(args[0])
 				if dir := filepath.Dir(path); !isDir(dir) {
 					return c.fail(c.say("没有文件夹 %s。请先插好 U 盘，或换一个位置", "There is no folder %s. Put in the stick, or choose another place", dir))
 				}
 				m := c.meter()
-				made, err := a.sync.Export(cmd.Context(), path, func(done, left uint64) {
-					m.show(float64(done)/float64(max(done+left, 1)), c.say("已打包 %d/%d", "%d of %d changes packed", done, done+left))
+				made, err := a.sync.Export(cmd.Context(), path, carry, func(done, left uint64) {
+					m.show(float64(done)/float64(max(done+left, 1)), c.say("已打包 %d/%d", "%d of %d packed", done, done+left))
 				})
 				m.end()
 				// What was written before a failure is there, and good.
@@ -57,6 +76,32 @@ func (c *call) bundleExportCmd() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&photos, "photos", "fit", c.say("照片等文件：fit 装得下的一起带，all 全带，none 不带（旧的服务器也能收）", "photos and other files: fit takes along what fits, all takes all, none takes none (for older servers too)"))
+	cmd.Flags().StringVar(&size, "size", "", c.say("每个文件最大多少，如 20M；不写时 20M，带全部照片时 1G", "how large a file gets, like 20M; 20M where it is not given, 1G with all photos"))
+	cmd.Flags().IntVar(&previews, "previews", 0, c.say("请答复里带上别人照片的预览图，最多多少 MB", "ask for small pictures of the records in the reply, so many MB at most"))
+	return cmd
+}
+
+// sizeOf reads a size in bytes, with K, M or G behind it.
+func sizeOf(text string) (int64, error) {
+	unit := int64(1)
+	digits := strings.TrimRight(strings.ToUpper(text), "KMGB")
+	switch strings.TrimSuffix(strings.ToUpper(text[len(digits):]), "B") {
+	case "":
+	case "K":
+		unit = 1 << 10
+	case "M":
+		unit = 1 << 20
+	case "G":
+		unit = 1 << 30
+	default:
+		return 0, strconv.ErrSyntax
+	}
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err == nil && (n*unit < syncclient.MinSize || n*unit > bundle.MaxSize) {
+		err = strconv.ErrRange
+	}
+	return n * unit, err
 }
 
 // exported tells which files were written and, where that is all of them, what to do
@@ -70,9 +115,21 @@ func (c *call) exported(made []syncclient.Exported, all bool) error {
 			continue
 		}
 		c.write(c.say("已写入 %s：%d 条修改，%s\n", "Wrote %s: %d changes, %s\n", e.File, e.Changes, syncclient.Size(int64(e.Bytes))))
+		if e.Files > 0 {
+			c.write(c.say("  其中照片等文件 %d 个\n", "  with %d photos and other files\n", e.Files))
+		}
+		if e.Unread > 0 {
+			c.write(c.say("  %d 个读不出来，没有装入；运行 verify 看是哪些\n", "  %d cannot be read and are not in it; verify tells which\n", e.Unread))
+		}
 	}
 	if !all || c.json {
 		return nil
+	}
+	if len(made) > 0 {
+		if e := made[len(made)-1]; e.FilesLeft > 0 {
+			c.write(c.say("还有 %d 个照片或文件（%s）没有装入：联网后自动送出，或加上 --photos all 全部写成文件\n",
+				"%d photos and other files (%s) are not in it: they go by themselves when there is a network, or into files with --photos all\n", e.FilesLeft, syncclient.Size(e.FilesLeftBytes)))
+		}
 	}
 	if len(made) > 1 {
 		c.write(c.say("一个文件装不下，共 %d 个。每个都可以单独带去，先后不限，丢了哪个都不要紧：没确认的下次还会导出\n",
@@ -144,6 +201,12 @@ func (c *call) bundleTakeCmd() *cobra.Command {
 						"The file is not for this laptop. It is kept and goes to the server with the next sync; the answer will be at\n  %s\nto be carried back. If it is a reply to another laptop, take it there\n", t.Reply))
 				default:
 					c.write(c.say("已收取：确认送达 %d 条，收到 %d 条记录；还有 %d 条未送达\n", "Taken: %d changes acknowledged, %d records came; %d still pending\n", t.Acknowledged, t.Records, t.Pending))
+					if t.Files+t.FilesPending > 0 {
+						c.write(c.say("照片等文件：确认送达 %d 个，还有 %d 个未送达\n", "Photos and other files: %d acknowledged, %d still pending\n", t.Files, t.FilesPending))
+					}
+					if t.Previews > 0 {
+						c.write(c.say("收到 %d 张照片的预览图\n", "Small pictures of %d photos came\n", t.Previews))
+					}
 					if t.More {
 						c.write(c.say("办公室还有内容没装下：请再导出一个数据包送去，或联网同步一次，就能接着收到\n", "The office has more than one reply can carry: send it another bundle, or sync once, and it goes on from here\n"))
 					}

@@ -58,3 +58,29 @@ func TestExported(t *testing.T) {
 		t.Error("more than a line for each file")
 	}
 }
+
+// Each row is a size as people write it, in bytes; 0 is none that a bundle can have.
+func TestSizeOf(t *testing.T) {
+	for text, want := range map[string]int64{
+		"20M": 20 << 20, "20MB": 20 << 20, "1g": 1 << 30, "2048K": 2 << 20, "1048576": 1 << 20,
+		"20": 0, "2G": 0, "M": 0, "-5M": 0, "20T": 0, "20MM": 0, "2 M": 0, "99999999999M": 0,
+	} {
+		if got, err := sizeOf(text); want == 0 && err == nil || want != 0 && (got != want || err != nil) {
+			t.Errorf("%s: %d, %v", text, got, err)
+		}
+	}
+}
+
+// What goes along and what stays behind is said of a bundle.
+func TestExportedFiles(t *testing.T) {
+	var out bytes.Buffer
+	made := []syncclient.Exported{{File: "a.zcb", Changes: 1, Bytes: 9 << 20, Files: 3, FilesLeft: 2, FilesLeftBytes: 30 << 20, Unread: 1}}
+	if err := (&call{out: &out, lang: form.En}).exported(made, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"with 3 photos", "1 cannot be read", "2 photos and other files (30.0 MB) are not in it", "--photos all"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %s", want, out.String())
+		}
+	}
+}

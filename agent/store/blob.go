@@ -57,7 +57,10 @@ type BlobNote struct {
 	Upload string `cbor:"6,keyasint,omitempty"` // where it is being brought to at the server
 	Added  int64  `cbor:"7,keyasint,omitempty"` // ms since 1970, corrected
 	// Of are the photos that it is the original of.
-	Of      []blob.Hash `cbor:"8,keyasint,omitempty"`
+	Of []blob.Hash `cbor:"8,keyasint,omitempty"`
+	// Since is how many bundles the laptop had made when the file was last taken for one
+	// that the server does not have: a reply to one of those says nothing of it.
+	Since   uint64 `cbor:"9,keyasint,omitempty"`
 	Receipt blob.Receipt
 }
 
@@ -158,7 +161,8 @@ func (s *Store) AddBlob(ctx context.Context, code record.Village, note BlobNote,
 		}
 	}
 	err = s.update(ctx, true, func(t *tx) error {
-		if _, err := t.dev(); err != nil {
+		d, err := t.dev()
+		if err != nil {
 			return err
 		}
 		if here, err := t.knows(code); err != nil || !here {
@@ -183,6 +187,7 @@ func (s *Store) AddBlob(ctx context.Context, code record.Village, note BlobNote,
 			b.BlobNote, b.Small = before.BlobNote, b.Small || before.Small
 			b.Receipt, b.Upload = blob.Receipt{}, ""
 		}
+		b.Since = d.Bundles
 		if len(note.Of) > 0 {
 			b.Original = !found || before.Original
 			b.Of = withAll(b.Of, note.Of)
@@ -483,7 +488,7 @@ func (v *village) share(h blob.Hash) error {
 
 // anew is what another village is to know of a file that was added here.
 func (b *Blob) anew() *Blob {
-	return &Blob{Hash: b.Hash, BlobNote: BlobNote{Kind: b.Kind, Size: b.Size, Name: b.Name, Taken: b.Taken, Width: b.Width, Height: b.Height, Added: b.Added, Of: b.Of}, Own: true, Small: b.Small, Original: b.Original}
+	return &Blob{Hash: b.Hash, BlobNote: BlobNote{Kind: b.Kind, Size: b.Size, Name: b.Name, Taken: b.Taken, Width: b.Width, Height: b.Height, Added: b.Added, Of: b.Of, Since: b.Since}, Own: true, Small: b.Small, Original: b.Original}
 }
 
 // Loose gives the files that were added here and that no record shows, the newest first:

@@ -20,6 +20,9 @@ type Bundle struct {
 	Answered int64 `cbor:"5,keyasint,omitempty"`
 	// Has are the runs of own changes in it.
 	Has []Run `cbor:"6,keyasint,omitempty"`
+	// Files counts the photos and other files in it, Brings says which they are.
+	Files  int      `cbor:"7,keyasint,omitempty"`
+	Brings []Brings `cbor:"8,keyasint,omitempty"`
 
 	// Fate is told by what the store knows now, and not kept.
 	Fate Fate `cbor:"-"`
@@ -33,6 +36,13 @@ type Run struct {
 	After, Last uint64
 }
 
+// Brings are files of a village: the first half of each one's hash, one behind the other.
+type Brings struct {
+	_       struct{} `cbor:",toarray"`
+	Village record.Village
+	Targets []byte
+}
+
 // Fate is what became of the changes in a bundle, by the receipts that are here.
 // What is in none of the three still waits.
 type Fate struct {
@@ -41,6 +51,13 @@ type Fate struct {
 	// Renewed are those that were written again, in a new stream: they go with a
 	// later bundle or sync, whatever becomes of this file.
 	Renewed uint64
+	// FilesWaiting counts the files that have no receipt.
+	FilesWaiting int
+}
+
+// Done tells that the server has everything in it that was still to be brought.
+func (b *Bundle) Done() bool {
+	return b.Changes+uint64(b.Files) > 0 && b.Waiting() == 0 && b.Fate.FilesWaiting == 0
 }
 
 // Waiting counts the changes in it of which nothing is known yet.
@@ -152,6 +169,11 @@ func (s *Store) Bundles() (bs []Bundle, err error) {
 			}
 			for _, r := range b.Has {
 				if err := t.fate(r, aside, &b.Fate); err != nil {
+					return err
+				}
+			}
+			for _, f := range b.Brings {
+				if b.Fate.FilesWaiting, err = t.waitingOf(f, b.Fate.FilesWaiting); err != nil {
 					return err
 				}
 			}

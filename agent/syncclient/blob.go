@@ -277,7 +277,7 @@ func (c *Client) askHeld(ctx context.Context, d *store.Device, v record.Village,
 	for _, b := range list {
 		if b.Delivered && !slices.ContainsFunc(held.Receipts, func(x blob.Receipt) bool { return x.Hash == b.Hash }) {
 			c.log.Warn("the server has lost a file that it had; it is brought again", "file", b.FileName())
-			if err := c.store.Mark(ctx, v, b.Hash, func(b *store.Blob) { b.Delivered, b.Backed = false, false }); err != nil {
+			if err := c.store.Mark(ctx, v, b.Hash, func(b *store.Blob) { b.Delivered, b.Backed, b.Since = false, false, d.Bundles }); err != nil {
 				return n, err
 			}
 		}

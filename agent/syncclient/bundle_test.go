@@ -89,7 +89,7 @@ func TestExport(t *testing.T) {
 	visit(t, s)
 	dir := t.TempDir()
 	for serial := uint64(1); serial <= 2; serial++ {
-		made, err := c.Export(t.Context(), dir, nil)
+		made, err := c.Export(t.Context(), dir, Carry{}, nil)
 		if err != nil || len(made) != 1 {
 			t.Fatal(made, err)
 		}
@@ -110,7 +110,7 @@ func TestExport(t *testing.T) {
 		visit(t, s)
 	}
 	// Nothing is left beside the files where a stick is full or pulled out.
-	if _, err := c.Export(t.Context(), filepath.Join(dir, "no", "such.zcb"), nil); err == nil {
+	if _, err := c.Export(t.Context(), filepath.Join(dir, "no", "such.zcb"), Carry{}, nil); err == nil {
 		t.Error("written into a folder that is not there")
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
@@ -133,7 +133,7 @@ func TestExportSeveral(t *testing.T) {
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.zcb")
-	one, err := c.Export(t.Context(), path, nil)
+	one, err := c.Export(t.Context(), path, Carry{}, nil)
 	if err != nil || len(one) != 1 || one[0].File != path || one[0].Changes != 40 {
 		t.Fatalf("%+v, %v", one, err)
 	}
@@ -143,7 +143,7 @@ func TestExportSeveral(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made, err := c.Export(t.Context(), path, nil); !errors.Is(err, fs.ErrExist) || len(made) != 0 {
+	if made, err := c.Export(t.Context(), path, Carry{}, nil); !errors.Is(err, fs.ErrExist) || len(made) != 0 {
 		t.Errorf("over an older file: %+v, %v", made, err)
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
@@ -155,14 +155,14 @@ func TestExportSeveral(t *testing.T) {
 	if err := os.Rename(path, filepath.Join(dir, "a-1.zcb")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Export(t.Context(), path, nil); !errors.Is(err, fs.ErrExist) {
+	if _, err := c.Export(t.Context(), path, Carry{}, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over the first of several: %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, "a-1.zcb")); err != nil {
 		t.Fatal(err)
 	}
 	var told []uint64
-	made, err := c.Export(t.Context(), path, func(done, left uint64) {
+	made, err := c.Export(t.Context(), path, Carry{}, func(done, left uint64) {
 		if done+left != 40 {
 			t.Errorf("%d packed and %d left", done, left)
 		}
@@ -215,7 +215,7 @@ func TestExportSeveral(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(stick, "b-2.zcb"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	made, err = c.Export(t.Context(), filepath.Join(stick, "b.zcb"), nil)
+	made, err = c.Export(t.Context(), filepath.Join(stick, "b.zcb"), Carry{}, nil)
 	if err == nil || len(made) != 1 {
 		t.Fatalf("%+v, %v", made, err)
 	}
@@ -232,7 +232,7 @@ func TestExportSeveral(t *testing.T) {
 func TestMake(t *testing.T) {
 	c, s := laptop(t, "http://127.0.0.1:1")
 	visit(t, s)
-	first, err := c.Make(t.Context(), nil)
+	first, err := c.Make(t.Context(), Carry{}, nil)
 	if err != nil || len(first) != 1 {
 		t.Fatal(first, err)
 	}
@@ -273,7 +273,7 @@ func TestMake(t *testing.T) {
 		t.Fatal(err)
 	}
 	visit(t, s)
-	if _, err := c.Make(t.Context(), nil); err != nil {
+	if _, err := c.Make(t.Context(), Carry{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if f, err := c.OpenMade(filepath.Base(first[0].File)); err == nil {
@@ -281,7 +281,7 @@ func TestMake(t *testing.T) {
 		t.Error("a file of which the server has everything takes room")
 	}
 	for range maxMade + 1 {
-		if _, err := c.Make(t.Context(), nil); err != nil {
+		if _, err := c.Make(t.Context(), Carry{}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -319,7 +319,7 @@ func TestReplyWithMore(t *testing.T) {
 			continue
 		}
 		// The next bundle asks from where it ends.
-		made, err := c.Export(t.Context(), t.TempDir(), nil)
+		made, err := c.Export(t.Context(), t.TempDir(), Carry{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -417,7 +417,7 @@ func TestCarry(t *testing.T) {
 	c, s := laptop(t, "http://127.0.0.1:1")
 	other, so := laptop(t, "http://127.0.0.1:1")
 	visit(t, so)
-	made, err := other.Export(t.Context(), t.TempDir(), nil)
+	made, err := other.Export(t.Context(), t.TempDir(), Carry{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package syncclient
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,13 +11,16 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"zhucun/agent/store"
 	"zhucun/shared/bundle"
 	"zhucun/shared/wire"
 )
@@ -38,7 +42,7 @@ const (
 // fills the disk; of replies the newest are kept, since all can be had again.
 const (
 	maxCarried     = 64
-	maxCarriedSize = 256 << 20
+	maxCarriedSize = bundle.MaxSize
 	maxReplies     = 64
 )
 
@@ -48,22 +52,66 @@ var ErrBurdened = errors.New("this laptop carries as much for others as it can; 
 // root opens the folder of what is carried.
 func (c *Client) root() (*os.Root, error) { return c.folder(courierDir, repliesDir, refusedDir) }
 
+// arrival is a file that somebody brought, checked and kept in the data folder until it
+// is known whose it is.
+type arrival struct {
+	*os.File
+	size int64
+	sum  [sha256.Size]byte
+}
+
+// comingIn are the names of such files.
+const comingIn = ".taken-*"
+
+// come reads a file that somebody brought. The errors are those of package bundle.
+func (c *Client) come(r io.Reader) (a *arrival, err error) {
+	// What the power left half way.
+	old, err := filepath.Glob(filepath.Join(c.store.Dir(), comingIn))
+	for _, path := range old {
+		if info, ierr := os.Stat(path); ierr == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	a = new(arrival)
+	if a.File, err = os.CreateTemp(c.store.Dir(), comingIn); err != nil { // 0600
+		return nil, err
+	}
+	sum := sha256.New()
+	if a.size, err = bundle.Copy(io.MultiWriter(a.File, sum), r); err == nil {
+		_, err = a.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		a.end()
+		return nil, err
+	}
+	a.sum = [sha256.Size]byte(sum.Sum(nil))
+	return a, nil
+}
+
+// end removes what is left of it.
+func (a *arrival) end() {
+	a.Close()
+	os.Remove(a.Name()) // it is gone where it was kept
+}
+
 // carry keeps a file that is somebody else's, and tells where the answer to it
 // will be.
-func (c *Client) carry(file []byte) (reply string, err error) {
+func (c *Client) carry(a *arrival) (reply string, err error) {
 	root, err := c.root()
 	if err != nil {
 		return "", err
 	}
 	defer root.Close()
-	hash := sha256.Sum256(file)
-	name := hex.EncodeToString(hash[:8]) + bundle.Ext
+	name := hex.EncodeToString(a.sum[:8]) + bundle.Ext
 	reply = filepath.Join(c.store.Dir(), courierDir, repliesDir, name)
 	waiting, err := list(root, ".")
 	if err != nil {
 		return "", err
 	}
-	size := int64(len(file))
+	size := a.size
 	for _, f := range waiting {
 		if f.Name() == name {
 			return reply, nil
@@ -73,17 +121,20 @@ func (c *Client) carry(file []byte) (reply string, err error) {
 	if len(waiting) >= maxCarried || size > maxCarriedSize {
 		return "", ErrBurdened
 	}
-	return reply, put(root, name, file)
+	if err := errors.Join(a.Sync(), a.Close()); err != nil {
+		return "", err
+	}
+	return reply, os.Rename(a.Name(), filepath.Join(c.store.Dir(), courierDir, name))
 }
 
 // put writes a file into root whole or not at all.
-func put(root *os.Root, name string, b []byte) error {
+func put(root *os.Root, name string, write func(io.Writer) error) error {
 	tmp := name + ".new"
 	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	err = write(f)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = root.Rename(tmp, name)
 	}
@@ -146,9 +197,9 @@ func (c *Client) Courier() (b Burden, err error) {
 	return b, nil
 }
 
-// deliver brings what waits to the server and keeps its replies. Where the link
-// breaks the rest goes with the next sync.
-func (c *Client) deliver(ctx context.Context, r *Report) error {
+// deliver brings what waits to the server and keeps its replies: bundles with files in
+// them, or those without. Where the link breaks the rest goes with the next sync.
+func (c *Client) deliver(ctx context.Context, r *Report, files bool) error {
 	if b, err := c.Courier(); err != nil || len(b.Waiting) == 0 {
 		return err
 	}
@@ -162,27 +213,28 @@ func (c *Client) deliver(ctx context.Context, r *Report) error {
 		return err
 	}
 	for _, f := range waiting {
-		file, err := root.ReadFile(f.Name())
-		if err != nil {
-			return err
+		if has, err := hasFiles(root, f.Name()); err != nil {
+			return fmt.Errorf("carried file %s: %w", f.Name(), err)
+		} else if has != files {
+			continue
 		}
-		reply, err := c.hand(ctx, file, r)
+		err := c.hand(ctx, root, f, files, r)
 		var refused *wire.Fault
 		switch {
 		case errors.As(err, &refused) && refused.Code == wire.FaultBundle:
 			// Set aside and shown, or it would go again with every sync.
-			err = put(root, refusedDir+"/"+f.Name(), file)
+			err = put(root, refusedDir+"/"+strings.TrimSuffix(f.Name(), bundle.Ext)+".txt", func(w io.Writer) error {
+				_, err := io.WriteString(w, notTaken+refused.Text+"\n")
+				return err
+			})
 			if err == nil {
-				err = put(root, refusedDir+"/"+strings.TrimSuffix(f.Name(), bundle.Ext)+".txt", []byte(notTaken+refused.Text+"\n"))
+				err = root.Rename(f.Name(), refusedDir+"/"+f.Name())
 			}
 		case err == nil:
-			if err = put(root, repliesDir+"/"+f.Name(), reply); err == nil {
-				r.Carried++
-				err = forget(root)
+			r.Carried++
+			if err = forget(root); err == nil {
+				err = root.Remove(f.Name())
 			}
-		}
-		if err == nil {
-			err = root.Remove(f.Name())
 		}
 		if err != nil {
 			return fmt.Errorf("carried file %s: %w", f.Name(), err)
@@ -208,47 +260,172 @@ func forget(root *os.Root) error {
 	return err
 }
 
-// hand gives the server one file, and gives its reply.
-func (c *Client) hand(ctx context.Context, file []byte, r *Report) ([]byte, error) {
+func hasFiles(root *os.Root, name string) (bool, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	return bundle.HasFiles(f)
+}
+
+// hand gives the server one file and keeps its reply. One with files in it goes in parts
+// that follow the link, and is taken when it is whole; one without goes as it is.
+func (c *Client) hand(ctx context.Context, root *os.Root, f fs.FileInfo, parts bool, r *Report) error {
 	d, err := c.store.Device()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+wire.BundlePath, file)
+	file, err := root.Open(f.Name())
 	if err != nil {
-		return nil, fmt.Errorf("address %s: %w", d.URL, err)
+		return err
+	}
+	defer file.Close()
+	var body []byte
+	upload := ""
+	if parts {
+		upload, err = c.upload(ctx, &d, root, f, file, r)
+	} else {
+		body, err = io.ReadAll(io.LimitReader(file, bundle.MaxFile+1))
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.ask(ctx, &d, root, f.Name(), body, path.Base(upload), r); err != nil {
+		return err
+	}
+	if !parts {
+		return nil
+	}
+	// The reply is here. What stays there runs out by itself.
+	if resp, err := c.do(ctx, &d, http.MethodDelete, upload, nil, 0, r); err == nil {
+		resp.Body.Close()
+	}
+	return missing(root.Remove(uploadNote(f.Name())))
+}
+
+// ask has the server take a bundle, which is body or has come as an upload, and keeps the
+// reply.
+func (c *Client) ask(ctx context.Context, d *store.Device, root *os.Root, name string, body []byte, upload string, r *Report) error {
+	var content any
+	if len(body) > 0 { // an empty one would go in chunks
+		content = body
+	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, d.URL+wire.BundlePath, content)
+	if err != nil {
+		return fmt.Errorf("address %s: %w", d.URL, err)
 	}
 	req.Header.Set("User-Agent", "")
 	req.Header.Set("Authorization", "Bearer "+d.Token)
+	if len(body) == 0 {
+		req.Header.Set(wire.BundleUpload, upload)
+	}
 	r.RoundTrips++
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if errors.Is(err, errPin) {
-			return nil, err
+			return err
 		}
-		return nil, fmt.Errorf("%w: %w", errNoAnswer, plain(err))
+		return fmt.Errorf("%w: %w", errNoAnswer, plain(err))
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		return nil, patience{retryAfter(resp)}
+		return patience{retryAfter(resp)}
 	case http.StatusNotFound:
-		return nil, ErrUnfit // a server of before there were bundles
+		if len(body) == 0 { // it ran out there: it is brought anew
+			return errors.Join(errNoAnswer, missing(root.Remove(uploadNote(name))))
+		}
+		return ErrUnfit // a server of before there were bundles
 	default:
-		return nil, c.fault(resp)
+		return c.fault(resp)
 	}
-	reply, err := io.ReadAll(io.LimitReader(resp.Body, bundle.MaxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoAnswer, plain(err))
-	}
-	switch err := bundle.Check(reply); {
+	err = put(root, repliesDir+"/"+name, func(w io.Writer) error {
+		_, err := bundle.Copy(w, resp.Body)
+		return err
+	})
+	switch {
 	case errors.Is(err, bundle.ErrForeign):
-		return nil, fmt.Errorf("%w (%s)", ErrForeign, d.URL)
+		return fmt.Errorf("%w (%s)", ErrForeign, d.URL)
 	case errors.Is(err, bundle.ErrRelease):
-		return nil, ErrUnfit
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+		return ErrUnfit
+	case errors.Is(err, bundle.ErrPartial), errors.Is(err, bundle.ErrDamaged), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: %w", errNoAnswer, plain(err))
 	}
-	return reply, nil
+	return err
+}
+
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// uploadNote is the name of the file that says where a bundle is being brought to.
+func uploadNote(name string) string { return strings.TrimSuffix(name, bundle.Ext) + ".upload" }
+
+// upload brings a file to the server in parts, from where the server has it on, and tells
+// where it is there.
+func (c *Client) upload(ctx context.Context, d *store.Device, root *os.Root, f fs.FileInfo, file io.ReaderAt, r *Report) (string, error) {
+	to, at := "", int64(0)
+	if raw, err := root.ReadFile(uploadNote(f.Name())); err == nil && strings.HasPrefix(string(raw), wire.BlobPath) {
+		to = string(raw)
+		resp, err := c.do(ctx, d, http.MethodHead, to, nil, 0, r)
+		if err != nil {
+			return "", err
+		}
+		resp.Body.Close()
+		var perr error
+		at, perr = strconv.ParseInt(resp.Header.Get("Upload-Offset"), 10, 64)
+		switch {
+		case resp.StatusCode == http.StatusOK && perr == nil && at >= 0 && at <= f.Size():
+		case resp.StatusCode == http.StatusNotFound && resp.Header.Get("Tus-Resumable") != "":
+			to = ""
+		default:
+			return "", refusalOf(resp)
+		}
+	}
+	if to == "" {
+		at = 0
+		resp, err := c.do(ctx, d, http.MethodPost, wire.BlobPath+wire.BundleUploads, nil, 0, r, "Upload-Length", strconv.FormatInt(f.Size(), 10))
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		// It leads to a place at this server and nowhere else.
+		if to = resp.Header.Get("Location"); resp.StatusCode != http.StatusCreated || !strings.HasPrefix(to, wire.BlobPath) {
+			return "", refusalOf(resp)
+		}
+		if err := put(root, uploadNote(f.Name()), func(w io.Writer) error { _, err := io.WriteString(w, to); return err }); err != nil {
+			return "", err
+		}
+	}
+	for at < f.Size() {
+		if err := c.textFirst(); err != nil {
+			return "", err
+		}
+		size := min(c.partSize(), f.Size()-at)
+		left := time.Now()
+		part := make([]byte, size)
+		if _, err := file.ReadAt(part, at); err != nil {
+			return "", err
+		}
+		resp, err := c.do(ctx, d, http.MethodPatch, to, bytes.NewReader(part), size, r, "Content-Type", "application/offset+octet-stream", "Upload-Offset", strconv.FormatInt(at, 10))
+		if err != nil {
+			c.slower()
+			return "", err
+		}
+		next, perr := strconv.ParseInt(resp.Header.Get("Upload-Offset"), 10, 64)
+		if resp.StatusCode != http.StatusNoContent && resp.StatusCode != http.StatusConflict || perr != nil || resp.Header.Get("Tus-Resumable") == "" || next < 0 || next > f.Size() {
+			err := refusalOf(resp)
+			resp.Body.Close()
+			return "", err
+		}
+		resp.Body.Close()
+		c.paced(size, time.Since(left))
+		at = next
+	}
+	return to, nil
 }

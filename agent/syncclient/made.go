@@ -18,7 +18,7 @@ const madeDir = "bundles"
 // How many of them are kept, and how much. One that is gone can be made again.
 const (
 	maxMade     = 16
-	maxMadeSize = 256 << 20
+	maxMadeSize = 256 << 20 // one that is larger by itself stays until the next is made
 )
 
 // Made is a bundle that the laptop made. Here tells that its file is in the data
@@ -30,7 +30,7 @@ type Made struct {
 
 // Make exports into the data folder. What was made there before and is too much by
 // now, or of which the server has everything, goes.
-func (c *Client) Make(ctx context.Context, progress func(done, left uint64)) ([]Exported, error) {
+func (c *Client) Make(ctx context.Context, carry Carry, progress func(done, left uint64)) ([]Exported, error) {
 	root, err := c.folder(madeDir)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (c *Client) Make(ctx context.Context, progress func(done, left uint64)) ([]
 	if err := c.tidy(root); err != nil {
 		return nil, err
 	}
-	return c.Export(ctx, filepath.Join(c.store.Dir(), madeDir), progress)
+	return c.Export(ctx, filepath.Join(c.store.Dir(), madeDir), carry, progress)
 }
 
 // tidy makes room for another bundle.
@@ -50,7 +50,7 @@ func (c *Client) tidy(root *os.Root) error {
 		return err
 	}
 	for _, b := range bs {
-		done[b.Name] = b.Changes > 0 && b.Waiting() == 0
+		done[b.Name] = b.Done()
 	}
 	files, err := list(root, ".")
 	if err != nil {

@@ -149,7 +149,7 @@ func (c *Client) carries(bring *store.Blob, fetch int) {
 	c.note(func(*State) {
 		c.course.Files = st.Blobs + st.Originals.Files + fetch
 		f := &c.course.freight
-		f.up, f.rest, f.behind, f.unsized = bring != nil, 0, st.BlobBytes + st.Originals.Bytes, fetch
+		f.up, f.rest, f.behind, f.unsized = bring != nil, 0, st.BlobBytes+st.Originals.Bytes, fetch
 		if bring != nil {
 			f.behind -= min(f.behind, bring.Size)
 			f.rest = bring.Size

@@ -284,7 +284,7 @@ func TestPagesFit(t *testing.T) {
 
 	// A bundle that was answered, one that was not, and a colleague's.
 	bundles := func(f *fixture) *outcome {
-		made, err := f.sync.Make(t.Context(), nil)
+		made, err := f.sync.Make(t.Context(), syncclient.Carry{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,9 +24,9 @@ import (
 // being made or taken waits for a sync that is under way; progress is told how far
 // it is.
 type Bundler interface {
-	// Make makes bundles of all that waits; with an error, what it gives was made
-	// before.
-	Make(ctx context.Context, progress func(done, left uint64)) ([]syncclient.Exported, error)
+	// Make makes bundles of all that waits, with photos and other files as carry says;
+	// with an error, what it gives was made before.
+	Make(ctx context.Context, carry syncclient.Carry, progress func(done, left uint64)) ([]syncclient.Exported, error)
 	// Collect takes a reply to this laptop, and keeps what is somebody else's. The
 	// errors are those of package bundle, syncclient.ErrBurdened, and ErrRevoked with
 	// all that was in the reply taken.
@@ -45,7 +45,7 @@ const takePath = "/bundles/take"
 // maxUpload is how much of an upload is let through, in bytes. It is more than a
 // file may have: who chose the wrong one gets a page that says so, where to cut the
 // connection would give him the browser's. What is too much goes nowhere.
-const maxUpload = 1 << 30
+const maxUpload = bundle.MaxSize + 64<<20
 
 // uploads tells the request whose body is a file.
 func (g *Gate) uploads(r *http.Request) bool {
@@ -98,6 +98,20 @@ type outcome struct {
 	id    string
 	made  []syncclient.Exported
 	taken *syncclient.Collected
+}
+
+// files counts the photos and other files in what was made.
+func (o *outcome) files() (n int) {
+	for _, e := range o.made {
+		n += e.Files
+	}
+	return n
+}
+
+// left tells of those that went into none, and what they come to.
+func (o *outcome) left() (n int, bytes int64) {
+	e := o.made[len(o.made)-1]
+	return e.FilesLeft, e.FilesLeftBytes
 }
 
 // maxOutcomes is how many are kept to be shown again.
@@ -223,7 +237,11 @@ func (w *Site) makeBundle(p *page) (reply, error) {
 	if !w.work.begin("make") {
 		return w.showBundles(p, nil, p.T("bundle.wait"))
 	}
-	made, err := w.sync.Make(p.r.Context(), func(done, left uint64) { w.work.at(done, done+left) })
+	carry := syncclient.Carry{}
+	if p.r.PostForm.Get("photos") == "all" {
+		carry.Files = syncclient.FilesAll
+	}
+	made, err := w.sync.Make(p.r.Context(), carry, func(done, left uint64) { w.work.at(done, done+left) })
 	w.work.end()
 	if err != nil {
 		return w.notDone(p, made, err)
@@ -328,22 +346,22 @@ func (p *page) size(bytes int64) string {
 
 // fate says what became of a bundle. Nothing but receipts makes it say delivered.
 func (p *page) fate(m *syncclient.Made) string {
-	waiting := m.Waiting()
+	waiting, files := m.Waiting(), uint64(m.Fate.FilesWaiting)
 	switch {
-	case m.Changes == 0 && m.Answered > 0:
+	case m.Changes == 0 && m.Files == 0 && m.Answered > 0:
 		return p.T("bundle.fate.answered")
-	case m.Changes == 0:
+	case m.Changes == 0 && m.Files == 0:
 		return p.T("bundle.fate.asks")
-	case waiting == m.Changes:
+	case waiting == m.Changes && files == uint64(m.Files):
 		return p.T("way.bundled")
-	case m.Fate.Delivered == m.Changes:
+	case m.Fate.Delivered == m.Changes && files == 0:
 		return p.T("way.delivered")
 	}
 	var parts []string
 	for _, one := range []struct {
 		id string
 		n  uint64
-	}{{"bundle.fate.delivered", m.Fate.Delivered}, {"bundle.fate.waiting", waiting}, {"bundle.fate.stuck", m.Fate.Quarantined}, {"bundle.fate.renewed", m.Fate.Renewed}} {
+	}{{"bundle.fate.delivered", m.Fate.Delivered}, {"bundle.fate.waiting", waiting}, {"bundle.fate.stuck", m.Fate.Quarantined}, {"bundle.fate.renewed", m.Fate.Renewed}, {"bundle.fate.files", files}} {
 		if one.n > 0 {
 			parts = append(parts, p.T(one.id, number(one.n)))
 		}

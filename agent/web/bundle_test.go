@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -48,7 +49,7 @@ func (o office) answer(t *testing.T, s *store.Store, file []byte, aside ...uint6
 		t.Fatal(err)
 	}
 	public := d.Private().Public().(ed25519.PublicKey)
-	b, err := bundle.Open(file, identity.BundleOf, serverKey, func(*bundle.Bundle) (ed25519.PublicKey, error) { return public, nil })
+	b, err := bundle.OpenFile(bytes.NewReader(file), identity.BundleOf, serverKey, func(*bundle.Bundle) (ed25519.PublicKey, error) { return public, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +265,7 @@ func TestUploadsNotTaken(t *testing.T) {
 		{"partly copied", good[:len(good)-1], "文件没有复制完整", "only partly copied"},
 		{"its first bytes", good[:30], "文件没有复制完整", "only partly copied"},
 		{"damaged", change(len(good)-1, good[len(good)-1]+1), "文件已损坏", "damaged"},
-		{"of a later release", change(3, 2), "文件出自更新的版本", "of a later release"},
+		{"of a later release", change(3, 3), "文件出自更新的版本", "of a later release"},
 		{"says to be too large", change(5, large...), "文件太大，不是数据包", "too large to be a bundle"},
 	}
 	before, err := os.ReadDir(f.dir)
@@ -464,7 +465,7 @@ func TestStatesOfARecord(t *testing.T) {
 		}
 	}
 	made := func() []byte {
-		e, err := f.sync.Make(t.Context(), nil)
+		e, err := f.sync.Make(t.Context(), syncclient.Carry{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -552,6 +553,56 @@ func (f *fixture) lineOf(path string, h *house) string {
 	return ""
 }
 
+// packing is a Bundler that notes what is to go along.
+type packing struct {
+	Bundler
+	carry []syncclient.Carry
+}
+
+func (b *packing) Make(ctx context.Context, carry syncclient.Carry, progress func(done, left uint64)) ([]syncclient.Exported, error) {
+	b.carry = append(b.carry, carry)
+	return b.Bundler.Make(ctx, carry, progress)
+}
+
+// Photos go along as far as they fit; what does not is said, and all of them go for whom
+// ticks that, which is offered only then.
+func TestPhotosAlong(t *testing.T) {
+	f := newFixture(t, false).enter()
+	b := &packing{Bundler: f.sync.Bundler}
+	f.sync.Bundler = b
+	add := func(size int) {
+		t.Helper()
+		content := make([]byte, size)
+		rand.Read(content)
+		if _, err := f.laptop.AddBlob(t.Context(), firstVillage.Code, store.BlobNote{Kind: "jpg"}, content, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(1000)
+	if a := f.get("/bundles"); strings.Contains(a.body, `name="photos"`) || !strings.Contains(a.body, "还有 1 张照片或文件（") {
+		t.Error("it is asked whether a photo goes along that goes in any case, or nothing is said of it")
+	}
+	if a := f.post("/bundles", nil); !strings.Contains(a.body, "里面有照片等文件 1 个") || strings.Contains(a.body, "没有装入") {
+		t.Errorf("made: %s", plainText(a.body))
+	}
+	add(syncclient.Mailed + 1)
+	if a := f.get("/bundles"); !strings.Contains(a.body, `name="photos"`) {
+		t.Error("it is not offered to take all along")
+	}
+	if a := f.post("/bundles", nil); !strings.Contains(a.body, "里面有照片等文件 1 个") || !strings.Contains(a.body, "还有 1 张照片或文件（20.0 MB）没有装入") {
+		t.Errorf("made: %s", plainText(a.body))
+	}
+	if a := f.post("/bundles", map[string][]string{"photos": {"all"}}); !strings.Contains(a.body, "里面有照片等文件 2 个") || strings.Contains(a.body, "没有装入") {
+		t.Errorf("made: %s", plainText(a.body))
+	}
+	if len(b.carry) != 3 || b.carry[1].Files != syncclient.FilesFit || b.carry[2].Files != syncclient.FilesAll {
+		t.Errorf("asked for %+v", b.carry)
+	}
+	if body := f.get("/sync").body; strings.Contains(body, "写下的都已送到办公室") {
+		t.Error("it is said to be delivered")
+	}
+}
+
 // One at a time is made or taken, and another window sees how far it is.
 func TestOneWorkAtATime(t *testing.T) {
 	f := newFixture(t, false).enter()
@@ -562,10 +613,10 @@ func TestOneWorkAtATime(t *testing.T) {
 	go func() { done <- f.post("/bundles", nil) }()
 	<-s.at
 	a := f.get("/bundles")
-	if !strings.Contains(a.body, "正在做数据包：已装 30 处，共 120 处") || a.header.Get("Refresh") == "" {
+	if !strings.Contains(a.body, "正在做数据包：已装 30 项，共 120 项") || a.header.Get("Refresh") == "" {
 		t.Errorf("in another window: %s", plainText(a.body))
 	}
-	if a := f.get("/bundles/progress"); a.body != `{"percent":25,"text":"正在做数据包：已装 30 处，共 120 处……"}` {
+	if a := f.get("/bundles/progress"); a.body != `{"percent":25,"text":"正在做数据包：已装 30 项，共 120 项……"}` {
 		t.Errorf("the script is told %s", a.body)
 	}
 	for _, a := range []answer{f.post("/bundles", nil), f.upload(f.site.doors.token(), []byte("ZCB"), nil)} {
@@ -602,11 +653,11 @@ type slow struct {
 	at, on chan struct{}
 }
 
-func (s *slow) Make(ctx context.Context, progress func(done, left uint64)) ([]syncclient.Exported, error) {
+func (s *slow) Make(ctx context.Context, carry syncclient.Carry, progress func(done, left uint64)) ([]syncclient.Exported, error) {
 	progress(30, 90)
 	close(s.at)
 	<-s.on
-	return s.Bundler.Make(ctx, progress)
+	return s.Bundler.Make(ctx, carry, progress)
 }
 
 // Several files are all offered, with what to do with them.
@@ -645,7 +696,7 @@ func TestBundleInBrowser(t *testing.T) {
 	}
 	// Too large is said before anything is sent.
 	large := filepath.Join(t.TempDir(), "large.zcb")
-	if err := os.WriteFile(large, make([]byte, bundle.MaxFile+1), 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, bundle.MaxSize+1)); err != nil {
 		t.Fatal(err)
 	}
 	take := func(path string) {

@@ -166,7 +166,7 @@ func TestPhotoWaits(t *testing.T) {
 	if m := mark.FindStringSubmatch(f.get(record).body); m == nil || m[1] != "files" || m[2] != "文字已送达，照片还没送到" {
 		t.Errorf("the record says %q", m)
 	}
-	for path, want := range map[string]string{record: "照片还没送到</span>", "/household/" + h.id.String(): "照片还没送到</span>", "/": "1 张照片或文件还没送到办公室。", "/sync": "1 张照片或文件还没送到办公室。", "/bundles": "1 张照片或文件还没有"} {
+	for path, want := range map[string]string{record: "照片还没送到</span>", "/household/" + h.id.String(): "照片还没送到</span>", "/": "1 张照片或文件还没送到办公室。", "/sync": "1 张照片或文件还没送到办公室。", "/bundles": "还有 1 张照片或文件（"} {
 		if body := f.get(path).body; !strings.Contains(body, want) || strings.Contains(body, "写下的都已送到办公室") {
 			t.Errorf("%s does not say %s", path, want)
 		}

@@ -96,7 +96,7 @@ func TestSpoiltBundles(t *testing.T) {
 	}
 	door := syncapi.New(server, access.New(server))
 	client := syncclient.New(laptop, "faults", slog.New(slog.DiscardHandler))
-	made, err := client.Export(ctx, filepath.Join(t.TempDir(), "stick.zcb"), nil)
+	made, err := client.Export(ctx, filepath.Join(t.TempDir(), "stick.zcb"), syncclient.Carry{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,14 +107,14 @@ func TestSpoiltBundles(t *testing.T) {
 	n := 0
 	spoilt(file, func(how string, bad []byte) {
 		n++
-		if b, err := door.Bundle(ctx, bad, now, nil); err == nil {
+		if b, err := door.Bundle(ctx, bytes.NewReader(bad), now, nil); err == nil {
 			t.Errorf("bundle, %s: %d entries were taken", how, b.Entries)
 		}
 	})
 	if sum, err := server.Verify(ctx, func(serverstore.Fault) {}); err != nil || sum.Entries > 0 {
 		t.Errorf("the office has %d entries of what it refused, %v", sum.Entries, err)
 	}
-	b, err := door.Bundle(ctx, file, now, nil)
+	b, err := door.Bundle(ctx, bytes.NewReader(file), now, nil)
 	if err != nil || b.Entries != 3 {
 		t.Fatalf("the bundle itself is not taken: %v", err)
 	}

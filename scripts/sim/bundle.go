@@ -91,7 +91,7 @@ func (l *laptop) export() error {
 	if err := os.Remove(stick); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	made, err := l.client.Export(ctx, stick, nil)
+	made, err := l.client.Export(ctx, stick, syncclient.Carry{}, nil)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (l *laptop) export() error {
 func (w *world) arrive(i int) error {
 	p := w.parcels[i]
 	l := p.from
-	b, err := w.door.Bundle(context.Background(), p.file, time.UnixMilli(w.now), nil)
+	b, err := w.door.Bundle(context.Background(), bytes.NewReader(p.file), time.UnixMilli(w.now), nil)
 	var not *syncapi.NotTaken
 	if errors.As(err, &not) && l.device.Revoked() {
 		w.say("a bundle of %s has nothing new", l.name)

@@ -111,7 +111,7 @@ func TestReplyWithNewVillage(t *testing.T) {
 	if err := l.export(); err != nil {
 		t.Fatal(err)
 	}
-	got, err := w.door.Bundle(ctx, w.parcels[0].file, time.UnixMilli(w.now), nil)
+	got, err := w.door.Bundle(ctx, bytes.NewReader(w.parcels[0].file), time.UnixMilli(w.now), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,6 +96,9 @@ func (f *Files) Append(id string, offset, size int64, r io.Reader, check func() 
 	return n, rerr
 }
 
+// OpenArriving opens what has come of the file under an id, for reading.
+func (f *Files) OpenArriving(id string) (*os.File, error) { return f.root.Open(arriving(id)) }
+
 // Finish gives the file that has come whole under an id its name, and says which. The
 // error is ErrContent where it was to have another.
 func (f *Files) Finish(id string, want *blob.Hash) (h blob.Hash, err error) {

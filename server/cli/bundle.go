@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -39,6 +38,8 @@ type takenJSON struct {
 	Quarantined int             `json:"quarantined"`
 	Refused     int             `json:"refused"` // segments that could not be taken
 	Revoked     bool            `json:"revoked"`
+	Files       int             `json:"files"` // photos and other files that are new here
+	FilesLeft   int             `json:"files_left,omitempty"`
 	Reply       string          `json:"reply,omitempty"`
 	ReplyBytes  int             `json:"reply_bytes,omitempty"`
 	// Cut says that the laptop is owed more than one reply can have.
@@ -46,19 +47,20 @@ type takenJSON struct {
 }
 
 func (c *call) takeBundle(ctx context.Context, s *server, file, reply string) error {
-	b, err := readBundle(file)
+	b, err := openBundle(file)
 	if errors.Is(err, errNoFile) {
 		return c.fail("%s 不是普通文件；请核对文件名", "%s is not a regular file; check its name", file)
 	} else if err != nil {
 		return err
 	}
+	defer b.Close()
 	reply = replyPath(reply)
 	if dir := filepath.Dir(reply); reply != "" && !isDir(dir) {
 		// Before anything is taken: whoever asks for a reply is to have one.
 		return c.fail("没有文件夹 %s；请先建好，或换一个位置", "There is no folder %s; make it, or choose another place", dir)
 	}
 	t, err := syncapi.New(s.store, s.access).Bundle(ctx, b, c.now(), func(done, all int) {
-		if done < all { // a long one
+		if done < all && (all < 100 || done%100 == 0) { // a long one
 			fmt.Fprintf(c.err, c.say("已收取 %d/%d……\n", "%d of %d taken…\n"), done, all)
 		}
 	})
@@ -71,7 +73,7 @@ func (c *call) takeBundle(ctx context.Context, s *server, file, reply string) er
 	if err := s.access.Audit(ctx, t.Note()); err != nil {
 		return err
 	}
-	j := takenJSON{Device: t.Device.ID, Name: t.Device.Name, Serial: t.Serial, MadeAt: t.Made.UTC(), Entries: t.Entries, Quarantined: t.Quarantined, Refused: t.Refused, Revoked: t.Device.Revoked()}
+	j := takenJSON{Device: t.Device.ID, Name: t.Device.Name, Serial: t.Serial, MadeAt: t.Made.UTC(), Entries: t.Entries, Quarantined: t.Quarantined, Refused: t.Refused, Files: t.Files, FilesLeft: t.FilesLeft, Revoked: t.Device.Revoked()}
 	if reply != "" {
 		if err := writeFile(reply, t.Reply); err != nil {
 			return c.fail("内容已收下，但答复没有写成（%s）；请检查位置后对同一个文件再运行一次", "The bundle is taken, but the reply could not be written (%s); check the place and run it again on the same file", err)
@@ -82,6 +84,12 @@ func (c *call) takeBundle(ctx context.Context, s *server, file, reply string) er
 		return c.print(j)
 	}
 	c.tell("已收取 %s 的第 %d 个数据包（写于 %s）：新收 %d 条修改，其中进隔离区 %d 条", "Took bundle %[2]d of %[1]s (made %[3]s): %[4]d new changes, %[5]d of them in quarantine", j.Name, j.Serial, c.time(j.MadeAt), j.Entries, j.Quarantined)
+	if j.Files > 0 {
+		c.tell("新收照片等文件 %d 个", "%d new photos and other files", j.Files)
+	}
+	if j.FilesLeft > 0 {
+		c.tell("有 %d 个照片或文件没有收下：不归那台电脑、记录已擦除，或磁盘满了；没收下的仍在那台电脑上。磁盘满时请腾出地方，对同一个文件再运行一次", "%d photos or files were not taken: they are not that laptop's, their record was erased, or the disk is full; they are kept on the laptop. If the disk is full, make room and run it again on the same file", j.FilesLeft)
+	}
 	if j.Refused > 0 {
 		c.tell("有 %d 段没有收下，内容仍在那台电脑上：可能它更早的文件还没收，收了再收一次这个；不收也会在它收到答复后补送", "%d segments were not taken; they are kept on the laptop. An earlier file of it may be missing: take that, then this one again; if not, the laptop sends them anew once it has the reply", j.Refused)
 	}
@@ -101,8 +109,8 @@ func (c *call) takeBundle(ctx context.Context, s *server, file, reply string) er
 
 var errNoFile = errors.New("no regular file")
 
-// readBundle reads a file, no more of it than a bundle can have.
-func readBundle(file string) ([]byte, error) {
+// openBundle opens a file.
+func openBundle(file string) (*os.File, error) {
 	// Before it is opened: that would wait for ever on a pipe.
 	info, err := os.Stat(file)
 	if err != nil {
@@ -111,12 +119,7 @@ func readBundle(file string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errNoFile
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, bundle.MaxFile+1))
+	return os.Open(file)
 }
 
 // replyPath gives the path of the file to write, in a folder under a name of its

@@ -15,6 +15,7 @@ import (
 	"zhucun/shared/identity"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
+	"zhucun/shared/wire"
 )
 
 // Blob is a file that a village has: who has the village may have it. Two villages that
@@ -202,13 +203,17 @@ func (s *Store) EndUpload(ctx context.Context, u Upload) error {
 
 // SweepUploads forgets what has run out, and what has come of it.
 func (s *Store) SweepUploads(ctx context.Context, keep time.Duration) error {
-	villages, err := s.Heads(ctx)
+	heads, err := s.Heads(ctx)
 	if err != nil {
 		return err
 	}
-	for _, h := range villages {
+	villages := []record.Village{wire.BundleUploads}
+	for _, h := range heads {
+		villages = append(villages, h.Village)
+	}
+	for _, v := range villages {
 		err = errors.Join(err, s.change(ctx, func(t *tx) error {
-			return t.exec(`DELETE FROM upload WHERE village_id = $1 AND expires <= $2`, h.Village, s.now())
+			return t.exec(`DELETE FROM upload WHERE village_id = $1 AND expires <= $2`, v, s.now())
 		}))
 	}
 	return errors.Join(err, s.Files.Sweep(s.Now().Add(-keep)))
@@ -321,6 +326,9 @@ func (b *batch) eraseFile(id record.ID, h blob.Hash, gone map[blob.Hash]clock.Ti
 	if err := b.t.row(`SELECT count(*) FROM shown WHERE village_id = $1 AND target = $2 AND record_id <> $3`, b.village, target[:], id.String()).Scan(&others); err != nil || others > 0 {
 		return err
 	}
+	if err := b.t.exec(`INSERT INTO erased_file(village_id, hash) VALUES($1, $2) ON CONFLICT DO NOTHING`, b.village, h[:]); err != nil {
+		return err
+	}
 	x, err := scanBlob(b.t.row(`SELECT `+blobColumns+` FROM blob WHERE village_id = $1 AND hash = $2`, b.village, h[:]))
 	if err = found(err); err == nil {
 		gone[h] = x.Receipt.Received
@@ -333,6 +341,17 @@ func (b *batch) eraseFile(id record.ID, h blob.Hash, gone map[blob.Hash]clock.Ti
 		}
 	}
 	return b.eraseOriginals(id, h, gone)
+}
+
+// ErasedFile tells whether a file was in a record of the village that was erased, and no
+// record shows it. It may be here all the same: what came before it was erased goes then.
+func (s *Store) ErasedFile(ctx context.Context, v record.Village, h blob.Hash) (erased bool, err error) {
+	target := blob.Target(h)
+	err = s.look(ctx, func(t *tx) error {
+		return t.row(`SELECT count(*) > 0 FROM erased_file WHERE village_id = $1 AND hash = $2
+			AND NOT EXISTS (SELECT 1 FROM shown WHERE village_id = $1 AND target = $3)`, v, h[:], target[:]).Scan(&erased)
+	})
+	return erased, err
 }
 
 // unnoted is how long after its last byte a file that came again may not be noted yet.

@@ -73,6 +73,8 @@
 //	              it, and the signature of its receipt. The file itself lies in Files.
 //	thumbnail     (village, hash) → its small picture
 //	original      (village, photo, hash) → that the file is that photo as it came
+//	erased_file   (village, hash) → that the file was in a record that was erased:
+//	              an old bundle may bring it again
 //	upload        (village, id) → a file on its way in, until when
 //	shown         (village, first half of the hash, record) → which records show it
 //	form_TYPE     (village, record) → the record as it reads, a column a field

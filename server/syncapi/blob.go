@@ -23,6 +23,7 @@ import (
 	files "zhucun/server/blob"
 	"zhucun/server/store"
 	"zhucun/shared/blob"
+	"zhucun/shared/bundle"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -47,6 +48,8 @@ const (
 	keepUpload = 30 * 24 * time.Hour
 	// maxUploads bounds the files on their way of one device in a village.
 	maxUploads = 16
+	// maxBundles bounds the bundles that are on their way by one courier.
+	maxBundles = 2
 )
 
 // Blobs answers under wire.BlobPath.
@@ -116,6 +119,12 @@ func (b *Blobs) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	village, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, wire.BlobPath), "/")
 	a := &asked{device, record.Village(village), rest}
+	if a.bundle() && method != http.MethodGet {
+		if device.Revoked() {
+			return refuse(http.StatusForbidden, wire.FaultRevoked, "the office has revoked this laptop")
+		}
+		return b.tus(w, r, a, method)
+	}
 	reads := method == http.MethodGet || strings.Contains(rest, ".") && method == http.MethodHead
 	if reads && (device.Revoked() || !slices.Contains(device.Villages, a.village)) {
 		return refuse(http.StatusForbidden, wire.FaultRevoked, "the village is not this laptop's")
@@ -133,6 +142,12 @@ func (b *Blobs) serve(w http.ResponseWriter, r *http.Request) error {
 	case method == http.MethodPut && strings.HasSuffix(rest, wire.BlobThumbnail):
 		return b.thumbnail(w, r, a)
 	}
+	return b.tus(w, r, a, method)
+}
+
+// tus answers what belongs to the protocol.
+func (b *Blobs) tus(w http.ResponseWriter, r *http.Request, a *asked, method string) error {
+	rest := a.rest
 	if v := r.Header.Get("Tus-Resumable"); v != tusVersion {
 		w.Header().Set("Tus-Version", tusVersion)
 		return refuse(http.StatusPreconditionFailed, wire.FaultVersion, "files come by tus 1.0.0")
@@ -153,13 +168,21 @@ func (b *Blobs) serve(w http.ResponseWriter, r *http.Request) error {
 	return refuse(http.StatusMethodNotAllowed, wire.FaultMessage, "this is not done here")
 }
 
+// bundle tells that it is about a bundle that comes in parts, and not about a file of a
+// village's.
+func (a *asked) bundle() bool { return a.village == wire.BundleUploads }
+
 // create announces a file.
 func (b *Blobs) create(w http.ResponseWriter, r *http.Request, a *asked) error {
 	size, err := strconv.ParseInt(r.Header.Get("Upload-Length"), 10, 64)
 	if err != nil || size < 0 {
 		return refuse(http.StatusBadRequest, wire.FaultMessage, "Upload-Length says how long the file is")
 	}
-	if size > wire.MaxBlob {
+	limit, most := int64(wire.MaxBlob), maxUploads
+	if a.bundle() {
+		limit, most = bundle.MaxSize, maxBundles
+	}
+	if size > limit || size == 0 && a.bundle() {
 		return refuse(http.StatusRequestEntityTooLarge, wire.FaultMessage, "the file is too large")
 	}
 	meta, err := metadata(r.Header.Get("Upload-Metadata"))
@@ -185,7 +208,7 @@ func (b *Blobs) create(w http.ResponseWriter, r *http.Request, a *asked) error {
 	rand.Read(id[:])
 	binary.BigEndian.PutUint64(id[:], uint64(b.h.store.Now().UnixNano())) // the oldest is given up first
 	u.ID = hex.EncodeToString(id[:])
-	if err := b.h.store.BeginUpload(r.Context(), u, maxUploads); err != nil {
+	if err := b.h.store.BeginUpload(r.Context(), u, most); err != nil {
 		return err
 	}
 	w.Header().Set("Location", wire.BlobPath+string(a.village)+"/"+u.ID)
@@ -356,7 +379,7 @@ func (b *Blobs) appended(ctx context.Context, w http.ResponseWriter, u store.Upl
 		return refuse(http.StatusBadRequest, wire.FaultMessage, "the part did not arrive whole; what did is kept")
 	}
 	w.Header().Set("Upload-Offset", strconv.FormatInt(at, 10))
-	if at < u.Size {
+	if at < u.Size || u.Village == wire.BundleUploads {
 		u.Expires = s.Now().Add(keepUpload)
 		w.Header().Set("Upload-Expires", u.Expires.UTC().Format(http.TimeFormat))
 		return s.ExtendUpload(ctx, u)

@@ -1,11 +1,14 @@
 package syncapi
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +28,7 @@ func (e *NotTaken) Error() string { return e.En }
 
 var (
 	errRevoked = &NotTaken{"这台电脑已被停用，数据包里也没有它的新内容。要继续使用，请给它重新登记", "This laptop is revoked, and the bundle has no new work of it; enrol it anew to go on with it"}
+	notWhole   = &NotTaken{"文件已损坏，与写出时不一样；请重新复制，或让对方重新导出", "The file is damaged: it is not as it was written; copy it again or have it exported anew"}
 	// What is wrong with a file, by the errors of package bundle and of unpacking.
 	notTaken = []struct {
 		err error
@@ -32,7 +36,7 @@ var (
 	}{
 		{bundle.ErrForeign, &NotTaken{"这不是数据包（电脑上用 bundle export 写出，名称以 .zcb 结尾）；请核对文件", "This is not a bundle (bundle export on a laptop writes them; their names end in .zcb); check which file it is"}},
 		{bundle.ErrPartial, &NotTaken{"文件没有复制完整，后面缺了一部分；请重新复制后再收", "The file was only partly copied: its end is missing; copy it again"}},
-		{bundle.ErrDamaged, &NotTaken{"文件已损坏，与写出时不一样；请重新复制，或让对方重新导出", "The file is damaged: it is not as it was written; copy it again or have it exported anew"}},
+		{bundle.ErrDamaged, notWhole},
 		{bundle.ErrOther, &NotTaken{"这个文件不是给这台服务器的：可能是给某台电脑的答复（拿到那台电脑上收取），或是给别的服务器的", "The file is not for this server: it is a reply to a laptop (take it there) or for another server"}},
 		{bundle.ErrForged, &NotTaken{"签名与登记的电脑不符，没有收取；请查清文件来自哪里", "The file is not signed by the laptop it says it is from; nothing was taken; find out where it comes from"}},
 		{bundle.ErrRelease, &NotTaken{"数据包出自更新的版本；请先更新服务器", "The bundle is of a later release; bring the server up to date first"}},
@@ -50,24 +54,35 @@ type Bundle struct {
 	// Entries counts what is newly in the log, Quarantined those of them that were
 	// not applied, Refused the segments that were not taken.
 	Entries, Quarantined, Refused int
+	// Files counts those that are newly here, FilesLeft those that were not taken.
+	Files, FilesLeft int
 	// Reply is a file for the device, with all that it is owed; Cut says that it
 	// is owed more than one file can have, and gets the rest with the next.
 	Reply []byte
 	Cut   bool
 }
 
-// Bundle takes a bundle as the sync that it is, any number of times, and makes the
-// reply. progress, if not nil, is told how many of the messages are taken. The
-// error is a *NotTaken where the file is the reason.
-func (h *Handler) Bundle(ctx context.Context, file []byte, arrived time.Time, progress func(done, all int)) (*Bundle, error) {
-	// It is here once as it came and once decrypted.
-	if err := room(ctx, h.bodies, int64(min(len(file), bundle.MaxFile))); err != nil {
+// Bundle takes a bundle as the sync that it is, any number of times, with the files in
+// it, and makes the reply. progress, if not nil, is told how many of the messages and
+// files are taken. The error is a *NotTaken where the file is the reason.
+func (h *Handler) Bundle(ctx context.Context, file io.ReadSeeker, arrived time.Time, progress func(done, all int)) (*Bundle, error) {
+	size, err := file.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
 		return nil, err
 	}
-	defer h.bodies.Release(int64(min(len(file), bundle.MaxFile)))
+	// Its messages are here once as they came and once decrypted; files are read piece by
+	// piece.
+	size = min(size, bundle.MaxFile)
+	if err := room(ctx, h.bodies, size); err != nil {
+		return nil, err
+	}
+	defer h.bodies.Release(size)
 	var d store.Device
 	server := h.store.Key.Public().(ed25519.PublicKey)
-	b, err := bundle.Open(file, identity.BundleOf, h.store.Key, func(b *bundle.Bundle) (key ed25519.PublicKey, err error) {
+	b, err := bundle.OpenFile(file, identity.BundleOf, h.store.Key, func(b *bundle.Bundle) (key ed25519.PublicKey, err error) {
 		if !server.Equal(ed25519.PublicKey(b.Server)) {
 			return nil, bundle.ErrOther
 		}
@@ -84,15 +99,22 @@ func (h *Handler) Bundle(ctx context.Context, file []byte, arrived time.Time, pr
 	}
 	t := &taking{h: h, d: &d, arrived: arrived, made: min(b.Made, arrived.UnixMilli()), places: map[record.Village]*place{}}
 	t.Bundle = Bundle{Device: d, Serial: b.Serial, Made: time.UnixMilli(t.made)}
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	all := len(b.Parts) + len(b.Files)
 	for i, part := range b.Parts {
 		if err := t.message(ctx, part); err != nil {
 			return nil, err
 		}
-		if progress != nil {
-			progress(i+1, len(b.Parts))
-		}
+		progress(i+1, all)
 	}
-	return &t.Bundle, t.reply(ctx, b)
+	if err := t.files(ctx, b, func(done int) { progress(len(b.Parts)+done, all) }); errors.Is(err, bundle.ErrDamaged) {
+		return nil, notWhole // it changed since it was opened: what is taken is taken
+	} else if err != nil {
+		return nil, err
+	}
+	return &t.Bundle, t.reply(ctx, b.Bundle)
 }
 
 // taking is a bundle being taken.
@@ -109,6 +131,8 @@ type taking struct {
 	backed, rewound bool
 	// reads is what pages the device reads (wire.Sync.Reads).
 	reads uint64
+	// held is what is here of the files that it brings or asks for.
+	held []wire.HeldFiles
 	Bundle
 }
 
@@ -208,6 +232,7 @@ func (t *taking) reply(ctx context.Context, b *bundle.Bundle) error {
 		villages = append(villages, at)
 	}
 	slices.SortFunc(villages, func(a, b *place) int { return strings.Compare(string(a.push.Village), string(b.push.Village)) })
+	pictures := &smalls{left: int64(min(b.Smalls, maxSmalls))}
 	receipts, filled := 0, 0
 	for first := true; !t.Cut; first = false {
 		m, err := t.answer(ctx, villages, first)
@@ -219,6 +244,19 @@ func (t *taking) reply(ctx context.Context, b *bundle.Bundle) error {
 		}
 		for i := range m.Villages {
 			receipts += len(m.Villages[i].Receipts)
+		}
+		if first {
+			m.Files = t.held
+			for i := range m.Files {
+				receipts += len(m.Files[i].Receipts)
+			}
+		}
+		if pictures.left > 0 {
+			for i := range m.Villages {
+				if err := pictures.add(ctx, t.h.store, &m.Villages[i]); err != nil {
+					return err
+				}
+			}
 		}
 		m.LayOut(t.reads)
 		packed, err := wire.Encode(m, wire.Quick)
@@ -239,8 +277,10 @@ func (t *taking) reply(ctx context.Context, b *bundle.Bundle) error {
 		return errRevoked
 	}
 	answer.Made = t.h.store.Now().UnixMilli()
-	var err error
-	t.Reply, err = bundle.Seal(answer, identity.ReplyOf, t.h.store.Key, t.d.Key)
+	answer.Files = pictures.files
+	var file bytes.Buffer
+	_, err := bundle.Write(&file, answer, identity.ReplyOf, t.h.store.Key, t.d.Key, pictures.open)
+	t.Reply = file.Bytes()
 	return err
 }
 
@@ -320,11 +360,23 @@ func (h *Handler) carried(w http.ResponseWriter, r *http.Request, arrived time.T
 		return nil, err
 	}
 	defer h.door.leave(call)
-	file, done, err := h.body(w, r, bundle.MaxFile, call)
-	if err != nil {
-		return nil, err
+	var file io.ReadSeeker
+	if id := r.Header.Get(wire.BundleUpload); id != "" {
+		f, err := h.brought(r.Context(), &courier, id)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		file = f
+		call.arrived()
+	} else {
+		body, done, err := h.body(w, r, bundle.MaxFile, call)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		file = bytes.NewReader(body)
 	}
-	defer done()
 	b, err := h.Bundle(r.Context(), file, arrived, nil)
 	var not *NotTaken
 	if errors.As(err, &not) {
@@ -334,6 +386,27 @@ func (h *Handler) carried(w http.ResponseWriter, r *http.Request, arrived time.T
 	}
 	h.log.Info("a bundle was brought", "device", b.Device.ID, "serial", b.Serial, "entries", b.Entries, "by", courier.ID)
 	return b.Reply, nil
+}
+
+// brought opens a bundle that a courier has brought in parts.
+func (h *Handler) brought(ctx context.Context, courier *store.Device, id string) (*os.File, error) {
+	gone := refuse(http.StatusNotFound, wire.FaultMessage, "the bundle is not here any more; bring it anew")
+	if h.store.Files == nil {
+		return nil, gone
+	}
+	u, err := h.store.Upload(ctx, wire.BundleUploads, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && u.Device != courier.ID {
+		return nil, gone
+	}
+	if err != nil {
+		return nil, err
+	}
+	if at, err := h.store.Files.Arrived(id); err != nil {
+		return nil, err
+	} else if at < u.Size {
+		return nil, refuse(http.StatusConflict, wire.FaultMessage, "not all of the bundle has come")
+	}
+	return h.store.Files.OpenArriving(id)
 }
 
 // Note is what the audit has of a bundle that was taken.

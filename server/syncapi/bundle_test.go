@@ -54,7 +54,7 @@ func (l *laptop) open(file []byte) []*wire.Synced {
 
 func (h *house) take(file []byte) *Bundle {
 	h.Helper()
-	b, err := h.door.Bundle(context.Background(), file, time.Now(), nil)
+	b, err := h.door.Bundle(context.Background(), bytes.NewReader(file), time.Now(), nil)
 	h.ok(err)
 	return b
 }
@@ -267,7 +267,7 @@ func TestBundleNotTaken(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b, err := h.door.Bundle(context.Background(), tt.file, time.Now(), nil)
+			b, err := h.door.Bundle(context.Background(), bytes.NewReader(tt.file), time.Now(), nil)
 			var not *NotTaken
 			if !errors.As(err, &not) || not.Zh == "" || not.En == "" {
 				t.Errorf("%+v, %v", b, err)
@@ -306,7 +306,7 @@ func TestBundleOfRevoked(t *testing.T) {
 		}
 	}
 	var not *NotTaken
-	if _, err := h.door.Bundle(context.Background(), l.bundle(wire.Push{Village: village}), time.Now(), nil); !errors.As(err, &not) {
+	if _, err := h.door.Bundle(context.Background(), bytes.NewReader(l.bundle(wire.Push{Village: village})), time.Now(), nil); !errors.As(err, &not) {
 		t.Errorf("without work: %v", err)
 	}
 	if f := h.post(wire.BundlePath, l.who.Token, other.bundle(wire.Push{Village: village}), nil); f == nil || f.Code != wire.FaultRevoked {

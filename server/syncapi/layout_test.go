@@ -48,7 +48,7 @@ func TestPagesAsTheLaptopReadsThem(t *testing.T) {
 			return x
 		}(), identity.BundleOf, b.key, h.key.Public().(ed25519.PublicKey))
 		h.ok(err)
-		taken, err := h.door.Bundle(context.Background(), file, time.Now(), nil)
+		taken, err := h.door.Bundle(context.Background(), bytes.NewReader(file), time.Now(), nil)
 		h.ok(err)
 		reply := b.open(taken.Reply)[0].Villages[0]
 		if len(reply.Records) != 250 || first != nil && !reflect.DeepEqual(reply.Records, first) {

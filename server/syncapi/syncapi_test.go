@@ -46,12 +46,14 @@ type house struct {
 	door   *Handler
 	server *httptest.Server
 	key    ed25519.PrivateKey
+	dir    string // of its files
 }
 
 func newHouse(t *testing.T) *house {
 	h := &house{T: t, key: ed25519.NewKeyFromSeed(make([]byte, 32))}
 	var err error
-	kept, err := files.Open(filepath.Join(t.TempDir(), "blobs"))
+	h.dir = filepath.Join(t.TempDir(), "blobs")
+	kept, err := files.Open(h.dir)
 	h.ok(err)
 	t.Cleanup(func() { kept.Close() })
 	h.s, err = sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "zhucun.db"), store.Options{Key: h.key, Now: time.Now, Random: rand.NewChaCha8([32]byte{}), Files: kept})

@@ -3,7 +3,6 @@ package web
 import (
 	"crypto/rand"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -19,9 +18,9 @@ const bundlesPath = "/bundles"
 
 const (
 	// maxUpload bounds the body of an upload: a file, and what the form has beside
-	// it.
-	maxUpload = bundle.MaxFile + 64<<10
-	// maxUploads is how many are taken at once; each is in memory whole.
+	// it. What does not fit into a megabyte lies on disk meanwhile.
+	maxUpload = bundle.MaxSize + 64<<10
+	// maxUploads is how many are taken at once; the messages of each are in memory.
 	maxUploads = 2
 	// How many replies are kept for whoever uploaded, and how long. One that is gone
 	// can be had again by taking the bundle again.
@@ -98,11 +97,7 @@ func (w *Site) takeBundle(p *page) (reply, error) {
 		return w.showBundles(p, http.StatusUnprocessableEntity, p.T("bundle.nofile"))
 	}
 	defer f.Close()
-	file, err := io.ReadAll(io.LimitReader(f, bundle.MaxFile+1))
-	if err != nil {
-		return reply{}, err
-	}
-	b, err := w.door.Bundle(p.ctx, file, arrived, nil)
+	b, err := w.door.Bundle(p.ctx, f, arrived, nil)
 	var not *syncapi.NotTaken
 	if errors.As(err, &not) {
 		return w.showBundles(p, http.StatusUnprocessableEntity, form.Label{Zh: not.Zh, En: not.En}.In(p.lang))

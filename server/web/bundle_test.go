@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	files "zhucun/server/blob"
 	"zhucun/server/store"
 	"zhucun/server/syncapi"
 	"zhucun/shared/bundle"
@@ -53,6 +56,44 @@ func (l *laptop) bundle(findings string) []byte {
 		l.f.t.Fatal(err)
 	}
 	return file
+}
+
+// photos is a laptop's file with a photo for its village and one for another.
+func (l *laptop) photos() []byte {
+	l.f.t.Helper()
+	server := l.f.store.Key.Public().(ed25519.PublicKey)
+	b := &bundle.Bundle{Device: l.device.ID, Server: server, Serial: 4, Made: l.f.wall.Load()}
+	content := map[[32]byte]string{}
+	for i, v := range []record.Village{small[0].Code, small[1].Code} {
+		text := fmt.Sprint("photo ", i)
+		sum := sha256.Sum256([]byte(text))
+		content[sum] = text
+		b.Files = append(b.Files, bundle.File{Village: v, Hash: sum, Kind: "jpg", Size: int64(len(text)), Sum: sum})
+	}
+	var file bytes.Buffer
+	if _, err := bundle.Write(&file, b, identity.BundleOf, l.key, server, func(f bundle.File) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(content[f.Sum])), nil
+	}); err != nil {
+		l.f.t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// What came of the photos in a bundle is said.
+func TestUploadOfPhotos(t *testing.T) {
+	f := newFixture(t, small...)
+	held, err := files.Open(filepath.Join(t.TempDir(), "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { held.Close() })
+	f.store.Files = held
+	l := f.laptop("王队员", identity.TeamMember, small[0].Code)
+	v := f.as("office")
+	a := v.upload(v.get(bundlesPath).token(), l.photos())
+	if a.status != http.StatusOK || !strings.Contains(a.body, "新收照片等文件 1 个") || !strings.Contains(a.body, "有 1 个照片或文件没有收下") {
+		t.Errorf("%d at %s\n%s", a.status, a.path, a.body)
+	}
 }
 
 // opens tells whether a file is a reply to the laptop.

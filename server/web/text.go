@@ -44,6 +44,8 @@ var texts = map[string]said{
 	"bundle.done":        {"已收取数据包", "The bundle is taken"},
 	"bundle.taken":       {"%[1]s 的第 %[2]s 个数据包，写于 %[3]s。", "Bundle %[2]s of %[1]s, made %[3]s."},
 	"bundle.entries":     {"新收 %s 条修改，其中进隔离区 %s 条。", "%s new changes, %s of them in quarantine."},
+	"bundle.files":       {"新收照片等文件 %s 个。", "%s new photos and other files."},
+	"bundle.files.left":  {"有 %s 个照片或文件没有收下：不归那台电脑、记录已擦除，或办公室的磁盘满了；没收下的仍在那台电脑上。", "%s photos or files were not taken: they are not that laptop's, their record was erased, or the office's disk is full; they are kept on the laptop."},
 	"bundle.refused":     {"有 %s 段没有收下，内容仍在那台电脑上：可能它更早的文件还没收，收了再收一次这个；不收也会在它收到答复后补送。", "%s segments were not taken; they are kept on the laptop. An earlier file of it may be missing: take that, then this one again; if not, the laptop sends them anew once it has the reply."},
 	"bundle.revoked":     {"这台电脑已被停用，它的内容都在隔离区。", "This laptop is revoked; its work is in quarantine."},
 	"bundle.reply":       {"给那台电脑的答复", "The reply for the laptop"},
