@@ -151,7 +151,7 @@ func TestExportFiles(t *testing.T) {
 		if len(b.Parts) != 1 || e.Files+len(asks) != 4 || e.Bytes > 22<<20 || e.Serial != b.Serial || e.Changes != uint64(1-i) {
 			t.Errorf("file %d: %+v, %d messages, asks for %d", i+1, e, len(b.Parts), len(asks))
 		}
-		m, _, err := wire.UnmarshalSync(b.Parts[0].Message, b.Parts[0].Size)
+		m, _, err := wire.UnmarshalSync(b.Parts[0].Message, b.Parts[0].Size, nil)
 		if err != nil || len(m.Villages) != 1 || len(m.Villages[0].Streams) != 1 || len(m.Villages[0].Segments) != 1-i {
 			t.Errorf("file %d says %+v, %v", i+1, m, err)
 		}
