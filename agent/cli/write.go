@@ -122,9 +122,11 @@ func (c *call) id(s string) (record.ID, error) {
 }
 
 func (c *call) importCmd() *cobra.Command {
-	var t, author string
+	var t, author, village string
+	var preview bool
+	var flags tableFlags
 	cmd := &cobra.Command{
-		Use:   "import FILE.jsonl [--type TYPE]",
+		Use:   "import FILE.(xlsx|csv|jsonl) [--type TYPE] [--preview]",
 		Short: c.say("导入文件：好的行收下，坏的行列出", "Import a file: good rows are taken, bad ones listed"),
 		Args:  c.words(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -136,31 +138,42 @@ func (c *call) importCmd() *cobra.Command {
 				}
 				// Before it is opened: that would wait for ever on a pipe.
 				info, err := os.Stat(c.path(args[0]))
+				lines := strings.ToLower(filepath.Ext(args[0])) == ".jsonl"
 				switch {
 				case err != nil:
 					return err
 				case info.IsDir():
-					return c.fail(c.say("%s 是文件夹，请逐个导入里面的 .jsonl 文件", "%s is a folder; import the .jsonl files in it one by one", args[0]))
-				case strings.ToLower(filepath.Ext(args[0])) != ".jsonl":
-					return c.fail(c.say("只能导入 .jsonl 文件（每行一条记录），不能导入 %s。请另存后再试", "Only .jsonl files (one record a line) can be imported, not %s; save it as one and try again", args[0]))
+					return c.fail(c.say("%s 是文件夹，请逐个导入里面的文件", "%s is a folder; import the files in it one by one", args[0]))
+				case !lines && !inbox.IsTable(args[0]):
+					return c.fail(c.say("只能导入 Excel 表格（.xlsx、.csv）或 .jsonl 文件（每行一条记录），不能导入 %s。请另存后再试", "Only workbooks (.xlsx, .csv) and .jsonl files (one record a line) can be imported, not %s; save it as one and try again", args[0]))
 				case !info.Mode().IsRegular():
 					return c.fail(c.say("%s 不是普通文件，请换一个文件", "%s is not a regular file; choose another", args[0]))
+				case lines && flags.given():
+					return c.usage(c.say("--sheet、--map、--hidden 只用于 Excel 表格", "--sheet, --map and --hidden are for workbooks"))
 				}
 				f, err := os.Open(c.path(args[0]))
 				if err != nil {
 					return err
 				}
 				defer f.Close()
-				rep, err := inbox.JSONL(cmd.Context(), a.store, a.forms, record.Type(t), author, c.lang, f)
+				if !lines {
+					o := inbox.TableOptions{Village: record.Village(village), Author: author, Preview: preview}
+					o.Type = record.Type(t)
+					return c.importTable(cmd.Context(), a, f, info.Size(), o, flags)
+				}
+				rep, err := inbox.JSONL(cmd.Context(), a.store, a.forms, inbox.LineOptions{Type: record.Type(t), Village: record.Village(village), Author: author, Lang: c.lang, Preview: preview}, f)
 				if c.json {
 					if perr := c.print(rep); perr != nil {
 						return perr
 					}
 				} else if err == nil || rep.Rows > 0 {
-					c.printf("%s", rep.Words(c.lang))
+					if preview {
+						c.write(c.say("预览，还没有收：", "A preview; nothing was taken. "))
+					}
+					c.write(rep.Words(c.lang))
 				}
 				switch {
-				case err != nil && rep.New+rep.Changed > 0:
+				case err != nil && rep.New+rep.Changed > 0 && !preview:
 					return c.rest(err)
 				case err != nil:
 					return err
@@ -172,8 +185,13 @@ func (c *call) importCmd() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&t, "type", "", c.say("记录种类，行内没有写明时", "type of record, where the rows do not say"))
+	cmd.Flags().StringVar(&t, "type", "", c.say("记录种类，行内没有写明或看不出时", "type of record, where the rows do not say or it cannot be told"))
 	cmd.Flags().StringVar(&author, "author", "", c.say("填写人", "who writes"))
+	cmd.Flags().StringVar(&village, "village", "", c.say("村代码，只有一个村或表里有村时可省", "the village's code; not needed where there is one, or the table says it"))
+	cmd.Flags().BoolVar(&preview, "preview", false, c.say("只看结果，不收", "show what would come of it, take nothing"))
+	cmd.Flags().StringVar(&flags.sheet, "sheet", "", c.say("工作表的名称", "the sheet's name"))
+	cmd.Flags().StringArrayVar(&flags.columns, "map", nil, c.say(`"列名=字段"，不要的列写 "列名=-"；可写多次，会记住`, `"HEADING=FIELD", or "HEADING=-" to leave it out; may come again, and is remembered`))
+	cmd.Flags().BoolVar(&flags.hidden, "hidden", false, c.say("隐藏的行和列也收", "take hidden rows and columns too"))
 	return cmd
 }
 

@@ -7,7 +7,14 @@
 //     slow stick is not half a file.
 //   - Good rows are taken, bad ones are listed with their place and what is
 //     wrong with them; one bad row holds up none.
-//   - Taking a file again changes nothing.
+//   - Taking a file again changes nothing: a row is known by what it says, a table's
+//     however its columns stand. A row of a table that says something new of a record
+//     changes that record, which it finds by the form's key, or by what makes records
+//     probably the same; where several may be meant it is not taken.
+//   - A table is taken when it is known of each of its columns where it goes, and not
+//     before. What somebody has chosen is remembered for tables with these headings.
+//   - Beside a table that was taken, or tried, lies a workbook that tells of every row
+//     what came of it.
 //   - Every file ends in done/, or in failed/ beside a .txt that says why;
 //     nothing is deleted and nothing there is overwritten. One that cannot be
 //     moved stays, is tried again, and holds up no other.

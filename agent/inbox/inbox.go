@@ -15,7 +15,9 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"zhucun/agent/sheet"
 	"zhucun/agent/store"
+	"zhucun/agent/table"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
@@ -65,6 +67,11 @@ func New(s *store.Store, forms *form.Set, lang func() form.Lang, shrink Shrinker
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make drop folder: %w", err)
 		}
+	}
+	// What an earlier run was writing when it was cut off.
+	left, _ := filepath.Glob(filepath.Join(b.dir, ".report-*.xlsx"))
+	for _, name := range left {
+		os.Remove(name)
 	}
 	return b, nil
 }
@@ -226,12 +233,14 @@ func (b *Box) take(ctx context.Context, name string, info fs.FileInfo) error {
 	}
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case ext == ".jsonl":
+	case IsTable(name):
+		return b.table(ctx, name, lang)
 	case photos[ext]:
 		return b.photo(ctx, name, lang)
 	default:
 		return b.finish(name, Failed, form.Label{
-			Zh: "这里只收 .jsonl 文件（每行一条记录）、照片和 PDF。请另存后再放入",
-			En: "Only .jsonl files (one record a line), photos and PDFs are taken here. Save it as one and drop it again",
+			Zh: "这里只收 Excel 表格（.xlsx、.csv）、.jsonl 文件（每行一条记录）、照片和 PDF。请另存后再放入",
+			En: "Only workbooks (.xlsx, .csv), .jsonl files (one record a line), photos and PDFs are taken here. Save it as one and drop it again",
 		}.In(lang))
 	}
 	f, err := os.Open(filepath.Join(b.dir, name))
@@ -241,7 +250,7 @@ func (b *Box) take(ctx context.Context, name string, info fs.FileInfo) error {
 	if err != nil {
 		return b.finish(name, Failed, store.Sentence(err, lang))
 	}
-	rep, err := JSONL(ctx, b.store, b.forms, "", "", lang, f)
+	rep, err := JSONL(ctx, b.store, b.forms, LineOptions{Lang: lang}, f)
 	f.Close()
 	if ctx.Err() != nil {
 		// The agent stops: what was taken is taken, the rest comes next time.
@@ -259,6 +268,64 @@ func (b *Box) take(ctx context.Context, name string, info fs.FileInfo) error {
 	}
 	b.log.Info("file taken", "file", name, "rows", rep.Rows, "new", rep.New, "changed", rep.Changed)
 	return b.finish(name, Done, "")
+}
+
+// tables are the names' ends of what may be a table. What it is, and whether it can be
+// read, is told by what is in it.
+var tables = map[string]bool{".xlsx": true, ".xlsm": true, ".csv": true, ".tsv": true, ".xls": true, ".et": true, ".ods": true, ".xlsb": true, ".xltx": true}
+
+// IsTable tells the name of a file that may be a table.
+func IsTable(name string) bool { return tables[strings.ToLower(filepath.Ext(name))] }
+
+// table takes a workbook or a .csv, and puts a report of its rows beside it.
+func (b *Box) table(ctx context.Context, name string, lang form.Lang) error {
+	f, err := os.Open(filepath.Join(b.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return b.finish(name, Failed, store.Sentence(err, lang))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	told, err := NewTold(b.dir, lang)
+	if err != nil {
+		return fmt.Errorf("take %s: %w", name, err)
+	}
+	defer told.Drop()
+	rep, err := Table(ctx, b.store, b.forms, f, info.Size(), TableOptions{Options: table.Options{File: name}, Lang: lang, Told: told})
+	f.Close() // some systems move nothing that is open
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	folder, text := Done, ""
+	var row *RowError
+	var noTable *table.Error
+	var noSheet *sheet.Error
+	switch {
+	case errors.Is(err, ErrColumns):
+		folder, text = Failed, rep.Words(lang)
+	case errors.As(err, &row), errors.As(err, &noTable), errors.As(err, &noSheet), errors.Is(err, store.ErrVillage):
+		folder, text = Failed, Say(err, lang)
+	case err != nil:
+		return fmt.Errorf("take %s: %w", name, err)
+	case rep.NotTaken > 0:
+		folder, text = Failed, rep.Words(lang)
+	}
+	to, err := b.move(name, folder, text)
+	if err != nil {
+		return err
+	}
+	if _, err := told.Keep(to); err != nil {
+		b.log.Error("report of a table not written", "file", name, "error", err)
+	}
+	if folder == Done {
+		b.log.Info("table taken", "file", name, "rows", rep.Rows, "new", rep.New, "changed", rep.Changed)
+	}
+	return nil
 }
 
 // photos are the names' ends of what is kept as a file.
@@ -343,10 +410,15 @@ func (r Report) Words(lang form.Lang) string {
 // a text beside it when there is something to say. The text comes first: a
 // file in failed never stands there without its reason.
 func (b *Box) finish(name, folder, text string) error {
+	_, err := b.move(name, folder, text)
+	return err
+}
+
+// move is finish, and tells where the file is then.
+func (b *Box) move(name, folder, text string) (to string, err error) {
 	dir := filepath.Join(b.dir, folder)
-	to, err := free(dir, name)
-	if err != nil {
-		return err
+	if to, err = free(dir, name); err != nil {
+		return "", err
 	}
 	if text != "" {
 		b.log.Info("file not taken", "file", name)
@@ -359,7 +431,7 @@ func (b *Box) finish(name, folder, text string) error {
 		// Or every try would leave one.
 		os.Remove(to + ".txt")
 	}
-	return err
+	return to, err
 }
 
 const (

@@ -306,7 +306,7 @@ func TestOneGrowsForEver(t *testing.T) {
 func TestBadTexts(t *testing.T) {
 	s := laptop(t)
 	row := `{"type":"visit","` + strings.Repeat("长", 1e5) + `":1}` + "\n"
-	rep, err := JSONL(t.Context(), s, form.Builtin(), "", "", form.Zh, strings.NewReader(strings.Repeat(row, 5)))
+	rep, err := JSONL(t.Context(), s, form.Builtin(), LineOptions{}, strings.NewReader(strings.Repeat(row, 5)))
 	if err != nil || rep.NotTaken != 5 || len(rep.Bad) != 5 {
 		t.Fatalf("%d of %d bad, %v", len(rep.Bad), rep.NotTaken, err)
 	}

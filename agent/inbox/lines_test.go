@@ -56,7 +56,7 @@ func TestEndlessLine(t *testing.T) {
 	s := laptop(t)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	rep, err := JSONL(t.Context(), s, form.Builtin(), "", "", form.En, io.LimitReader(endless{}, 64*MaxLine))
+	rep, err := JSONL(t.Context(), s, form.Builtin(), LineOptions{Lang: form.En}, io.LimitReader(endless{}, 64*MaxLine))
 	if err != nil || rep.NotTaken != 1 {
 		t.Fatal(rep, err)
 	}

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"zhucun/agent/sheet"
 	"zhucun/agent/store"
+	"zhucun/agent/table"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
@@ -28,8 +30,15 @@ func wrong(zh, en string, args ...any) error {
 // sentence.
 func Say(err error, lang form.Lang) string {
 	var r *RowError
-	if errors.As(err, &r) {
+	var noTable *table.Error
+	var noSheet *sheet.Error
+	switch {
+	case errors.As(err, &r):
 		return r.Label.In(lang)
+	case errors.As(err, &noTable):
+		return noTable.Label.In(lang)
+	case errors.As(err, &noSheet):
+		return noSheet.Label.In(lang)
 	}
 	return store.Sentence(err, lang)
 }

@@ -51,12 +51,21 @@ func (r *Report) bad(line int, text string) {
 	r.Bad = append(r.Bad, Bad{line, text})
 }
 
+// LineOptions are for lines that do not say it themselves.
+type LineOptions struct {
+	Type    record.Type // empty when each says its own
+	Village record.Village
+	Author  string
+	Lang    form.Lang
+	Preview bool // tells what would come of it, and changes nothing
+}
+
 // JSONL takes the JSON lines of r: those that can be taken are, the others are
-// in the report. t is the type of the rows, or empty when each says its own.
+// in the report.
 // The error is a *RowError when r is not text at all, else one that ended the
 // work before the end of the file; what the report says of new and changed
 // records is on disk even then.
-func JSONL(ctx context.Context, s *store.Store, forms *form.Set, t record.Type, author string, lang form.Lang, r io.Reader) (Report, error) {
+func JSONL(ctx context.Context, s *store.Store, forms *form.Set, o LineOptions, r io.Reader) (Report, error) {
 	rep := Report{Bad: []Bad{}}
 	d, err := s.Device()
 	if err != nil {
@@ -75,14 +84,18 @@ func JSONL(ctx context.Context, s *store.Store, forms *form.Set, t record.Type, 
 	var lines []int
 	size := 0
 	flush := func() error {
-		saved, errs, err := s.SaveRows(ctx, rows)
+		save := s.SaveRows
+		if o.Preview {
+			save = s.TryRows
+		}
+		saved, errs, err := save(ctx, rows)
 		if err != nil {
 			return err
 		}
 		for i, sv := range saved {
 			switch {
 			case errs[i] != nil:
-				rep.bad(lines[i], Say(errs[i], lang))
+				rep.bad(lines[i], Say(errs[i], o.Lang))
 			case sv.Created:
 				rep.New++
 			case sv.Changed:
@@ -106,14 +119,17 @@ func JSONL(ctx context.Context, s *store.Store, forms *form.Set, t record.Type, 
 		rep.Rows++
 		var edit store.Edit
 		if err == nil {
-			edit, err = Line(forms, t, text)
+			edit, err = Line(forms, o.Type, text)
 		}
 		if err != nil {
-			rep.bad(n, Say(err, lang))
+			rep.bad(n, Say(err, o.Lang))
 			return nil
 		}
 		if edit.Author == "" {
-			edit.Author = author
+			edit.Author = o.Author
+		}
+		if edit.Village == "" {
+			edit.Village = o.Village
 		}
 		edit.Source = store.Import
 		rows = append(rows, store.Row{Edit: edit, Hash: hash(d.Numbers, edit.Type, text)})

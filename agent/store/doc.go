@@ -58,6 +58,8 @@
 //	bundle                  serial -> CBOR Bundle *: a file that was made
 //	salvage                 as in a village, of streams of which nothing tells the village
 //	import                  16 bytes: keyed hash of a row taken -> 1
+//	columns                 16 bytes: keyed hash of a table's headings -> CBOR Columns *; not saved from a
+//	                        store that is damaged: somebody is asked again
 //	gone                    hash (32) -> nothing: a file to be removed from the folder blobs
 //	village/CODE            one bucket a village, in it:
 //	  place                 "place" -> CBOR place: epoch, cursor, staged series, where it is ahead of the server

@@ -322,31 +322,53 @@ type Row struct {
 // place.
 func (s *Store) SaveRows(ctx context.Context, rows []Row) (saved []Saved, errs []error, err error) {
 	err = s.update(ctx, true, func(t *tx) error {
-		saved, errs = make([]Saved, len(rows)), make([]error, len(rows))
-		b := t.Bucket(bucketImport)
-		for i := range rows {
-			t.s.touch(t.Tx, 1)
-			known := rows[i].Hash != [16]byte{}
-			if known && b.Get(rows[i].Hash[:]) != nil {
-				saved[i].Key = record.Key{Type: rows[i].Edit.Type, ID: rows[i].Edit.ID}
-				continue
-			}
-			if saved[i], errs[i] = t.save(&rows[i].Edit); errs[i] != nil {
-				if !refused(errs[i]) {
-					return errs[i]
-				}
-				continue
-			}
-			if known {
-				// Not an empty value: bbolt does not find one again before the commit.
-				if err := b.Put(rows[i].Hash[:], []byte{1}); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		saved, errs, err = t.saveRows(rows)
+		return err
 	})
 	return saved, errs, err
+}
+
+// errTried takes back what was tried.
+var errTried = errors.New("tried, and taken back")
+
+// TryRows tells what SaveRows would make of rows, and changes nothing.
+func (s *Store) TryRows(ctx context.Context, rows []Row) (saved []Saved, errs []error, err error) {
+	err = s.update(ctx, false, func(t *tx) error {
+		if saved, errs, err = t.saveRows(rows); err == nil {
+			return errTried
+		}
+		return err
+	})
+	if errors.Is(err, errTried) {
+		err = nil
+	}
+	return saved, errs, err
+}
+
+func (t *tx) saveRows(rows []Row) (saved []Saved, errs []error, err error) {
+	saved, errs = make([]Saved, len(rows)), make([]error, len(rows))
+	b := t.Bucket(bucketImport)
+	for i := range rows {
+		t.s.touch(t.Tx, 1)
+		known := rows[i].Hash != [16]byte{}
+		if known && b.Get(rows[i].Hash[:]) != nil {
+			saved[i].Key = record.Key{Type: rows[i].Edit.Type, ID: rows[i].Edit.ID}
+			continue
+		}
+		if saved[i], errs[i] = t.save(&rows[i].Edit); errs[i] != nil {
+			if !refused(errs[i]) {
+				return nil, nil, errs[i]
+			}
+			continue
+		}
+		if known {
+			// Not an empty value: bbolt does not find one again before the commit.
+			if err := b.Put(rows[i].Hash[:], []byte{1}); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return saved, errs, nil
 }
 
 // refused tells an edit that may not be made, of which nothing was written,

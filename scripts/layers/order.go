@@ -16,6 +16,8 @@ var order = map[string][]line{
 		{"web", "local pages: shows what sync and inbox report, and saves to the store"},
 		{"syncclient", "carries what is in the store; knows nothing of who asks it to"},
 		{"inbox", "turns files into saved changes; works the same without any sync"},
+		{"table", "reads the rows of a sheet as answers to a form; saves nothing"},
+		{"sheet", "rows and cells of files; knows not what they mean"},
 		{"store", "the one file everything is in; must not know who uses it"},
 		{"vault", "keeps the key of the store; knows no store"},
 		{"picture", "makes a photo small; knows nothing of where it goes"},

@@ -47,6 +47,9 @@
 //	also           other spellings, space between, that CanonText takes for the code
 //	merge          review: under max, beside another code it goes to review
 //
+// headings.csv has, for a field of a form, the headings under which tables of
+// offices have it, space between.
+//
 // To change a form, edit its table, count its version up in settings.csv, run
 // go test ./shared/form -update and read the difference in testdata/forms.golden.
 package form

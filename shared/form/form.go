@@ -133,7 +133,9 @@ type Field struct {
 	// Hidden names the roles whose devices never get the field.
 	Hidden  []string
 	Choices []Choice
-	Row     int // in the form's file, the header being row 1
+	// Also are the headings, beside its labels, under which tables have the field.
+	Also []string
+	Row  int // in the form's file, the header being row 1
 
 	list       *list
 	numbered   bool  // the constraint is id_number(.)
@@ -147,6 +149,9 @@ type Field struct {
 func (fd *Field) Many() bool {
 	return fd.Kind == SelectMultiple || fd.Kind == RefMultiple || fd.Kind == Image || fd.Kind == Text && fd.Policy == Union
 }
+
+// IDNumber tells a field that holds an identity number.
+func (fd *Field) IDNumber() bool { return fd.numbered }
 
 // Choice finds a code of the field's list.
 func (fd *Field) Choice(code string) (Choice, bool) {
@@ -213,25 +218,6 @@ func (f *Form) Owns(role string) bool { return slices.Contains(f.Owners, role) }
 // OfAuthor tells a form with fields that only a record's author fills in.
 func (f *Form) OfAuthor() bool {
 	return slices.ContainsFunc(f.Fields, func(fd *Field) bool { return fd.Policy == Author })
-}
-
-// Column finds the field that a table's heading means: by name, or by its
-// label in either language. It is nil for a heading that fits none or several.
-func (f *Form) Column(heading string) *Field {
-	heading = trim(strings.TrimPrefix(heading, "\ufeff"))
-	if fd := f.byName[heading]; fd != nil {
-		return fd
-	}
-	var found *Field
-	for _, fd := range f.Fields {
-		if heading != "" && (strings.EqualFold(heading, fd.Name) || heading == fd.Label.Zh || strings.EqualFold(heading, fd.Label.En)) {
-			if found != nil {
-				return nil
-			}
-			found = fd
-		}
-	}
-	return found
 }
 
 // Nearest gives the field name closest to a misspelt one, for "did you mean";

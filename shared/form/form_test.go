@@ -196,27 +196,6 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-func TestColumn(t *testing.T) {
-	tests := []struct{ heading, want string }{
-		{"head_name", "head_name"},
-		{"\ufeffhead_name ", "head_name"},
-		{"户主", "head_name"},
-		{"household head", "head_name"},
-		{"住房面积㎡", "house_area"},
-		{"备注", ""},
-		{"", ""},
-	}
-	for _, tt := range tests {
-		got := ""
-		if fd := Builtin().Form("household").Column(tt.heading); fd != nil {
-			got = fd.Name
-		}
-		if got != tt.want {
-			t.Errorf("Column(%q) = %q; want %q", tt.heading, got, tt.want)
-		}
-	}
-}
-
 func TestRoles(t *testing.T) {
 	tests := []struct {
 		form        record.Type

@@ -62,6 +62,9 @@ func checkID(s string) idState {
 	return idGood
 }
 
+// Ruined tells what a spreadsheet makes of an identity number.
+func Ruined(s string) bool { return ruined(readID(s)) }
+
 // ruined tells what a spreadsheet makes of an identity number: it keeps 15
 // digits and fills up with 000, or prints 3.69999E+17. One ruined number in
 // eleven passes the checksum, so the ending alone is enough to be marked.

@@ -20,11 +20,13 @@ import (
 const (
 	settingsFile = "settings.csv"
 	choicesFile  = "choices.csv"
+	headingsFile = "headings.csv"
 )
 
 // Load reads a folder of forms: settings.csv with a row for each form,
-// choices.csv with the code lists, and for each form TYPE.csv with a row for
-// each field. The first mistake ends it, named by file and row.
+// choices.csv with the code lists, for each form TYPE.csv with a row for each
+// field, and, where there is one, headings.csv. The first mistake ends it, named
+// by file and row.
 func Load(fsys fs.FS) (*Set, error) {
 	s := &Set{byType: map[record.Type]*Form{}, lists: map[string]*list{}}
 	if err := s.loadChoices(fsys); err != nil {
@@ -52,7 +54,39 @@ func Load(fsys fs.FS) (*Set, error) {
 			return nil, settings.rows[i].mistake(err)
 		}
 	}
+	if err := s.loadHeadings(fsys); err != nil {
+		return nil, err
+	}
 	return s, strays(fsys, s)
+}
+
+// loadHeadings reads under which headings tables have the fields. One that two fields
+// of a form share would say nothing.
+func (s *Set) loadHeadings(fsys fs.FS) error {
+	t, err := readTable(fsys, headingsFile, []string{"form_id", "field", "also"})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	taken := map[[2]string]bool{}
+	for _, r := range t.rows {
+		f := s.byType[record.Type(r.get("form_id"))]
+		if f == nil || f.byName[r.get("field")] == nil {
+			return r.mistake(fmt.Errorf("no field %q in form %q", r.get("field"), r.get("form_id")))
+		}
+		fd := f.byName[r.get("field")]
+		for _, w := range r.words("also") {
+			k := [2]string{string(f.Type), w}
+			if taken[k] || slices.ContainsFunc(f.Fields, func(o *Field) bool { return o.Label.Zh == w || o.Label.En == w || o.Name == w }) {
+				return r.mistake(fmt.Errorf("heading %q is that of another field, or there twice", w))
+			}
+			taken[k] = true
+			fd.Also = append(fd.Also, w)
+		}
+	}
+	return nil
 }
 
 // strays refuses a file that no setting names: its form would be missing
@@ -64,7 +98,7 @@ func strays(fsys fs.FS, s *Set) error {
 	}
 	for _, e := range files {
 		name := e.Name()
-		if path.Ext(name) != ".csv" || name == settingsFile || name == choicesFile {
+		if path.Ext(name) != ".csv" || name == settingsFile || name == choicesFile || name == headingsFile {
 			continue
 		}
 		if s.byType[record.Type(strings.TrimSuffix(name, ".csv"))] == nil {
@@ -116,7 +150,7 @@ func (s *Set) loadChoices(fsys fs.FS) error {
 
 func (s *Set) newForm(r *row) (*Form, error) {
 	id := r.get("form_id")
-	if !isName(id) || record.Type(id)+".csv" == settingsFile || record.Type(id)+".csv" == choicesFile {
+	if !isName(id) || record.Type(id)+".csv" == settingsFile || record.Type(id)+".csv" == choicesFile || record.Type(id)+".csv" == headingsFile {
 		return nil, fmt.Errorf("form_id %q cannot name a form", id)
 	}
 	if s.byType[record.Type(id)] != nil {

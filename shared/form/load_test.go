@@ -23,6 +23,7 @@ integer,a,甲,A,${name} != '',. >= 0,不小于0,from 0,,,max,
 calculate,twice,倍,Twice,,,,,,${a} * 2,,
 select_one stage,stage,段,Stage,,,,,,,max,
 `)},
+		"headings.csv": {Data: []byte("form_id,field,also\nhouse,no,号码 号\n")},
 		"note.csv": {Data: []byte("type,name,label::中文 (zh),label::English (en),merge,parameters\ndate,day,日,Day,author,\n" +
 			"select_one_from_file house.csv,house,户,House,author,\nimage,photos,照片,Photos,union,location=yes\n")},
 	}
@@ -46,6 +47,9 @@ func TestLoad(t *testing.T) {
 // The error names file and row.
 func TestLoadRefuses(t *testing.T) {
 	tests := []struct{ name, file, old, new, want string }{
+		{"heading of another field", "headings.csv", "号码", "名", `headings.csv row 2: heading "名" is that of another field`},
+		{"heading twice", "headings.csv", "号码", "号", `headings.csv row 2: heading "号" is that of another field, or there twice`},
+		{"heading of no field", "headings.csv", "no,", "nose,", `headings.csv row 2: no field "nose" in form "house"`},
 		{"function", "house.csv", `. >= 0`, `foo(.)`, `house.csv row 4: constraint: function "foo" is not in the subset`},
 		{"field", "house.csv", `${name} != ''`, `${nme} != ''`, `house.csv row 4: relevant: unknown field ${nme}`},
 		{"arguments", "house.csv", `${a} * 2`, `not()`, `house.csv row 5: calculation: function "not" does not take 0 arguments`},

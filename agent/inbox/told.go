@@ -1,0 +1,96 @@
+package inbox
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"zhucun/agent/sheet"
+	"zhucun/shared/form"
+)
+
+// Told writes what came of every row of a table into a workbook.
+type Told struct {
+	f    *os.File
+	w    *sheet.Writer
+	lang form.Lang
+	head []string
+	err  error
+}
+
+// results are what came of a row, in words.
+var results = map[string]form.Label{
+	IsNew:     {Zh: "新增", En: "new"},
+	IsChanged: {Zh: "修改", En: "changed"},
+	IsSame:    {Zh: "没有变化", En: "unchanged"},
+	IsBad:     {Zh: "未收", En: "not taken"},
+	IsPassed:  {Zh: "不是记录", En: "no record"},
+}
+
+// ResultWords says what came of a row.
+func ResultWords(is string, lang form.Lang) string { return results[is].In(lang) }
+
+// NewTold begins a report in a file of a name of its own in dir, which nobody sees
+// before Keep gives it its name.
+func NewTold(dir string, lang form.Lang) (*Told, error) {
+	f, err := os.CreateTemp(dir, ".report-*.xlsx")
+	if err != nil {
+		return nil, err
+	}
+	return &Told{f: f, lang: lang}, nil
+}
+
+// Head names the columns of what Row is given; it comes first.
+func (t *Told) Head(shown []string) {
+	t.head = shown
+	widths := []int{8, 12, 60}
+	head := []string{
+		form.Label{Zh: "行号", En: "Row"}.In(t.lang), form.Label{Zh: "结果", En: "Result"}.In(t.lang), form.Label{Zh: "说明", En: "Why"}.In(t.lang),
+	}
+	for _, h := range shown {
+		widths, head = append(widths, 16), append(head, h)
+	}
+	t.w, t.err = sheet.NewWriter(t.f, form.Label{Zh: "导入结果", En: "Import"}.In(t.lang), widths, head)
+}
+
+// Row tells of one row. What goes wrong with the report is told by Keep: it is no
+// reason not to take a row.
+func (t *Told) Row(o Outcome) {
+	if t.err != nil || t.w == nil {
+		return
+	}
+	t.err = t.w.Row(append([]string{strconv.Itoa(o.Row), results[o.Is].In(t.lang), o.Text}, o.Cells...)...)
+}
+
+// Keep ends the report and puts it beside the file that it is about, under a name that
+// is free. Without rows there is none, and the name is empty.
+func (t *Told) Keep(beside string) (name string, err error) {
+	defer t.Drop()
+	if t.w == nil {
+		return "", nil
+	}
+	if t.err == nil {
+		t.err = t.w.Close()
+	}
+	if err := t.f.Close(); t.err == nil {
+		t.err = err
+	}
+	if t.err != nil {
+		return "", t.err
+	}
+	dir, base := filepath.Split(beside)
+	stem := strings.TrimSuffix(base, filepath.Ext(base))
+	end := form.Label{Zh: "-导入结果.xlsx", En: "-import.xlsx"}.In(t.lang)
+	name, err = free(filepath.Clean(dir+"."), cut(stem, maxName-len(end)-len(".txt")-4)+end)
+	if err != nil {
+		return "", err
+	}
+	return name, os.Rename(t.f.Name(), name)
+}
+
+// Drop throws the report away.
+func (t *Told) Drop() {
+	t.f.Close()
+	os.Remove(t.f.Name())
+}
