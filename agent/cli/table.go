@@ -33,18 +33,20 @@ func (c *call) importTable(ctx context.Context, a *agent, f *os.File, size int64
 		}
 		o.Map[pair[:i]] = pair[i+1:]
 	}
+	var told *inbox.ToldFile
 	if !o.Preview {
-		told, err := inbox.NewTold(filepath.Dir(f.Name()), c.lang)
-		if err != nil {
+		var err error
+		if told, err = inbox.NewToldFile(filepath.Dir(f.Name()), c.lang); err != nil {
+			told = nil
 			fmt.Fprintln(c.err, c.say("文件旁边不能写入，没有逐行的报告", "Nothing can be written beside the file; there is no report of its rows"))
 		} else {
 			defer told.Drop()
-			o.Told = told
+			o.Told = told.Told
 		}
 	}
 	rep, err := inbox.Table(ctx, a.store, a.forms, f, size, o)
-	if o.Told != nil && rep.Form != nil && !errors.Is(err, inbox.ErrColumns) {
-		name, terr := o.Told.Keep(f.Name())
+	if told != nil && rep.Form != nil && !errors.Is(err, inbox.ErrColumns) {
+		name, terr := told.Keep(f.Name())
 		if terr != nil {
 			fmt.Fprintln(c.err, c.say("逐行的报告没有写成（%s）", "The report of the rows could not be written (%s)", terr))
 		}

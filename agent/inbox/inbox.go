@@ -291,12 +291,12 @@ func (b *Box) table(ctx context.Context, name string, lang form.Lang) error {
 	if err != nil {
 		return err
 	}
-	told, err := NewTold(b.dir, lang)
+	told, err := NewToldFile(b.dir, lang)
 	if err != nil {
 		return fmt.Errorf("take %s: %w", name, err)
 	}
 	defer told.Drop()
-	rep, err := Table(ctx, b.store, b.forms, f, info.Size(), TableOptions{Options: table.Options{File: name}, Lang: lang, Told: told})
+	rep, err := Table(ctx, b.store, b.forms, f, info.Size(), TableOptions{Options: table.Options{File: name}, Lang: lang, Told: told.Told})
 	f.Close() // some systems move nothing that is open
 	if ctx.Err() != nil {
 		return ctx.Err()

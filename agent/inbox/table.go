@@ -82,6 +82,7 @@ type TableColumn struct {
 	How     table.How `json:"how"`
 	Filled  bool      `json:"filled"`
 	Times   string    `json:"times,omitempty"`
+	Samples []string  `json:"samples,omitempty"` // the first few texts, long numbers masked
 }
 
 // ErrColumns says that nobody has said where some columns go.
@@ -171,7 +172,7 @@ func (rep *TableReport) tell(l *table.Layout, forms *form.Set, lang form.Lang) {
 	rep.Open, rep.Shown = len(l.Open()), l.Shown()
 	for _, c := range l.Columns {
 		rep.Columns = append(rep.Columns, TableColumn{
-			Column: c.Letter, Heading: c.Heading, Field: c.Target, Label: TargetLabel(forms, l.Form, c.Target, lang), How: c.How, Filled: c.Filled, Times: c.Times,
+			Column: c.Letter, Heading: c.Heading, Field: c.Target, Label: TargetLabel(forms, l.Form, c.Target, lang), How: c.How, Filled: c.Filled, Times: c.Times, Samples: c.Samples,
 		})
 	}
 }

@@ -480,7 +480,7 @@ var uglyTables = []ugly{
 			`group_name=一组 head_name=甲一 poverty_attr=dibao main_cause=illness other_causes=["schooling","skill"] house_risk=c water_safe=yes fuel=["power","wood"]`,
 			`group_name=一组 head_name=甲二 poverty_attr=general main_cause=labour other_causes=["disability"] house_risk=d water_safe=yes fuel=["lpg","power"]`,
 		},
-		bad: map[int]string{4: "没有代码“因并”"},
+		bad: map[int]string{4: "没有“因并”这一项，可填：因病、因残"},
 	},
 	{
 		name: "sums and notes",
@@ -792,11 +792,11 @@ func TestToldIsText(t *testing.T) {
 	s := desk(t)
 	raw := newBook(t).rows(1, row("户主", "组", "姓名", "身份证号", "与户主关系"), row("张三丰", "三组", "=cmd|'/C calc'!A0", "369999199001010000", "之子"), row("张三丰", "三组", "@张三", idA, "-1+1"), row("张三丰", "三组", "+刘妹", idB, "配偶")).bytes()
 	dir := t.TempDir()
-	told, err := NewTold(dir, form.Zh)
+	told, err := NewToldFile(dir, form.Zh)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := takeTable(t, s, raw, TableOptions{Told: told}); err != nil {
+	if _, err := takeTable(t, s, raw, TableOptions{Told: told.Told}); err != nil {
 		t.Fatal(err)
 	}
 	name, err := told.Keep(dir + "/成员.xlsx")

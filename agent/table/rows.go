@@ -241,11 +241,9 @@ func (l *Layout) Rows(ctx context.Context, yield func(*Item) error) error {
 	return l.walk(ctx, func(r *sheet.Row, skip Skip) error {
 		it := &Item{Row: r.N, Skip: skip}
 		if skip != "" {
-			it.Text = clip(textOf(r), 40)
 			if skip != Unseen {
-				return yield(it)
+				it.Text = clip(longDigits.ReplaceAllStringFunc(strings.TrimSpace(textOf(r)), form.Mask), 40)
 			}
-			it.Text = ""
 			return yield(it)
 		}
 		it.Fields, it.Refs = map[string]record.Value{}, map[string]map[string]string{}
@@ -300,6 +298,23 @@ func (l *Layout) Shown() []string {
 // taken tells a column whose cells go somewhere.
 func (c *Column) taken() bool {
 	return c.Target != "" && c.Target != LeaveOut && !c.Open() && c.How != NoHeading
+}
+
+var longDigits = regexp.MustCompile(`\d{12,}[0-9Xx]?`)
+
+// sample gives a cell as it may stand on a screen where nobody has said yet what the
+// column is: a day as one, and of long numbers, which may be a person's, the end.
+func (c *Column) sample(since1904 bool, cell sheet.Cell) string {
+	s := c.shown(cell)
+	if cell.Kind == sheet.Number {
+		if s = digits(s); cell.Look.Date {
+			if day, ok := dayOf(s, since1904); ok {
+				return day
+			}
+		}
+		s = padded(cell, s)
+	}
+	return longDigits.ReplaceAllStringFunc(s, form.Mask)
 }
 
 // shown gives a cell as it may stand on a screen.

@@ -51,6 +51,8 @@ type Column struct {
 	Filled bool
 	// Times says what its numbers are multiplied by, where that is not one.
 	Times string
+	// Samples are the first few texts in it, as they may be shown.
+	Samples []string
 
 	unit  *unit
 	field *form.Field // of the form, or of the one that it refers to
@@ -532,13 +534,25 @@ func (l *Layout) finish(ctx context.Context) (*Layout, error) {
 	if err := l.beside(); err != nil {
 		return nil, err
 	}
-	filled := map[int]bool{}
+	filled := map[int][]string{}
+	byCol := map[int]*Column{}
+	for i := range l.Columns {
+		byCol[l.Columns[i].Col] = &l.Columns[i]
+	}
 	err := l.walk(ctx, func(r *sheet.Row, skip Skip) error {
 		if skip != "" {
 			return nil
 		}
 		for _, c := range r.Cells {
-			filled[c.Col] = true
+			col := byCol[c.Col]
+			if col == nil {
+				col = &Column{}
+			}
+			if had := filled[c.Col]; len(had) < maxSamples && !c.Spread {
+				if text := clip(col.sample(l.sheet.Since1904, c), 20); !slices.Contains(had, text) {
+					filled[c.Col] = append(had, text)
+				}
+			}
 		}
 		return nil
 	})
@@ -546,17 +560,20 @@ func (l *Layout) finish(ctx context.Context) (*Layout, error) {
 		return nil, err
 	}
 	for i := range l.Columns {
-		l.Columns[i].Filled = filled[l.Columns[i].Col]
+		l.Columns[i].Samples, l.Columns[i].Filled = filled[l.Columns[i].Col], len(filled[l.Columns[i].Col]) > 0
 		delete(filled, l.Columns[i].Col)
 	}
-	for col := range filled {
+	for col, samples := range filled {
 		if !covered(l.hidden, col) {
-			l.Columns = append(l.Columns, Column{Col: col, Letter: sheet.Letter(col), How: NoHeading, Filled: true})
+			l.Columns = append(l.Columns, Column{Col: col, Letter: sheet.Letter(col), How: NoHeading, Filled: true, Samples: samples})
 		}
 	}
 	slices.SortFunc(l.Columns, func(a, b Column) int { return cmp.Compare(a.Col, b.Col) })
 	return l, nil
 }
+
+// maxSamples is how many different texts are kept of a column.
+const maxSamples = 3
 
 // beside refuses a second table to the right: its headings come again.
 func (l *Layout) beside() error {

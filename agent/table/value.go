@@ -61,7 +61,7 @@ func (l *Layout) cell(it *Item, c *Column, cell sheet.Cell) {
 	if err != nil {
 		var bad *form.ValueError
 		if errors.As(err, &bad) {
-			it.Wrong = append(it.Wrong, Problem{c.Letter, c.Heading, bad.Reason})
+			it.Wrong = append(it.Wrong, Problem{c.Letter, c.Heading, reason(fd, text, bad)})
 			return
 		}
 		it.wrong(c, "读不出来（%v）", "cannot be read (%v)", err)
@@ -69,6 +69,29 @@ func (l *Layout) cell(it *Item, c *Column, cell sheet.Cell) {
 	}
 	if !v.IsNull() {
 		it.Fields[name] = v
+	}
+}
+
+// maxChoices is how many of a list's labels a sentence names.
+const maxChoices = 12
+
+// reason says why a text cannot be a field's value: of a code with the labels that tables
+// have, unless it is said which was probably meant.
+func reason(fd *form.Field, text string, bad *form.ValueError) form.Label {
+	if len(fd.Choices) == 0 || strings.Contains(bad.Reason.Zh, "是不是") {
+		return bad.Reason
+	}
+	var zh, en []string
+	for i, ch := range fd.Choices {
+		if i == maxChoices {
+			zh, en = append(zh, "……"), append(en, "…")
+			break
+		}
+		zh, en = append(zh, ch.Label.Zh), append(en, ch.Label.En)
+	}
+	return form.Label{
+		Zh: "没有“" + clip(text, 20) + "”这一项，可填：" + strings.Join(zh, "、"),
+		En: "there is no " + clip(text, 20) + "; there are " + strings.Join(en, ", "),
 	}
 }
 
@@ -248,18 +271,24 @@ func (l *Layout) firstOf(it *Item, c *Column, text, year, month string) (string,
 	return day, true
 }
 
-// serial reads a day as spreadsheets count them: from 1899-12-30 on, but for the first
-// two months of 1900, or from 1904-01-01 on.
+// serial reads a day as spreadsheets count them.
 func (l *Layout) serial(it *Item, c *Column, s string) (string, bool) {
-	f, err := strconv.ParseFloat(s, 64)
-	start := time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC)
-	if l.sheet.Since1904 {
-		start = time.Date(1904, 1, 1, 0, 0, 0, 0, time.UTC)
-	} else if f < 61 {
-		err = strconv.ErrRange
-	}
-	if err != nil || f < 0 || f > 80_000 {
+	day, ok := dayOf(s, l.sheet.Since1904)
+	if !ok {
 		it.wrong(c, "“%s”不是日期", "%q is not a date", s)
+	}
+	return day, ok
+}
+
+// dayOf gives the day of that number: counted from 1899-12-30 on, but for the first two
+// months of 1900, or from 1904-01-01 on.
+func dayOf(s string, since1904 bool) (string, bool) {
+	f, err := strconv.ParseFloat(s, 64)
+	start, least := time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC), 61.0
+	if since1904 {
+		start, least = time.Date(1904, 1, 1, 0, 0, 0, 0, time.UTC), 0
+	}
+	if err != nil || f < least || f > 80_000 {
 		return "", false
 	}
 	return start.AddDate(0, 0, int(f)).Format(time.DateOnly), true

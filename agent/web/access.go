@@ -311,7 +311,11 @@ func (g *Gate) guard(next http.Handler, lang func() form.Lang) http.Handler {
 			g.door(rw, r, lang, http.StatusForbidden, "door.closed", "door.closed.next")
 		case g.uploads(r) && g.locked(r):
 			// The file is still where it was: only the page that asks for it is shown.
-			http.Redirect(rw, r, g.root+"/bundles", http.StatusSeeOther)
+			to := "/bundles"
+			if strings.HasSuffix(r.URL.Path, importPath) {
+				to = "/import"
+			}
+			http.Redirect(rw, r, g.root+to, http.StatusSeeOther)
 		case g.uploads(r):
 			if g.receive(rw, r, lang) {
 				next.ServeHTTP(rw, r)

@@ -50,7 +50,7 @@ const maxUpload = bundle.MaxSize + 64<<20
 // uploads tells the request whose body is a file.
 func (g *Gate) uploads(r *http.Request) bool {
 	path, inside := strings.CutPrefix(r.URL.Path, g.root)
-	return r.Method == http.MethodPost && inside && (path == takePath || isFile(path))
+	return r.Method == http.MethodPost && inside && (path == takePath || path == importPath || isFile(path))
 }
 
 // receive reads of an upload what stands before the file, in memory, and leaves

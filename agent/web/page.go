@@ -265,6 +265,8 @@ func (p *page) back() string {
 		return "/conflicts"
 	case strings.HasPrefix(path, "/bundles"):
 		return "/bundles"
+	case strings.HasPrefix(path, "/import"):
+		return "/import"
 	}
 	return "/"
 }

@@ -70,6 +70,7 @@ type Site struct {
 	searches searches
 	ended    map[string]ended
 	work     work
+	held     held
 }
 
 // New makes the pages of a store.
@@ -146,6 +147,12 @@ func (w *Site) routes() {
 		"GET /bundles/progress":         w.progress,
 		"GET /bundles/file/{name}":      w.madeFile,
 		"GET /bundles/reply/{name}":     w.replyFile,
+		"GET /import":                   w.importPage,
+		"POST /import":                  w.decideImport,
+		"POST " + importPath:            w.uploadTable,
+		"POST /import/open":             w.openWaiting,
+		"GET /import/progress":          w.importProgress,
+		"GET /import/report/{id}":       w.importReport,
 		"GET /me":                       w.me,
 		"POST /me":                      w.setMe,
 		"GET /lock":                     w.lockPage,

@@ -283,7 +283,7 @@
     var form = e.target;
     if (e.defaultPrevented || !form.dataset || !form.dataset.work || !window.FormData || !window.DOMParser || !window.fetch) return;
     e.preventDefault();
-    var line = form.querySelector("[role=status]"), bar = line.querySelector("progress"), text = line.querySelector("span");
+    var bar = form.querySelector("[role=status] progress"), line = bar.parentNode, text = line.querySelector("span");
     var file = form.querySelector("[type=file]"), button = form.querySelector("button"), request = new XMLHttpRequest(), timer = 0, over = false;
     line.hidden = false;
     function fail(why) {
@@ -324,8 +324,10 @@
       document.getElementById("main").focus();
       window.scrollTo(0, 0);
     };
+    var data = new FormData(form);
+    if (e.submitter && e.submitter.name) data.append(e.submitter.name, e.submitter.value);
     request.open("POST", form.action);
-    request.send(file ? new FormData(form) : new URLSearchParams(new FormData(form)));
+    request.send(file ? data : new URLSearchParams(data));
   });
   window.addEventListener("popstate", function () { if (replaced) location.reload(); });
 
