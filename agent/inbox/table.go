@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"zhucun/agent/sheet"
 	"zhucun/agent/store"
@@ -63,8 +65,12 @@ type TableReport struct {
 	Open    int           `json:"open_columns"` // of which nobody has said where they go
 	Passed  []Bad         `json:"passed"`       // rows that are none of records, and why; the first 1,000
 	Noted   []Bad         `json:"noted"`        // rows that were taken and are to be looked at; the first 1,000
-	Others  []string      `json:"other_sheets,omitempty"`
-	File    string        `json:"report,omitempty"` // where every row is told
+	// Reads are, of a preview, the first few rows that would be new, as they read, and
+	// Changes what would be changed, in the first 200 rows that change anything.
+	Reads   []Bad    `json:"reads,omitempty"`
+	Changes []Bad    `json:"changes,omitempty"`
+	Others  []string `json:"other_sheets,omitempty"`
+	File    string   `json:"report,omitempty"` // where every row is told
 
 	NotedAll, PassedAll, HiddenRows int `json:"-"`
 	// Shown are the headings of Outcome.Cells.
@@ -137,7 +143,7 @@ func Table(ctx context.Context, s *store.Store, forms *form.Set, r io.ReaderAt, 
 	if o.Told != nil {
 		o.Told.Head(rep.Shown)
 	}
-	t := taking{ctx: ctx, s: s, forms: forms, o: o, d: d, l: l, rep: &rep, finders: map[record.Type]*finder{}, first: map[string]first{}}
+	t := taking{ctx: ctx, today: time.UnixMilli(s.Now()).In(beijing).Format(time.DateOnly), s: s, forms: forms, o: o, d: d, l: l, rep: &rep, finders: map[record.Type]*finder{}, first: map[string]first{}}
 	if err := t.run(); err != nil {
 		return rep, err
 	}
@@ -196,9 +202,12 @@ func TargetLabel(forms *form.Set, f *form.Form, target string, lang form.Lang) s
 	return fd.Label.In(lang)
 }
 
+var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
+
 // taking is a table that is being taken.
 type taking struct {
 	ctx     context.Context
+	today   string // 2017-05-23, in Beijing
 	s       *store.Store
 	forms   *form.Set
 	o       TableOptions
@@ -211,6 +220,8 @@ type taking struct {
 	rows []store.Row // to be saved
 	outs []Outcome   // in the order of the rows
 	of   []int       // rows -> outs
+	// refs are, of a preview, what the rows say of the records that they refer to.
+	refs []map[string]map[string]string
 }
 
 type first struct {
@@ -294,10 +305,19 @@ func (t *taking) take(it *table.Item) error {
 			t.first[key] = first{it.Row, h}
 		}
 	}
+	for _, m := range t.l.Form.Check(edit.Fields, t.today) {
+		// What is missing may be on another table; what breaks a rule is in this one.
+		if name, _ := m.Path.Field(); m.Code == form.MarkConstraint && edit.Fields[name] != "" {
+			it.Odd = append(it.Odd, table.Problem{Label: m.Text})
+		}
+	}
 	if out.Text = words(it.Odd); out.Text != "" {
 		if t.rep.NotedAll++; len(t.rep.Noted) < maxBad {
 			t.rep.Noted = append(t.rep.Noted, Bad{it.Row, out.Text})
 		}
+	}
+	if t.o.Preview {
+		t.refs = append(t.refs, it.Refs)
 	}
 	t.rows = append(t.rows, store.Row{Edit: edit, Hash: h})
 	t.of = append(t.of, len(t.outs))
@@ -420,6 +440,11 @@ func (t *taking) flush() error {
 			out.Is = IsSame
 			t.rep.Same++
 		}
+		if t.o.Preview && errs[i] == nil && sv.Changed {
+			if err := t.show(out.Row, i, sv); err != nil {
+				return err
+			}
+		}
 	}
 	for _, o := range t.outs {
 		if t.o.Told != nil {
@@ -437,7 +462,57 @@ func (t *taking) flush() error {
 	}
 	clear(t.rows)
 	clear(t.outs)
-	t.rows, t.outs, t.of = t.rows[:0], t.outs[:0], t.of[:0]
+	t.rows, t.outs, t.of, t.refs = t.rows[:0], t.outs[:0], t.of[:0], t.refs[:0]
+	return nil
+}
+
+// How many rows of a preview are shown as they would read, and of how many it is told
+// what they change.
+const (
+	maxReads   = 5
+	maxChanges = 200
+)
+
+// show tells of a preview how a row reads, or what it changes.
+func (t *taking) show(row, i int, sv store.Saved) error {
+	if sv.Created && len(t.rep.Reads) == maxReads || !sv.Created && len(t.rep.Changes) == maxChanges {
+		return nil
+	}
+	e := &t.rows[i].Edit
+	was := map[string]record.Value{}
+	if !sv.Created {
+		r, err := t.s.Get(sv.Key.Type, sv.Key.ID)
+		if err != nil {
+			return err
+		}
+		was = r.View.Fields
+	}
+	var parts []string
+	for _, fd := range t.l.Form.Fields {
+		v, there := e.Fields[fd.Name]
+		if !there || !sv.Created && was[fd.Name] == v {
+			continue
+		}
+		label := fd.Label.In(t.o.Lang) + " "
+		switch hints := t.refs[i][fd.Name]; {
+		case hints != nil:
+			var words []string
+			for _, name := range slices.Sorted(maps.Keys(hints)) {
+				words = append(words, hints[name])
+			}
+			parts = append(parts, label+strings.Join(words, " "))
+		case was[fd.Name] != "":
+			parts = append(parts, label+fd.Show(was[fd.Name], t.o.Lang)+" → "+fd.Show(v, t.o.Lang))
+		default:
+			parts = append(parts, label+fd.Show(v, t.o.Lang))
+		}
+	}
+	b := Bad{row, cut(strings.Join(parts, form.Label{Zh: "，", En: ", "}.In(t.o.Lang)), maxBadText)}
+	if sv.Created {
+		t.rep.Reads = append(t.rep.Reads, b)
+	} else {
+		t.rep.Changes = append(t.rep.Changes, b)
+	}
 	return nil
 }
 
@@ -485,6 +560,14 @@ func (r *TableReport) Words(lang form.Lang) string {
 		say("预览，还没有收：", "A preview; nothing was taken. ")
 	}
 	b.WriteString(r.Report.Words(lang))
+	if len(r.Reads) > 0 {
+		say("会新增的头几条：\n", "The first that would be new:\n")
+		list(say, r.Reads)
+	}
+	if len(r.Changes) > 0 {
+		say("会修改的：\n", "What would be changed:\n")
+		list(say, r.Changes)
+	}
 	if len(r.Passed) > 0 {
 		say("另有 %d 行不是记录，没有收（合计、说明、隐藏行等）：\n", "%d more rows are no records and were passed over (sums, notes, hidden ones):\n", r.PassedAll)
 		list(say, r.Passed)

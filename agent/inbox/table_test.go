@@ -415,9 +415,10 @@ var uglyTables = []ugly{
 				row("张三丰", "三组", "张小", "369999199001010000", "之子"), row("张三丰", "三组", "张大", "3.69999E+17", "之子"), row("张三丰", "三组", "张中", strings.ToLower(idNo("19900307", "007")[:17])+" ", "之子"),
 				row("张三丰", "三组", "张妹", "'"+idB, "之女")).bytes()
 		},
-		want: "person 3 0 0 3",
-		recs: []string{"household=张三丰/三组 full_name=张三丰 id_number=" + idA + " relation=head", "household=张三丰/三组 full_name=张中 id_number=" + idNo("19900307", "007")[:17] + " relation=son", "household=张三丰/三组 full_name=张妹 id_number=" + idB + " relation=daughter"},
-		bad:  map[int]string{3: "被 Excel 破坏", 4: "被 Excel 破坏", 5: "被 Excel 破坏"},
+		want:  "person 3 0 0 3",
+		recs:  []string{"household=张三丰/三组 full_name=张三丰 id_number=" + idA + " relation=head", "household=张三丰/三组 full_name=张中 id_number=" + idNo("19900307", "007")[:17] + " relation=son", "household=张三丰/三组 full_name=张妹 id_number=" + idB + " relation=daughter"},
+		bad:   map[int]string{3: "被 Excel 破坏", 4: "被 Excel 破坏", 5: "被 Excel 破坏"},
+		noted: map[int]string{6: "应为18位"},
 	},
 	{
 		name: "bank accounts in scientific notation",
@@ -622,9 +623,10 @@ var uglyTables = []ugly{
 		make: func(t testing.TB) []byte {
 			return newBook(t).rows(1, row("户", "走访时间", "走访干部", "走访情况", "存在困难"), row("张三丰", "2017.5.3", "王书记、李队员", "屋顶漏水已报村里", "无"), row("1001", "2017.5.9", "李队员", "送去药品", "想学养蜂"), row("张三丰", "2017.5.10", "赵某", "没有此人", nil)).bytes()
 		},
-		want: "visit 2 0 0 1",
-		recs: []string{"household=张三丰/三组 visit_date=2017-05-03 visitors=李队员/member+王书记/first_secretary findings=屋顶漏水已报村里", "household=张三丰/三组 visit_date=2017-05-09 visitors=李队员/member findings=送去药品 needs=想学养蜂"},
-		bad:  map[int]string{4: "没有 赵某"},
+		want:  "visit 2 0 0 1",
+		recs:  []string{"household=张三丰/三组 visit_date=2017-05-03 visitors=李队员/member+王书记/first_secretary findings=屋顶漏水已报村里", "household=张三丰/三组 visit_date=2017-05-09 visitors=李队员/member findings=送去药品 needs=想学养蜂"},
+		bad:   map[int]string{4: "没有 赵某"},
+		noted: map[int]string{3: "5到1000字"},
 	},
 	{
 		name: "what is here already: by number, by name and group, and the same row twice",
@@ -881,6 +883,10 @@ func TestTableChangesRecords(t *testing.T) {
 	}
 	for i, want := range []string{"1 0 0", "0 0 1", "0 1 0", "0 0 1"} {
 		phone := []string{"13800000001", "13800000001", "13800000002", "13800000002"}[i]
+		look, err := takeTable(t, s, table1(phone), TableOptions{Preview: true})
+		if err != nil || i == 2 && (len(look.Changes) != 1 || look.Changes[0] != (Bad{2, "电话 13800000001 → 13800000002"})) || i != 2 && len(look.Changes) > 0 {
+			t.Errorf("%d: would change %v, %v", i, look.Changes, err)
+		}
 		rep, err := takeTable(t, s, table1(phone), TableOptions{})
 		if got := fmt.Sprint(rep.New, rep.Changed, rep.Same); err != nil || got != want {
 			t.Errorf("%d: %s, %v; want %s", i, got, err, want)

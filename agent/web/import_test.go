@@ -112,7 +112,7 @@ func TestImportPage(t *testing.T) {
 	if !strings.Contains(a.body, "您改了上面的选择") || f.recordsOf("household") != before {
 		t.Errorf("what was not shown was taken: %d", a.status)
 	}
-	for _, want := range []string{"<b>2</b> 条新增", "<b>1</b> 行收不了", "<b>1</b> 行不是记录", "第 5 行", "前年", "按 2017-05-01 收", "收下这 2 条"} {
+	for _, want := range []string{"<b>2</b> 条新增", "<b>1</b> 行收不了", "<b>1</b> 行不是记录", "第 5 行", "前年", "按 2017-05-01 收", "户主 欧阳大山，电话 13800000001", "收下这 2 条"} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

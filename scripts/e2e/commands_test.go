@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/xuri/excelize/v2"
+	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
 type script = *testscript.TestScript
@@ -220,6 +222,51 @@ var commands = map[string]func(ts script, neg bool, args []string){
 	"gbk": func(ts script, _ bool, args []string) {
 		want(ts, args, 1, 1, "gbk FILE")
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("{\"type\":\"visit\",\"fields\":{\"findings\":\"\xd7\xdf\xb7\xc3\xd5\xc5\xc8\xfd\"}}\n"), 0o600))
+	},
+
+	// xlsx FILE FROM: makes a workbook of lines whose cells stand between |; one that
+	// begins with # is a number. "== NAME" begins another sheet.
+	"xlsx": func(ts script, _ bool, args []string) {
+		want(ts, args, 2, 2, "xlsx FILE FROM")
+		book := excelize.NewFile()
+		defer book.Close()
+		sheet, row := "Sheet1", 0
+		for _, line := range lines(ts.ReadFile(args[1])) {
+			if name, ok := strings.CutPrefix(line, "== "); ok {
+				_, err := book.NewSheet(name)
+				ts.Check(err)
+				sheet, row = name, 0
+				continue
+			}
+			row++
+			for i, cell := range strings.Split(line, "|") {
+				at, err := excelize.CoordinatesToCellName(i+1, row)
+				ts.Check(err)
+				var v any = cell
+				if digits, ok := strings.CutPrefix(cell, "#"); ok {
+					v, err = strconv.ParseFloat(digits, 64)
+					ts.Check(err)
+				}
+				if cell != "" {
+					ts.Check(book.SetCellValue(sheet, at, v))
+				}
+			}
+		}
+		ts.Check(book.SaveAs(ts.MkAbs(args[0])))
+	},
+
+	// old FILE: writes the beginning of a workbook of the old kind.
+	"old": func(ts script, _ bool, args []string) {
+		want(ts, args, 1, 1, "old FILE")
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), append([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), make([]byte, 1000)...), 0o600))
+	},
+
+	// gb18030 FILE FROM: writes a file as old software in the county office does.
+	"gb18030": func(ts script, _ bool, args []string) {
+		want(ts, args, 2, 2, "gb18030 FILE FROM")
+		raw, err := simplifiedchinese.GB18030.NewEncoder().String(ts.ReadFile(args[1]))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(raw), 0o600))
 	},
 
 	// link up|down|mute: mends the link, cuts it, or lets it swallow everything.
