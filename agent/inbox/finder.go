@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"hash/maphash"
 	"slices"
 	"strings"
 	"unicode"
@@ -12,20 +13,28 @@ import (
 )
 
 // finder finds the records of a type by what tells them apart. It knows those that were
-// here when it was made.
+// here when it was made. Of each value it keeps a hash, under a seed of its own: some
+// fifty bytes a record, where the texts would take a laptop's memory.
 type finder struct {
-	form  *form.Form
-	names []string // of the fields by which it finds
-	recs  []candidate
-	by    map[string]map[string][]int // field -> value -> places in recs
+	form     *form.Form
+	names    []string // of the fields by which it finds, sorted
+	order    []string // the same as the form has them: its key first
+	seed     maphash.Seed
+	villages []record.Village
+	recs     []candidate
+	// marks has for each record the hash of each field, 0 for none; by has for each
+	// field the last record with a hash, and next the one before that, counted from 1.
+	marks []uint64
+	by    []map[uint64]int32
+	next  [][]int32
+	// authors are those of the records, where they are part of the key.
+	authors map[int32][]string
 }
 
 // candidate is a record that may be meant.
 type candidate struct {
 	id      record.ID
-	village record.Village
-	values  map[string]string
-	authors []string
+	village uint16
 }
 
 // same makes spellings of one word equal: space and width.
@@ -50,59 +59,81 @@ func sameValue(v record.Value) string {
 }
 
 func newFinder(s *store.Store, f *form.Form) (*finder, error) {
-	x := &finder{form: f, by: map[string]map[string][]int{}}
+	x := &finder{form: f, seed: maphash.MakeSeed(), authors: map[int32][]string{}}
 	for _, names := range append([][]string{f.Key}, f.Alike...) {
 		x.names = append(x.names, names...)
 	}
 	for _, fd := range table.Tells(f) {
 		x.names = append(x.names, fd.Name)
 	}
+	x.order = slices.Clone(x.names)
 	slices.Sort(x.names)
 	x.names = slices.Compact(x.names)
-	for _, n := range x.names {
-		x.by[n] = map[string][]int{}
+	x.by, x.next = make([]map[uint64]int32, len(x.names)), make([][]int32, len(x.names))
+	for i := range x.names {
+		x.by[i] = map[uint64]int32{}
 	}
 	err := s.Each("", f.Type, func(r store.Record) bool {
 		if r.View.Void {
 			return true
 		}
-		c := candidate{id: r.Key.ID, village: r.Key.Village, values: map[string]string{}}
-		if f.Authored {
-			c.authors = r.View.Authors
+		v := slices.Index(x.villages, r.Key.Village)
+		if v < 0 {
+			v, x.villages = len(x.villages), append(x.villages, r.Key.Village)
 		}
-		for _, n := range x.names {
-			if v := sameValue(r.View.Fields[n]); v != "" && r.View.Fields[n] != "" {
-				c.values[n] = v
-				x.by[n][v] = append(x.by[n][v], len(x.recs))
+		x.recs = append(x.recs, candidate{r.Key.ID, uint16(v)})
+		n := int32(len(x.recs))
+		if f.Authored {
+			x.authors[n-1] = r.View.Authors
+		}
+		for i, name := range x.names {
+			m := uint64(0)
+			if v := r.View.Fields[name]; v != "" && !v.IsNull() {
+				m = x.mark(sameValue(v))
+			}
+			x.marks = append(x.marks, m)
+			x.next[i] = append(x.next[i], x.by[i][m])
+			if m != 0 {
+				x.by[i][m] = n
 			}
 		}
-		x.recs = append(x.recs, c)
 		return true
 	})
 	return x, err
 }
 
-// all gives the records of a village that have every one of the values.
-func (x *finder) all(v record.Village, values map[string]string) []*candidate {
-	var least []int
-	first := true
-	for n, value := range values {
-		if at := x.by[n][value]; first || len(at) < len(least) {
-			least, first = at, false
+// mark is a value as it is kept; never 0.
+func (x *finder) mark(value string) uint64 { return maphash.String(x.seed, value) | 1 }
+
+// all gives the records of a village that have every one of the values, by their places
+// in recs.
+func (x *finder) all(v record.Village, values map[string]string) []int32 {
+	village := slices.Index(x.villages, v)
+	if village < 0 || len(values) == 0 {
+		return nil
+	}
+	want := make([]uint64, len(x.names))
+	first := -1
+	for name, value := range values {
+		i, there := slices.BinarySearch(x.names, name)
+		if !there {
+			return nil
+		}
+		want[i] = x.mark(value)
+		// A key is rarer than a name, and that than a group: the fewer are gone through.
+		if first < 0 || slices.Index(x.order, name) < slices.Index(x.order, x.names[first]) {
+			first = i
 		}
 	}
-	var out []*candidate
-	for _, i := range least {
-		c := &x.recs[i]
-		if c.village != v {
-			continue
-		}
-		fits := true
-		for n, value := range values {
-			fits = fits && c.values[n] == value
+	var out []int32
+	for at := x.by[first][want[first]]; at > 0; at = x.next[first][at-1] {
+		n := at - 1
+		fits := int(x.recs[n].village) == village
+		for i, m := range want {
+			fits = fits && (m == 0 || x.marks[int(n)*len(x.names)+i] == m)
 		}
 		if fits {
-			out = append(out, c)
+			out = append(out, n)
 		}
 	}
 	return out
@@ -131,12 +162,12 @@ func (x *finder) refer(v record.Village, hints map[string]string) (record.ID, er
 				}
 			}
 			for _, c := range x.all(v, with) {
-				found[c.id] = true
+				found[x.recs[c].id] = true
 			}
 		}
 	} else {
 		for _, c := range x.all(v, told) {
-			found[c.id] = true
+			found[x.recs[c].id] = true
 		}
 	}
 	var said []string
@@ -173,11 +204,11 @@ func (x *finder) own(v record.Village, author string, fields map[string]record.V
 	if keyed != nil {
 		found := x.all(v, keyed)
 		if f.Authored {
-			found = slices.DeleteFunc(found, func(c *candidate) bool { return !slices.Contains(c.authors, author) })
+			found = slices.DeleteFunc(found, func(n int32) bool { return !slices.Contains(x.authors[n], author) })
 		}
 		switch len(found) {
 		case 1:
-			return found[0].id, x.key(v, f.Key, keyed), nil
+			return x.recs[found[0]].id, x.key(v, f.Key, keyed), nil
 		case 0:
 		default:
 			return id, "", wrong("这里已有 %[1]d 条 %[2]s 相同的记录，分不清是哪一条。请先在网页上合并", "%[1]d records here have the same %[3]s, and which is meant cannot be told; join them on the page first", len(found), x.labels(f.Key, form.Zh), x.labels(f.Key, form.En))
@@ -194,7 +225,7 @@ func (x *finder) own(v record.Village, author string, fields map[string]record.V
 		found := x.all(v, values)
 		if keyed != nil {
 			// One that bears another key is another one.
-			found = slices.DeleteFunc(found, func(c *candidate) bool { return x.bears(c, f.Key) })
+			found = slices.DeleteFunc(found, func(n int32) bool { return x.bears(n, f.Key) })
 		}
 		k := x.key(v, names, values)
 		if keyed != nil {
@@ -206,7 +237,7 @@ func (x *finder) own(v record.Village, author string, fields map[string]record.V
 				key = k
 			}
 		case 1:
-			return found[0].id, k, nil
+			return x.recs[found[0]].id, k, nil
 		default:
 			return id, "", wrong("这里已有 %[1]d 条 %[2]s 相同的记录，分不清是哪一条。请加一列%[4]s", "%[1]d records here have the same %[3]s, and which is meant cannot be told; add a column %[5]s", len(found), x.labels(names, form.Zh), x.labels(names, form.En), x.labels(f.Key, form.Zh), x.labels(f.Key, form.En))
 		}
@@ -218,8 +249,11 @@ func (x *finder) own(v record.Village, author string, fields map[string]record.V
 }
 
 // bears tells a record that has a whole key.
-func (x *finder) bears(c *candidate, names []string) bool {
-	return !slices.ContainsFunc(names, func(n string) bool { return c.values[n] == "" })
+func (x *finder) bears(n int32, names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		i, _ := slices.BinarySearch(x.names, name)
+		return x.marks[int(n)*len(x.names)+i] == 0
+	})
 }
 
 // values gives the fields of those names; nil where one is missing.

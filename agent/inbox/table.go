@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"maps"
 	"slices"
@@ -143,7 +144,7 @@ func Table(ctx context.Context, s *store.Store, forms *form.Set, r io.ReaderAt, 
 	if o.Told != nil {
 		o.Told.Head(rep.Shown)
 	}
-	t := taking{ctx: ctx, today: time.UnixMilli(s.Now()).In(beijing).Format(time.DateOnly), s: s, forms: forms, o: o, d: d, l: l, rep: &rep, finders: map[record.Type]*finder{}, first: map[string]first{}}
+	t := taking{ctx: ctx, today: time.UnixMilli(s.Now()).In(beijing).Format(time.DateOnly), s: s, forms: forms, o: o, d: d, l: l, rep: &rep, finders: map[record.Type]*finder{}, first: map[uint64]first{}, seed: maphash.MakeSeed()}
 	if err := t.run(); err != nil {
 		return rep, err
 	}
@@ -215,7 +216,8 @@ type taking struct {
 	l       *table.Layout
 	rep     *TableReport
 	finders map[record.Type]*finder
-	first   map[string]first // by key, the row that had it first
+	first   map[uint64]first // by the hash of a key, the row that had it first
+	seed    maphash.Seed
 
 	rows []store.Row // to be saved
 	outs []Outcome   // in the order of the rows
@@ -295,14 +297,15 @@ func (t *taking) take(it *table.Item) error {
 	}
 	h := rowHash(t.d.Numbers, &edit)
 	if key != "" {
-		if f, again := t.first[key]; again && f.hash != h {
+		k := maphash.String(t.seed, key)
+		if f, again := t.first[k]; again && f.hash != h {
 			bad(form.Label{
 				Zh: fmt.Sprintf("与第 %d 行是同一条记录，内容却不同。请留下对的一行", f.row),
 				En: fmt.Sprintf("it is about the same record as row %d and says something else; keep the one that is right", f.row),
 			}.In(t.o.Lang))
 			return nil
 		} else if !again {
-			t.first[key] = first{it.Row, h}
+			t.first[k] = first{it.Row, h}
 		}
 	}
 	for _, m := range t.l.Form.Check(edit.Fields, t.today) {

@@ -152,12 +152,12 @@ func (s *Sheet) Shape(ctx context.Context) ([]Merge, []Span, error) {
 	return s.read.shape(ctx)
 }
 
-// Stop is what yield gives when it wants no more rows.
-var Stop = errors.New("enough rows")
+// ErrStop is what yield gives when it wants no more rows.
+var ErrStop = errors.New("enough rows")
 
 // Rows calls yield with every row that has anything in it, from the top down. A cell
 // that is merged with those below it stands in every row of them, if merges are given.
-// What yield returns ends the walk; Stop does so without an error.
+// What yield returns ends the walk; ErrStop does so without an error.
 func (s *Sheet) Rows(ctx context.Context, merges []Merge, yield func(*Row) error) error {
 	sp := spreader{merges: merges}
 	err := s.read.rows(ctx, func(r *Row) error {
@@ -178,7 +178,7 @@ func (s *Sheet) Rows(ctx context.Context, merges []Merge, yield func(*Row) error
 		}
 		return yield(r)
 	})
-	if err == Stop {
+	if err == ErrStop {
 		return nil
 	}
 	return err

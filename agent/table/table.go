@@ -200,7 +200,7 @@ func findIn(ctx context.Context, s *sheet.Sheet, forms *form.Set, opt Options) (
 			top = append(top, c)
 		}
 		if len(top) == lookFor {
-			return sheet.Stop
+			return sheet.ErrStop
 		}
 		return nil
 	})

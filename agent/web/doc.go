@@ -12,6 +12,9 @@
 //   - An upload is read as it comes: the pages' token first, then as much of the
 //     file as it says it has and a file may have, in memory and nowhere else. Of
 //     somebody else's file the page knows the size.
+//   - A table is taken as it was shown, and by nobody's click but that under what it
+//     shows: a choice that was changed meanwhile is shown first. Until then its file is
+//     in memory alone, for an hour at most.
 //   - A save replaces what was on the screen when the form was opened: the
 //     draft keeps the record's state of that moment, and only fields that were
 //     touched are written.
