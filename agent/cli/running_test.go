@@ -303,8 +303,8 @@ func TestExitStatus(t *testing.T) {
 		{"list visit --village 1", exitFailed, "1"},
 		{"get visit " + id, exitFailed, "no such record"},
 		{"resolve " + id + " findings --value x", exitFailed, "There is no record " + id + ";"},
-		{"import " + dir, exitFailed, "is a folder; import the .jsonl files in it"},
-		{"import " + filepath.Join(dir, storeFile), exitFailed, "Only .jsonl files"},
+		{"import " + dir, exitFailed, "is a folder; import the files in it"},
+		{"import " + filepath.Join(dir, storeFile), exitFailed, "Only workbooks"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			code, _, said := cmd(t, "", append(strings.Fields(tt.line), "--data", dir)...)
