@@ -168,9 +168,10 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, b := range loose[:min(len(loose), maxLoose)] {
-				if name := b.FileName(); !slices.Contains(typed, name) {
-					c.options = append(c.options, option{value: name, label: cmp.Or(b.Name, name), photo: w.photo(p, name, b.Name)})
+			offers := w.offers(p, e, loose)
+			for _, o := range offers[:min(len(offers), maxLoose)] {
+				if !slices.Contains(typed, o.value) {
+					c.options = append(c.options, o)
 				}
 			}
 			c.typed = ""

@@ -498,6 +498,7 @@ var texts = map[string]said{
 	"sync.records":         {"本机记录数", "Records here"},
 	"sync.rejected.title":  {"办公室没有采纳的", "Rejected by the office"},
 	"sync.rejected.how":    {"打开一条，看看原因，再点“看过了”；点过以后，它就不再列在这里。", "Open each, see why, and press Seen: it is then no longer listed here."},
+	"photo.day":            {"%s（当天拍的）", "%s (taken that day)"},
 	"photo.alt":            {"%s第 %d 张", "%s, no. %d"},
 	"photo.typed":          {"%s（只有文件名，没有文件）", "%s (a name alone, without a file)"},
 	"photo.elsewhere":      {"照片不在这台电脑上", "Not on this laptop"},
