@@ -564,6 +564,14 @@ var uglyTables = []ugly{
 		fails: "两张表：第 1 行和第 5 行",
 	},
 	{
+		name: "the same, where the type is said",
+		make: func(t testing.TB) []byte {
+			return newBook(t).rows(1, houseHead, row("2001", "一组", "李大山", "13800000001"), nil, row("姓名", "身份证号", "与户主关系", "民族"), row("李大山", idA, "户主", "汉")).bytes()
+		},
+		opt:   TableOptions{Options: table.Options{Type: "household"}},
+		fails: "两张表：第 1 行和第 4 行",
+	},
+	{
 		name: "two tables, side by side",
 		make: func(t testing.TB) []byte {
 			return newBook(t).rows(1, row("户主", "组", "电话", nil, "户主", "组", "电话"), row("甲一", "一组", "13800000001", nil, "甲二", "二组", "13800000002")).bytes()
@@ -927,5 +935,32 @@ func TestTableCutOff(t *testing.T) {
 	again, err := takeTable(t, s, raw, TableOptions{})
 	if err != nil || again.New != 3*batch-rep.New || again.Same != rep.New {
 		t.Errorf("%+v after %+v, %v", again.Report, rep.Report, err)
+	}
+}
+
+// A row is about a record of its own village, whatever another village's are called.
+func TestTableOfSeveralVillages(t *testing.T) {
+	s := desk(t)
+	if _, err := s.SetDevice(t.Context(), func(d *store.Device) {
+		d.Assigned.Villages = append(d.Assigned.Villages, wire.Village{Code: "369999000002", Name: "张寨村"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	raw := newBook(t).rows(1, row("行政村", "户编号", "组", "户主"), row("张寨村", "1001", "三组", "张三丰"), row("369999000001", "1001", "三组", "张三丰")).bytes()
+	rep, err := takeTable(t, s, raw, TableOptions{})
+	if got := fmt.Sprint(rep.New, rep.Changed, rep.Same, rep.NotTaken); err != nil || got != "1 0 1 0" {
+		t.Errorf("%s, %v, %+v", got, err, rep.Bad)
+	}
+	raw = newBook(t).rows(1, row("行政村", "户编号", "电话"), row("张寨村", "1001", "13800000001")).bytes()
+	if rep, err := takeTable(t, s, raw, TableOptions{}); err != nil || rep.Changed != 1 {
+		t.Errorf("%+v, %v", rep.Report, err)
+	}
+	// Which village it is must be said.
+	raw = newBook(t).rows(1, row("户编号", "组", "户主"), row("1002", "三组", "李四")).bytes()
+	if rep, err := takeTable(t, s, raw, TableOptions{}); err != nil || rep.NotTaken != 1 || !strings.Contains(rep.Bad[0].Text, "369999000002") {
+		t.Errorf("%+v, %v", rep.Report, err)
+	}
+	if rep, err := takeTable(t, s, raw, TableOptions{Village: "369999000002"}); err != nil || rep.New != 1 {
+		t.Errorf("%+v, %v", rep.Report, err)
 	}
 }
