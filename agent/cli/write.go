@@ -85,7 +85,7 @@ func (c *call) putCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				edit.ID, edit.Author, edit.Village = rid, author, record.Village(village)
+				edit.ID, edit.Author, edit.Village, edit.Issues = rid, author, record.Village(village), true
 				saved, err := a.store.Save(cmd.Context(), edit)
 				if err != nil {
 					return err

@@ -12,6 +12,9 @@
 //     part of the village until then.
 //   - "Delivered" follows from a receipt that the server's key signed over the
 //     hash of the very entry, and from nothing else.
+//   - What a form's answers give rise to (a visit's needs, an issue) is written in the
+//     transaction of the save, under an id that follows from record and answer: there is
+//     one however often it is saved, and none that the record lacks.
 //   - Quarantined changes are not part of the state, but a record is shown with
 //     them on it until they are decided. How it stands without them a page says; where
 //     none came with the receipt it is asked for again (own.Unsettled).

@@ -45,6 +45,9 @@ type Edit struct {
 	// Draft, if not empty, is the draft that the save completes; it goes in the
 	// same transaction.
 	Draft string
+	// Issues asks that what the answers give rise to (a visit's needs) becomes
+	// issues. Whoever brings records that were written elsewhere brings those too.
+	Issues bool
 }
 
 // Saved is what came of an Edit.
@@ -53,6 +56,8 @@ type Saved struct {
 	// Changed is false when everything stood already; nothing was written then.
 	Changed bool
 	Created bool
+	// Born are the issues that the save made or mended.
+	Born []record.Key
 }
 
 // Save makes all the edits durable in one transaction, or none of them.
@@ -156,10 +161,15 @@ func (t *tx) save(e *Edit) (Saved, error) {
 		return Saved{}, err
 	}
 	c := record.Change{Record: key.ID, Type: key.Type, Author: author, Form: f.Version, Body: body}
-	if _, err := v.write(key, state, tc, &c); err != nil {
+	after, err := v.write(key, state, tc, &c)
+	if err != nil {
 		return Saved{}, err
 	}
-	return Saved{Key: key, Changed: true, Created: created}, nil
+	done := Saved{Key: key, Changed: true, Created: created}
+	if e.Issues {
+		done.Born, err = t.born(f, key, author, merge.Read(f, state), merge.Read(f, after))
+	}
+	return done, err
 }
 
 // news gives those of the fields that do not read so already.

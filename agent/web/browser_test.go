@@ -263,6 +263,7 @@ func TestPagesFit(t *testing.T) {
 	_, server := f.rejected(refused.id)
 	f.quarrel(quarrelled)
 	f.set(f.laptop, "杜旺火", householdType, quarrelled.id, map[string]string{"poverty_attr": "低保贫困户"})
+	f.livedIn(house)
 	seenIn := f.house(7)
 	shot := f.lastVisitOf(seenIn)
 	f.illustrate(shot)
@@ -318,7 +319,7 @@ func TestPagesFit(t *testing.T) {
 
 	type shown struct{ name, path string }
 	pages := []shown{
-		{"today", "/"}, {"find", "/find"}, {"find-visit", "/find?for=visit&s=" + f.site.searches.keep("何")}, {"due", "/find?show=due"},
+		{"today", "/"}, {"todo", "/todo"}, {"find", "/find"}, {"find-visit", "/find?for=visit&s=" + f.site.searches.keep("何")}, {"due", "/find?show=due"},
 		{"household", "/household/" + house.id.String()}, {"household-quarrel", "/household/" + quarrelled.id.String()},
 		{"household-photos", "/household/" + seenIn.id.String()}, {"record-photos", "/record/visit/" + shot.String()},
 		{"household-rejected", "/household/" + refused.id.String()}, {"record-rejected", "/record/household/" + refused.id.String()},

@@ -30,6 +30,7 @@ type house struct {
 	visits  int    // without void ones
 	way     string // of its own record, as withFiles tells it
 	review  bool   // somebody has to decide on it
+	promise promise
 }
 
 // title is the line by which people know the household.
@@ -64,6 +65,8 @@ type snapshot struct {
 	stuck    []record.Key
 	rejected []record.Key // the same of what was rejected and is to be seen
 	waits    []wait
+	issues   []openIssue // that are not closed, the most pressing first
+	open     int         // how many there are
 }
 
 // wait is one register that waits for a decision, and who created the record.
@@ -102,6 +105,7 @@ type cache struct {
 	patience time.Duration
 
 	mu      sync.Mutex
+	day     string // the last that was asked for
 	snap    *snapshot
 	err     error           // of the last reading
 	stale   <-chan struct{} // closed when snap is no longer what the store holds
@@ -121,6 +125,7 @@ func newCache(s *store.Store, forms *form.Set) *cache {
 // get gives a snapshot for a day, 2017-05-23.
 func (c *cache) get(today string) (*snapshot, error) {
 	c.mu.Lock()
+	c.day = today
 	if c.snap != nil && c.snap.today == today {
 		select {
 		case <-c.stale:
@@ -188,6 +193,7 @@ func (c *cache) apply(k record.Key) {
 	}
 	old := c.snap
 	s := *old
+	s.today = c.day // a visit of today counts though the snapshot is of yesterday
 	if s.oldest == 0 && r.Way != merge.Delivered {
 		s.oldest = r.View.Updated
 	}
@@ -195,6 +201,11 @@ func (c *cache) apply(k record.Key) {
 		s.pending = append(slices.Clip(s.pending), undelivered{f, 1})
 	}
 	s.waits = append(slices.DeleteFunc(slices.Clone(s.waits), func(o wait) bool { return o.key == k }), waitsOf(c.forms.Form(k.Type), &r)...)
+	if k.Type == issueType {
+		s.reissue(r.Key.ID)
+		s.takeIssue(&r)
+		s.sortIssues()
+	}
 	about := k.ID
 	if k.Type == visitType {
 		about, _ = record.ParseID(first(r.View.Fields["household"].Texts()))
@@ -203,6 +214,13 @@ func (c *cache) apply(k record.Key) {
 		s.rehouse(c.store, about)
 	}
 	c.snap = &s
+}
+
+// reissue takes an issue out.
+func (s *snapshot) reissue(id record.ID) {
+	was := len(s.issues)
+	s.issues = slices.DeleteFunc(slices.Clone(s.issues), func(i openIssue) bool { return i.id == id })
+	s.open -= was - len(s.issues)
 }
 
 // rehouse reads one household and its visits anew.
@@ -260,6 +278,7 @@ func (c *cache) read(today string) (*snapshot, error) {
 		}
 	}
 	s.sort()
+	s.sortIssues()
 	return s, nil
 }
 
@@ -295,10 +314,13 @@ func (s *snapshot) take(r *store.Record) {
 		id, err := record.ParseID(text("household"))
 		if h := s.byID[id]; err == nil && h != nil && !r.View.Void {
 			h.visits++
+			h.promised(r, s.today)
 			if day := text("visit_date"); countedVisit(r.View.Fields) && day > h.last && day <= s.today {
 				h.last = day
 			}
 		}
+	case issueType:
+		s.takeIssue(r)
 	case teamType:
 		if day := text("start_date"); day != "" && !r.View.Void && (s.started[r.Key.Village] == "" || day < s.started[r.Key.Village]) {
 			s.started[r.Key.Village] = day

@@ -507,6 +507,9 @@ func (w *Site) save(p *page) (reply, error) {
 	serial, _ := strconv.Atoi(p.r.PostForm.Get("_serial"))
 	w.end(e.draft.ID, ended{saved[0].Key, p.r.PostForm.Get("_window"), serial})
 	w.cache.note(saved[0].Key)
+	for _, k := range saved[0].Born {
+		w.cache.note(k)
+	}
 	w.sync.Now()
 	r, err := w.store.Get(saved[0].Key.Type, saved[0].Key.ID)
 	if err != nil {

@@ -331,7 +331,7 @@ func (e *entry) asked(today string) map[string]bool {
 func (e *entry) edit(today string) store.Edit {
 	edit := store.Edit{
 		Village: e.draft.Village, Type: e.draft.Type, ID: e.draft.Record, Fields: e.touched,
-		Author: e.draft.Author, Shown: e.shown, Draft: e.draft.ID,
+		Author: e.draft.Author, Shown: e.shown, Draft: e.draft.ID, Issues: true,
 	}
 	if !e.fresh() {
 		return edit

@@ -281,6 +281,7 @@ type banner struct {
 	edit    string // where to mend what the marks say
 	same    bool   // nothing had changed
 	visited record.Type
+	issues  []recordLine // that the answers gave rise to
 }
 
 func (w *Site) bannerOf(p *page) (*banner, error) {
@@ -298,7 +299,28 @@ func (w *Site) bannerOf(p *page) (*banner, error) {
 		return nil, err
 	}
 	v := w.view(p, r)
-	return &banner{title: v.title, way: v.way, marks: v.marks, edit: "/record/" + t + "/" + text + "/edit", same: q.Get("same") != "", visited: r.Key.Type}, nil
+	b := &banner{title: v.title, way: v.way, marks: v.marks, edit: "/record/" + t + "/" + text + "/edit", same: q.Get("same") != "", visited: r.Key.Type}
+	b.issues, err = w.issuesOf(p, &r)
+	return b, err
+}
+
+// issuesOf gives the issues that a record's answers gave rise to.
+func (w *Site) issuesOf(p *page, r *store.Record) (lines []recordLine, err error) {
+	f := w.forms.Form(r.Key.Type)
+	if f == nil {
+		return nil, nil
+	}
+	for _, path := range f.Issues(r.View.Fields, p.today) {
+		issue, err := w.store.Get(issueType, record.DerivedID(r.Key.ID, path))
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return nil, err
+		default:
+			lines = append(lines, w.line(p, &issue))
+		}
+	}
+	return lines, nil
 }
 
 // householdView is a household with what belongs to it.

@@ -22,7 +22,9 @@ type todayView struct {
 	alarms   int
 	coverage []coverage
 	drafts   []draftLine
-	mine     int // conflicts that this person may decide
+	todos    []todo // the most pressing
+	todo     int    // of all that are to be done
+	mine     int    // conflicts that this person may decide
 	theirs   int
 	first    []*dispute
 	delivery delivery
@@ -39,8 +41,12 @@ type delivery struct {
 	stuck, rejected int
 }
 
-// maxDues is how many households the first page lists.
-const maxDues = 12
+// maxDues is how many households the first page lists, maxTodos how many promises and
+// issues.
+const (
+	maxDues  = 8
+	maxTodos = 6
+)
 
 func (w *Site) today(p *page) (reply, error) {
 	p.title, p.at = p.T("nav.today"), "today"
@@ -60,6 +66,11 @@ func (w *Site) today(p *page) (reply, error) {
 		}
 	}
 	v.dues = v.dues[:min(maxDues, len(v.dues))]
+	all := snap.todos(p.counted())
+	v.todo = len(all)
+	if p.doubt() == "" {
+		v.todos = pressing(all)
+	}
 	for _, a := range p.device.Assigned.Villages {
 		if p.doubt() != "" {
 			break

@@ -118,6 +118,7 @@ func (w *Site) routes() {
 		"GET /{$}":                      w.today,
 		"GET " + welcomePath:            w.welcome,
 		"POST " + welcomePath:           w.enrol,
+		"GET /todo":                     w.todo,
 		"GET /find":                     w.find,
 		"POST /find":                    w.look,
 		"GET /household/{id}":           w.household,
