@@ -40,7 +40,9 @@ type row struct {
 	value  string
 	photos []photo
 	empty  bool
-	by     string // who wrote it, and when
+	by     string        // who wrote it, and when
+	last   merge.Sibling // the same, as it is kept
+	from   *pageLink     // the visit of that day
 	marks  []string
 	// others are values that stand behind the one shown; takeable when this
 	// person may take them back.
@@ -99,7 +101,8 @@ func (w *Site) view(p *page, r store.Record) *recordView {
 		}
 		row := row{fd: fd, path: path, label: fd.Label.In(p.lang), value: p.shown(fd, value), marks: marks[path]}
 		row.empty, row.photos = value == "" || value.IsNull(), w.photos(p, fd, value)
-		row.by = p.by(latest(r.State, path, value))
+		row.last = latest(r.State, path, value)
+		row.by = p.by(row.last)
 		row.only = p.mayOnlyPropose(f, r.State, path)
 		row.others, row.takeable = p.claims(fd, r.View.Others[path], false), row.only == "" && v.write
 		// The last of the contradicting values is the one that is shown.
@@ -189,6 +192,13 @@ func (w *Site) record(p *page) (reply, error) {
 	}
 	if v.banner, err = w.bannerOf(p); err != nil {
 		return reply{}, err
+	}
+	if id, err := record.ParseID(cmp.Or(v.house(), id.String())); err == nil && f.Type != visitType {
+		visits, err := w.referring(id, visitType)
+		if err != nil {
+			return reply{}, err
+		}
+		v.datedBy(p, visits)
 	}
 	p.title, p.at = v.title, "records"
 	if f.Type == householdType {
@@ -321,148 +331,6 @@ func (w *Site) issuesOf(p *page, r *store.Record) (lines []recordLine, err error
 		}
 	}
 	return lines, nil
-}
-
-// householdView is a household with what belongs to it.
-type householdView struct {
-	*recordView
-	due    due
-	known  bool // whether due is
-	people []person
-	visits []visit
-	total  int // of all visits
-	void   int // of them
-	rest   []related
-	all    bool
-}
-
-type person struct {
-	recordLine
-	relation, born, school, work string
-}
-
-type visit struct {
-	recordLine
-	day, how, by, findings, needs, promised string
-	photos                                  []photo
-	future                                  bool // its date has not come
-}
-
-// related are the other records of a household, by type.
-type related struct {
-	form  *form.Form
-	lines []recordLine
-	write bool
-}
-
-// maxVisits is how many visits a household's page shows at first.
-const maxVisits = 3
-
-func (w *Site) household(p *page) (reply, error) {
-	id, err := record.ParseID(p.r.PathValue("id"))
-	if err != nil {
-		return reply{}, errNowhere
-	}
-	r, err := w.store.Get(householdType, id)
-	if err != nil {
-		return reply{}, err
-	}
-	v := &householdView{recordView: w.view(p, r), all: p.r.URL.Query().Get("visits") == "all"}
-	if v.asides, err = w.asides(p, &r); err != nil {
-		return reply{}, err
-	}
-	snap, err := p.snapshot()
-	if err != nil {
-		return reply{}, err
-	}
-	if h := snap.byID[id]; h != nil {
-		v.due, v.known = snap.dueOf(h, p.today), h.active && p.doubt() == ""
-	}
-	if v.banner, err = w.bannerOf(p); err != nil {
-		return reply{}, err
-	}
-	for _, f := range w.forms.Forms() {
-		refers := slices.ContainsFunc(f.Fields, func(fd *form.Field) bool { return fd.Refers == householdType })
-		if !refers {
-			continue
-		}
-		var found []store.Record
-		if err := w.store.Referring(id, f.Type, func(r store.Record) bool { found = append(found, r); return true }); err != nil {
-			return reply{}, err
-		}
-		switch f.Type {
-		case personType:
-			for _, m := range found {
-				v.people = append(v.people, w.person(p, f, &m))
-			}
-		case visitType:
-			v.visits = w.visits(p, f, found)
-		default:
-			rel := related{form: f, write: p.may(f) && f.Field("household") != nil}
-			slices.SortFunc(found, func(a, b store.Record) int { return cmp.Compare(b.View.Updated, a.View.Updated) })
-			for _, r := range found {
-				rel.lines = append(rel.lines, w.line(p, &r))
-			}
-			if len(rel.lines) > 0 || rel.write {
-				v.rest = append(v.rest, rel)
-			}
-		}
-	}
-	v.total = len(v.visits)
-	for _, one := range v.visits {
-		v.void += boolInt(one.void)
-	}
-	if !v.all {
-		v.visits = v.visits[:min(maxVisits, len(v.visits))]
-	}
-	// What somebody should look at stands first and takes the whole width.
-	slices.SortStableFunc(v.rows, func(a, b row) int { return boolInt(b.pressing()) - boolInt(a.pressing()) })
-	p.title, p.at = v.title, "find"
-	return show(householdPage(p, v))
-}
-
-func (w *Site) person(p *page, f *form.Form, r *store.Record) person {
-	text := func(name string) string {
-		if v := r.View.Fields[name]; v != "" && !v.IsNull() {
-			return p.shown(f.Field(name), v)
-		}
-		return ""
-	}
-	one := person{recordLine: w.line(p, r), relation: text("relation"), school: text("school"), work: text("work_place")}
-	if born, ok := r.View.Fields["birth_date"].Text(); ok && len(born) == 10 {
-		if days, ok := daysBetween(born, p.today); ok {
-			one.born = p.T("person.age", days*100/36525)
-		}
-	}
-	return one
-}
-
-// visits lists visits, the latest first.
-func (w *Site) visits(p *page, f *form.Form, found []store.Record) []visit {
-	day := func(r store.Record) string { d, _ := r.View.Fields["visit_date"].Text(); return d }
-	slices.SortFunc(found, func(a, b store.Record) int {
-		return cmp.Or(strings.Compare(day(b), day(a)), cmp.Compare(b.View.Created, a.View.Created))
-	})
-	var out []visit
-	for _, r := range found {
-		text := func(name string) string {
-			if v := r.View.Fields[name]; v != "" && !v.IsNull() {
-				return p.shown(f.Field(name), v)
-			}
-			return ""
-		}
-		var how []string
-		for _, name := range []string{"visit_mode", "visit_result"} {
-			if t := text(name); t != "" {
-				how = append(how, t)
-			}
-		}
-		out = append(out, visit{
-			recordLine: w.line(p, &r), day: text("visit_date"), how: strings.Join(how, p.T("list.between")), by: text("visitors"),
-			findings: text("findings"), photos: w.photos(p, f.Field("photos"), r.View.Fields["photos"]), needs: text("needs"), promised: text("promised"), future: p.counted() != "" && day(r) > p.today,
-		})
-	}
-	return out
 }
 
 // act voids a record, revives it, or takes back a value that stands behind

@@ -14,6 +14,9 @@ const (
 	personType    record.Type = "person"
 	visitType     record.Type = "visit"
 	teamType      record.Type = "team_post"
+	incomeType    record.Type = "income"
+	measureType   record.Type = "measure"
+	issueType     record.Type = "issue"
 )
 
 // When a household is due a visit, in days since the last one.

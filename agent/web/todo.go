@@ -9,8 +9,6 @@ import (
 	"zhucun/shared/record"
 )
 
-const issueType record.Type = "issue"
-
 // promise is what the last visit at which somebody was met, or something promised,
 // left to be done: a day to come again, or words, or neither.
 type promise struct {

@@ -9,8 +9,8 @@ import (
 	"zhucun/shared/record"
 )
 
-// enter2 opens a form, answers some of it and saves.
-func (f *fixture) enter2(path string, answers ...string) answer {
+// entered opens a form, answers some of it and saves.
+func (f *fixture) entered(path string, answers ...string) answer {
 	f.t.Helper()
 	at, body := f.opened(path)
 	a := f.post(at+"/save", with(body, answers...))
@@ -26,7 +26,7 @@ func TestPromisesAndIssues(t *testing.T) {
 	f := newFixture(t, true).enter()
 	h := f.house(4)
 	new := "/record/visit/new?household=" + h.id.String()
-	a := f.enter2(new, "f.visit_mode", "home", "f.visit_result", "met", "f.findings", "灶台已经修好了",
+	a := f.entered(new, "f.visit_mode", "home", "f.visit_result", "met", "f.findings", "灶台已经修好了",
 		"f.promised", "带合作医疗的表来", "f.follow_up", "2025-01-12", "f.needs", "想修水井")
 	if !strings.Contains(a.body, "诉求已列入") || !strings.Contains(a.body, "想修水井</a>") {
 		t.Error("the page after the save does not tell of the issue")
@@ -59,15 +59,15 @@ func TestPromisesAndIssues(t *testing.T) {
 		t.Error("the page of all that is to be done lacks it")
 	}
 	// Nobody at home settles nothing; who was met does, if only by telephone.
-	f.enter2(new, "f.visit_mode", "home", "f.visit_result", "absent", "f.findings", "家里没有人在")
+	f.entered(new, "f.visit_mode", "home", "f.visit_result", "absent", "f.findings", "家里没有人在")
 	if !strings.Contains(section(), "带合作医疗的表来") {
 		t.Error("a visit to nobody settled what was promised")
 	}
-	f.enter2(new, "f.visit_mode", "phone", "f.visit_result", "met", "f.findings", "表已经在电话里说清")
+	f.entered(new, "f.visit_mode", "phone", "f.visit_result", "met", "f.findings", "表已经在电话里说清")
 	if strings.Contains(section(), "带合作医疗的表来") {
 		t.Error("a later visit does not settle what was promised")
 	}
-	f.enter2("/record/issue/"+issue.String()+"/edit", "f.issue_status", "closed")
+	f.entered("/record/issue/"+issue.String()+"/edit", "f.issue_status", "closed")
 	if strings.Contains(section(), "想修水井") {
 		t.Error("a closed issue is still to be done")
 	}
