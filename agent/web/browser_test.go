@@ -15,6 +15,7 @@ import (
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
 	"zhucun/agent/vault"
+	"zhucun/shared/record"
 )
 
 // browser starts Chromium with a profile of its own; its tabs share cookies.
@@ -105,7 +106,9 @@ func enterBy(t *testing.T, ctx context.Context, f *fixture) {
 	until(t, ctx, "location.pathname.slice(25) === '/' && document.readyState === 'complete'")
 }
 
-// A visit from the first page to "saved" without touching the mouse.
+// A visit from the first page to "saved" without touching the mouse. Besides what is
+// typed it takes ten keys: one on the button, one behind the search, two for each of
+// three questions, two to save.
 func TestVisitByKeyboard(t *testing.T) {
 	f := newFixture(t, true)
 	h := f.house(4)
@@ -117,36 +120,46 @@ func TestVisitByKeyboard(t *testing.T) {
 		t.Errorf("the first Tab comes to %q, not to the way past the menu", at)
 	}
 	tabTo(t, ctx, "e.textContent === '记一次走访'")
-	keys(t, ctx, kb.Enter)
+	pressed := 0
+	press := func(list ...string) {
+		t.Helper()
+		keys(t, ctx, list...)
+		pressed += len(list)
+	}
+	press(kb.Enter)
 	until(t, ctx, "location.pathname.slice(25) === '/find' && document.activeElement.id === 'q'")
 
-	// The list follows as one types.
+	// The list follows as one types; Enter takes the only one that is left.
 	do(t, ctx, chromedp.KeyEvent(h.phone[6:]))
 	until(t, ctx, "document.querySelectorAll('#results .line').length === 1 && location.search.includes('s=')")
-	tabTo(t, ctx, "e.matches('#results .line')")
-	keys(t, ctx, kb.Enter)
+	press(kb.Enter)
 	until(t, ctx, "!!document.getElementById('entry')")
 	if got := js[string](t, ctx, "document.getElementById('f-household').value"); got != h.id.String() {
 		t.Errorf("the form is about %s", got)
 	}
 
-	// Questions that do not apply are not asked; an answer brings them.
+	// The first question without an answer has the focus. Those that do not apply are
+	// not asked; an answer brings them.
 	hidden := func(name string) bool {
 		return js[bool](t, ctx, "document.querySelector('[data-field="+name+"]').hidden")
 	}
+	at := func(name string) {
+		t.Helper()
+		until(t, ctx, "document.activeElement.name === 'f."+name+"'")
+	}
+	at("visit_mode")
 	if !hidden("satisfaction") {
 		t.Error("satisfaction is asked before it is known who was met")
 	}
-	tabTo(t, ctx, "e.name === 'f.visit_mode'")
-	keys(t, ctx, " ")
-	tabTo(t, ctx, "e.name === 'f.visit_result'")
-	keys(t, ctx, " ")
+	press("1", kb.Enter)
+	at("visit_result")
+	press("1", kb.Enter)
+	at("visit_purpose")
 	until(t, ctx, "!document.querySelector('[data-field=satisfaction]').hidden")
-	tabTo(t, ctx, "e.name === 'f.visit_purpose'")
-	keys(t, ctx, " ")
+	press("1", kb.Enter)
+	at("findings")
 
 	// What looks wrong is said while typing, and taken back.
-	tabTo(t, ctx, "e.name === 'f.findings'")
 	do(t, ctx, chromedp.KeyEvent("灶台"))
 	until(t, ctx, "document.getElementById('f-findings-say').textContent.includes('5到1000字')")
 	do(t, ctx, chromedp.KeyEvent("已经修好，老人身体还好"))
@@ -154,21 +167,39 @@ func TestVisitByKeyboard(t *testing.T) {
 	until(t, ctx, "document.getElementById('missing').textContent.includes('都填了')")
 
 	// What cannot be read stays, is marked and has the focus.
+	save := chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(kb.ModifierCtrl))
 	tabTo(t, ctx, "e.name === 'f.follow_up'")
-	do(t, ctx, chromedp.KeyEvent("下个月"))
-	keys(t, ctx, kb.Enter)
+	do(t, ctx, chromedp.KeyEvent("下个月"), save)
 	until(t, ctx, "document.activeElement.name === 'f.follow_up' && document.activeElement.value === '下个月' && !!document.querySelector('.notice.bad') && document.readyState === 'complete'")
 	if got := js[string](t, ctx, "document.getElementById('f-findings').value"); got != "灶台已经修好，老人身体还好" {
 		t.Errorf("what was typed elsewhere: %q", got)
 	}
-	do(t, ctx, chromedp.KeyEvent("a", chromedp.KeyModifiers(kb.ModifierCtrl)), chromedp.KeyEvent("20250209"), chromedp.KeyEvent(kb.Enter))
+	do(t, ctx, chromedp.KeyEvent("a", chromedp.KeyModifiers(kb.ModifierCtrl)), chromedp.KeyEvent("20250209"), save)
+	pressed += 2
 	until(t, ctx, "location.pathname.slice(25) === '/household/"+h.id.String()+"' && document.querySelector('.banner').textContent.includes('已保存在这台电脑上')")
+	if pressed != 10 {
+		t.Errorf("a visit takes %d keys besides what is typed", pressed)
+	}
 	if got := js[string](t, ctx, "document.querySelector('.timeline').innerText"); !strings.Contains(got, "灶台已经修好，老人身体还好") || !strings.Contains(got, "未送出") {
 		t.Errorf("the household shows %s", got)
 	}
 	if got := f.house2(h.id).last; got != "2025-01-09" {
 		t.Errorf("last visit %s", got)
 	}
+	r := f.record(visitType, f.lastOf(h.id, "灶台已经修好，老人身体还好").String())
+	if r.View.Fields["visit_mode"] != `"home"` || r.View.Fields["visit_result"] != `"met"` || r.View.Fields["visit_purpose"] != `["routine"]` {
+		t.Errorf("the visit has %v", r.View.Fields)
+	}
+}
+
+// lastOf gives the visit of a household at which that was found.
+func (f *fixture) lastOf(house record.ID, findings string) (found record.ID) {
+	f.laptop.Referring(house, visitType, noted(func(id record.ID, text string) {
+		if text == findings {
+			found = id
+		}
+	}))
+	return found
 }
 
 // What was typed outlives the tab, without a pause before it closes, and the
@@ -345,11 +376,14 @@ func TestPagesFit(t *testing.T) {
 					var w = document.documentElement.clientWidth, out = [];
 					document.querySelectorAll("main *, header *").forEach(function (e) {
 						var r = e.getBoundingClientRect();
-						if (r.width && r.right > w + 1 && !e.closest(".hear, .skip")) out.push(e.tagName + "." + e.className + " " + Math.round(r.right) + " " + e.textContent.slice(0, 30));
+						if (r.width && r.right > w + 1 && !e.closest(".hear, .skip, .steps-nav")) out.push(e.tagName + "." + e.className + " " + Math.round(r.right) + " " + e.textContent.slice(0, 30));
 					});
 					return out.slice(0, 5).join("\n");
 				})()`); over != "" {
 					t.Errorf("%s %s %s is wider than the window:\n%s", pg.name, lang, size.name, over)
+				}
+				if wide := js[bool](t, ctx, "document.documentElement.scrollWidth > document.documentElement.clientWidth"); wide {
+					t.Errorf("%s %s %s scrolls sideways", pg.name, lang, size.name)
 				}
 				if bad := js[string](t, ctx, unlabelled); bad != "" {
 					t.Errorf("%s %s: without a name:\n%s", pg.name, lang, bad)

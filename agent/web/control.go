@@ -57,7 +57,35 @@ type control struct {
 	also     []string // what other windows wrote here
 	proposes bool     // this person may only propose
 	comes    string   // what a field that is worked out comes to
+	offer    string   // what an empty field comes to by other answers
+	before   string   // what stood in the same household's record of the year before
+	fixed    string   // of a choice that the form began with: its words
+	focus    bool     // where to begin
 }
+
+// section is a part of a form under one heading.
+type section struct {
+	id, title string
+	controls  []*control
+	missing   int // required answers that are not there
+}
+
+// sectionsOf divides a form as its table says.
+func sectionsOf(p *page, controls []*control, missing []string) []*section {
+	var out []*section
+	for _, c := range controls {
+		if len(out) == 0 || c.fd.Section != (form.Label{}) {
+			out = append(out, &section{id: "part-" + strconv.Itoa(len(out)+1), title: c.fd.Section.In(p.lang)})
+		}
+		s := out[len(out)-1]
+		s.controls = append(s.controls, c)
+		s.missing += boolInt(slices.Contains(missing, c.fd.Name))
+	}
+	return out
+}
+
+// minSteps is from how many parts on a form has a list of them.
+const minSteps = 3
 
 // fill puts into the control what was typed in it before.
 func (c *control) fill(typed []string) {
@@ -138,6 +166,10 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 	marks, _ := e.remarks(p)
 	asked := e.asked(p.today)
 	results := e.form.Calculate(e.now, p.today)
+	year, before, err := w.yearBefore(p, e)
+	if err != nil {
+		return nil, err
+	}
 	var out []*control
 	for _, fd := range e.form.Fields {
 		c := &control{
@@ -184,8 +216,21 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 			}
 		}
 		c.filter = len(c.options) >= minFilter && (c.shape == choose || c.shape == checks && len(fd.Choices) == 0)
-		if v, there := results[fd.Name]; there && fd.Kind == form.Calculate {
+		switch v, there := results[fd.Name]; {
+		case there && fd.Kind == form.Calculate:
 			c.comes = p.shown(fd, v)
+		case there:
+			c.offer = p.T("form.offer", p.shown(fd, v))
+		}
+		if v := before[fd.Name]; v != "" && !v.IsNull() && (fd.Kind == form.Decimal || fd.Kind == form.Integer) && fd.Name != "year" {
+			c.before = p.T("form.before", year, p.shown(fd, v))
+		}
+		if c.shape == choose && fd.Refers == householdType && e.fresh() && c.unread == "" {
+			for _, o := range c.options {
+				if o.chosen {
+					c.fixed = o.label
+				}
+			}
 		}
 		c.proposes = p.mayOnlyPropose(e.form, e.shown, record.Path(fd.Name)) != ""
 		c.notes = w.notes(p, e, fd)
@@ -194,7 +239,42 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 		}
 		out = append(out, c)
 	}
+	if e.draft.Typed == 0 && e.fresh() {
+		begin(out)
+	}
 	return out, nil
+}
+
+// begin puts the focus on the first question of a new form that has no answer yet.
+func begin(controls []*control) {
+	for _, c := range controls {
+		chosen := slices.ContainsFunc(c.options, func(o option) bool { return o.chosen })
+		if c.asked && c.shape != result && c.typed == "" && !chosen && c.stands == "" {
+			c.focus = true
+			return
+		}
+	}
+}
+
+// yearBefore gives the last record of the same household for an earlier year than that
+// of a new record, of the types that have one a year: what is asked again is easier to
+// answer beside it.
+func (w *Site) yearBefore(p *page, e *entry) (year string, fields map[string]record.Value, err error) {
+	if !e.fresh() || !slices.Equal(e.form.Key, []string{"household", "year"}) {
+		return "", nil, nil
+	}
+	id, err := record.ParseID(first(e.typed["household"]))
+	if err != nil {
+		return "", nil, nil
+	}
+	now, _ := e.now["year"].Number()
+	found, err := w.referring(id, e.form.Type)
+	for _, r := range found {
+		if y, ok := r.View.Fields["year"].Number(); ok && !r.View.Void && y > year && (now == "" || y < now) {
+			year, fields = y, r.View.Fields
+		}
+	}
+	return year, fields, err
 }
 
 func hintOf(p *page, fd *form.Field) string {
@@ -456,6 +536,18 @@ func (w *Site) firstAnswers(p *page, f *form.Form, v record.Village) (map[string
 			values[fd.Name] = []string{p.today}
 		case fd.Kind == form.Integer && fd.Name == "year":
 			values[fd.Name] = []string{strconv.Itoa(p.now.Year())}
+		case f.Type == incomeType && fd.Name == "members":
+			if id, err := record.ParseID(p.r.URL.Query().Get("household")); err == nil {
+				n, err := w.sizeOf(id)
+				if err != nil {
+					return nil, err
+				}
+				if n > 0 {
+					values[fd.Name] = []string{strconv.Itoa(n)}
+				}
+			}
+		case f.Type == issueType && (fd.Name == "issue_status" || fd.Name == "issue_source"):
+			values[fd.Name] = []string{map[string]string{"issue_status": "open", "issue_source": "self"}[fd.Name]}
 		case fd.Refers == teamType && fd.Required:
 			err := w.store.Each(v, teamType, func(r store.Record) bool {
 				if name, _ := r.View.Fields["person_name"].Text(); name == p.author && !r.View.Void {

@@ -2,7 +2,8 @@
 // the households, the forms, what has been delivered, and the conflicts that
 // wait for a person. Every page is made by the server from the forms' data and
 // works without JavaScript; the one script keeps drafts, shows which questions
-// apply, searches as one types and follows a sync that is under way.
+// apply, searches as one types, lets Enter go to the next question and digits choose
+// an answer, and follows a sync that is under way.
 //
 // What holds:
 //   - A page says "saved" when the save is on disk, and "delivered" when there
@@ -22,6 +23,8 @@
 //     away; in the page until the agent has answered that it is in the draft; in a
 //     new draft where its own is gone; beside the other text where two windows wrote
 //     in one field; and on the page again when a value cannot be read.
+//   - What is known is not asked again: what follows from other answers is shown
+//     beside the question and not written, and what a visit asks for becomes its issue.
 //   - A person may always save. What is missing or looks wrong is said beside
 //     the field; only what cannot be read is sent back.
 //   - A decision is taken on what was shown: if the record has changed since, it

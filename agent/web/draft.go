@@ -289,6 +289,7 @@ func first(texts []string) string {
 type filledIn struct {
 	*entry
 	controls []*control
+	sections []*section
 	missing  []option // labels of required fields without an answer, by their ids
 	both     []option // and of those that another window wrote too
 	heading  string
@@ -316,6 +317,7 @@ func (w *Site) showForm(p *page, e *entry, status int, notice string) (reply, er
 		}
 	}
 	_, missing := e.remarks(p)
+	fi.sections = sectionsOf(p, controls, missing)
 	for _, name := range missing {
 		fi.missing = append(fi.missing, option{value: "f-" + name, label: e.form.Field(name).Label.In(p.lang)})
 	}
@@ -367,6 +369,7 @@ type kept struct {
 	Marks   map[string][]string `json:"marks"`
 	Missing [][2]string         `json:"missing"`
 	Results map[string]string   `json:"results"` // of the fields that are worked out
+	Offers  map[string]string   `json:"offers"`  // what empty fields come to by other answers
 	// Also is what another window wrote of a field that this one wrote too.
 	Also  map[string]string `json:"also"`
 	Stood string            `json:"stood"` // for the page to say from now on
@@ -399,7 +402,7 @@ func (w *Site) keep(p *page) (reply, error) {
 	if err := w.store.KeepDraft(p.r.Context(), e.draft); err != nil {
 		return reply{}, err
 	}
-	k := kept{At: p.now.Format("15:04:05"), Asked: e.asked(p.today), Unread: map[string]string{}, Missing: [][2]string{}, Results: map[string]string{}, Also: map[string]string{}, Stood: e.stoodNow(p.r.PostForm), To: to}
+	k := kept{At: p.now.Format("15:04:05"), Asked: e.asked(p.today), Unread: map[string]string{}, Missing: [][2]string{}, Results: map[string]string{}, Offers: map[string]string{}, Also: map[string]string{}, Stood: e.stoodNow(p.r.PostForm), To: to}
 	for _, name := range both {
 		fd := e.form.Field(name)
 		k.Also[name] = p.T("form.also", w.typedWords(p, e, fd, e.typed[name]))
@@ -420,6 +423,8 @@ func (w *Site) keep(p *page) (reply, error) {
 	for name, v := range e.form.Calculate(e.now, p.today) {
 		if fd := e.form.Field(name); fd.Kind == form.Calculate {
 			k.Results[name] = p.shown(fd, v)
+		} else {
+			k.Offers[name] = p.T("form.offer", p.shown(fd, v))
 		}
 	}
 	return reply{data: k}, nil

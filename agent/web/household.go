@@ -247,10 +247,25 @@ func (w *Site) members(p *page, f *form.Form, v *householdView, found []store.Re
 	})
 }
 
+// sizeOf counts who is of a household.
+func (w *Site) sizeOf(id record.ID) (n int, err error) {
+	found, err := w.referring(id, personType)
+	for i := range found {
+		n += boolInt(!found[i].View.Void && !hasLeft(&found[i]))
+	}
+	return n, err
+}
+
+// hasLeft tells somebody who is of the household no more.
+func hasLeft(r *store.Record) bool {
+	change, _ := r.View.Fields["change_type"].Text()
+	return slices.Contains(gone, change)
+}
+
 func (w *Site) person(p *page, f *form.Form, r *store.Record) person {
 	text := func(name string) string { return p.shownOf(f, r, name) }
 	one := person{recordLine: w.line(p, r), relation: text("relation"), health: text("health"), school: text("school"), work: text("work_place"), age: -1}
-	if change, _ := r.View.Fields["change_type"].Text(); slices.Contains(gone, change) {
+	if hasLeft(r) {
 		one.left = text("change_type")
 	}
 	if days, ok := daysBetween(bornOn(f, r, p.today), p.today); ok {

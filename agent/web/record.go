@@ -96,13 +96,16 @@ func (w *Site) view(p *page, r store.Record) *recordView {
 	for _, fd := range f.Fields {
 		path := record.Path(fd.Name)
 		value := r.View.Fields[fd.Name]
-		if fd.Kind == form.Calculate {
-			value = calculated[fd.Name]
+		worked, offered := calculated[fd.Name]
+		if offered {
+			value = worked
 		}
 		row := row{fd: fd, path: path, label: fd.Label.In(p.lang), value: p.shown(fd, value), marks: marks[path]}
 		row.empty, row.photos = value == "" || value.IsNull(), w.photos(p, fd, value)
 		row.last = latest(r.State, path, value)
-		row.by = p.by(row.last)
+		if row.by = p.by(row.last); offered && fd.Kind != form.Calculate {
+			row.by = p.T("by.worked")
+		}
 		row.only = p.mayOnlyPropose(f, r.State, path)
 		row.others, row.takeable = p.claims(fd, r.View.Others[path], false), row.only == "" && v.write
 		// The last of the contradicting values is the one that is shown.

@@ -89,9 +89,14 @@ func (w *Site) look(p *page) (reply, error) {
 	if len(q) > 0 {
 		to += "?" + q.Encode()
 	}
-	if body.Get("part") == "" {
-		return goTo(to)
-	}
 	v, err := w.found(p, q)
-	return reply{body: findResults(p, v), here: to}, err
+	switch {
+	case err != nil:
+		return reply{}, err
+	case body.Get("part") != "":
+		return reply{body: findResults(p, v), here: to}, nil
+	case v.visit && v.q != "" && v.total == 1:
+		return goTo(v.open(v.groups[0].houses[0])) // whoever looks for one to visit has found it
+	}
+	return goTo(to)
 }

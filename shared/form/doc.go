@@ -21,7 +21,7 @@
 // The tables: settings.csv has a row for each form, in the order of menus.
 //
 //	form_id        the record type; its fields are in form_id.csv
-//	version        counted up with every change to the form
+//	version        counted up with every change to what the form asks
 //	group          where menus list it, a code of the list form_group
 //	key            the fields that identify a record in real life; _author stands for its author
 //	alike          sets of fields, | between: records equal in all of one are probably the same
@@ -38,6 +38,7 @@
 //	issue          an expression: where it holds the answer gives rise to an issue
 //	mask           yes: only the last four characters are shown
 //	hidden         roles whose devices never get the field
+//	section        in both languages: the heading of the part that begins with the field
 //
 // Types are XLSForm's too; "select_one_from_file household.csv" is the id of
 // a record of type household. The village of a record is in its envelope and

@@ -112,6 +112,9 @@ type Field struct {
 	Refers record.Type // the type that RefOne and RefMultiple name
 	Label  Label
 	Hint   Label
+	// Section is the heading of the part of the form that begins with the field; empty
+	// where none does.
+	Section Label
 	// Required asks for an answer where the field is relevant and RequiredWhen,
 	// if there is one, holds.
 	Required     bool

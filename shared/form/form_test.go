@@ -80,6 +80,9 @@ func TestGolden(t *testing.T) {
 		fmt.Fprintf(&b, "%s %d %s / %s\n  group %s, key %s, author %t, alike %s, title %s\n  writers %s; owners %s\n", f.Type, f.Version,
 			f.Title.Zh, f.Title.En, f.Group.Name, f.Key, f.Authored, f.Alike, f.Titles, f.Writers, f.Owners)
 		for _, fd := range f.Fields {
+			if fd.Section != (Label{}) {
+				fmt.Fprintf(&b, "  -- %s / %s\n", fd.Section.Zh, fd.Section.En)
+			}
 			fmt.Fprintf(&b, "  %d %s %s", fd.Row, fd.Name, fd.Kind)
 			if fd.List+string(fd.Refers) != "" {
 				fmt.Fprintf(&b, " %s", fd.List+string(fd.Refers))

@@ -223,7 +223,8 @@ func (f *Form) checkNames() error {
 }
 
 var fieldColumns = []string{"type", "name", "label::中文 (zh)", "label::English (en)", "hint::中文 (zh)", "hint::English (en)", "required",
-	"relevant", "constraint", "constraint_message::中文 (zh)", "constraint_message::English (en)", "calculation", "merge", "issue", "mask", "hidden", "parameters"}
+	"relevant", "constraint", "constraint_message::中文 (zh)", "constraint_message::English (en)", "calculation", "merge", "issue", "mask", "hidden",
+	"parameters", "section::中文 (zh)", "section::English (en)"}
 
 func (s *Set) loadFields(fsys fs.FS, f *Form) error {
 	t, err := readTable(fsys, string(f.Type)+".csv", fieldColumns)
@@ -291,6 +292,11 @@ func (s *Set) newField(r *row) (*Field, error) {
 	}
 	if r.get("hint::中文 (zh)")+r.get("hint::English (en)") != "" {
 		if fd.Hint, err = r.label("hint"); err != nil {
+			return nil, err
+		}
+	}
+	if r.get("section::中文 (zh)")+r.get("section::English (en)") != "" {
+		if fd.Section, err = r.label("section"); err != nil {
 			return nil, err
 		}
 	}

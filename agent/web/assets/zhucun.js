@@ -101,6 +101,12 @@
         if (input) { if (k.unread[name]) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid"); }
         var result = f.querySelector("[data-result]");
         if (result) result.textContent = k.results[name] || result.dataset.result;
+        f.querySelector("[data-offer]").textContent = k.offers[name] || "";
+      });
+      all("[data-part]", form).forEach(function (at) {
+        var part = document.getElementById(at.dataset.part), left = 0;
+        k.missing.forEach(function (m) { if (part.contains(document.getElementById(m[0]))) left++; });
+        at.textContent = left ? at.closest("nav").dataset.left.replace("%s", left) : "";
       });
       missing.textContent = k.missing.length ? missing.dataset.some + " " : missing.dataset.none;
       k.missing.forEach(function (m) {
@@ -159,9 +165,36 @@
       if (dirty()) keep(); else location.reload();
     });
 
+    var went = false;
+    // The keyboard alone: Enter goes to the next question, as in a table, digits choose
+    // among the answers of one, and Ctrl and Enter save.
     form.addEventListener("keydown", function (e) {
-      if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); form.requestSubmit ? form.requestSubmit() : form.querySelector("[type=submit]").click(); }
+      var t = e.target, field = t.closest("[data-field]");
+      went = false;
+      if (e.isComposing || e.defaultPrevented || e.altKey) return;
+      if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); form.requestSubmit ? form.requestSubmit() : form.querySelector("[type=submit]").click(); return; }
+      if (e.ctrlKey || e.metaKey || !field) return;
+      if (e.key === "Enter" && t.tagName === "INPUT" && t.type !== "file") { e.preventDefault(); went = true; next(field); return; }
+      if (/^[1-9]$/.test(e.key) && (t.type === "radio" || t.type === "checkbox")) {
+        var option = all(".option", field).filter(function (o) { return !o.hidden; })[e.key - 1];
+        if (!option) return;
+        e.preventDefault();
+        option.querySelector("input").focus();
+        option.querySelector("input").click();
+      }
     });
+
+    // What sends a form, or breaks a line, is the character behind the key, and it may
+    // come though the key itself was dealt with.
+    form.addEventListener("keypress", function (e) { if (e.key === "Enter" && (went || e.target.tagName === "INPUT")) e.preventDefault(); });
+
+    // next goes to the question behind a field, or to the button that saves.
+    function next(field) {
+      var fields = all("[data-field]", form).filter(function (f) { return !f.hidden && !f.classList.contains("is-result"); });
+      var to = fields[fields.indexOf(field) + 1];
+      var at = to ? to.querySelector("input:checked") || to.querySelector("input:not([type=hidden]), textarea, summary, select") : form.querySelector("[type=submit]");
+      if (at) { at.focus(); if (to) to.scrollIntoView({ block: "nearest" }); }
+    }
 
     // Links to a question land in it.
     missing.addEventListener("click", function (e) {
@@ -175,6 +208,17 @@
 
     var bad = form.querySelector("[aria-invalid]");
     if (bad) bad.focus();
+
+    // Of a long form the list of its parts shows where one is.
+    var steps = form.querySelector(".steps-nav");
+    if (steps && window.IntersectionObserver) {
+      var seen = new IntersectionObserver(function () {
+        var at = null;
+        all(".step", form).forEach(function (p) { if (!at || p.getBoundingClientRect().top < window.innerHeight / 3) at = p; });
+        all("a", steps).forEach(function (a) { if (at && a.hash === "#" + at.id) a.setAttribute("aria-current", "step"); else a.removeAttribute("aria-current"); });
+      }, { threshold: [0, .25, .5, .75, 1] });
+      all(".step", form).forEach(function (p) { seen.observe(p); });
+    }
   }
 
   all("form[data-sure]").forEach(function (f) {
@@ -273,6 +317,19 @@
       if (e.isComposing) return;
       clearTimeout(timer);
       timer = setTimeout(look, 150);
+    });
+    // Down goes on to what was found.
+    input.addEventListener("keydown", function (e) {
+      var first = out.querySelector("a");
+      if (e.key !== "ArrowDown" || e.isComposing || !first) return;
+      e.preventDefault();
+      first.focus();
+    });
+    out.addEventListener("keydown", function (e) {
+      var by = { ArrowDown: 1, ArrowUp: -1 }[e.key], links = all("a", out), at = links.indexOf(document.activeElement);
+      if (!by || at < 0) return;
+      e.preventDefault();
+      (at + by < 0 ? input : links[Math.min(at + by, links.length - 1)]).focus();
     });
     input.addEventListener("compositionend", function () { clearTimeout(timer); timer = setTimeout(look, 150); });
   });
