@@ -27,6 +27,8 @@
 //     beside the question and not written, and what a visit asks for becomes its issue.
 //   - A person may always save. What is missing or looks wrong is said beside
 //     the field; only what cannot be read is sent back.
+//   - Who splits off, moves or joins another household is written in one transaction, at
+//     the last of the steps and as shown there; nobody's record is made anew.
 //   - A decision is taken on what was shown: if the record has changed since, it
 //     is shown again instead.
 //   - No day is counted and no answer begun by a date that cannot be right: one

@@ -101,7 +101,7 @@ const (
 )
 
 // gone are the reasons of change after which somebody is of the household no more.
-var gone = []string{"death", "marry_out", "move_out", "split", "prison"}
+var gone = []string{"death", "marry_out", "move_out", "prison"}
 
 func (w *Site) household(p *page) (reply, error) {
 	id, err := record.ParseID(p.r.PathValue("id"))
@@ -159,7 +159,7 @@ func (w *Site) belongings(p *page, v *householdView, id record.ID) error {
 		}
 		switch f.Type {
 		case personType:
-			w.members(p, f, v, found)
+			w.people(p, f, v, found)
 		case visitType:
 			v.visits = w.visits(p, f, found)
 			v.datedBy(p, found)
@@ -229,9 +229,9 @@ func (w *Site) issueLines(p *page, v *householdView, found []store.Record) error
 	return nil
 }
 
-// members lists the household's people: the head, then the oldest first, then those
+// people lists the household's people: the head, then the oldest first, then those
 // who have left.
-func (w *Site) members(p *page, f *form.Form, v *householdView, found []store.Record) {
+func (w *Site) people(p *page, f *form.Form, v *householdView, found []store.Record) {
 	for i := range found {
 		m := w.person(p, f, &found[i])
 		v.size += boolInt(!m.void && m.left == "")
@@ -356,7 +356,8 @@ func (w *Site) measures(p *page, f *form.Form, found []store.Record) (out []meas
 	return out
 }
 
-// datedPhotos adds the photos of a record, of the day that one of its fields gives.
+// datedPhotos adds the photos of a record that can be seen here, of the day that one of
+// its fields gives; the others stand where they were added.
 func (w *Site) datedPhotos(p *page, list []dated, r *store.Record, field, day string) []dated {
 	f := w.forms.Form(r.Key.Type)
 	at, ok := r.View.Fields[day].Text()
@@ -367,7 +368,9 @@ func (w *Site) datedPhotos(p *page, list []dated, r *store.Record, field, day st
 		return list
 	}
 	for _, x := range w.photos(p, f.Field(field), r.View.Fields[field]) {
-		list = append(list, dated{x, at})
+		if x.img != "" {
+			list = append(list, dated{x, at})
+		}
 	}
 	return list
 }

@@ -261,6 +261,8 @@ func (p *page) back() string {
 		return p.r.URL.RequestURI()
 	case strings.HasPrefix(path, "/draft/"):
 		return strings.TrimSuffix(path, "/save")
+	case strings.HasSuffix(path, "/members"):
+		return path
 	case path == "/decide":
 		return "/conflicts"
 	case strings.HasPrefix(path, "/bundles"):

@@ -122,6 +122,8 @@ func (w *Site) routes() {
 		"GET /find":                     w.find,
 		"POST /find":                    w.look,
 		"GET /household/{id}":           w.household,
+		"GET /household/{id}/members":   w.members,
+		"POST /household/{id}/members":  w.members,
 		"GET /records":                  w.kinds,
 		"GET /records/{type}":           w.list,
 		"POST /records/{type}":          w.lookList,
