@@ -256,6 +256,32 @@ func begin(controls []*control) {
 	}
 }
 
+// yearToAsk is the year that a new record is probably of: this one, but what a household
+// is asked once a year is asked when the year is over, and one year after the other.
+func (w *Site) yearToAsk(p *page, f *form.Form) (int, error) {
+	year := p.now.Year()
+	if !slices.Equal(f.Key, []string{"household", "year"}) {
+		return year, nil
+	}
+	last := 0
+	if id, err := record.ParseID(p.r.URL.Query().Get("household")); err == nil {
+		found, err := w.referring(id, f.Type)
+		if err != nil {
+			return year, err
+		}
+		for _, r := range found {
+			n, _ := r.View.Fields["year"].Number()
+			if y, err := strconv.Atoi(n); err == nil && !r.View.Void {
+				last = max(last, y)
+			}
+		}
+	}
+	if last < year-1 {
+		return year - 1, nil
+	}
+	return year, nil
+}
+
 // yearBefore gives the last record of the same household for an earlier year than that
 // of a new record, of the types that have one a year: what is asked again is easier to
 // answer beside it.
@@ -535,7 +561,11 @@ func (w *Site) firstAnswers(p *page, f *form.Form, v record.Village) (map[string
 		case fd.Kind == form.Date && fd.Required && fd.Policy == form.Author:
 			values[fd.Name] = []string{p.today}
 		case fd.Kind == form.Integer && fd.Name == "year":
-			values[fd.Name] = []string{strconv.Itoa(p.now.Year())}
+			year, err := w.yearToAsk(p, f)
+			if err != nil {
+				return nil, err
+			}
+			values[fd.Name] = []string{strconv.Itoa(year)}
 		case f.Type == incomeType && fd.Name == "members":
 			if id, err := record.ParseID(p.r.URL.Query().Get("household")); err == nil {
 				n, err := w.sizeOf(id)

@@ -333,7 +333,9 @@ func (w *Site) showForm(p *page, e *entry, status int, notice string) (reply, er
 		fi.due = snap.dueOf(fi.house, p.counted())
 	}
 	fi.heading = w.headingOf(p, fi)
-	p.title, p.at = fi.heading, "find"
+	if p.title, p.at = fi.heading, "find"; fi.house == nil && e.form.Type != householdType {
+		p.at = "records"
+	}
 	drafts, err := w.store.Drafts()
 	if err != nil {
 		return reply{}, err

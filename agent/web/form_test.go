@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -160,6 +161,12 @@ func TestKnownAlready(t *testing.T) {
 		t.Error("the income form lacks how many they are, or what was earned the year before")
 	}
 
+	for n, want := range map[int]string{0: "2025", 1: "2024"} {
+		if page := f.get("/record/income/new?household=" + f.house(n).id.String()).body; !strings.Contains(page, `name="f.year" value="`+want+`"`) {
+			t.Errorf("household %d: the income is not asked of %s", n, want)
+		}
+	}
+
 	// A long form has its parts, each with what is still missing in it.
 	form := f.get("/record/household/new").body
 	if strings.Count(form, `class="step"`) != 5 || !strings.Contains(bare(form), "户主和住址 还差 2 项") {
@@ -181,4 +188,16 @@ func idOf(t *testing.T, head string, serial int) string {
 	}
 	t.Fatal("no such number")
 	return ""
+}
+
+// A list says of each record what tells it from others, and nothing that is masked.
+func TestListSays(t *testing.T) {
+	f := newFixture(t, true).enter()
+	list := bare(f.get("/records/person").body)
+	if !strings.Contains(list, "何紫慧 2023年2月1日 15:00 户：何紫慧（三里背组） · 性别：女 · 出生日期：1982年10月21日 · 与户主关系：户主") {
+		t.Error("the list of people says too little")
+	}
+	if regexp.MustCompile(`证件号`).MatchString(list) {
+		t.Error("the list of people shows ID numbers")
+	}
 }

@@ -51,6 +51,9 @@ func TestPromisesAndIssues(t *testing.T) {
 			t.Errorf("the first page lacks %s", words)
 		}
 	}
+	if body := f.get(new).body; !strings.Contains(body, "上次（1月9日）答应：带合作医疗的表来") {
+		t.Error("the form of the next visit does not remind of it")
+	}
 	f.wall.Add(5 * 24 * 3600_000)
 	if !strings.Contains(section(), "过了 2 天") {
 		t.Error("what is past its day is not told")

@@ -271,6 +271,7 @@ type recordLine struct {
 	way     string
 	void    bool
 	review  bool
+	more    string // what else a list says of it
 }
 
 // maxLines is how many records of a type a list shows: the ones changed last.
@@ -307,7 +308,9 @@ func (w *Site) list(p *page) (reply, error) {
 		if i == maxLines {
 			break
 		}
-		v.lines = append(v.lines, w.line(p, &r))
+		l := w.line(p, &r)
+		l.more = p.summary(f, &r)
+		v.lines = append(v.lines, l)
 	}
 	v.more = v.total > len(v.lines)
 	return show(listPage(p, v))
@@ -318,6 +321,25 @@ func (w *Site) line(p *page, r *store.Record) recordLine {
 		key: r.Key, title: w.titleOf(p, r), updated: r.View.Updated.Milli(), way: p.wayOf(w.forms.Form(r.Key.Type), r), void: r.View.Void,
 		review: reviewed(r),
 	}
+}
+
+// maxSummary is how many answers a list says beside a record's title.
+const maxSummary = 4
+
+// summary says a record's first answers that are short and not in its title.
+func (p *page) summary(f *form.Form, r *store.Record) string {
+	var parts []string
+	for _, fd := range f.Fields {
+		v := r.View.Fields[fd.Name]
+		short := fd.Kind == form.SelectOne || fd.Kind == form.RefOne || fd.Kind == form.Date || fd.Kind == form.Integer || fd.Kind == form.Decimal
+		if !short || fd.Masked || v == "" || v.IsNull() || slices.Contains(f.Titles, fd.Name) {
+			continue
+		}
+		if parts = append(parts, p.T("path.element", fd.Label.In(p.lang), p.shown(fd, v))); len(parts) == maxSummary {
+			break
+		}
+	}
+	return strings.Join(parts, p.T("list.dot"))
 }
 
 // reviewed tells whether a record waits for somebody's decision.
