@@ -65,8 +65,8 @@ type snapshot struct {
 	stuck    []record.Key
 	rejected []record.Key // the same of what was rejected and is to be seen
 	waits    []wait
-	issues   []openIssue // that are not closed, the most pressing first
-	open     int         // how many there are
+	duties   []openDuty // the most pressing first
+	open     int        // how many there are
 }
 
 // wait is one register that waits for a decision, and who created the record.
@@ -201,10 +201,10 @@ func (c *cache) apply(k record.Key) {
 		s.pending = append(slices.Clip(s.pending), undelivered{f, 1})
 	}
 	s.waits = append(slices.DeleteFunc(slices.Clone(s.waits), func(o wait) bool { return o.key == k }), waitsOf(c.forms.Form(k.Type), &r)...)
-	if k.Type == issueType {
-		s.reissue(r.Key.ID)
-		s.takeIssue(&r)
-		s.sortIssues()
+	if _, due := duties[k.Type]; due {
+		s.forget(r.Key.ID)
+		s.takeDuty(&r)
+		s.sortDuties()
 	}
 	about := k.ID
 	if k.Type == visitType {
@@ -216,11 +216,11 @@ func (c *cache) apply(k record.Key) {
 	c.snap = &s
 }
 
-// reissue takes an issue out.
-func (s *snapshot) reissue(id record.ID) {
-	was := len(s.issues)
-	s.issues = slices.DeleteFunc(slices.Clone(s.issues), func(i openIssue) bool { return i.id == id })
-	s.open -= was - len(s.issues)
+// forget takes a duty out.
+func (s *snapshot) forget(id record.ID) {
+	was := len(s.duties)
+	s.duties = slices.DeleteFunc(slices.Clone(s.duties), func(d openDuty) bool { return d.key.ID == id })
+	s.open -= was - len(s.duties)
 }
 
 // rehouse reads one household and its visits anew.
@@ -278,7 +278,7 @@ func (c *cache) read(today string) (*snapshot, error) {
 		}
 	}
 	s.sort()
-	s.sortIssues()
+	s.sortDuties()
 	return s, nil
 }
 
@@ -319,8 +319,8 @@ func (s *snapshot) take(r *store.Record) {
 				h.last = day
 			}
 		}
-	case issueType:
-		s.takeIssue(r)
+	case issueType, taskType:
+		s.takeDuty(r)
 	case teamType:
 		if day := text("start_date"); day != "" && !r.View.Void && (s.started[r.Key.Village] == "" || day < s.started[r.Key.Village]) {
 			s.started[r.Key.Village] = day

@@ -17,6 +17,7 @@ const (
 	incomeType    record.Type = "income"
 	measureType   record.Type = "measure"
 	issueType     record.Type = "issue"
+	taskType      record.Type = "task"
 )
 
 // When a household is due a visit, in days since the last one.

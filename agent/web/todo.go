@@ -36,34 +36,46 @@ func (h *house) promised(r *store.Record, today string) {
 // maxWordsOfTodo is how many characters of a promise or an issue the lists keep.
 const maxWordsOfTodo = 40
 
-// openIssue is an issue that is not closed.
-type openIssue struct {
-	id      record.ID
-	village record.Village
-	due     string
-	words   string
+// duty is what a record is to be seen to by: its day, its words, and the states in
+// which it is over.
+type duty struct {
+	day, words, state string
+	over              []string
 }
 
-// maxIssues bounds the issues that a snapshot keeps: the most pressing.
-const maxIssues = 2000
+var duties = map[record.Type]duty{
+	issueType: {"due_date", "description", "issue_status", []string{"closed"}},
+	taskType:  {"due", "target", "task_status", []string{"done", "confirmed", "stopped"}},
+}
 
-// takeIssue notes an issue as long as it is open.
-func (s *snapshot) takeIssue(r *store.Record) {
+// openDuty is an issue or a task that is not over.
+type openDuty struct {
+	key   record.Key
+	due   string
+	words string
+}
+
+// maxDuties bounds the duties that a snapshot keeps: the most pressing.
+const maxDuties = 2000
+
+// takeDuty notes an issue or a task as long as it is open.
+func (s *snapshot) takeDuty(r *store.Record) {
+	d := duties[r.Key.Type]
 	text := func(name string) string { t, _ := r.View.Fields[name].Text(); return t }
-	if r.View.Void || text("issue_status") == "closed" {
+	if r.View.Void || slices.Contains(d.over, text(d.state)) {
 		return
 	}
 	s.open++
-	s.issues = append(s.issues, openIssue{id: r.Key.ID, village: r.Key.Village, due: text("due_date"), words: clip(text("description"), maxWordsOfTodo)})
-	if len(s.issues) >= 2*maxIssues {
-		s.sortIssues()
+	s.duties = append(s.duties, openDuty{r.Key, text(d.day), clip(text(d.words), maxWordsOfTodo)})
+	if len(s.duties) >= 2*maxDuties {
+		s.sortDuties()
 	}
 }
 
-// sortIssues puts the most pressing first and leaves out what is beyond the bound.
-func (s *snapshot) sortIssues() {
-	slices.SortStableFunc(s.issues, func(a, b openIssue) int { return byDay(a.due, b.due) })
-	s.issues = s.issues[:min(len(s.issues), maxIssues)]
+// sortDuties puts the most pressing first and leaves out what is beyond the bound.
+func (s *snapshot) sortDuties() {
+	slices.SortStableFunc(s.duties, func(a, b openDuty) int { return byDay(a.due, b.due) })
+	s.duties = s.duties[:min(len(s.duties), maxDuties)]
 }
 
 // byDay puts what has no day last.
@@ -71,14 +83,13 @@ func byDay(a, b string) int {
 	return cmp.Or(cmp.Compare(boolInt(a == ""), boolInt(b == "")), cmp.Compare(a, b))
 }
 
-// todo is something that was promised to a household, or an issue to be seen to.
+// todo is something that was promised to a household, or an issue or task to be seen to.
 type todo struct {
-	*house  // of a promise
-	key     record.Key
-	day     string // "" where none was set
-	days    int    // until then; negative when it is past
-	words   string
-	village record.Village
+	*house // of a promise
+	key    record.Key
+	day    string // "" where none was set
+	days   int    // until then; negative when it is past
+	words  string
 }
 
 // soonTodo is how many days before its day something is shown on the first page.
@@ -119,11 +130,11 @@ func (s *snapshot) todos(today string) []todo {
 	}
 	for _, h := range s.houses {
 		if p := h.promise; p.due != "" || p.words != "" {
-			add(todo{house: h, key: record.Key{Village: h.village, Type: visitType, ID: p.visit}, day: p.due, words: p.words, village: h.village})
+			add(todo{house: h, key: record.Key{Village: h.village, Type: visitType, ID: p.visit}, day: p.due, words: p.words})
 		}
 	}
-	for _, i := range s.issues {
-		add(todo{key: record.Key{Village: i.village, Type: issueType, ID: i.id}, day: i.due, words: i.words, village: i.village})
+	for _, d := range s.duties {
+		add(todo{key: d.key, day: d.due, words: d.words})
 	}
 	slices.SortStableFunc(out, func(a, b todo) int { return byDay(a.day, b.day) })
 	return out
@@ -154,7 +165,7 @@ func pressing(all []todo) []todo {
 type todoView struct {
 	groups [undated + 1][]todo
 	total  int
-	more   int // issues that are not listed
+	more   int // issues and tasks that are not listed
 }
 
 func (w *Site) todo(p *page) (reply, error) {
@@ -163,7 +174,7 @@ func (w *Site) todo(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	v := &todoView{more: snap.open - len(snap.issues)}
+	v := &todoView{more: snap.open - len(snap.duties)}
 	for _, t := range snap.todos(p.counted()) {
 		at := t.when()
 		if p.doubt() != "" && t.day != "" {

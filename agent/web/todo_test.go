@@ -74,21 +74,35 @@ func TestPromisesAndIssues(t *testing.T) {
 	if strings.Contains(section(), "想修水井") {
 		t.Error("a closed issue is still to be done")
 	}
+
+	// A task of the year is to be done until it is.
+	task := f.set(f.office, "宋芬娥", taskType, record.ID{}, map[string]string{"year": "2025", "target": "修通三组入户路", "owner": "宋芬娥", "due": "2025-01-16", "task_status": "doing"})
+	f.pull()
+	f.snapshot()
+	if !strings.Contains(section(), "修通三组入户路") {
+		t.Error("a task is not among what is to be done")
+	}
+	f.set(f.office, "宋芬娥", taskType, task, map[string]string{"task_status": "done"})
+	f.pull()
+	f.snapshot()
+	if strings.Contains(section(), "修通三组入户路") {
+		t.Error("a task that is done is still to be done")
+	}
 }
 
 // The list of open issues is bounded, and says so; the most pressing are in it.
 func TestManyIssues(t *testing.T) {
 	s := &snapshot{}
-	for i := range 3 * maxIssues {
+	for i := range 3 * maxDuties {
 		due := "2025-01-0" + string(rune('1'+i%9))
-		if i == 3*maxIssues-1 {
+		if i == 3*maxDuties-1 {
 			due = "2024-01-01"
 		}
-		s.takeIssue(issueDue(due))
+		s.takeDuty(issueDue(due))
 	}
-	s.sortIssues()
-	if s.open != 3*maxIssues || len(s.issues) != maxIssues || s.issues[0].due != "2024-01-01" || s.issues[maxIssues-1].due > "2025-01-05" {
-		t.Errorf("%d open, %d kept, from %s to %s", s.open, len(s.issues), s.issues[0].due, s.issues[len(s.issues)-1].due)
+	s.sortDuties()
+	if s.open != 3*maxDuties || len(s.duties) != maxDuties || s.duties[0].due != "2024-01-01" || s.duties[maxDuties-1].due > "2025-01-05" {
+		t.Errorf("%d open, %d kept, from %s to %s", s.open, len(s.duties), s.duties[0].due, s.duties[len(s.duties)-1].due)
 	}
 }
 
@@ -130,5 +144,5 @@ func noted(yield func(id record.ID, findings string)) func(store.Record) bool {
 
 // issueDue is an open issue with a day.
 func issueDue(day string) *store.Record {
-	return &store.Record{View: merge.View{Fields: map[string]record.Value{"issue_status": record.Text("open"), "due_date": record.Text(day)}}}
+	return &store.Record{Key: record.Key{Type: issueType}, View: merge.View{Fields: map[string]record.Value{"issue_status": record.Text("open"), "due_date": record.Text(day)}}}
 }
