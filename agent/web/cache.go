@@ -74,6 +74,7 @@ type wait struct {
 	key     record.Key
 	path    record.Path
 	authors []string
+	lone    bool // one proposal, and nothing that stands against it
 }
 
 // waitsOf gives what waits in a record, in the order of its form.
@@ -85,7 +86,7 @@ func waitsOf(f *form.Form, r *store.Record) []wait {
 	for _, m := range []map[record.Path][]merge.Sibling{r.View.Conflicts, r.View.Proposals} {
 		for path := range m {
 			if !slices.ContainsFunc(out, func(o wait) bool { return o.path == path }) {
-				out = append(out, wait{r.Key, path, r.View.Authors})
+				out = append(out, wait{r.Key, path, r.View.Authors, lone(&r.View, path)})
 			}
 		}
 	}

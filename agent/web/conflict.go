@@ -70,7 +70,8 @@ func (d *dispute) home() string {
 	return "/record/" + string(d.key.Type) + "/" + d.key.ID.String()
 }
 
-// waiting gives what waits for this person's decision, and what for others'.
+// waiting gives what waits for this person's decision, and what for others'. What
+// others have only to confirm, and nobody contradicts, is told on the record.
 func (w *Site) waiting(p *page) (mine, others []wait, err error) {
 	snap, err := p.snapshot()
 	if err != nil {
@@ -79,7 +80,7 @@ func (w *Site) waiting(p *page) (mine, others []wait, err error) {
 	for _, o := range snap.waits {
 		if p.mayOnlyPropose(w.forms.Form(o.key.Type), authored(o.authors), o.path) == "" {
 			mine = append(mine, o)
-		} else {
+		} else if !o.lone {
 			others = append(others, o)
 		}
 	}

@@ -35,7 +35,7 @@ func TestSyncProgress(t *testing.T) {
 		t.Errorf("the script is told %s", a.body)
 	}
 	f.syncing(true, "正在连接服务器", -1)
-	if a := f.get("/sync"); strings.Contains(a.body, "value=\"-") {
+	if a := f.get("/sync"); strings.Contains(a.body, `value="-1"`) {
 		t.Error("a share that nobody knows is shown")
 	}
 }

@@ -40,6 +40,9 @@ func TestPromisesAndIssues(t *testing.T) {
 	if r := f.record(issueType, issue.String()); r.View.Fields["description"] != record.Text(h.title()+"：想修水井") || r.Way != merge.Local {
 		t.Errorf("the issue has %v, %s", r.View.Fields, r.Way)
 	}
+	if strings.Contains(f.get("/").body, "等别人定") {
+		t.Error("what the office has to confirm of a new issue is told as a contradiction")
+	}
 	section := func() string {
 		t.Helper()
 		_, rest, _ := strings.Cut(f.get("/").body, "要办的事</h2>")
