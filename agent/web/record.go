@@ -25,6 +25,7 @@ type recordView struct {
 	marks   []string
 	history []event
 	asides  []asideLine
+	issues  []recordLine // that its answers gave rise to
 	write   bool
 	voids   bool   // may declare it void
 	seen    string // what the page shows, for a decision about it
@@ -184,6 +185,9 @@ func (w *Site) record(p *page) (reply, error) {
 	}
 	v := w.view(p, r)
 	if v.asides, err = w.asides(p, &r); err != nil {
+		return reply{}, err
+	}
+	if v.issues, err = w.issuesOf(p, &r); err != nil {
 		return reply{}, err
 	}
 	events, err := w.store.History(f.Type, id)

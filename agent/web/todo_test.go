@@ -37,6 +37,9 @@ func TestPromisesAndIssues(t *testing.T) {
 			issue = record.DerivedID(id, "needs")
 		}
 	}))
+	if body := f.get("/record/visit/" + f.lastOf(h.id, "灶台已经修好了").String()).body; !strings.Contains(bare(body), "由此产生的问题 "+h.title()+"：想修水井") {
+		t.Error("the visit does not tell of its issue")
+	}
 	if r := f.record(issueType, issue.String()); r.View.Fields["description"] != record.Text(h.title()+"：想修水井") || r.Way != merge.Local {
 		t.Errorf("the issue has %v, %s", r.View.Fields, r.Way)
 	}
