@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
+	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/shared/blob"
 	"zhucun/shared/record"
@@ -127,4 +130,45 @@ func (c *call) tellLost(all []lostJSON) {
 			c.tell("文件 %s 读不出来%s；请检查磁盘和权限，再备份一次", "The file %s cannot be read%s; check the disk and who may read it, and back up again", j.File, of)
 		}
 	}
+}
+
+// writeOffCommand gives a lost file up, so that backups need not tell of it for ever.
+func (c *call) writeOffCommand() *cobra.Command {
+	var reason, by string
+	cmd := c.command("writeoff FILE --reason R [--by ADMIN]", "注销找不回来的文件：备份和核对不再报它缺失", "write off a lost file: backups and verify no longer name it", 1, 1,
+		func(ctx context.Context, args []string) error {
+			h, _, ok := blob.ParseName(args[0])
+			if !ok {
+				if h, ok = blob.ParseHash(args[0]); !ok {
+					return c.usage("“%s”不是文件名；请照备份或核对列出的写", "%q is not a file's name; write it as backup or verify lists it", args[0])
+				}
+			}
+			if strings.TrimSpace(reason) == "" {
+				return c.usage("要用 --reason 写明原因", "The reason is needed, as --reason")
+			}
+			return c.with(ctx, func(s *server) error { return c.writeOff(ctx, s, h, reason, by) })
+		})
+	cmd.Flags().StringVar(&reason, "reason", "", c.say("原因，会留下记录", "why; noted in the audit"))
+	cmd.Flags().StringVar(&by, "by", firstLogin, c.say("以哪个管理员账号的名义", "in the name of which administrator's account"))
+	return cmd
+}
+
+func (c *call) writeOff(ctx context.Context, s *server, h blob.Hash, reason, by string) error {
+	if _, err := c.writer(ctx, s, by, access.Erase); err != nil {
+		return err
+	}
+	villages, err := s.store.WriteOff(store.By(ctx, inName(by)), h, reason)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return c.fail("没有哪个村有文件 %s；请核对文件名", "No village has the file %s; check its name", h)
+	case errors.Is(err, store.ErrHere):
+		return c.fail("文件 %s 还在，没有丢；如果它损坏了，先运行 verify", "The file %s is here and not lost; if it is damaged, run verify first", h)
+	case err != nil:
+		return err
+	}
+	if c.json {
+		return c.print(map[string]any{"file": h.String(), "villages": villages})
+	}
+	c.tell("已注销文件 %s；记录里仍写着它，以后有电脑再送来，照样收下", "Wrote off the file %s; records name it still, and when a laptop brings it after all it is taken", h)
+	return nil
 }

@@ -27,19 +27,22 @@ type Blob struct {
 	Size    int64 // bytes
 	Device  identity.Device
 	Receipt blob.Receipt
+	// WrittenOff tells of one that was lost that nobody waits for it any more.
+	WrittenOff bool
 	// Of are photos that it is the original of, where it is being taken.
 	Of []blob.Hash
 }
 
-const blobColumns = `village_id, hash, kind, size, device_id, received, receipt`
+const blobColumns = `village_id, hash, kind, size, device_id, received, receipt, written_off`
 
 func scanBlob(r interface{ Scan(...any) error }) (b Blob, err error) {
 	var hash []byte
-	var at int64
-	if err := r.Scan(&b.Village, &hash, &b.Kind, &b.Size, &b.Device, &at, &b.Receipt.Sig); err != nil {
+	var at, off int64
+	if err := r.Scan(&b.Village, &hash, &b.Kind, &b.Size, &b.Device, &at, &b.Receipt.Sig, &off); err != nil {
 		return b, err
 	}
 	copy(b.Hash[:], hash)
+	b.WrittenOff = off > 0
 	b.Receipt.Hash, b.Receipt.Size, b.Receipt.Received = b.Hash, uint64(b.Size), milli(at)
 	return b, nil
 }
@@ -64,7 +67,7 @@ func (s *Store) TakeBlob(ctx context.Context, b Blob) (Blob, error) {
 		if err := t.row(`SELECT count(*) FROM village_head WHERE village_id = $1`, b.Village).Scan(&n); err != nil || n == 0 {
 			return errors.Join(err, ErrNotFound)
 		}
-		if err := t.exec(`INSERT INTO blob(`+blobColumns+`) VALUES($1, $2, $3, $4, $5, $6, $7) ON CONFLICT(village_id, hash) DO NOTHING`,
+		if err := t.exec(`INSERT INTO blob(`+blobColumns+`) VALUES($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT(village_id, hash) DO UPDATE SET written_off = 0`,
 			b.Village, b.Hash[:], b.Kind, b.Size, b.Device, b.Receipt.Received.Milli(), b.Receipt.Sig); err != nil {
 			return err
 		}
@@ -460,7 +463,46 @@ func (s *Store) blobs(ctx context.Context, yield func(Blob)) error {
 // BlobsNoted gives the files that are to be here.
 func (s *Store) BlobsNoted(ctx context.Context) (noted map[blob.Hash]bool, err error) {
 	noted = map[blob.Hash]bool{}
-	return noted, s.blobs(ctx, func(b Blob) { noted[b.Hash] = true })
+	return noted, s.blobs(ctx, func(b Blob) {
+		if !b.WrittenOff {
+			noted[b.Hash] = true
+		}
+	})
+}
+
+// ErrHere says that a file is here; one that is damaged a backup or Verify sets aside.
+var ErrHere = errors.New("the file is here")
+
+// WriteOff notes that a file that was lost is not expected any more: nothing asks for it.
+// The records name it still, its thumbnail stays, and when it comes after all it is taken.
+// It gives the villages that had it. ErrNotFound, ErrHere.
+func (s *Store) WriteOff(ctx context.Context, h blob.Hash, reason string) (villages []record.Village, err error) {
+	if _, err := s.Files.Size(h); err == nil {
+		return nil, ErrHere
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := s.blobs(ctx, func(b Blob) {
+		if b.Hash == h {
+			villages = append(villages, b.Village)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	if len(villages) == 0 {
+		return nil, ErrNotFound
+	}
+	for i, v := range villages {
+		if err := s.change(ctx, func(t *tx) error {
+			if err := t.exec(`UPDATE blob SET written_off = $3 WHERE village_id = $1 AND hash = $2`, v, h[:], s.now()); err != nil || i > 0 {
+				return err
+			}
+			return t.note(s, s.Now(), &Note{Act: "writeoff", Subject: h.String(), Reason: reason})
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return villages, nil
 }
 
 // Lose notes that a file is missing or damaged, and gives which villages have it and
@@ -514,6 +556,8 @@ func (s *Store) VerifyBlobs(ctx context.Context, report func(Fault)) (files int,
 	lost := map[blob.Hash]bool{}
 	for _, b := range noted {
 		switch size, there := here[b.Hash]; {
+		case !there && b.WrittenOff:
+			continue
 		case !there:
 			if _, err := s.Blob(ctx, b.Village, b.Hash); errors.Is(err, ErrNotFound) {
 				continue // it was erased meanwhile

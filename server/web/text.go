@@ -438,6 +438,7 @@ var texts = map[string]said{
 	"audit.accept":      {"接受隔离的修改", "accepted from quarantine"},
 	"audit.reject":      {"驳回隔离的修改", "rejected from quarantine"},
 	"audit.erase":       {"依法擦除记录", "erased a record by law"},
+	"audit.writeoff":    {"注销丢失的文件", "wrote off a file that was lost"},
 	"audit.village":     {"添加村", "added a village"},
 	"audit.code":        {"发放登记码", "issued an enrolment code"},
 	"audit.enrolled":    {"电脑登记", "enrolled a laptop"},
