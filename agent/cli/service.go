@@ -65,12 +65,35 @@ func (c *call) service(whole bool, args ...string) (service.Service, error) {
 		Description: "驻村通：在村里离线记录，有网自动同步",
 		Arguments:   args,
 		Option: service.KeyValue{
-			"UserService": !whole,
-			"Restart":     "on-failure", // systemd: whoever stops it has it stopped
-			"RunAtLoad":   true,         // launchd
-			"KeepAlive":   false,
+			"UserService":   !whole,
+			"SystemdScript": unit(whole),
+			"RunAtLoad":     true, // launchd, which starts it again whatever it ended with
+			"KeepAlive":     true,
+			// Windows
+			"OnFailure":              "restart",
+			"OnFailureDelayDuration": "1m",
 		},
 	})
+}
+
+// unit is what systemd is told. Whoever stops the agent has it stopped; else it comes
+// again. A user's systemd does not know what a machine's is brought up to.
+func unit(whole bool) string {
+	target := "default.target"
+	if whole {
+		target = "multi-user.target"
+	}
+	return `[Unit]
+Description={{Description}}
+ConditionFileIsExecutable={{Path | cmdEscape}}
+
+[Service]
+ExecStart={{Path | cmdEscape}}{{range Arguments}} {{. | cmd}}{{end}}
+Restart=on-failure
+RestartSec=60
+
+[Install]
+WantedBy=` + target + "\n"
 }
 
 // startService starts what was just installed, or takes it back.
@@ -172,7 +195,15 @@ type reporting struct {
 }
 
 func (r *reporting) Start(service.Service) error {
-	go func() { r.ended <- r.run(r.ctx) }()
+	go func() {
+		err := r.run(r.ctx)
+		if r.ctx.Err() == nil {
+			// It ended by itself: the system learns of that by the process's end alone,
+			// and starts it again.
+			os.Exit(exitFailed)
+		}
+		r.ended <- err
+	}()
 	return nil
 }
 

@@ -208,6 +208,10 @@ func (c *Client) reach(ctx context.Context, network, addr string) (net.Conn, err
 	return nil, errors.Join(errs...)
 }
 
+// proxied is how long a proxy may take to give a connection, of the time that all ways
+// have together: one that says nothing leaves enough for the direct way.
+const proxied = 15 * time.Second
+
 // along connects to addr by one way. A proxy learns of addr and nothing else: not even
 // of plain HTTP.
 func (c *Client) along(ctx context.Context, network, addr string, way *url.URL) (net.Conn, error) {
@@ -222,6 +226,8 @@ func (c *Client) along(ctx context.Context, network, addr string, way *url.URL) 
 	default:
 		return nil, fmt.Errorf("the proxy %s is not of a kind that is known; http:// and socks5:// are", way.Redacted())
 	}
+	ctx, cancel := context.WithTimeout(ctx, proxied)
+	defer cancel()
 	conn, err := c.dial(ctx, network, net.JoinHostPort(way.Hostname(), cmp.Or(way.Port(), port)))
 	if err != nil {
 		return nil, err

@@ -715,6 +715,10 @@ func TestBundleInBrowser(t *testing.T) {
 	take(reply)
 	until(t, ctx, "location.search.startsWith('?done=') && document.readyState === 'complete' && document.querySelector('.banner h2').textContent === '办公室的答复收到了'")
 	js[bool](t, ctx, "(document.querySelector('form[enctype]').removeAttribute('data-work'), true)")
-	take(large)
+	junk := filepath.Join(t.TempDir(), "junk.zcb")
+	if err := os.WriteFile(junk, bytes.Repeat([]byte("这不是数据包"), 1<<16), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	take(junk)
 	until(t, ctx, "location.pathname.endsWith('/take') && document.readyState === 'complete' && document.querySelector('[role=alert]').textContent.includes('不是数据包')")
 }

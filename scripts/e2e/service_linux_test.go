@@ -67,7 +67,7 @@ func TestService(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindSubmatch(unit)
-	if start == nil || !regexp.MustCompile(`(?m)^Restart=on-failure$`).Match(unit) || regexp.MustCompile(`(?m)^User=`).Match(unit) {
+	if start == nil || !regexp.MustCompile(`(?m)^Restart=on-failure$`).Match(unit) || !regexp.MustCompile(`(?m)^WantedBy=default\.target$`).Match(unit) || regexp.MustCompile(`(?m)^User=`).Match(unit) {
 		t.Fatalf("the unit is\n%s", unit)
 	}
 	// A shell reads these words as systemd does.

@@ -96,7 +96,7 @@ func (m *Sync) Known() Known {
 		}
 	}
 	slices.SortFunc(bare.Villages, func(a, b Push) int { return cmp.Compare(a.Village, b.Village) })
-	k.Bare, k.Strings = bare, k.Strings[max(0, len(k.Strings)-maxStrings):]
+	k.Bare = bare
 	raw, err := encMode.Marshal(k)
 	if err != nil || len(raw) > maxKnown {
 		return nil
@@ -108,6 +108,8 @@ func (m *Sync) Known() Known {
 func (k *known) name(x []byte) {
 	if len(x) >= minString && len(x) <= idSize {
 		k.Strings = append(slices.DeleteFunc(k.Strings, func(y []byte) bool { return bytes.Equal(x, y) }), x)
+		// At once: of a long request each name would look through all.
+		k.Strings = k.Strings[max(0, len(k.Strings)-maxStrings):]
 	}
 }
 
