@@ -52,6 +52,9 @@ type backupJSON struct {
 	Lost []lostJSON `json:"lost,omitempty"`
 }
 
+// copyFolder is where a backup has its copy of the database while it is made.
+const copyFolder = ".zhucun-backup-*"
+
 func (c *call) backup(ctx context.Context, s *server, file string) error {
 	made := c.now()
 	if isDir(file) {
@@ -69,8 +72,9 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 	if err := s.access.Audit(ctx, store.Note{Act: "backup", Subject: filepath.Base(file)}); err != nil {
 		return err
 	}
+	clearCopies(filepath.Dir(file), made)
 	// Beside the backup, where there must be room for it in any case.
-	tmp, err := os.MkdirTemp(filepath.Dir(file), ".zhucun-backup-*")
+	tmp, err := os.MkdirTemp(filepath.Dir(file), copyFolder)
 	if err != nil {
 		return err
 	}
@@ -164,6 +168,20 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 	c.tell("已备份到 %s（%d 字节）", "Backed up to %s (%d bytes)", j.File, j.Bytes)
 	c.tell("备份里有全部数据和服务器的密钥，和服务器本身一样机密：请放在别人拿不到的地方，最好另有一份不在这台机器上", "It has all data and the server's keys and is as secret as the server itself: keep it where nobody else gets at it, and a copy away from this machine")
 	return nil
+}
+
+// clearCopies removes what backups that were cut off have left of the database.
+func clearCopies(dir string, now time.Time) {
+	list, err := filepath.Glob(filepath.Join(dir, copyFolder))
+	if err != nil {
+		return
+	}
+	for _, old := range list {
+		// One that is being made is younger.
+		if info, err := os.Lstat(old); err == nil && info.IsDir() && now.Sub(info.ModTime()) > time.Hour {
+			os.RemoveAll(old)
+		}
+	}
 }
 
 // readBack checks a backup as it lies on the disk.

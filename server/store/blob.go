@@ -58,7 +58,7 @@ func (s *Store) Blob(ctx context.Context, v record.Village, h blob.Hash) (b Blob
 
 // TakeBlob notes that a village has a file, which must lie in the store's files, and
 // gives what there is: the first word on a file stands. A village that is not known is
-// ErrNotFound.
+// ErrNotFound; of one that was erased nothing is noted: ErrErasedFile.
 func (s *Store) TakeBlob(ctx context.Context, b Blob) (Blob, error) {
 	b.Receipt = blob.Receipt{Hash: b.Hash, Size: uint64(b.Size), Received: clock.At0(s.now())}
 	b.Receipt.Seal(s.Key)
@@ -67,14 +67,17 @@ func (s *Store) TakeBlob(ctx context.Context, b Blob) (Blob, error) {
 		if err := t.row(`SELECT count(*) FROM village_head WHERE village_id = $1`, b.Village).Scan(&n); err != nil || n == 0 {
 			return errors.Join(err, ErrNotFound)
 		}
+		of, err := t.left(b.Village, b.Hash, b.Of)
+		if err != nil {
+			return err
+		}
 		if err := t.exec(`INSERT INTO blob(`+blobColumns+`) VALUES($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT(village_id, hash) DO UPDATE SET written_off = 0`,
 			b.Village, b.Hash[:], b.Kind, b.Size, b.Device, b.Receipt.Received.Milli(), b.Receipt.Sig); err != nil {
 			return err
 		}
-		if err := t.tie(b.Village, b.Hash, b.Of); err != nil {
+		if err := t.tie(b.Village, b.Hash, of); err != nil {
 			return err
 		}
-		var err error
 		b, err = scanBlob(t.row(`SELECT `+blobColumns+` FROM blob WHERE village_id = $1 AND hash = $2`, b.Village, b.Hash[:]))
 		return err
 	})
@@ -349,12 +352,42 @@ func (b *batch) eraseFile(id record.ID, h blob.Hash, gone map[blob.Hash]clock.Ti
 // ErasedFile tells whether a file was in a record of the village that was erased, and no
 // record shows it. It may be here all the same: what came before it was erased goes then.
 func (s *Store) ErasedFile(ctx context.Context, v record.Village, h blob.Hash) (erased bool, err error) {
-	target := blob.Target(h)
 	err = s.look(ctx, func(t *tx) error {
-		return t.row(`SELECT count(*) > 0 FROM erased_file WHERE village_id = $1 AND hash = $2
-			AND NOT EXISTS (SELECT 1 FROM shown WHERE village_id = $1 AND target = $3)`, v, h[:], target[:]).Scan(&erased)
+		erased, err = t.erasedFile(v, h)
+		return err
 	})
 	return erased, err
+}
+
+func (t *tx) erasedFile(v record.Village, h blob.Hash) (erased bool, err error) {
+	target := blob.Target(h)
+	return erased, t.row(`SELECT count(*) > 0 FROM erased_file WHERE village_id = $1 AND hash = $2
+		AND NOT EXISTS (SELECT 1 FROM shown WHERE village_id = $1 AND target = $3)`, v, h[:], target[:]).Scan(&erased)
+}
+
+// ErrErasedFile says that a file was in a record that was erased by law, or is the
+// original of such ones alone.
+var ErrErasedFile = errors.New("the file's record was erased by law")
+
+// left gives those of the photos that a file is the original of that were not erased.
+// ErrErasedFile where it is not to be here.
+func (t *tx) left(v record.Village, h blob.Hash, of []blob.Hash) (left []blob.Hash, err error) {
+	for _, photo := range of {
+		erased, err := t.erasedFile(v, photo)
+		if err != nil {
+			return nil, err
+		}
+		if !erased {
+			left = append(left, photo)
+		}
+	}
+	if len(of) > 0 && len(left) == 0 {
+		return nil, ErrErasedFile
+	}
+	if erased, err := t.erasedFile(v, h); err != nil || erased && len(left) == 0 {
+		return nil, errors.Join(err, ErrErasedFile)
+	}
+	return left, nil
 }
 
 // unnoted is how long after its last byte a file that came again may not be noted yet.

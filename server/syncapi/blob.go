@@ -392,6 +392,10 @@ func (b *Blobs) appended(ctx context.Context, w http.ResponseWriter, u store.Upl
 		return err
 	}
 	held, err := s.TakeBlob(ctx, store.Blob{Village: u.Village, Hash: h, Kind: u.Kind, Size: u.Size, Device: u.Device, Of: u.Of})
+	if errors.Is(err, store.ErrErasedFile) {
+		// What came of it goes by the hour, as what no village has.
+		return errors.Join(refuse(http.StatusGone, wire.FaultMessage, "the file's record was erased by law"), s.EndUpload(ctx, u))
+	}
 	if err != nil {
 		return err
 	}

@@ -134,6 +134,9 @@ func (t *taking) file(ctx context.Context, f bundle.File, r io.Reader) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return errNotHis // the office does not know the village
 	}
+	if errors.Is(err, store.ErrErasedFile) {
+		return errErased
+	}
 	if err != nil {
 		return err
 	}
