@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -223,4 +224,50 @@ func TestEraseFiles(t *testing.T) {
 			t.Errorf("after %d were erased: %v", n+1, err)
 		}
 	}
+}
+
+// What comes of a record after it was erased by law is not taken: the photo again, and its
+// original for the first time. One that another record shows too is, for that one.
+func TestErasedFilesStayGone(t *testing.T) {
+	s := &shell{T: t, data: filepath.Join(t.TempDir(), "data"), lang: form.En}
+	s.must("init")
+	s.must("village", "add", "369999000001", "清源村")
+	var gone, shown blob.Hash
+	s.open(func(o *server) (err error) {
+		if gone, err = o.bring(t.Context(), []byte("gone")); err == nil {
+			err = o.show(t.Context(), 1, gone)
+		}
+		if err == nil {
+			shown, err = o.bring(t.Context(), []byte("shown"))
+		}
+		for n := range 2 {
+			if err == nil {
+				err = o.show(t.Context(), n+2, shown)
+			}
+		}
+		return err
+	})
+	for _, n := range []int{1, 2} {
+		s.must("erase", "visit", storetest.ID(n).String(), "--reason", "依法")
+	}
+	s.open(func(o *server) error {
+		if _, err := o.bring(t.Context(), []byte("gone")); !errors.Is(err, store.ErrErasedFile) {
+			t.Errorf("the photo again: %v", err)
+		}
+		original := func(content string, of ...blob.Hash) error {
+			h := blob.Hash(sha256.Sum256([]byte(content)))
+			_, err := o.store.TakeBlob(t.Context(), store.Blob{Village: "369999000001", Hash: h, Kind: "jpg", Size: int64(len(content)), Device: "d", Of: of})
+			return err
+		}
+		if err := original("its original", gone); !errors.Is(err, store.ErrErasedFile) {
+			t.Errorf("its original: %v", err)
+		}
+		if err := original("that of both", gone, shown); err != nil {
+			t.Errorf("the original of both: %v", err)
+		}
+		if of, err := o.store.Originals(t.Context(), "369999000001", gone); err != nil || len(of) != 0 {
+			t.Errorf("the erased photo has the originals %v, %v", of, err)
+		}
+		return nil
+	})
 }
