@@ -116,12 +116,32 @@ func (c *call) fail(zh, en string, args ...any) error {
 	return &plainError{fmt.Sprintf(c.say(zh, en), args...)}
 }
 
+// output keeps the first failure to print: a command whose output is cut off has not
+// done what it was asked.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 func (c *call) run(ctx context.Context, args []string) int {
+	out := &output{w: c.out}
+	c.out = out
 	root := c.root()
 	root.SetArgs(args)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	err := root.ExecuteContext(store.By(ctx, store.CommandLine))
+	if err == nil && out.err != nil {
+		err = c.fail("结果没有写全（%s）；要做的可能已经做了，请核对，要紧的（如登记码）请重新取", "The output could not be written whole (%s); what was to be done may be: check, and ask again for what matters, such as a code", out.err)
+	}
 	if err == nil {
 		return 0
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -52,14 +53,15 @@ func (c *call) firstAccount(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
-	if err := s.access.AddAccount(ctx, firstLogin, password, []identity.Role{identity.Admin, identity.Office}, ""); err != nil {
-		return err
-	}
+	// It is said before it counts: nobody could ever ask for it again.
 	if c.json {
-		return c.print(map[string]string{"login": firstLogin, "password": password})
+		err = c.print(map[string]string{"login": firstLogin, "password": password})
+	} else {
+		_, err = fmt.Fprintf(c.out, c.say("已建好：%s\n账号 %s，密码 %s\n密码只显示这一次，请记下。下一步：zhucun-server serve --data %[1]s\n",
+			"Made: %s\nAccount %s, password %s\nThe password is shown this once; note it down. Next: zhucun-server serve --data %[1]s\n"), c.data, firstLogin, password)
 	}
-	c.tell("已建好：%s", "Made: %s", c.data)
-	c.tell("账号 %s，密码 %s", "Account %s, password %s", firstLogin, password)
-	c.tell("密码只显示这一次，请记下。下一步：zhucun-server serve --data %s", "The password is shown this once; note it down. Next: zhucun-server serve --data %s", c.data)
-	return nil
+	if err != nil {
+		return c.fail("密码没有显示出来（%s），还没有建好；请再运行一次 init", "The password could not be shown (%s), and nothing is made yet; run init again", err)
+	}
+	return s.access.AddAccount(ctx, firstLogin, password, []identity.Role{identity.Admin, identity.Office}, "")
 }
