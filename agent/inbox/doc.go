@@ -18,6 +18,9 @@
 //   - Every file ends in done/, or in failed/ beside a .txt that says why;
 //     nothing is deleted and nothing there is overwritten. One that cannot be
 //     moved stays, is tried again, and holds up no other.
+//   - A table lies in .taking/ while it is read. What still lies there at the start is
+//     what cut the agent off, or was cut off with it: it goes to failed/ and is not
+//     tried again until somebody drops it again.
 //   - A folder is left where it is, and a .txt in failed/ says that its files
 //     are to be dropped themselves.
 //   - Files dropped while the agent was off are found at its start, and those a

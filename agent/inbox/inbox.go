@@ -27,6 +27,9 @@ const (
 	Name   = "inbox"
 	Done   = "done"
 	Failed = "failed"
+	// inHand is where a table is while it is read. One that ends the agent, by whatever
+	// is in it, would be taken again at every start if it lay where it was dropped.
+	inHand = ".taking"
 )
 
 const (
@@ -63,7 +66,7 @@ type look struct {
 // New makes the drop folder in the store's data folder.
 func New(s *store.Store, forms *form.Set, lang func() form.Lang, shrink Shrinker, log *slog.Logger) (*Box, error) {
 	b := &Box{store: s, shrink: shrink, forms: forms, dir: filepath.Join(s.Dir(), Name), lang: lang, log: log, settled: settled, look: lookAround, rest: rest, seen: map[string]look{}, told: map[string]bool{}}
-	for _, d := range []string{b.dir, filepath.Join(b.dir, Done), filepath.Join(b.dir, Failed)} {
+	for _, d := range []string{b.dir, filepath.Join(b.dir, Done), filepath.Join(b.dir, Failed), filepath.Join(b.dir, inHand)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make drop folder: %w", err)
 		}
@@ -73,7 +76,24 @@ func New(s *store.Store, forms *form.Set, lang func() form.Lang, shrink Shrinker
 	for _, name := range left {
 		os.Remove(name)
 	}
+	b.interrupted()
 	return b, nil
+}
+
+// interrupted puts into failed what an earlier run was reading when it ended without a
+// word. It is not tried again unasked: it may be why.
+func (b *Box) interrupted() {
+	entries, err := os.ReadDir(filepath.Join(b.dir, inHand))
+	for _, e := range entries {
+		_, err1 := b.move(filepath.Join(inHand, e.Name()), Failed, form.Label{
+			Zh: "读这个文件时程序中断了，可能只收了一部分。请再放入一次，已收的行不会重复；如果又中断，请不要再放，把文件交给管理员",
+			En: "The program was cut off while it read this file, and may have taken a part of it. Drop it again, rows that were taken are not taken twice; if it is cut off again, do not, and give the file to your administrator",
+		}.In(b.lang()))
+		err = errors.Join(err, err1)
+	}
+	if err != nil {
+		b.log.Error("what was being read when the program was cut off stays where it is", "folder", inHand, "error", err)
+	}
 }
 
 // Run takes files until ctx ends. Notifications are a hint only: they get lost
@@ -279,12 +299,35 @@ func IsTable(name string) bool { return tables[strings.ToLower(filepath.Ext(name
 
 // table takes a workbook or a .csv, and puts a report of its rows beside it.
 func (b *Box) table(ctx context.Context, name string, lang form.Lang) error {
-	f, err := os.Open(filepath.Join(b.dir, name))
+	at, err := free(filepath.Join(b.dir, inHand), name)
+	if err == nil {
+		err = os.Rename(filepath.Join(b.dir, name), at)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return b.finish(name, Failed, store.Sentence(err, lang))
+		return fmt.Errorf("take %s: %w", name, err)
+	}
+	// One that is to be taken later goes back.
+	moved := false
+	defer func() {
+		if moved {
+			return
+		}
+		back, err := free(b.dir, name)
+		if err == nil {
+			err = os.Rename(at, back)
+		}
+		if err != nil {
+			b.log.Error("table not put back, to be found in failed after the next start", "file", name, "error", err)
+		}
+	}()
+	f, err := os.Open(at)
+	if err != nil {
+		_, err := b.move(filepath.Join(inHand, filepath.Base(at)), Failed, store.Sentence(err, lang))
+		moved = err == nil
+		return err
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -315,10 +358,11 @@ func (b *Box) table(ctx context.Context, name string, lang form.Lang) error {
 	case rep.NotTaken > 0:
 		folder, text = Failed, rep.Words(lang)
 	}
-	to, err := b.move(name, folder, text)
+	to, err := b.move(filepath.Join(inHand, filepath.Base(at)), folder, text)
 	if err != nil {
 		return err
 	}
+	moved = true
 	if _, err := told.Keep(to); err != nil {
 		b.log.Error("report of a table not written", "file", name, "error", err)
 	}
@@ -414,10 +458,11 @@ func (b *Box) finish(name, folder, text string) error {
 	return err
 }
 
-// move is finish, and tells where the file is then.
+// move is finish, and tells where the file is then. The name may be that of one in a
+// folder of the drop folder.
 func (b *Box) move(name, folder, text string) (to string, err error) {
 	dir := filepath.Join(b.dir, folder)
-	if to, err = free(dir, name); err != nil {
+	if to, err = free(dir, filepath.Base(name)); err != nil {
 		return "", err
 	}
 	if text != "" {

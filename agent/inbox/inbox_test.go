@@ -241,6 +241,34 @@ func TestCannotMove(t *testing.T) {
 	until(t, "the file in failed", func() bool { return there(filepath.Join(failed, "a.doc")) && there(filepath.Join(failed, "a.doc.txt")) })
 }
 
+// A table that was being read when the agent ended is not read again at its start: it
+// lies in failed, with the reason.
+func TestInterruptedTable(t *testing.T) {
+	s := laptop(t)
+	b := box(t, s)
+	hand := filepath.Join(b.dir, inHand)
+	if err := os.WriteFile(filepath.Join(hand, "a.csv"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b = box(t, s)
+	failed := filepath.Join(b.dir, Failed, "a.csv")
+	if raw, err := os.ReadFile(failed + ".txt"); err != nil || !strings.Contains(string(raw), "cut off") || !there(failed) {
+		t.Errorf("%q, %v", raw, err)
+	}
+	// One that is stopped in good order lies where it was dropped.
+	if err := os.WriteFile(filepath.Join(b.dir, "b.csv"), []byte("a,b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.table(ctx, "b.csv", form.En); err == nil || !there(filepath.Join(b.dir, "b.csv")) {
+		t.Errorf("%v, or it is gone", err)
+	}
+	if left, err := os.ReadDir(hand); err != nil || len(left) > 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+}
+
 // A folder is left alone, which is said once: in failed, and in the log.
 func TestFolder(t *testing.T) {
 	s := laptop(t)

@@ -4,8 +4,9 @@
 //
 // What holds:
 //   - A file may be anything, from anybody: what it unpacks to, its parts, rows,
-//     columns and cells are bounded (limits.go), and what is over a bound, damaged
-//     or of another kind is refused with one sentence. Nothing is cut off unsaid.
+//     columns and cells, and the texts of one row are bounded (limits.go), each while
+//     it is read and not once all of it is held. What is over a bound, damaged or of
+//     another kind is refused with one sentence. Nothing is cut off unsaid.
 //   - Memory does not grow with the rows of a sheet: they are read as they are
 //     unpacked. What is kept is the texts that cells share, once each, and what is
 //     merged.

@@ -17,6 +17,8 @@ const (
 	maxSmall   = 8 << 20   // the same of every other part
 	maxListing = 1 << 20   // bytes of the list of parts
 	maxToken   = 1 << 20   // bytes of one cell's text as it is written
+	maxRow     = 4 << 20   // bytes of the texts of one row, with what is merged into it
+	maxFields  = 16_384    // columns of a row of a .csv, empty ones too; Excel has no more
 	maxMerges  = 200_000   // ranges of merged cells
 	maxStyles  = 65_536    // ways in which cells look
 )

@@ -171,7 +171,9 @@ func (s *Sheet) Rows(ctx context.Context, merges []Merge, yield func(*Row) error
 			if n := len(r.Cells); n > 0 && r.Cells[n-1].Col > MaxColumns {
 				return errWide
 			}
-			sp.spread(r)
+			if sp.spread(r); sp.held() > maxRow {
+				return errBomb
+			}
 			if len(r.Cells) == 0 {
 				return nil
 			}
@@ -240,6 +242,14 @@ func (sp *spreader) spread(r *Row) {
 		sp.cells[i] = a.cell
 	}
 	r.Cells = sp.cells
+}
+
+// held is how many bytes the texts come to that are kept for the rows below.
+func (sp *spreader) held() (n int) {
+	for _, a := range sp.active {
+		n += len(a.cell.Text)
+	}
+	return n
 }
 
 // Letter names a column as spreadsheets do.

@@ -113,7 +113,8 @@ func isUTF8(r io.Reader) (bool, error) {
 func (f *file) shape(context.Context) ([]Merge, []Span, error) { return nil, nil, nil }
 
 func (f *file) rows(ctx context.Context, yield func(*Row) error) error {
-	r := csv.NewReader(bufio.NewReaderSize(f.text(), 64<<10))
+	g := &guard{r: f.text(), comma: byte(f.comma), line: 1, start: 1}
+	r := csv.NewReader(bufio.NewReaderSize(g, 64<<10))
 	r.Comma, r.FieldsPerRecord, r.ReuseRecord = f.comma, -1, true
 	var row Row
 	for {
@@ -122,6 +123,8 @@ func (f *file) rows(ctx context.Context, yield func(*Row) error) error {
 		switch {
 		case err == io.EOF:
 			return nil
+		case err == errOpen:
+			return yield(&Row{N: g.start, Err: wrong(`这一行太长（超过 %d MB），多半有一个引号（"）没有配对，从这里起都没有读。请在 Excel 里改好再试`, `this row is over %d MB long; a quotation mark (") in it probably has no other one, and nothing from here on was read; mend it in Excel`, maxRow>>20)})
 		case errors.As(err, &bad) && bad.StartLine < bad.Line:
 			// The reader went on over lines in search of the other one.
 			row = Row{N: bad.StartLine, Err: wrong(`这一行里有一个引号（"）没有配对，从这里到第 %d 行都没有读。请在 Excel 里改好再试`, `a quotation mark (") in this row has no other one, and nothing from here to line %d was read; mend it in Excel`, bad.Line)}
@@ -135,6 +138,9 @@ func (f *file) rows(ctx context.Context, yield func(*Row) error) error {
 			for i, text := range cells {
 				if strings.TrimSpace(text) == "" {
 					continue
+				}
+				if i >= MaxColumns {
+					return errWide
 				}
 				c := Cell{Col: i + 1, Text: strings.Clone(text)}
 				switch {
@@ -151,6 +157,82 @@ func (f *file) rows(ctx context.Context, yield func(*Row) error) error {
 		if err := yield(&row); err != nil {
 			return err
 		}
+	}
+}
+
+// guard ends a .csv at a row of more fields or bytes than one may have. The reader of
+// rows behind it holds a row whole, some forty bytes for every field, before anybody can
+// count them. Where a row ends is as that one has it.
+type guard struct {
+	r      io.Reader
+	comma  byte
+	at     spot
+	fields int // commas of the row so far
+	bytes  int // the same of bytes
+	line   int
+	start  int // the line that the row began in
+	err    error
+}
+
+// spot is where in a row the next byte stands.
+type spot uint8
+
+const (
+	ahead  spot = iota // of a field
+	plain              // in a field without quotation marks
+	quoted             // between quotation marks
+	after              // behind the second of them, or the first of two that stand for one
+	lost               // in a line whose marks do not go together, which is read no further
+)
+
+// errOpen is a row too long that is in a quoted field.
+var errOpen = errors.New("quoted field without end")
+
+func (g *guard) Read(b []byte) (int, error) {
+	if g.err != nil {
+		return 0, g.err
+	}
+	n, err := g.r.Read(b)
+	for i, c := range b[:n] {
+		g.take(c)
+		if g.err != nil {
+			return i, g.err
+		}
+	}
+	g.err = err
+	return n, err
+}
+
+func (g *guard) take(c byte) {
+	g.bytes++
+	if c == '\n' {
+		g.line++
+	}
+	switch {
+	case g.at == quoted:
+		if c == '"' {
+			g.at = after
+		}
+	case c == '\n':
+		g.at, g.fields, g.bytes, g.start = ahead, 0, 0, g.line
+	case g.at == lost:
+	case c == g.comma:
+		g.at = ahead
+		g.fields++
+	case c == '"' && g.at != plain:
+		g.at = quoted
+	case c == '"', g.at == after:
+		g.at = lost // or at the line's end, behind a \r
+	default:
+		g.at = plain
+	}
+	switch {
+	case g.fields >= maxFields:
+		g.err = errWide
+	case g.bytes > maxRow && g.at == quoted:
+		g.err = errOpen
+	case g.bytes > maxRow:
+		g.err = errBomb
 	}
 }
 

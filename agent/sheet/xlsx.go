@@ -297,9 +297,11 @@ func (b *book) readBook(main string, rels []relation) (*Book, error) {
 	return out, nil
 }
 
-// texts are the texts that cells share, in one piece of memory.
+// texts are the texts that cells share, in one piece of memory. A cell's is a part of
+// it, however many have the same: a copy for each would make of a small file as much as
+// one likes.
 type texts struct {
-	all  []byte
+	all  strings.Builder
 	ends []uint32
 }
 
@@ -311,7 +313,7 @@ func (t *texts) get(i int) (string, bool) {
 	if i > 0 {
 		from = t.ends[i-1]
 	}
-	return string(t.all[from:t.ends[i]]), true
+	return t.all.String()[from:t.ends[i]], true
 }
 
 func (b *book) readStrings(name string) error {
@@ -333,11 +335,13 @@ func (b *book) readStrings(name string) error {
 		case xml.StartElement:
 			in.start(e.Name.Local)
 		case xml.CharData:
-			in.data(e)
+			if err := in.data(e); err != nil {
+				return err
+			}
 		case xml.EndElement:
 			if in.end(e.Name.Local); e.Name.Local == "si" {
-				b.strings.all = append(b.strings.all, plainText(in.take())...)
-				b.strings.ends = append(b.strings.ends, uint32(len(b.strings.all)))
+				b.strings.all.WriteString(plainText(in.take()))
+				b.strings.ends = append(b.strings.ends, uint32(b.strings.all.Len()))
 			}
 		}
 	}
@@ -369,10 +373,16 @@ func (r *run) end(name string) {
 	}
 }
 
-func (r *run) data(c xml.CharData) {
-	if r.in && r.phonetic == 0 {
-		r.text = append(r.text, c...)
+// data takes a piece; the pieces together are no longer than one may be.
+func (r *run) data(c xml.CharData) error {
+	if !r.in || r.phonetic != 0 {
+		return nil
 	}
+	if len(r.text)+len(c) > maxToken {
+		return errBomb
+	}
+	r.text = append(r.text, c...)
+	return nil
 }
 
 func (r *run) take() string {
@@ -488,6 +498,7 @@ func (p *page) rows(ctx context.Context, yield func(*Row) error) error {
 		inValue bool
 		valued  bool
 		at      int  // the last cell's column
+		held    int  // bytes of the row's texts
 		within  bool // of the sheet's data
 	)
 	for {
@@ -518,7 +529,7 @@ func (p *page) rows(ctx context.Context, yield func(*Row) error) error {
 					return errDamaged
 				}
 				r = Row{N: n, Hidden: flag(e, "hidden"), Cells: r.Cells[:0]}
-				at = 0
+				at, held = 0, 0
 			case "c":
 				col, _, ok := place(attr(e, "r"))
 				if !ok {
@@ -530,7 +541,7 @@ func (p *page) rows(ctx context.Context, yield func(*Row) error) error {
 				valued = false
 				at, c, kind, formula, value = col, Cell{Col: col}, attr(e, "t"), false, value[:0]
 				style, _ = strconv.Atoi(attr(e, "s"))
-				in.take()
+				in.text = in.text[:0]
 			case "f":
 				formula = true
 			case "v":
@@ -539,11 +550,16 @@ func (p *page) rows(ctx context.Context, yield func(*Row) error) error {
 				in.start(e.Name.Local)
 			}
 		case xml.CharData:
-			if inValue {
-				value = append(value, e...)
-			} else {
-				in.data(e)
+			if !inValue {
+				if err := in.data(e); err != nil {
+					return err
+				}
+				continue
 			}
+			if len(value)+len(e) > maxToken {
+				return errBomb
+			}
+			value = append(value, e...)
 		case xml.EndElement:
 			switch e.Name.Local {
 			case "v":
@@ -557,9 +573,19 @@ func (p *page) rows(ctx context.Context, yield func(*Row) error) error {
 				} else {
 					c.Text = string(value)
 				}
-				if p.b.fill(&c, kind, style, formula && !valued) {
-					r.Cells = append(r.Cells, c)
+				// What fill cuts off at a number's ends is held with it.
+				written := len(c.Text)
+				if !p.b.fill(&c, kind, style, formula && !valued) {
+					continue
 				}
+				// Both are told here and not of the whole row, which may have no end.
+				if c.Col > MaxColumns {
+					return errWide
+				}
+				if held += max(written, len(c.Text)); held > maxRow {
+					return errBomb
+				}
+				r.Cells = append(r.Cells, c)
 			case "row":
 				if !within {
 					continue
