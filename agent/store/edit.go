@@ -116,6 +116,9 @@ func (t *tx) save(e *Edit) (Saved, error) {
 	if err != nil {
 		return Saved{}, err
 	}
+	if state.Erased() {
+		return Saved{}, said(ErrErased, "这条记录的内容已由办公室依法擦除，不能再写；确有需要请新建一条，或问办公室", "The office has erased this record by law, and nothing more is written to it; make a new one if need be, or ask the office")
+	}
 	now, _, err := v.shown(key, tc, state)
 	if err != nil {
 		return Saved{}, err
@@ -385,5 +388,9 @@ func (t *tx) saveRows(rows []Row) (saved []Saved, errs []error, err error) {
 // from a store that failed.
 func refused(err error) bool {
 	var r *merge.Refusal
-	return errors.Is(err, ErrType) || errors.Is(err, ErrVillage) || errors.Is(err, ErrAuthor) || errors.As(err, &r)
+	return errors.Is(err, ErrType) || errors.Is(err, ErrVillage) || errors.Is(err, ErrAuthor) || errors.Is(err, ErrErased) || errors.As(err, &r)
 }
+
+// ErrErased says that the office has erased a record by law: what is written to it would
+// be set aside, and its words go.
+var ErrErased = errors.New("the record was erased by law")

@@ -191,16 +191,20 @@ func TestErased(t *testing.T) {
 	soundNow(t, s)
 }
 
-// Whoever writes to it after all is told by quarantine, and that goes as well.
+// What was written to it before the laptop knew is set aside, and goes as well; once it
+// knows, nothing more is written to it.
 func TestErasedAndWrittenOn(t *testing.T) {
 	s, gone, _ := burdened(t)
 	if _, err := s.Take(ctx, answerFrom(t, s)); err != nil {
 		t.Fatal(err)
 	}
+	save(t, s, Edit{Type: "visit", ID: gone.ID, Fields: fields("promised", canary+"还是要写")})
 	if _, err := s.Take(ctx, erasure(t, s, gone)); err != nil {
 		t.Fatal(err)
 	}
-	save(t, s, Edit{Type: "visit", ID: gone.ID, Fields: fields("promised", canary+"还是要写")})
+	if saved, err := s.Save(ctx, Edit{Type: "visit", ID: gone.ID, Fields: fields("promised", "再写")}); !errors.Is(err, ErrErased) {
+		t.Errorf("written on: %+v, %v", saved, err)
+	}
 	p := answerFrom(t, s, 5)
 	if _, err := s.Take(ctx, p); err != nil {
 		t.Fatal(err)
