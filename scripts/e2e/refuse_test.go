@@ -153,7 +153,7 @@ func TestRefused(t *testing.T) {
 				{"condition on no field", 1, "没有字段", "has no field", []string{"list", "household", "--where", "hed_name=李四"}, ""},
 				{"condition that is none", 2, "字段=值", "FIELD=VALUE", []string{"list", "household", "--where", "head_name"}, ""},
 				{"no file", 1, "没有这个文件", "no such file", []string{"import", "nowhere.jsonl", "--type", "visit"}, ""},
-				{"a folder for a file", 1, ".jsonl", ".jsonl", []string{"import", ".", "--type", "visit"}, ""},
+				{"a folder for a file", 1, "是文件夹", "is a folder", []string{"import", ".", "--type", "visit"}, ""},
 				{"enrolled already", 1, "已经登记过了", "is enrolled already", []string{"enrol", "ZC1-AAAA"}, ""},
 				{"no command", 2, "没有命令 \"wipe\"", "no command \"wipe\"", []string{"wipe"}, ""},
 				{"no option", 2, "没有选项 --force", "no option --force", []string{"put", "household", "--force"}, ""},
