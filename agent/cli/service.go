@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/kardianos/service"
 	"github.com/spf13/cobra"
@@ -96,8 +97,18 @@ RestartSec=60
 WantedBy=` + target + "\n"
 }
 
-// startService starts what was just installed, or takes it back.
-func (c *call) startService(s service.Service) (started bool, err error) {
+// given gives the agent into the system's hands, and has it started where it is to run
+// now; one that does not start is taken back.
+func given(s service.Service, now bool) (started bool, err error) {
+	if err := s.Install(); err != nil {
+		if strings.Contains(err.Error(), "already exists") {
+			return false, errIsInstalled
+		}
+		return false, err
+	}
+	if !now {
+		return false, nil
+	}
 	if err := s.Start(); err != nil {
 		return false, errors.Join(err, s.Uninstall())
 	}

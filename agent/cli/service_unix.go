@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/kardianos/service"
 )
@@ -25,16 +24,7 @@ func (c *call) autostart(whole, now bool, args []string) (started bool, err erro
 	if !known(s) {
 		return false, errNoService
 	}
-	if err := s.Install(); err != nil {
-		if strings.Contains(err.Error(), "already exists") {
-			return false, errIsInstalled
-		}
-		return false, err
-	}
-	if !now {
-		return false, nil
-	}
-	return c.startService(s)
+	return given(s, now)
 }
 
 // noAutostart undoes it.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 
 	"github.com/inconshreveable/mousetrap"
@@ -28,16 +27,7 @@ func (c *call) autostart(whole, now bool, args []string) (started bool, err erro
 		if err != nil {
 			return false, err
 		}
-		if err := s.Install(); err != nil {
-			if strings.Contains(err.Error(), "already exists") {
-				return false, errIsInstalled
-			}
-			return false, err
-		}
-		if !now {
-			return false, nil
-		}
-		return c.startService(s)
+		return given(s, now)
 	}
 	self, err := os.Executable()
 	if err != nil {

@@ -2,25 +2,15 @@ package sheet
 
 import (
 	"encoding/xml"
-	"io"
 	"strconv"
 	"strings"
 )
 
 // readStyles reads what the formats of numbers make of them.
 func (b *book) readStyles(name string) error {
-	s, err := b.stream(name, maxSmall)
-	if err != nil {
-		return err
-	}
-	defer s.close.Close()
 	own := map[int]Look{}
 	within := false
-	for {
-		t, err := s.next()
-		if err == io.EOF {
-			return nil
-		}
+	for t, err := range b.tokens(name, maxSmall) {
 		if err != nil {
 			return err
 		}
@@ -47,6 +37,7 @@ func (b *book) readStyles(name string) error {
 			}
 		}
 	}
+	return nil
 }
 
 // builtin is what the formats that have a number alone look like (ECMA-376 part 1,

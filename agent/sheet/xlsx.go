@@ -9,6 +9,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"iter"
 	"path"
 	"slices"
 	"strconv"
@@ -207,6 +208,24 @@ func (s *stream) skip(name string) error {
 	}
 }
 
+// tokens gives what stands in a part of at most so many bytes, until an error.
+func (b *book) tokens(name string, most int64) iter.Seq2[xml.Token, error] {
+	return func(yield func(xml.Token, error) bool) {
+		s, err := b.stream(name, most)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer s.close.Close()
+		for {
+			t, err := s.next()
+			if err == io.EOF || !yield(t, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 func attr(e xml.StartElement, name string) string {
 	for _, a := range e.Attr {
 		if a.Name.Local == name {
@@ -230,17 +249,8 @@ func (b *book) relations(name, from string) ([]relation, error) {
 	if b.part(name) == nil {
 		return nil, nil
 	}
-	s, err := b.stream(name, maxSmall)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close.Close()
 	var rels []relation
-	for {
-		t, err := s.next()
-		if err == io.EOF {
-			return rels, nil
-		}
+	for t, err := range b.tokens(name, maxSmall) {
 		if err != nil {
 			return nil, err
 		}
@@ -252,21 +262,13 @@ func (b *book) relations(name, from string) ([]relation, error) {
 			rels = append(rels, relation{attr(e, "Id"), attr(e, "Type"), strings.TrimPrefix(path.Clean("/"+target), "/")})
 		}
 	}
+	return rels, nil
 }
 
 func (b *book) readBook(main string, rels []relation) (*Book, error) {
-	s, err := b.stream(main, maxSmall)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close.Close()
 	out := &Book{}
 	since1904 := false
-	for {
-		t, err := s.next()
-		if err == io.EOF {
-			break
-		}
+	for t, err := range b.tokens(main, maxSmall) {
 		if err != nil {
 			return nil, err
 		}
@@ -317,17 +319,8 @@ func (t *texts) get(i int) (string, bool) {
 }
 
 func (b *book) readStrings(name string) error {
-	s, err := b.stream(name, maxStrings)
-	if err != nil {
-		return err
-	}
-	defer s.close.Close()
 	var in run
-	for {
-		t, err := s.next()
-		if err == io.EOF {
-			return nil
-		}
+	for t, err := range b.tokens(name, maxStrings) {
 		if err != nil {
 			return err
 		}
@@ -345,6 +338,7 @@ func (b *book) readStrings(name string) error {
 			}
 		}
 	}
+	return nil
 }
 
 // run gathers a text that may be in several pieces of different looks, without what
