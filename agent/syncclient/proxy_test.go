@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"zhucun/agent/store"
@@ -217,6 +218,33 @@ func TestProxyGone(t *testing.T) {
 		if err == nil {
 			conn.Close()
 		}
+	}
+}
+
+// A proxy of the system's takes the connection and says nothing: the direct way is still
+// tried in the time that all have together.
+func TestProxySilent(t *testing.T) {
+	for _, scheme := range []string{"http", "socks5"} {
+		t.Run(scheme, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &Client{dial: func(_ context.Context, _, addr string) (net.Conn, error) {
+					near, far := net.Pipe()
+					if addr == "proxy:1080" {
+						go io.Copy(io.Discard, far) // it listens, and that is all
+					}
+					t.Cleanup(func() { near.Close(); far.Close() })
+					return near, nil
+				}}
+				c.ways = func(ctx context.Context, addr string) iter.Seq2[*url.URL, error] {
+					return (&settings{ways: []*url.URL{address(scheme, "proxy:1080")}}).lead(ctx, addr, false, nil)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), connecting)
+				defer cancel()
+				if _, err := c.reach(ctx, "tcp", "zhucun.cn:443"); err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }
 

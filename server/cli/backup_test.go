@@ -3,12 +3,14 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"zhucun/server/store/sqlite"
 	"zhucun/shared/form"
@@ -170,5 +172,28 @@ func TestRestoreRefused(t *testing.T) {
 	}
 	if after := contents(t, s.data); len(after) != len(before) {
 		t.Errorf("the folder holds %d files, held %d", len(after), len(before))
+	}
+}
+
+// A backup that was cut off has left the database in the clear: the next into that folder
+// removes it, and nothing that may be under way.
+func TestBackupClears(t *testing.T) {
+	dir := t.TempDir()
+	s := &shell{T: t, data: filepath.Join(dir, "data"), lang: form.En}
+	s.must("init")
+	left, made := filepath.Join(dir, ".zhucun-backup-1"), filepath.Join(dir, ".zhucun-backup-2")
+	for _, folder := range []string{left, made} {
+		if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, copiedDatabase), []byte("names"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-2 * time.Hour)
+	if err := os.Chtimes(left, old, old); err != nil {
+		t.Fatal(err)
+	}
+	s.must("backup", filepath.Join(dir, "b.zsb"))
+	list, err := filepath.Glob(filepath.Join(dir, ".zhucun-backup-*"))
+	if err != nil || len(list) != 1 || list[0] != made {
+		t.Errorf("there are %v, %v", list, err)
 	}
 }
