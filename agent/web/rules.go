@@ -10,14 +10,16 @@ import (
 
 // The types that the pages know by name; all others they know from the forms.
 const (
-	householdType record.Type = "household"
-	personType    record.Type = "person"
-	visitType     record.Type = "visit"
-	teamType      record.Type = "team_post"
-	incomeType    record.Type = "income"
-	measureType   record.Type = "measure"
-	issueType     record.Type = "issue"
-	taskType      record.Type = "task"
+	householdType  record.Type = "household"
+	personType     record.Type = "person"
+	visitType      record.Type = "visit"
+	teamType       record.Type = "team_post"
+	incomeType     record.Type = "income"
+	measureType    record.Type = "measure"
+	issueType      record.Type = "issue"
+	taskType       record.Type = "task"
+	logType        record.Type = "work_log"
+	attendanceType record.Type = "attendance"
 )
 
 // When a household is due a visit, in days since the last one.
