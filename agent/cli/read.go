@@ -511,10 +511,13 @@ func (c *call) verifyCmd() *cobra.Command {
 					return err
 				}
 				for i := range broken {
+					if !broken[i].Preview {
+						files++
+					}
 					rep.Faults = append(rep.Faults, broken[i].Sentence(a.forms, c.lang))
 				}
 				if c.json {
-					if err := c.print(map[string]any{"ok": len(rep.Faults) == 0, "records": rep.Records, "entries": rep.Entries, "files": files + len(broken), "faults": rep.Faults}); err != nil {
+					if err := c.print(map[string]any{"ok": len(rep.Faults) == 0, "records": rep.Records, "entries": rep.Entries, "files": files, "faults": rep.Faults}); err != nil {
 						return err
 					}
 				} else {
@@ -523,7 +526,7 @@ func (c *call) verifyCmd() *cobra.Command {
 					}
 					c.write(c.say("检查了 %d 条记录、%d 次修改，发现 %d 处问题\n", "checked %d records and %d changes: %d faults\n", rep.Records, rep.Entries, len(rep.Faults)))
 					if files+len(broken) > 0 {
-						c.write(c.say("检查了 %d 张照片或文件，%d 张丢失或损坏\n", "checked %d photos or files: %d are missing or damaged\n", files+len(broken), len(broken)))
+						c.write(c.say("检查了 %d 张照片或文件，%d 张丢失或损坏\n", "checked %d photos or files: %d are missing or damaged\n", files, len(broken)))
 					}
 				}
 				if len(rep.Faults) == len(broken) && len(broken) > 0 {

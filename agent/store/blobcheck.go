@@ -21,15 +21,17 @@ type BlobFault struct {
 	Blob
 	Missing bool
 	Records []record.Key // that show it
+	// Preview tells that it is the small picture; of the file itself nothing is said.
+	Preview bool
 }
 
-// CheckBlobs reads the files that should be here, or of them those that are still to be
-// brought to the server, and gives what cannot be read, which is known from then on;
-// read counts the others.
+// CheckBlobs reads the files that should be here, with their small pictures, or of them
+// those that are still to be brought to the server, and gives what cannot be read, which
+// is known from then on of the files; read counts the others.
 func (s *Store) CheckBlobs(ctx context.Context, waiting bool) (faults []BlobFault, read int, err error) {
 	var held []Blob
 	if err := s.EachBlob(func(b Blob) bool {
-		if (b.Own || b.Size > 0) && !(waiting && (!b.Own || b.Delivered)) {
+		if (b.Own || b.Size > 0 || b.Small) && !(waiting && (!b.Own || b.Delivered)) {
 			held = append(held, b)
 		}
 		return true
@@ -39,6 +41,21 @@ func (s *Store) CheckBlobs(ctx context.Context, waiting bool) (faults []BlobFaul
 	for _, b := range held {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
+		}
+		if b.Small && !waiting {
+			switch _, err := s.readFile(b.Hash, smallFile); {
+			case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrDamaged):
+				f := BlobFault{Blob: b, Missing: errors.Is(err, fs.ErrNotExist), Preview: true}
+				if f.Records, err = s.showing(&b); err != nil {
+					return faults, read, err
+				}
+				faults = append(faults, f)
+			case err != nil:
+				return faults, read, err
+			}
+		}
+		if !b.Own && b.Size == 0 {
+			continue // its preview is all that has come
 		}
 		err := s.checkBlob(&b)
 		switch {
@@ -85,7 +102,13 @@ func (s *Store) FaultOf(ctx context.Context, b Blob, why error) (f BlobFault, er
 			return f, err
 		}
 	}
-	return f, s.view(func(t *tx) error {
+	f.Records, err = s.showing(&b)
+	return f, err
+}
+
+// showing gives the records of a file's village that show it.
+func (s *Store) showing(b *Blob) (keys []record.Key, err error) {
+	err = s.view(func(t *tx) error {
 		v, err := t.village(b.Village)
 		if err != nil || v == nil {
 			return err
@@ -95,11 +118,12 @@ func (s *Store) FaultOf(ctx context.Context, b Blob, why error) (f BlobFault, er
 		for k, _ := c.Seek(target[:]); bytes.HasPrefix(k, target[:]); k, _ = c.Next() {
 			typ, id, ok := bytes.Cut(k[len(target):], []byte{0})
 			if ok && len(id) == len(record.ID{}) {
-				f.Records = append(f.Records, record.Key{Village: b.Village, Type: record.Type(typ), ID: record.ID(id)})
+				keys = append(keys, record.Key{Village: b.Village, Type: record.Type(typ), ID: record.ID(id)})
 			}
 		}
 		return nil
 	})
+	return keys, err
 }
 
 // soundBlob takes note in every village that a file was written anew.
@@ -170,6 +194,10 @@ func (f *BlobFault) Sentence(forms *form.Set, lang form.Lang) string {
 		what = say("不见了", "is missing")
 	}
 	switch {
+	case f.Preview && f.Own:
+		return say("照片 %s%s，预览图%s（照片本身另查）：用原来那一张重新添加，预览图就会重做", "The preview of the photo %s%s %s (the photo itself is checked apart): add the original again, and the preview is made anew", name, at, what)
+	case f.Preview:
+		return say("照片 %s%s，预览图%s，办公室有一份：可以用 blob fetch 取回整张", "The preview of the photo %s%s %s here; the office has the photo: have it fetched with blob fetch", name, at, what)
 	case f.Own && !f.Delivered:
 		return say("照片或文件 %s%s，%s，还没送到办公室：请用原来那一张重新添加", "The photo or file %s%s %s and is not delivered yet: add the original again", name, at, what)
 	case f.Own:

@@ -2,11 +2,13 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"slices"
 	"testing"
 
+	"zhucun/shared/blob"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -136,5 +138,62 @@ func TestFetchHealsAll(t *testing.T) {
 		return true
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A small picture that is damaged or gone is found, and told apart from its photo: the
+// photo is well. What is asked about before a backup is only what is nowhere else.
+func TestCheckPreviews(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	raw := content(300)
+	own := addBlob(t, s, raw)
+	// A colleague's, of which only the small picture has come.
+	theirs := Blob{Village: code, Hash: blob.Hash(sha256.Sum256([]byte("theirs"))), BlobNote: BlobNote{Kind: "jpg"}}
+	if err := s.update(ctx, true, func(tx *tx) error {
+		v, err := tx.village(code)
+		if err != nil {
+			return err
+		}
+		return v.putBlob(&theirs)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutSmall(ctx, code, theirs.Hash, []byte("a small picture")); err != nil {
+		t.Fatal(err)
+	}
+	if faults, read, err := s.CheckBlobs(ctx, false); err != nil || len(faults) != 0 || read != 1 {
+		t.Fatalf("%+v, %d read, %v", faults, read, err)
+	}
+	for _, x := range []Blob{own, theirs} {
+		for _, gone := range []bool{false, true} {
+			path := s.blobPath(x.Hash, smallFile)
+			sound, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if gone {
+				err = os.Remove(path)
+			} else {
+				harmed := bytes.Clone(sound)
+				harmed[len(harmed)-1] ^= 1
+				err = os.WriteFile(path, harmed, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			faults, read, err := s.CheckBlobs(ctx, false)
+			if err != nil || len(faults) != 1 || !faults[0].Preview || faults[0].Missing != gone || faults[0].Hash != x.Hash || read != 1 {
+				t.Errorf("gone %v: %+v, %d read, %v", gone, faults, read, err)
+			}
+			if faults, _, err := s.CheckBlobs(ctx, true); err != nil || len(faults) != 0 {
+				t.Errorf("before a backup: %+v, %v", faults, err)
+			}
+			if b, err := s.Blob(x.Hash); err != nil || b.Damaged {
+				t.Errorf("the photo is called damaged: %v", err)
+			}
+			if err := os.WriteFile(path, sound, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

@@ -118,6 +118,23 @@ func TestPhotoOverABadLink(t *testing.T) {
 	c = bad.Counts()
 	t.Logf("%d bytes down for it, with %d cuts", c.Down, c.Cuts)
 
+	// A preview that is damaged on a laptop is found there, and called that.
+	preview := w.path("a/blobs/" + strings.TrimSuffix(name, ".jpg") + ".small")
+	sound, err := os.ReadFile(preview)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(preview, sound[:len(sound)-1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.command("", nil, "zhucun-agent", "verify", "--data", "a"); err != nil || r.code != 1 || !strings.Contains(r.out, "预览图已损坏") || !strings.Contains(r.out, "检查了 1 张照片或文件，1 张丢失或损坏") {
+		t.Errorf("verify of a damaged preview: %v, %v", r, err)
+	}
+	if err := os.WriteFile(preview, sound, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.must(t, "zhucun-agent", "verify", "--data", "a")
+
 	// The server may lose all of it: a restored one is given it again.
 	w.link.mu.Lock()
 	w.link.to = straight
