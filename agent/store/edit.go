@@ -228,9 +228,10 @@ func (t *tx) target(d *Device, e *Edit) (*village, record.Key, error) {
 }
 
 // newID names a new record. A household with an official number gets the id
-// that every laptop gives it, unless that record by now bears another number.
+// that every laptop gives it, unless that record by now bears another number; so does
+// somebody's post in a village, unless that is one of another time.
 func (t *tx) newID(d *Device, v *village, e *Edit) (record.ID, error) {
-	if field := numbered[e.Type]; field != "" {
+	if field := numbered[e.Type]; Numbered(e.Type, e.Fields) {
 		if no, ok := e.Fields[field].Text(); ok && no != "" {
 			id := record.NumberedID(d.Numbers, e.Type, v.code, no)
 			_, s, found, err := v.load(e.Type, id)
@@ -238,7 +239,11 @@ func (t *tx) newID(d *Device, v *village, e *Edit) (record.ID, error) {
 				return id, err
 			}
 			view := merge.Read(t.s.opt.Forms.Form(e.Type), s)
-			if bears := view.Fields[field]; !found || bears == "" || bears == e.Fields[field] {
+			same := func(field string) bool {
+				bears, is := view.Fields[field], e.Fields[field]
+				return bears == "" || is == "" || bears == is
+			}
+			if !found || same(field) && (e.Type != PostType || same("start_date")) {
 				return id, nil
 			}
 		}
@@ -247,8 +252,25 @@ func (t *tx) newID(d *Device, v *village, e *Edit) (record.ID, error) {
 }
 
 // numbered names the types whose records bear an official number, with the
-// field that holds it (DESIGN: identity).
-var numbered = map[record.Type]string{"household": "household_no"}
+// field that holds it (DESIGN: identity). A post bears a name, which is one person's
+// among those who write in a village: a visit may name whoever made it before anybody
+// has entered his post.
+var numbered = map[record.Type]string{"household": "household_no", PostType: "person_name"}
+
+// PostType is the type of who is sent to a village, and when.
+const PostType record.Type = "team_post"
+
+// Numbered tells whether an edit asks for a record that every laptop names alike.
+func Numbered(t record.Type, fields map[string]record.Value) bool {
+	v := fields[numbered[t]]
+	return v != "" && !v.IsNull()
+}
+
+// PostOf is the id of a person's first post in a village, whether it was entered yet or
+// not.
+func PostOf(d *Device, v record.Village, name string) record.ID {
+	return record.NumberedID(d.Numbers, PostType, v, name)
+}
 
 // Decision settles one register of a record.
 type Decision struct {

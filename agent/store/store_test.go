@@ -213,6 +213,32 @@ func TestNumberMovedOn(t *testing.T) {
 	}
 }
 
+// A person's post bears the id by which visits name that person before it is entered;
+// who comes a second time, at another date, has another.
+func TestPosts(t *testing.T) {
+	s := enrolled(t, identity.FirstSecretary)
+	d, err := s.Device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := func(name, start string) record.ID {
+		return save(t, s, Edit{Type: PostType, Fields: fields("person_name", name, "start_date", start)}).Key.ID
+	}
+	first := post("王书记", "2017-03-01")
+	if want := PostOf(&d, code, "王书记"); first != want {
+		t.Errorf("the post is %s, visits name %s", first, want)
+	}
+	if again := post("王书记", "2017-03-01"); again != first {
+		t.Error("one post entered twice is two")
+	}
+	if again := post("王书记", "2019-05-01"); again == first {
+		t.Error("who comes again has the post of the first time")
+	}
+	if other := post("李队员", "2017-03-01"); other == first {
+		t.Error("two people have one post")
+	}
+}
+
 // What was shown when the form was opened is replaced, and nothing else.
 func TestSaveReplacesWhatWasShown(t *testing.T) {
 	s := enrolled(t, identity.FirstSecretary)

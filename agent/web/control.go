@@ -11,6 +11,7 @@ import (
 	"zhucun/agent/store"
 	"zhucun/shared/blob"
 	"zhucun/shared/form"
+	"zhucun/shared/identity"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
@@ -349,12 +350,15 @@ func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string
 			}
 		}
 	} else {
+		posted := map[string]bool{}
 		err := w.store.Each(v, fd.Refers, func(r store.Record) bool {
 			id := r.Key.ID.String()
 			chosen := slices.Contains(typed, id)
 			if end, _ := r.View.Fields["end_date"].Text(); !chosen && (r.View.Void || fd.Refers == teamType && end != "" && end < p.today) {
 				return true
 			}
+			name, _ := r.View.Fields["person_name"].Text()
+			posted[name] = true
 			out = append(out, option{value: id, label: w.titleOf(p, &r), chosen: chosen})
 			return len(out) < maxTargets
 		})
@@ -362,6 +366,11 @@ func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string
 			return nil, err
 		}
 		slices.SortStableFunc(out, func(a, b option) int { return cmp.Compare(a.label, b.label) })
+		for _, name := range p.team(fd.Refers) {
+			if id := store.PostOf(&p.device, v, name).String(); !posted[name] && !slices.ContainsFunc(out, func(o option) bool { return o.value == id }) {
+				out = append(out, option{value: id, label: name, chosen: slices.Contains(typed, id)})
+			}
+		}
 	}
 	for _, t := range typed {
 		if !slices.ContainsFunc(out, func(o option) bool { return o.value == t }) {
@@ -369,6 +378,15 @@ func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string
 		}
 	}
 	return out, nil
+}
+
+// team gives the people of this laptop who are offered where a form asks for the team,
+// although nobody has entered their posts yet.
+func (p *page) team(t record.Type) []string {
+	if role := p.device.Assigned.Role; t != teamType || role != identity.TeamMember && role != identity.FirstSecretary {
+		return nil
+	}
+	return p.device.Assigned.Profiles
 }
 
 // maxTargets bounds the choices of one control.
@@ -511,12 +529,26 @@ func (w *Site) label(p *page, t record.Type, id record.ID) string {
 	title := p.T("ref.missing", short(id.String()))
 	if r, err := w.store.Get(t, id); err == nil {
 		title = w.titleOf(p, &r)
+	} else if name := p.unposted(t, id); name != "" {
+		title = name
 	}
 	if p.labels == nil {
 		p.labels = map[record.ID]string{}
 	}
 	p.labels[id] = title
 	return title
+}
+
+// unposted is who of this laptop an id stands for whose post nobody has entered.
+func (p *page) unposted(t record.Type, id record.ID) string {
+	for _, v := range p.device.Assigned.Villages {
+		for _, name := range p.team(t) {
+			if store.PostOf(&p.device, v.Code, name) == id {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // titleOf is the line by which people know a record: its form's title fields.
@@ -579,6 +611,9 @@ func (w *Site) firstAnswers(p *page, f *form.Form, v record.Village) (map[string
 		case f.Type == issueType && (fd.Name == "issue_status" || fd.Name == "issue_source"):
 			values[fd.Name] = []string{map[string]string{"issue_status": "open", "issue_source": "self"}[fd.Name]}
 		case fd.Refers == teamType && fd.Required:
+			if slices.Contains(p.team(teamType), p.author) {
+				values[fd.Name] = []string{store.PostOf(&p.device, v, p.author).String()}
+			}
 			err := w.store.Each(v, teamType, func(r store.Record) bool {
 				if name, _ := r.View.Fields["person_name"].Text(); name == p.author && !r.View.Void {
 					values[fd.Name] = []string{r.Key.ID.String()}

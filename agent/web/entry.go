@@ -337,9 +337,8 @@ func (e *entry) edit(today string) store.Edit {
 		return edit
 	}
 	// A new record bears the id of its draft, so that a form that is sent twice
-	// makes one record; that of a household with a number is for the store to find.
-	numbered := e.touched["household_no"] != "" && e.form.Type == householdType
-	if id, err := record.ParseID(e.draft.ID); err == nil && !numbered {
+	// makes one record; that of a household with a number, or of a post, is for the store to find.
+	if id, err := record.ParseID(e.draft.ID); err == nil && !store.Numbered(e.form.Type, e.touched) {
 		edit.ID = id
 	}
 	edit.Source = store.Onsite

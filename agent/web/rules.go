@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"zhucun/agent/store"
 	"zhucun/shared/record"
 )
 
@@ -13,7 +14,7 @@ const (
 	householdType  record.Type = "household"
 	personType     record.Type = "person"
 	visitType      record.Type = "visit"
-	teamType       record.Type = "team_post"
+	teamType       record.Type = store.PostType
 	incomeType     record.Type = "income"
 	measureType    record.Type = "measure"
 	issueType      record.Type = "issue"
