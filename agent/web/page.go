@@ -38,6 +38,7 @@ type page struct {
 	title  string
 	// refused tells a page that says that what was asked for cannot be had.
 	refused bool
+	papers  bool   // days are written with their year
 	at      string // the entry of the menu that this page is under
 	again   string // the page to go on to in a few seconds where no script runs
 }
@@ -233,7 +234,7 @@ func (p *page) day(date string) string {
 	if err != nil {
 		return date
 	}
-	if t.Year() == p.now.Year() {
+	if t.Year() == p.now.Year() && !p.papers {
 		return p.T("day.short", int(t.Month()), t.Day(), t.Format("Jan"))
 	}
 	return p.date(t)
@@ -243,6 +244,9 @@ func (p *page) day(date string) string {
 func (p *page) moment(ms int64) string {
 	t := time.UnixMilli(ms).In(beijing)
 	clock := t.Format("15:04")
+	if p.papers {
+		return p.T("moment.other", p.date(t), clock)
+	}
 	switch days, _ := daysBetween(t.Format(time.DateOnly), p.today); days {
 	case 0:
 		return p.T("moment.today", clock)

@@ -125,6 +125,8 @@ func (w *Site) routes() {
 		"GET /household/{id}/members":   w.members,
 		"POST /household/{id}/members":  w.members,
 		"GET /records":                  w.kinds,
+		"GET /print":                    w.printPage,
+		"GET /print/card":               w.printCards,
 		"GET /records/{type}":           w.list,
 		"POST /records/{type}":          w.lookList,
 		"GET /record/{type}/{id}":       w.record,

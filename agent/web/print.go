@@ -1,0 +1,113 @@
+package web
+
+import (
+	"slices"
+
+	"github.com/a-h/templ"
+
+	"zhucun/shared/record"
+	"zhucun/shared/wire"
+)
+
+// printView is the page that gathers what can be printed.
+type printView struct {
+	villages []printVillage
+	due      int // households that are due a visit
+}
+
+// printVillage is a village with its groups, to choose whose papers are printed.
+type printVillage struct {
+	code   record.Village
+	name   string
+	houses int
+	groups []printGroup
+}
+
+// printGroup is a villager group. It is asked for by one of its households: a name is
+// not to stand in an address.
+type printGroup struct {
+	of     record.ID
+	name   string
+	houses int
+}
+
+func (w *Site) printPage(p *page) (reply, error) {
+	p.title, p.at = p.T("print.title"), "records"
+	snap, err := p.snapshot()
+	if err != nil {
+		return reply{}, err
+	}
+	v := &printView{due: len(snap.dues(p.counted()))}
+	for _, a := range p.device.Assigned.Villages {
+		one := printVillage{code: a.Code, name: a.Name}
+		for _, h := range snap.houses {
+			if h.village != a.Code {
+				continue
+			}
+			one.houses++
+			if n := len(one.groups); n == 0 || one.groups[n-1].name != h.group {
+				one.groups = append(one.groups, printGroup{of: h.id, name: h.group})
+			}
+			one.groups[len(one.groups)-1].houses++
+		}
+		v.villages = append(v.villages, one)
+	}
+	return show(printingPage(p, v))
+}
+
+// asked gives the households whose papers are asked for, and where the way back leads:
+// one by its id (household); or those of a village by its code, of a group by one of its
+// households, or that are due a visit (of). Of several only those that fits takes.
+func (w *Site) asked(p *page, fits func(*house) bool) (ids []record.ID, back pageLink, err error) {
+	q := p.r.URL.Query()
+	if q.Has("household") {
+		id, err := record.ParseID(q.Get("household"))
+		if err != nil {
+			return nil, back, errNowhere
+		}
+		if !w.store.Exists(householdType, id) {
+			return nil, back, errGone
+		}
+		return []record.ID{id}, pageLink{"/household/" + id.String(), p.T("print.back.house")}, nil
+	}
+	snap, err := p.snapshot()
+	if err != nil {
+		return nil, back, err
+	}
+	houses := snap.houses
+	switch of := q.Get("of"); {
+	case of == "due":
+		houses = nil
+		for _, d := range snap.dues(p.counted()) {
+			houses = append(houses, d.house)
+		}
+	case slices.ContainsFunc(p.device.Assigned.Villages, func(v wire.Village) bool { return string(v.Code) == of }):
+		houses = within(houses, func(h *house) bool { return string(h.village) == of })
+	default:
+		id, err := record.ParseID(of)
+		like := snap.byID[id]
+		if err != nil || like == nil {
+			return nil, back, errNowhere
+		}
+		houses = within(houses, func(h *house) bool { return h.village == like.village && h.group == like.group })
+	}
+	for _, h := range within(houses, fits) {
+		ids = append(ids, h.id)
+	}
+	return ids, pageLink{"/print", p.T("print.title")}, nil
+}
+
+func within(houses []*house, fits func(*house) bool) (out []*house) {
+	for _, h := range houses {
+		if fits(h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// papers shows papers that are made while they are written.
+func (w *Site) papers(p *page, title string, c templ.Component) (reply, error) {
+	p.title = title
+	return show(c)
+}
