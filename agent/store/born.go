@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"zhucun/shared/form"
@@ -28,6 +29,8 @@ var births = map[record.Type]birth{
 // answer, so that a form that is saved twice, or on two laptops, makes one. Words that
 // are mended later are mended in the issue as long as it still says what was written
 // first. What is taken out of the form leaves its issue: somebody may be at work on it.
+// What is asked for again once that is closed or void is the answer's next issue, under
+// an id that follows as well; so is what is asked for in other words after it was taken out.
 //
 // The number, who sees to it and until when are the office's to say; of these only
 // what the record tells is proposed. An author who may not write issues makes none.
@@ -52,25 +55,26 @@ func (t *tx) born(f *form.Form, k record.Key, author string, before, after merge
 		if was && (element != "" || before.Fields[name] == after.Fields[name]) {
 			continue
 		}
-		e := Edit{Village: k.Village, Type: issueType, ID: record.DerivedID(k.ID, path), Author: author}
+		e := Edit{Village: k.Village, Type: issueType, Author: author}
 		words := record.Text(t.describe(f, path, after))
-		v, here, err := t.find(issueType, e.ID)
-		switch {
-		case err == nil:
-			r, err := v.mustLoad(issueType, here.ID)
-			if err != nil {
-				return nil, err
-			}
-			if !was || r.View.Fields["description"] != record.Text(t.describe(f, path, before)) {
-				continue
-			}
-			e.Fields = map[string]record.Value{"description": words}
-		case errors.Is(err, ErrNotFound):
-			e.Fields = t.issue(issue, f, path, after, author, today)
-			e.Fields["description"] = words
-		default:
+		made, err := t.issues(k.ID, path)
+		if err != nil {
 			return nil, err
 		}
+		// The first that is still open, and about this.
+		i := slices.IndexFunc(made, func(r Record) bool {
+			return !r.settled() && (was || element != "" || r.View.Fields["description"] == words)
+		})
+		switch {
+		case i < 0:
+			e.ID = issueID(k.ID, path, len(made)+1)
+			e.Fields = t.issue(issue, f, path, after, author, today)
+		case was && made[i].View.Fields["description"] == record.Text(t.describe(f, path, before)):
+			e.ID, e.Fields = made[i].Key.ID, map[string]record.Value{}
+		default:
+			continue
+		}
+		e.Fields["description"] = words
 		done, err := t.save(&e)
 		if err != nil {
 			return nil, err
@@ -78,6 +82,48 @@ func (t *tx) born(f *form.Form, k record.Key, author string, before, after merge
 		keys = append(keys, done.Key)
 	}
 	return keys, nil
+}
+
+// issueID is the id of the nth issue of an answer.
+func issueID(parent record.ID, path record.Path, n int) record.ID {
+	if n > 1 {
+		path += record.Path("#" + strconv.Itoa(n))
+	}
+	return record.DerivedID(parent, path)
+}
+
+// issues gives the issues that an answer gave rise to, in the order of their ids.
+func (t *tx) issues(parent record.ID, path record.Path) (made []Record, err error) {
+	for {
+		v, k, err := t.find(issueType, issueID(parent, path, len(made)+1))
+		if errors.Is(err, ErrNotFound) {
+			return made, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		r, err := v.mustLoad(k.Type, k.ID)
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, r)
+	}
+}
+
+// Issues gives the issues that an answer of a record gave rise to, the first one first.
+func (s *Store) Issues(parent record.ID, path record.Path) (made []Record, err error) {
+	err = s.view(func(t *tx) error {
+		made, err = t.issues(parent, path)
+		return err
+	})
+	return made, err
+}
+
+// settled tells an issue that nobody is at work on any more. One that somebody has
+// closed and somebody else has not stays open until that is decided.
+func (r *Record) settled() bool {
+	v := &r.View
+	return r.Gone || v.Void || v.Fields["issue_status"] == record.Text("closed") && len(v.Conflicts["issue_status"]) == 0
 }
 
 // issue gives what a new issue says beside its description.

@@ -62,6 +62,13 @@ func TestNeedsBecomeIssues(t *testing.T) {
 	if d := save(t, s, again); len(d.Born) != 0 || read(t, s, record.Key{Type: issueType, ID: needs}).View.Fields["description"] != `"屋顶要修，住建所已看"` {
 		t.Error("what somebody wrote in the issue is written over")
 	}
+	// Taken out and asked for in other words while the first is open: that is two.
+	again.Fields = fields("needs", "")
+	save(t, s, again)
+	again.Fields = fields("needs", "想装水表")
+	if d := save(t, s, again); len(d.Born) != 1 || d.Born[0].ID == needs {
+		t.Errorf("what is asked for in other words is in no issue: %v", d.Born)
+	}
 	// What comes from elsewhere comes with its own.
 	visit.Issues = false
 	if d := save(t, s, visit); len(d.Born) != 0 {
@@ -89,5 +96,54 @@ func TestOtherAnswersBecomeIssues(t *testing.T) {
 	clerk := enrolled(t, identity.VillageClerk)
 	if done := save(t, clerk, child); !done.Changed || len(done.Born) != 0 {
 		t.Errorf("a clerk's save: %+v", done)
+	}
+}
+
+// What is asked for again once its issue is closed or void is not lost: it is the next
+// issue of that answer, of the same id on every laptop.
+func TestAskedForAgain(t *testing.T) {
+	end := map[string]Edit{
+		"closed": {Fields: fields("issue_status", "closed")},
+		"void":   {Void: "重复"},
+	}
+	for name, end := range end {
+		t.Run(name, func(t *testing.T) {
+			var laptops [2][]record.ID
+			visit, _ := record.ParseID("01890000-0000-7000-8000-000000000001")
+			for i := range laptops {
+				s := enrolled(t, identity.FirstSecretary)
+				e := Edit{Type: "visit", ID: visit, Issues: true, Fields: fields("findings", "屋顶漏雨", "needs", "想修屋顶")}
+				e.Fields["gaps"] = record.Set([]string{"water"})
+				for _, k := range save(t, s, e).Born {
+					done := end
+					done.Type, done.ID = issueType, k.ID
+					save(t, s, done)
+				}
+				// In other words; and what was taken out, in the same words.
+				e.Fields = fields("needs", "又漏了，想修屋顶", "gaps", "")
+				born := save(t, s, e).Born
+				e.Fields = map[string]record.Value{"gaps": record.Set([]string{"water"})}
+				born = append(born, save(t, s, e).Born...)
+				if len(born) != 2 {
+					t.Fatalf("born: %v", born)
+				}
+				for j, path := range []record.Path{"needs", "gaps/water"} {
+					laptops[i] = append(laptops[i], born[j].ID)
+					made, err := s.Issues(visit, path)
+					if err != nil || len(made) != 2 || made[1].Key.ID != born[j].ID || made[1].View.Void || made[1].View.Fields["issue_status"] != `"open"` {
+						t.Fatalf("issues of %s: %v, %v", path, made, err)
+					}
+					if !made[0].settled() || made[0].View.Fields["description"] == made[1].View.Fields["description"] && path == "needs" {
+						t.Error("what was settled was written over")
+					}
+				}
+				if d := save(t, s, Edit{Type: "visit", ID: visit, Issues: true, Fields: fields("findings", "屋顶又漏雨")}); len(d.Born) != 0 {
+					t.Errorf("what was not touched gave birth to %v", d.Born)
+				}
+			}
+			if !slices.Equal(laptops[0], laptops[1]) {
+				t.Errorf("two laptops made %v", laptops)
+			}
+		})
 	}
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -211,19 +210,19 @@ func (w *Site) issueLines(p *page, v *householdView, found []store.Record) error
 	f := w.forms.Form(issueType)
 	for i := range found {
 		for _, path := range w.forms.Form(found[i].Key.Type).Issues(found[i].View.Fields, p.today) {
-			r, err := w.store.Get(issueType, record.DerivedID(found[i].Key.ID, path))
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
+			made, err := w.store.Issues(found[i].Key.ID, path)
 			if err != nil {
 				return err
 			}
-			words := strings.TrimPrefix(p.shownOf(f, &r, "description"), v.title+"：")
-			due, _ := r.View.Fields["due_date"].Text()
-			status, _ := r.View.Fields["issue_status"].Text()
-			l := issueLine{recordLine: w.line(p, &r), words: words, status: p.shownOf(f, &r, "issue_status"), due: p.shownOf(f, &r, "due_date"), closed: status == "closed" || r.View.Void}
-			l.late = due != "" && due < p.counted() && !l.closed
-			v.issues = append(v.issues, l)
+			for j := range made {
+				r := &made[j]
+				words := strings.TrimPrefix(p.shownOf(f, r, "description"), v.title+"：")
+				due, _ := r.View.Fields["due_date"].Text()
+				status, _ := r.View.Fields["issue_status"].Text()
+				l := issueLine{recordLine: w.line(p, r), words: words, status: p.shownOf(f, r, "issue_status"), due: p.shownOf(f, r, "due_date"), closed: status == "closed" || r.View.Void}
+				l.late = due != "" && due < p.counted() && !l.closed
+				v.issues = append(v.issues, l)
+			}
 		}
 	}
 	return nil

@@ -328,13 +328,12 @@ func (w *Site) issuesOf(p *page, r *store.Record) (lines []recordLine, err error
 		return nil, nil
 	}
 	for _, path := range f.Issues(r.View.Fields, p.today) {
-		issue, err := w.store.Get(issueType, record.DerivedID(r.Key.ID, path))
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
+		made, err := w.store.Issues(r.Key.ID, path)
+		if err != nil {
 			return nil, err
-		default:
-			lines = append(lines, w.line(p, &issue))
+		}
+		for i := range made {
+			lines = append(lines, w.line(p, &made[i]))
 		}
 	}
 	return lines, nil
