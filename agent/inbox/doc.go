@@ -11,6 +11,9 @@
 //     however its columns stand. A row of a table that says something new of a record
 //     changes that record, which it finds by the form's key, or by what makes records
 //     probably the same; where several may be meant it is not taken.
+//   - The same row is the same record on every laptop that takes it: without a number and
+//     without an id of its own it gets one that follows from what it says. Rows of a table
+//     that say the same, and that nothing tells apart, are as many records.
 //   - A table is taken when it is known of each of its columns where it goes, and not
 //     before. What somebody has chosen is remembered for tables with these headings.
 //   - Beside a table that was taken, or tried, lies a workbook that tells of every row

@@ -267,6 +267,29 @@ func setLife(e *store.Edit, s string) error {
 	return nil
 }
 
+// made is the id of the record that a row makes: it follows from what the row says, so
+// that one table is one set of records, wherever and by whomever it is imported. own is
+// the author that the row itself names; of records of which everybody writes their own it
+// is theirs who imports them. nth counts the rows of a table that say the same.
+func made(d *store.Device, forms *form.Set, e *store.Edit, own string, nth int) record.ID {
+	says := struct {
+		Author string
+		Fields map[string]record.Value
+	}{own, e.Fields}
+	if f := forms.Form(e.Type); f != nil && f.Authored {
+		author, err := d.Author(e.Author)
+		if err != nil {
+			return record.ID{} // it is refused when it is saved
+		}
+		says.Author = author
+	}
+	line, err := json.Marshal(says)
+	if err != nil {
+		return record.ID{} // never: they are texts
+	}
+	return record.RowID(d.Numbers, e.Type, e.Village, line, nth)
+}
+
 // hash is what an imported row is known by: what it says, however it is spaced.
 func hash(key []byte, t record.Type, line []byte) (h [16]byte) {
 	var compact bytes.Buffer

@@ -65,7 +65,7 @@ type TableReport struct {
 	Columns []TableColumn `json:"columns"`
 	Open    int           `json:"open_columns"` // of which nobody has said where they go
 	Passed  []Bad         `json:"passed"`       // rows that are none of records, and why; the first 1,000
-	Noted   []Bad         `json:"noted"`        // rows that were taken and are to be looked at; the first 1,000
+	Noted   []Bad         `json:"noted"`        // rows that are to be looked at, though nothing hinders their being taken; the first 1,000
 	// Reads are, of a preview, the first few rows that would be new, as they read, and
 	// Changes what would be changed, in the first 200 rows that change anything.
 	Reads   []Bad    `json:"reads,omitempty"`
@@ -144,7 +144,7 @@ func Table(ctx context.Context, s *store.Store, forms *form.Set, r io.ReaderAt, 
 	if o.Told != nil {
 		o.Told.Head(rep.Shown)
 	}
-	t := taking{ctx: ctx, today: time.UnixMilli(s.Now()).In(beijing).Format(time.DateOnly), s: s, forms: forms, o: o, d: d, l: l, rep: &rep, finders: map[record.Type]*finder{}, first: map[uint64]first{}, seed: maphash.MakeSeed()}
+	t := taking{ctx: ctx, today: time.UnixMilli(s.Now()).In(beijing).Format(time.DateOnly), s: s, forms: forms, o: o, d: d, l: l, rep: &rep, finders: map[record.Type]*finder{}, first: map[uint64]first{}, times: map[[16]byte]int{}, seed: maphash.MakeSeed()}
 	if err := t.run(); err != nil {
 		return rep, err
 	}
@@ -217,6 +217,7 @@ type taking struct {
 	rep     *TableReport
 	finders map[record.Type]*finder
 	first   map[uint64]first // by the hash of a key, the row that had it first
+	times   map[[16]byte]int // of rows without a key, how many have said the same
 	seed    maphash.Seed
 
 	rows []store.Row // to be saved
@@ -251,6 +252,12 @@ func (t *taking) run() error {
 	}
 	slices.SortFunc(t.rep.Bad, func(a, b Bad) int { return cmp.Compare(a.Line, b.Line) })
 	return err
+}
+
+func (rep *TableReport) note(row int, text string) {
+	if rep.NotedAll++; len(rep.Noted) < maxBad {
+		rep.Noted = append(rep.Noted, Bad{row, text})
+	}
 }
 
 func (t *taking) pass(it *table.Item) {
@@ -295,8 +302,14 @@ func (t *taking) take(it *table.Item) error {
 	case err != nil:
 		return err
 	}
-	h := rowHash(t.d.Numbers, &edit)
-	if key != "" {
+	h, nth := rowHash(t.d.Numbers, &edit, 1), 1
+	if key == "" {
+		// Nothing tells these rows apart but that they are several.
+		t.times[h]++
+		if nth = t.times[h]; nth > 1 {
+			h = rowHash(t.d.Numbers, &edit, nth)
+		}
+	} else {
 		k := maphash.String(t.seed, key)
 		if f, again := t.first[k]; again && f.hash != h {
 			bad(form.Label{
@@ -315,14 +328,12 @@ func (t *taking) take(it *table.Item) error {
 		}
 	}
 	if out.Text = words(it.Odd); out.Text != "" {
-		if t.rep.NotedAll++; len(t.rep.Noted) < maxBad {
-			t.rep.Noted = append(t.rep.Noted, Bad{it.Row, out.Text})
-		}
+		t.rep.note(it.Row, out.Text)
 	}
 	if t.o.Preview {
 		t.refs = append(t.refs, it.Refs)
 	}
-	t.rows = append(t.rows, store.Row{Edit: edit, Hash: h})
+	t.rows = append(t.rows, store.Row{Edit: edit, Hash: h, Made: made(&t.d, t.forms, &edit, "", nth)})
 	t.of = append(t.of, len(t.outs))
 	t.outs = append(t.outs, out)
 	return nil
@@ -442,6 +453,10 @@ func (t *taking) flush() error {
 		default:
 			out.Is = IsSame
 			t.rep.Same++
+			if sv.Void {
+				out.Text = form.Label{Zh: "这一行以前收过，收成的记录已作废，没有再收；还要它，请打开那条记录恢复", En: "this row was taken before, and its record is void; it was not taken again; revive the record if it is wanted"}.In(t.o.Lang)
+				t.rep.note(out.Row, out.Text)
+			}
 		}
 		if t.o.Preview && errs[i] == nil && sv.Changed {
 			if err := t.show(out.Row, i, sv); err != nil {
@@ -521,11 +536,12 @@ func (t *taking) show(row, i int, sv store.Saved) error {
 
 // rowHash is what a row of a table is known by: what it says of which village's record,
 // however the columns stood and the cells were written.
-func rowHash(key []byte, e *store.Edit) [16]byte {
+func rowHash(key []byte, e *store.Edit, nth int) [16]byte {
 	line, err := json.Marshal(struct {
 		Village record.Village
 		Fields  map[string]record.Value
-	}{e.Village, e.Fields})
+		Before  int `json:",omitempty"` // how many rows of the table said the same before
+	}{e.Village, e.Fields, nth - 1})
 	if err != nil {
 		return [16]byte{} // never: they are texts
 	}
@@ -576,7 +592,7 @@ func (r *TableReport) Words(lang form.Lang) string {
 		list(say, r.Passed)
 	}
 	if len(r.Noted) > 0 {
-		say("收下了，但请核对的 %d 行：\n", "%d rows were taken and should be looked at:\n", r.NotedAll)
+		say("请核对的 %d 行：\n", "%d rows that should be looked at:\n", r.NotedAll)
 		list(say, r.Noted)
 	}
 	if len(r.Others) > 0 {

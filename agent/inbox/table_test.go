@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -962,5 +963,100 @@ func TestTableOfSeveralVillages(t *testing.T) {
 	}
 	if rep, err := takeTable(t, s, raw, TableOptions{Village: "369999000002"}); err != nil || rep.New != 1 {
 		t.Errorf("%+v, %v", rep.Report, err)
+	}
+}
+
+// One table is one set of records, wherever and how often it is imported; and its rows that
+// say the same are as many records as rows. Of a record that was mended or declared void
+// since, a laptop that imports the row that made it undoes nothing.
+func TestOneTableOnTwoLaptops(t *testing.T) {
+	head := row("走访日期", "走访情况", "诉求困难")
+	raw := newBook(t).rows(1, head, row("2017-05-03", "屋顶漏水已报村里", nil), row("2017-05-03", "送去药品一盒", "想学养蜂"), row("2017-05-03", "屋顶漏水已报村里", nil)).bytes()
+	turned := newBook(t).rows(1, row("五月走访"), row("诉求困难", "走访日期", "走访情况"), row("想学养蜂", "2017.5.3", "送去药品一盒"), row(nil, "2017.5.3", "屋顶漏水已报村里"), row(nil, "2017年5月3日", "屋顶漏水已报村里")).bytes()
+	houses := newBook(t).rows(1, houseHead, row(nil, "四组", "李大山", "13800000001")).bytes()
+	choice := TableOptions{Options: table.Options{Type: "visit"}}
+	take := func(s *store.Store, raw []byte, o TableOptions, want string) TableReport {
+		t.Helper()
+		rep, err := takeTable(t, s, raw, o)
+		if got := fmt.Sprint(rep.New, rep.Changed, rep.Same, rep.NotTaken); err != nil || got != want {
+			t.Fatalf("%s, %v, %v; want %s", got, err, rep.Bad, want)
+		}
+		return rep
+	}
+	a, b := desk(t), desk(t)
+	look := choice
+	look.Preview = true
+	take(a, raw, look, "3 0 0 0")
+	take(a, raw, choice, "3 0 0 0")
+	take(b, turned, choice, "3 0 0 0")
+	take(b, raw, choice, "0 0 3 0")
+	if of := ids(t, a, "visit"); len(of) != 3 || !maps.Equal(of, ids(t, b, "visit")) {
+		t.Errorf("two laptops made %v and %v", of, ids(t, b, "visit"))
+	}
+	for _, s := range []*store.Store{a, b} {
+		take(s, houses, TableOptions{}, "1 0 0 0")
+	}
+	for id := range ids(t, a, "household") {
+		h, err := a.Get("household", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.View.Fields["head_name"] == `"李大山"` && !b.Exists("household", id) {
+			t.Error("a household without a number is two")
+		}
+	}
+
+	// A third laptop has had the records by a sync: it knows none of the rows.
+	c := desk(t)
+	var mended record.ID
+	for id := range ids(t, a, "visit") {
+		v, err := a.Get("visit", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := store.Edit{Type: "visit", ID: id, Fields: v.View.Fields, Source: store.Import}
+		if _, err := c.Save(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		e = store.Edit{Type: "visit", ID: id}
+		if v.View.Fields["needs"] != "" {
+			mended, e.Fields = id, map[string]record.Value{"needs": record.Text("想学养鱼")}
+		} else {
+			e.Void = "没有去"
+		}
+		if _, err := c.Save(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rep := take(c, raw, choice, "0 0 3 0"); len(rep.Noted) != 2 || !strings.Contains(rep.Noted[0].Text, "已作废") {
+		t.Errorf("of records that are void it says %v", rep.Noted)
+	}
+	if v, err := c.Get("visit", mended); err != nil || v.View.Fields["needs"] != `"想学养鱼"` || len(v.View.Others)+len(v.View.Conflicts) > 0 {
+		t.Errorf("what was mended since: %v, %v", v.View, err)
+	}
+}
+
+// Lines are known by what they say as well, and by whom where they say that.
+func TestOneFileOfLinesOnTwoLaptops(t *testing.T) {
+	lines := `{"type":"visit","fields":{"findings":"屋顶漏水已报村里","visit_date":"2017-05-03"}}
+{"type":"visit","author":"王","fields":{"findings":"屋顶漏水已报村里","visit_date":"2017-05-03"}}
+{"type":"household","fields":{"household_no":"1002","head_name":"李大山"}}
+{"type":"visit","fields":{"visit_date":"2017-05-03","findings":"屋顶漏水已报村里"}}
+`
+	var made []map[record.ID]bool
+	for range 2 {
+		s := desk(t)
+		rep, err := JSONL(t.Context(), s, form.Builtin(), LineOptions{}, strings.NewReader(lines))
+		if err != nil || rep.New != 3 || rep.Same != 1 {
+			t.Fatalf("%+v, %v", rep, err)
+		}
+		made = append(made, ids(t, s, "visit"))
+		d, err := s.Device()
+		if err != nil || !s.Exists("household", record.NumberedID(d.Numbers, "household", "369999000001", "1002")) {
+			t.Errorf("a household with a number does not have the id that every laptop gives it: %v", err)
+		}
+	}
+	if !maps.Equal(made[0], made[1]) {
+		t.Errorf("two laptops made %v", made)
 	}
 }

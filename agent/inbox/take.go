@@ -125,14 +125,20 @@ func JSONL(ctx context.Context, s *store.Store, forms *form.Set, o LineOptions, 
 			rep.bad(n, Say(err, o.Lang))
 			return nil
 		}
-		if edit.Author == "" {
+		own := edit.Author
+		if own == "" {
 			edit.Author = o.Author
 		}
 		if edit.Village == "" {
 			edit.Village = o.Village
 		}
 		edit.Source = store.Import
-		rows = append(rows, store.Row{Edit: edit, Hash: hash(d.Numbers, edit.Type, text)})
+		row := store.Row{Edit: edit, Hash: hash(d.Numbers, edit.Type, text)}
+		if v, err := d.Village(edit.Village); err == nil && edit.ID.IsZero() && edit.Void == "" && !edit.Revive {
+			row.Edit.Village = v.Code
+			row.Made = made(&d, forms, &row.Edit, own, 1)
+		}
+		rows = append(rows, row)
 		lines = append(lines, n)
 		if size += len(text); len(rows) < batch && size < MaxLine {
 			return nil

@@ -48,6 +48,8 @@ type Edit struct {
 	// Issues asks that what the answers give rise to (a visit's needs) becomes
 	// issues. Whoever brings records that were written elsewhere brings those too.
 	Issues bool
+	// made is the id of a new record that bears no number, and of an imported row.
+	made record.ID
 }
 
 // Saved is what came of an Edit.
@@ -56,6 +58,8 @@ type Saved struct {
 	// Changed is false when everything stood already; nothing was written then.
 	Changed bool
 	Created bool
+	// Void tells of an imported row that what it made before was declared void since.
+	Void bool
 	// Born are the issues that the save made or mended.
 	Born []record.Key
 }
@@ -117,7 +121,7 @@ func (t *tx) save(e *Edit) (Saved, error) {
 		return Saved{}, err
 	}
 	if state.Erased() {
-		return Saved{}, said(ErrErased, "这条记录的内容已由办公室依法擦除，不能再写；确有需要请新建一条，或问办公室", "The office has erased this record by law, and nothing more is written to it; make a new one if need be, or ask the office")
+		return Saved{}, erased()
 	}
 	now, _, err := v.shown(key, tc, state)
 	if err != nil {
@@ -248,6 +252,9 @@ func (t *tx) newID(d *Device, v *village, e *Edit) (record.ID, error) {
 			}
 		}
 	}
+	if !e.made.IsZero() {
+		return e.made, nil
+	}
 	return t.s.opt.NewID()
 }
 
@@ -345,10 +352,13 @@ func (s *Store) Decide(ctx context.Context, e Decision) (saved Saved, err error)
 }
 
 // Row is one of several saves that do not depend on each other. A Hash that is
-// not zero is what an imported row is known by.
+// not zero is what an imported row is known by. Made, if not zero, is the id that
+// follows from what it says: what the row creates gets it, unless it bears a number,
+// and what is here under it was made by the same row, whoever imported that.
 type Row struct {
 	Edit Edit
 	Hash [16]byte
+	Made record.ID
 }
 
 // SaveRows saves rows in one transaction. A row that was taken before is passed
@@ -386,6 +396,12 @@ func (t *tx) saveRows(rows []Row) (saved []Saved, errs []error, err error) {
 	for i := range rows {
 		t.s.touch(t.Tx, 1)
 		known := rows[i].Hash != [16]byte{}
+		if saved[i], errs[i], err = t.made(&rows[i]); err != nil {
+			return nil, nil, err
+		}
+		if errs[i] != nil || saved[i].Key.Type != "" {
+			continue
+		}
 		if known && b.Get(rows[i].Hash[:]) != nil {
 			saved[i].Key = record.Key{Type: rows[i].Edit.Type, ID: rows[i].Edit.ID}
 			continue
@@ -406,6 +422,31 @@ func (t *tx) saveRows(rows []Row) (saved []Saved, errs []error, err error) {
 	return saved, errs, nil
 }
 
+// made gives the record that a row has made before, here or elsewhere; without one the
+// row is to make it under that id. What became of it since, the row does not undo.
+func (t *tx) made(row *Row) (done Saved, refused, err error) {
+	e := &row.Edit
+	if row.Made.IsZero() || !e.ID.IsZero() && e.ID != row.Made {
+		return done, nil, nil
+	}
+	e.made = row.Made
+	v, k, err := t.find(e.Type, row.Made)
+	if errors.Is(err, ErrNotFound) {
+		return done, nil, nil
+	}
+	if err != nil {
+		return done, nil, err
+	}
+	r, err := v.mustLoad(k.Type, k.ID)
+	switch {
+	case err != nil:
+		return done, nil, err
+	case r.View.Erased:
+		return done, erased(), nil
+	}
+	return Saved{Key: k, Void: r.View.Void}, nil, nil
+}
+
 // refused tells an edit that may not be made, of which nothing was written,
 // from a store that failed.
 func refused(err error) bool {
@@ -416,3 +457,7 @@ func refused(err error) bool {
 // ErrErased says that the office has erased a record by law: what is written to it would
 // be set aside, and its words go.
 var ErrErased = errors.New("the record was erased by law")
+
+func erased() error {
+	return said(ErrErased, "这条记录的内容已由办公室依法擦除，不能再写；确有需要请新建一条，或问办公室", "The office has erased this record by law, and nothing more is written to it; make a new one if need be, or ask the office")
+}

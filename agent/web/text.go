@@ -264,7 +264,7 @@ var texts = map[string]said{
 	"import.bad.how":       {"其余的行照样收。在 Excel 里改好这几行，再导入整个文件就行，收过的不会重复。", "All others are taken. Mend these in the workbook and import the whole file again: nothing is taken twice."},
 	"import.reads.title":   {"会新增的头几条，看看放得对不对", "The first that would be new: is everything in its place?"},
 	"import.changes.title": {"会修改的 %d 条", "Records that would be changed: %d"},
-	"import.noted.title":   {"会收，但请核对的 %d 行", "Rows that are taken and should be looked at: %d"},
+	"import.noted.title":   {"请核对的 %d 行", "Rows that should be looked at: %d"},
 	"import.passed.title":  {"不是记录的 %d 行", "Rows that are no records: %d"},
 	"import.row":           {"第 %d 行", "Row %d"},
 	"import.more":          {"还有 %d 行，收下以后的报告里都有。", "%d more; the report has all of them."},

@@ -86,8 +86,19 @@ func (id ID) IsZero() bool { return id == ID{} }
 // village: the same on every laptop, and no clue to the number without the
 // key. The version is 8 (RFC 9562, vendor specific).
 func NumberedID(key []byte, t Type, v Village, number string) ID {
+	return keyedID(key, "zhucun numbered record 1\x00%s\x00%s\x00%s", t, v, number)
+}
+
+// RowID is the id of the record that a row makes which is imported and bears no number:
+// the same on every laptop that imports it, and no clue to what it says without the key.
+// nth counts, from 1, the rows of one table that say the same.
+func RowID(key []byte, t Type, v Village, says []byte, nth int) ID {
+	return keyedID(key, "zhucun imported record 1\x00%s\x00%s\x00%d\x00%s", t, v, nth, says)
+}
+
+func keyedID(key []byte, format string, args ...any) ID {
 	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "zhucun numbered record 1\x00%s\x00%s\x00%s", t, v, number)
+	fmt.Fprintf(mac, format, args...)
 	var id ID
 	copy(id[:], mac.Sum(nil))
 	id[6] = id[6]&0x0f | 0x80
