@@ -140,9 +140,7 @@ func putIn(s merge.State, f merge.Frontier, a merge.Applied, body []record.Write
 	for _, w := range body {
 		if reg := s[w.Path]; replaced[w.Path][a.Dot] {
 			reg.Siblings = slices.DeleteFunc(slices.Clone(reg.Siblings), func(sib merge.Sibling) bool { return sib.Dot == a.Dot })
-			if s[w.Path] = reg; len(reg.Siblings)+len(reg.Cloud) == 0 {
-				delete(s, w.Path)
-			}
+			s.Set(w.Path, reg)
 		}
 	}
 	return s

@@ -140,9 +140,7 @@ func (v *village) stands(id record.ID, tc touched, ours, theirs merge.State, f m
 	next := make(merge.State, len(s))
 	for p, r := range s {
 		r.Cloud = slices.DeleteFunc(slices.Clone(r.Cloud), before.Covers)
-		if len(r.Siblings)+len(r.Cloud) > 0 {
-			next[p] = r
-		}
+		next.Set(p, r)
 	}
 	for p, r := range ours {
 		is := next[p]
@@ -156,7 +154,7 @@ func (v *village) stands(id record.ID, tc touched, ours, theirs merge.State, f m
 			return !lives(ours, p, sib.Dot) && before.Covers(sib.Dot) && !v.pendsAgain(id, sib.Dot)
 		})...)
 		slices.SortFunc(is.Siblings, func(a, b merge.Sibling) int { return a.Dot.Compare(b.Dot) })
-		next[p] = is
+		next.Set(p, is)
 	}
 	return next, nil
 }

@@ -29,7 +29,7 @@ func (s State) ApplyInPlace(f Frontier, a Applied, body []record.Write) {
 			}
 		}
 		r.Cloud = record.SortDots(r.Cloud)
-		s.set(w.Path, r)
+		s.Set(w.Path, r)
 	}
 }
 
@@ -39,7 +39,7 @@ func (s State) SkipInPlace(d record.Dot) (some bool) {
 	for p, r := range s {
 		if i, found := slices.BinarySearchFunc(r.Cloud, d, record.Dot.Compare); found {
 			r.Cloud = slices.Delete(slices.Clone(r.Cloud), i, i+1)
-			s.set(p, r)
+			s.Set(p, r)
 			some = true
 		}
 	}

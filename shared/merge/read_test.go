@@ -401,7 +401,7 @@ func genState(t *rapid.T) State {
 		if rapid.IntRange(0, 5).Draw(t, "cloud") == 0 {
 			r.Cloud = []record.Dot{{Stream: record.Stream{9}, Seq: 1}}
 		}
-		s.set(p, r)
+		s.Set(p, r)
 	}
 	return s
 }

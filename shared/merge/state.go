@@ -78,9 +78,9 @@ func Apply(s State, f Frontier, a Applied, body []record.Write) State {
 	return next
 }
 
-// set keeps a register that says nothing out of the state, so that equal
-// knowledge is equal.
-func (s State) set(p record.Path, r Register) {
+// Set makes a register what it is now. One that says nothing is kept out of the state,
+// so that equal knowledge is equal, and what Encode gives can be read.
+func (s State) Set(p record.Path, r Register) {
 	if len(r.Siblings) == 0 && len(r.Cloud) == 0 {
 		delete(s, p)
 		return
@@ -94,11 +94,11 @@ func (s State) set(p record.Path, r Register) {
 func Join(a State, fa Frontier, b State, fb Frontier) State {
 	joined := make(State, max(len(a), len(b)))
 	for p, ra := range a {
-		joined.set(p, joinRegister(ra, fa, b[p], fb))
+		joined.Set(p, joinRegister(ra, fa, b[p], fb))
 	}
 	for p, rb := range b {
 		if _, both := a[p]; !both {
-			joined.set(p, joinRegister(Register{}, fa, rb, fb))
+			joined.Set(p, joinRegister(Register{}, fa, rb, fb))
 		}
 	}
 	return joined
