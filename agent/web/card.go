@@ -1,11 +1,13 @@
 package web
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"zhucun/agent/store"
+	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
 
@@ -147,22 +149,28 @@ type team struct {
 // team gives who is on post in a village today, with a line to write on where there is
 // no first secretary. On a day that cannot be right it is who has not left.
 func (w *Site) team(p *page, code record.Village) (*team, error) {
-	var posts []*onPost
+	var posts []store.Record
 	err := w.store.Each(code, teamType, func(r store.Record) bool {
 		start, _ := r.View.Fields["start_date"].Text()
 		end, _ := r.View.Fields["end_date"].Text()
 		if !r.View.Void && (end == "" || p.doubt() == "" && end >= p.today) && (start <= p.today || p.doubt() != "") {
-			posts = append(posts, &onPost{id: r.Key.ID, post: r})
+			posts = append(posts, r)
 		}
 		return true
 	})
-	slices.SortFunc(posts, func(a, b *onPost) int { return a.compare(w, b) })
 	f := w.forms.Form(teamType)
+	slices.SortFunc(posts, func(a, b store.Record) int {
+		text := func(r *store.Record, name string) string { t, _ := r.View.Fields[name].Text(); return t }
+		rank := func(r *store.Record) int {
+			return slices.IndexFunc(f.Field("team_role").Choices, func(c form.Choice) bool { return c.Name == text(r, "team_role") })
+		}
+		return cmp.Or(cmp.Compare(rank(&a), rank(&b)), cmp.Compare(text(&a, "person_name"), text(&b, "person_name")))
+	})
 	var x paper
 	t := &team{}
-	for _, o := range posts {
-		x.use(&o.post)
-		text := func(name string) string { return x.onPaper(p, f, &o.post, name) }
+	for i := range posts {
+		x.use(&posts[i])
+		text := func(name string) string { return x.onPaper(p, f, &posts[i], name) }
 		t.people = append(t.people, contact{text("team_role"), text("person_name"), text("phone")})
 	}
 	t.late = x.late

@@ -153,22 +153,24 @@ func (w *Site) belongings(p *page, v *householdView, id record.ID) error {
 		if err != nil {
 			return err
 		}
-		if err := w.issueLines(p, v, found); err != nil {
+		issues, err := w.issueLines(p, v.title, found, p.shownOf)
+		if err != nil {
 			return err
 		}
+		v.issues = append(v.issues, issues...)
 		switch f.Type {
 		case personType:
 			w.people(p, f, v, found)
 		case visitType:
-			v.visits = w.visits(p, f, found)
+			v.visits = w.visits(p, f, found, p.shownOf)
 			v.datedBy(p, found)
 			for i := range found {
 				v.photos = w.datedPhotos(p, v.photos, &found[i], "photos", "visit_date")
 			}
 		case incomeType:
-			v.incomes = w.years(p, f, found)
+			v.incomes = w.years(p, f, found, maxYears, p.shownOf)
 		case measureType:
-			v.measures = w.measures(p, f, found)
+			v.measures = w.measures(p, f, found, p.shownOf)
 			for i := range found {
 				v.photos = w.datedPhotos(p, v.photos, &found[i], "photos", "confirmed_date")
 			}
@@ -191,9 +193,7 @@ func (w *Site) belongings(p *page, v *householdView, id record.ID) error {
 		v.visits = v.visits[:min(maxVisits, len(v.visits))]
 	}
 	slices.SortStableFunc(v.photos, func(a, b dated) int { return strings.Compare(b.day, a.day) })
-	slices.SortStableFunc(v.issues, func(a, b issueLine) int {
-		return cmp.Or(boolInt(a.closed)-boolInt(b.closed), cmp.Compare(b.updated, a.updated))
-	})
+	slices.SortStableFunc(v.issues, openFirst)
 	return nil
 }
 
@@ -205,27 +205,35 @@ func (p *page) shownOf(f *form.Form, r *store.Record, name string) string {
 	return ""
 }
 
-// issueLines adds the issues that records of the household gave rise to.
-func (w *Site) issueLines(p *page, v *householdView, found []store.Record) error {
+// sayer gives an answer of a record as people read it, "" where there is none.
+type sayer func(f *form.Form, r *store.Record, name string) string
+
+// issueLines gives the issues that records of the household with that title gave rise to.
+func (w *Site) issueLines(p *page, title string, found []store.Record, say sayer) (out []issueLine, err error) {
 	f := w.forms.Form(issueType)
 	for i := range found {
 		for _, path := range w.forms.Form(found[i].Key.Type).Issues(found[i].View.Fields, p.today) {
 			made, err := w.store.Issues(found[i].Key.ID, path)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			for j := range made {
 				r := &made[j]
-				words := strings.TrimPrefix(p.shownOf(f, r, "description"), v.title+"：")
+				words := strings.TrimPrefix(say(f, r, "description"), title+"：")
 				due, _ := r.View.Fields["due_date"].Text()
 				status, _ := r.View.Fields["issue_status"].Text()
-				l := issueLine{recordLine: w.line(p, r), words: words, status: p.shownOf(f, r, "issue_status"), due: p.shownOf(f, r, "due_date"), closed: status == "closed" || r.View.Void}
+				l := issueLine{recordLine: w.line(p, r), words: words, status: say(f, r, "issue_status"), due: say(f, r, "due_date"), closed: status == "closed" || r.View.Void}
 				l.late = due != "" && due < p.counted() && !l.closed
-				v.issues = append(v.issues, l)
+				out = append(out, l)
 			}
 		}
 	}
-	return nil
+	return out, nil
+}
+
+// openFirst puts the issues that are not closed first, then the ones changed last.
+func openFirst(a, b issueLine) int {
+	return cmp.Or(boolInt(a.closed)-boolInt(b.closed), cmp.Compare(b.updated, a.updated))
 }
 
 // people lists the household's people: the head, then the oldest first, then those
@@ -285,7 +293,7 @@ func bornOn(f *form.Form, r *store.Record, today string) string {
 }
 
 // visits lists visits, the latest first.
-func (w *Site) visits(p *page, f *form.Form, found []store.Record) []visit {
+func (w *Site) visits(p *page, f *form.Form, found []store.Record, say sayer) []visit {
 	day := func(r store.Record) string { d, _ := r.View.Fields["visit_date"].Text(); return d }
 	found = slices.Clone(found)
 	slices.SortFunc(found, func(a, b store.Record) int {
@@ -293,7 +301,7 @@ func (w *Site) visits(p *page, f *form.Form, found []store.Record) []visit {
 	})
 	var out []visit
 	for _, r := range found {
-		text := func(name string) string { return p.shownOf(f, &r, name) }
+		text := func(name string) string { return say(f, &r, name) }
 		var how []string
 		for _, name := range []string{"visit_mode", "visit_result"} {
 			if t := text(name); t != "" {
@@ -309,16 +317,17 @@ func (w *Site) visits(p *page, f *form.Form, found []store.Record) []visit {
 	return out
 }
 
-// years puts the latest incomes side by side. A row in which all are empty is left out.
-func (w *Site) years(p *page, f *form.Form, found []store.Record) *years {
+// years puts incomes side by side, the latest of them. A row in which all are empty is
+// left out.
+func (w *Site) years(p *page, f *form.Form, found []store.Record, most int, say sayer) *years {
 	y := &years{form: f, write: p.may(f)}
 	found = slices.DeleteFunc(found, func(r store.Record) bool { return r.View.Void })
 	slices.SortStableFunc(found, func(a, b store.Record) int {
 		return strings.Compare(p.shownOf(f, &a, "year"), p.shownOf(f, &b, "year"))
 	})
-	found = found[max(0, len(found)-maxYears):]
+	found = found[max(0, len(found)-most):]
 	for i := range found {
-		y.heads = append(y.heads, yearHead{w.line(p, &found[i]), p.shownOf(f, &found[i], "year")})
+		y.heads = append(y.heads, yearHead{w.line(p, &found[i]), say(f, &found[i], "year")})
 	}
 	for _, fd := range f.Fields {
 		if fd.Name == "year" || fd.Kind != form.Decimal && fd.Kind != form.Integer && fd.Kind != form.Calculate {
@@ -326,7 +335,7 @@ func (w *Site) years(p *page, f *form.Form, found []store.Record) *years {
 		}
 		one, some := yearRow{label: fd.Label.In(p.lang), sum: fd.Kind == form.Calculate}, false
 		for i := range found {
-			value := p.shownOf(f, &found[i], fd.Name)
+			value := say(f, &found[i], fd.Name)
 			if v := f.Calculate(found[i].View.Fields, p.today)[fd.Name]; fd.Kind == form.Calculate && v != "" {
 				value = p.shown(fd, v)
 			}
@@ -341,9 +350,9 @@ func (w *Site) years(p *page, f *form.Form, found []store.Record) *years {
 }
 
 // measures lists support measures, the latest year first.
-func (w *Site) measures(p *page, f *form.Form, found []store.Record) (out []measure) {
+func (w *Site) measures(p *page, f *form.Form, found []store.Record, say sayer) (out []measure) {
 	for i := range found {
-		text := func(name string) string { return p.shownOf(f, &found[i], name) }
+		text := func(name string) string { return say(f, &found[i], name) }
 		out = append(out, measure{
 			recordLine: w.line(p, &found[i]), year: text("year"), kind: text("measure_type"), detail: text("detail"), amount: text("amount"),
 			status: text("status"), confirmed: text("confirmed_date"),

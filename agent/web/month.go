@@ -3,11 +3,13 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/shared/figure"
 	"zhucun/shared/record"
 )
 
@@ -60,141 +62,99 @@ type halfDay struct {
 
 func (h *halfDay) noted() bool { return h.status != "" }
 
-// onPost is somebody on post in a month.
+// onPost is somebody on post in a month, or of whom something is noted in it: the
+// figures, and what is noted of each half day.
 type onPost struct {
-	id       record.ID
+	figure.Attendance
 	post     store.Record // none of it where the post is not on this laptop
-	from, to int          // the days of the month on post; both 0 where nobody knows
+	from, to int          // the days of the month on post; both 0 for none
 	// halves are the month's days from the first on, morning and afternoon.
 	halves [][2]halfDay
 }
 
-// count counts the half days of a status.
-func (o *onPost) count(status string) (n int) {
-	for d := range o.halves {
-		for _, h := range o.halves[d] {
-			n += boolInt(h.status == status)
-		}
+// known tells whether the post is on this laptop; of others there are no figures.
+func (o *onPost) known() bool { return !o.post.Key.ID.IsZero() }
+
+// held tells whether the post is held on the n-th day.
+func (o *onPost) held(n int) bool { return o.from <= n && n <= o.to }
+
+// tenure gives the days of the month on which a post is held.
+func (m month) tenure(r *store.Record) (from, to int) {
+	start, _ := r.View.Fields["start_date"].Text()
+	end, _ := r.View.Fields["end_date"].Text()
+	if start > m.date(m.days()) || end != "" && end < m.date(1) {
+		return 0, 0
 	}
-	return n
+	return cmp.Or(m.at(start), 1), cmp.Or(m.at(end), m.days())
 }
 
-// inPost counts the days on post.
-func (o *onPost) inPost() int {
-	if o.from == 0 {
-		return 0
+// period is the month as far as it goes by a day; all of one that is over or to come,
+// and of any where there is no day to go by.
+func (m month) period(today string) figure.Period {
+	if p, err := figure.MonthOf(string(m), today); err == nil && today != "" {
+		return p
 	}
-	return o.to - o.from + 1
+	return figure.Period{From: m.date(1), To: m.date(m.days())}
 }
 
-// requiredDays is how many days of a whole month somebody has to be in the village.
-const requiredDays = 20
-
-// required is how many days of the month somebody had to be in the village, in
-// hundredths.
-func (o *onPost) required() int {
-	return (100*requiredDays*o.inPost() + len(o.halves)/2) / len(o.halves)
-}
-
-// rate is the attendance in tenths of a percent, of 1000 at most; ok is false where
-// none was required.
-func (o *onPost) rate() (n int, ok bool) {
-	// 100 × (half days ÷ 2) ÷ (20 × days on post ÷ days of the month).
-	below := 2 * requiredDays * o.inPost()
-	if below == 0 {
-		return 0, false
-	}
-	above := 1000 * o.count("present") * len(o.halves)
-	return min(1000, (above+below/2)/below), true
-}
-
-// posts gives who was on post in a village in a month, as their posts say, the first
-// secretary first.
-func (w *Site) posts(code record.Village, m month) ([]*onPost, error) {
-	var out []*onPost
+// rota gives a village's attendance in a month by a day: first secretaries first, then
+// by name, and last those whose posts are not here.
+func (w *Site) rota(code record.Village, m month, today string) ([]*onPost, error) {
+	village := figure.New(figure.Builtin())
+	posts := map[record.ID]store.Record{}
 	err := w.store.Each(code, teamType, func(r store.Record) bool {
-		if o := m.posted(r); o.from > 0 && !r.View.Void {
-			out = append(out, o)
+		if !r.View.Void {
+			village.Add(teamType, r.Key.ID, r.View.Fields)
+			posts[r.Key.ID] = r
 		}
 		return true
 	})
-	slices.SortFunc(out, func(a, b *onPost) int { return a.compare(w, b) })
-	return out, err
-}
-
-func (m month) posted(r store.Record) *onPost {
-	o := &onPost{id: r.Key.ID, post: r, halves: make([][2]halfDay, m.days())}
-	start, _ := r.View.Fields["start_date"].Text()
-	end, _ := r.View.Fields["end_date"].Text()
-	first, last := m.date(1), m.date(m.days())
-	if start > last || end != "" && end < first {
-		return o
-	}
-	o.from, o.to = cmp.Or(m.at(start), 1), cmp.Or(m.at(end), m.days())
-	return o
-}
-
-// compare orders posts by role, as the roles are listed, and then by name.
-func (o *onPost) compare(w *Site, other *onPost) int {
-	text := func(x *onPost, name string) string { t, _ := x.post.View.Fields[name].Text(); return t }
-	place := func(x *onPost) int {
-		f := w.forms.Form(teamType).Field("team_role")
-		for i, c := range f.Choices {
-			if c.Name == text(x, "team_role") {
-				return i
-			}
-		}
-		return len(f.Choices)
-	}
-	return cmp.Or(cmp.Compare(place(o), place(other)), cmp.Compare(text(o, "person_name"), text(other, "person_name")), bytes.Compare(o.id[:], other.id[:]))
-}
-
-// rota gives a village's attendance in a month: everybody on post then, and whoever
-// else something is noted of.
-func (w *Site) rota(code record.Village, m month) ([]*onPost, error) {
-	people, err := w.posts(code, m)
 	if err != nil {
 		return nil, err
 	}
-	byID := map[record.ID]*onPost{}
-	for _, o := range people {
-		byID[o.id] = o
-	}
-	var lone []*onPost
+	noted := map[record.ID][][2]halfDay{}
 	err = w.store.Each(code, attendanceType, func(r store.Record) bool {
+		if r.View.Void {
+			return true
+		}
+		village.Add(attendanceType, r.Key.ID, r.View.Fields)
 		text := func(name string) string { t, _ := r.View.Fields[name].Text(); return t }
 		day, half := m.at(text("work_date")), slices.Index(halves, text("half_day"))
 		id, err := record.ParseID(text("person"))
-		if day == 0 || half < 0 || err != nil || r.View.Void {
+		if day == 0 || half < 0 || err != nil {
 			return true
 		}
-		o := byID[id]
-		if o == nil {
-			o = &onPost{id: id, halves: make([][2]halfDay, m.days())}
-			byID[id] = o
-			lone = append(lone, o)
+		if noted[id] == nil {
+			noted[id] = make([][2]halfDay, m.days())
 		}
-		h := halfDay{status: text("attend"), leave: text("leave_type"), approver: text("approver"), record: r, unsure: len(r.View.Conflicts) > 0}
-		o.halves[day-1][half].take(h)
+		noted[id][day-1][half].take(halfDay{text("attend"), text("leave_type"), text("approver"), r, len(r.View.Conflicts) > 0})
 		return true
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range lone {
-		// On post at another time, or one that has not come yet.
-		if r, err := w.store.Get(teamType, o.id); err == nil {
-			o.post = r
+	var out []*onPost
+	for _, a := range village.Attendance(m.period(today)) {
+		r := posts[a.Post]
+		o := &onPost{Attendance: a, post: r, halves: noted[a.Post]}
+		o.from, o.to = m.tenure(&r)
+		if o.halves == nil {
+			o.halves = make([][2]halfDay, m.days())
 		}
+		out = append(out, o)
+		delete(noted, a.Post)
 	}
-	slices.SortFunc(lone, func(a, b *onPost) int { return a.compare(w, b) })
-	return append(people, lone...), nil
+	for _, id := range slices.SortedFunc(maps.Keys(noted), func(a, b record.ID) int { return bytes.Compare(a[:], b[:]) }) {
+		out = append(out, &onPost{Attendance: figure.Attendance{Post: id}, halves: noted[id]})
+	}
+	return out, nil
 }
 
-// take notes what a record says of a half day: of several the one written last.
+// take notes what a record says of a half day: of several the one that figures count,
+// that with the least id.
 func (h *halfDay) take(other halfDay) {
 	unsure := h.unsure || other.unsure || h.noted() && h.status != other.status
-	if !h.noted() || other.record.View.Updated > h.record.View.Updated {
+	if !h.noted() || bytes.Compare(other.record.Key.ID[:], h.record.Key.ID[:]) < 0 {
 		*h = other
 	}
 	h.unsure = unsure
