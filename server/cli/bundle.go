@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,7 +25,7 @@ func (c *call) bundleCommand() *cobra.Command {
 	take := c.command("take FILE [--reply FILE]", "收取一个数据包（可重复收），并写出给那台电脑的答复", "take a bundle (again too), and write the reply for its laptop", 1, 1, func(ctx context.Context, args []string) error {
 		return c.with(ctx, func(s *server) error { return c.takeBundle(ctx, s, args[0], reply) })
 	})
-	take.Flags().StringVar(&reply, "reply", "", c.say("答复文件，已有的会被覆盖；是文件夹时自动取名", "the file of the reply, overwritten; in a folder it gets a name of its own"))
+	take.Flags().StringVar(&reply, "reply", "", c.say("答复文件；同名的旧答复会被覆盖，别的文件不会；是文件夹时自动取名", "the file of the reply; an earlier reply of that name is overwritten, and no other file; in a folder it gets a name of its own"))
 	cmd.AddCommand(take)
 	return cmd
 }
@@ -58,6 +60,11 @@ func (c *call) takeBundle(ctx context.Context, s *server, file, reply string) er
 	if dir := filepath.Dir(reply); reply != "" && !isDir(dir) {
 		// Before anything is taken: whoever asks for a reply is to have one.
 		return c.fail("没有文件夹 %s；请先建好，或换一个位置", "There is no folder %s; make it, or choose another place", dir)
+	}
+	if old, err := isReply(reply, s.store.Key); err != nil {
+		return err
+	} else if reply != "" && !old {
+		return c.fail("%s 已经存在，不是从前的答复，没有覆盖，也没有收取；请换一个文件名，或先把它移到别处", "%s is there already and is no earlier reply; it was not overwritten, and nothing was taken; choose another name, or move it away first", reply)
 	}
 	t, err := syncapi.New(s.store, s.access).Bundle(ctx, b, c.now(), func(done, all int) {
 		if done < all && (all < 100 || done%100 == 0) { // a long one
@@ -129,6 +136,24 @@ func replyPath(path string) string {
 		return path
 	}
 	return filepath.Join(path, bundle.Name(rand.Text()))
+}
+
+// isReply tells whether a reply may be written to path: nothing is there, or what the
+// server wrote for a laptop, which is made again whenever its bundle is taken again. That
+// is whole, and not for the server to read.
+func isReply(path string, key ed25519.PrivateKey) (bool, error) {
+	f, err := openBundle(path)
+	switch {
+	case path == "" || errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case errors.Is(err, errNoFile):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	defer f.Close()
+	_, err = bundle.OpenFile(f, identity.BundleOf, key, func(*bundle.Bundle) (ed25519.PublicKey, error) { return nil, errNoFile })
+	return errors.Is(err, bundle.ErrOther), nil
 }
 
 func isDir(path string) bool {
