@@ -127,8 +127,13 @@ func (c *call) exported(made []syncclient.Exported, all bool) error {
 	}
 	if len(made) > 0 {
 		if e := made[len(made)-1]; e.FilesLeft > 0 {
-			c.write(c.say("还有 %d 个照片或文件（%s）没有装入：联网后自动送出，或加上 --photos all 全部写成文件\n",
-				"%d photos and other files (%s) are not in it: they go by themselves when there is a network, or into files with --photos all\n", e.FilesLeft, syncclient.Size(e.FilesLeftBytes)))
+			if e.FilesSize > 0 {
+				c.write(c.say("还有 %d 个照片或文件（%s）比每个文件的大小还大，没有装入：联网后自动送出，或用 --photos all --size %dM 再导出一次\n",
+					"%d photos and other files (%s) are larger than a file may get and are not in it: they go by themselves when there is a network, or export again with --photos all --size %dM\n", e.FilesLeft, syncclient.Size(e.FilesLeftBytes), e.FilesSize>>20))
+			} else {
+				c.write(c.say("还有 %d 个照片或文件（%s）没有装入：联网后自动送出，或加上 --photos all 全部写成文件\n",
+					"%d photos and other files (%s) are not in it: they go by themselves when there is a network, or into files with --photos all\n", e.FilesLeft, syncclient.Size(e.FilesLeftBytes)))
+			}
 		}
 	}
 	if len(made) > 1 {

@@ -83,4 +83,10 @@ func TestExportedFiles(t *testing.T) {
 			t.Errorf("no %q in %s", want, out.String())
 		}
 	}
+	// Where all were asked for, that is not what helps.
+	out.Reset()
+	made[0].FilesSize = 22 << 20
+	if err := (&call{out: &out, lang: form.En}).exported(made, true); err != nil || !strings.Contains(out.String(), "--photos all --size 22M") {
+		t.Errorf("%v, %s", err, out.String())
+	}
 }

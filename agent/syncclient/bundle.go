@@ -60,6 +60,9 @@ type Exported struct {
 	Files          int   `json:"files"`
 	FilesLeft      int   `json:"files_left,omitempty"`
 	FilesLeftBytes int64 `json:"files_left_bytes,omitempty"`
+	// FilesSize is the Carry.Size, in whole MB, that the largest of them wants where all
+	// were asked for; 0 where none is too large.
+	FilesSize int64 `json:"files_size,omitempty"`
 	// Unread counts the files that cannot be read.
 	Unread int `json:"unread,omitempty"`
 }
@@ -174,6 +177,9 @@ type export struct {
 	// in this file or one before.
 	files  []bundle.File
 	packed map[string]bool
+	// wants is the size of a bundle that takes the largest of those that are too large
+	// for one of the size that was asked for, in whole MB.
+	wants int64
 	// bare is a message that brings nothing.
 	bare bundle.Part
 

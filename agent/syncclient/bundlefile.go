@@ -67,7 +67,11 @@ func (x *export) addFiles(ctx context.Context, progress func(done int)) error {
 		// What it takes: its bytes, its place in the note, its part of the seals.
 		takes := f.Size + f.Size>>11 + bundle.PerFile + bundle.PerOf*int64(len(f.Of))
 		fits := func() bool { return len(x.b.Files) < bundle.MaxFiles && content+takes <= x.carry.Size-leeway }
-		alone := int64(len(x.bare.Message))+takes <= x.carry.Size-leeway
+		wants := int64(len(x.bare.Message)) + takes + leeway
+		alone := wants <= x.carry.Size
+		if !alone && x.carry.Files == FilesAll {
+			x.wants = max(x.wants, (wants+1<<20-1)>>20<<20)
+		}
 		if !fits() && x.carry.Files == FilesAll && alone && len(x.b.Files) > 0 {
 			if err := x.end(ctx, true); err != nil {
 				return err
@@ -163,7 +167,7 @@ func (x *export) withAsked() []bundle.File {
 	for _, f := range all {
 		in[keyOf(f)] = true
 	}
-	x.e.FilesLeft, x.e.FilesLeftBytes = 0, 0
+	x.e.FilesLeft, x.e.FilesLeftBytes, x.e.FilesSize = 0, 0, x.wants
 	for _, f := range x.files {
 		if f.Mode != bundle.Whole || in[keyOf(f)] {
 			continue

@@ -167,7 +167,15 @@ func TestExportFiles(t *testing.T) {
 	// One that is larger than what was asked for stays, and keeps none of the others.
 	made, err = c.Export(t.Context(), filepath.Join(dir, "d.zcb"), Carry{Files: FilesAll, Size: 5 << 20}, nil)
 	if err != nil || len(made) != 1 || made[0].Files != 3 || made[0].FilesLeft != 1 {
-		t.Errorf("%+v, %v", made, err)
+		t.Fatalf("%+v, %v", made, err)
+	}
+	// What it says that one wants is enough, and a MB less is not.
+	wants := made[0].FilesSize
+	for less, left := range []int{0, 1} {
+		made, err := c.Export(t.Context(), filepath.Join(dir, fmt.Sprint("d", less, ".zcb")), Carry{Files: FilesAll, Size: wants - int64(less)<<20}, nil)
+		if err != nil || made[len(made)-1].FilesLeft != left {
+			t.Errorf("of %d bytes: %+v, %v", wants, made, err)
+		}
 	}
 	for _, size := range []int64{-1, 100, MinSize - 1, bundle.MaxSize + 1} {
 		if made, err := c.Export(t.Context(), filepath.Join(dir, "e.zcb"), Carry{Size: size}, nil); err == nil {
