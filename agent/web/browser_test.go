@@ -393,34 +393,41 @@ func TestPagesFit(t *testing.T) {
 					do(t, ctx, chromedp.Evaluate[chromedp.Void](step[0]))
 					until(t, ctx, "document.readyState === 'complete' && "+step[1])
 				}
-				if over := js[string](t, ctx, `(function () {
-					var w = document.documentElement.clientWidth, out = [];
-					document.querySelectorAll("main *, header *").forEach(function (e) {
-						var r = e.getBoundingClientRect();
-						if (r.width && r.right > w + 1 && !e.closest(".hear, .skip, .steps-nav")) out.push(e.tagName + "." + e.className + " " + Math.round(r.right) + " " + e.textContent.slice(0, 30));
-					});
-					return out.slice(0, 5).join("\n");
-				})()`); over != "" {
-					t.Errorf("%s %s %s is wider than the window:\n%s", pg.name, lang, size.name, over)
-				}
-				if wide := js[bool](t, ctx, "document.documentElement.scrollWidth > document.documentElement.clientWidth"); wide {
-					t.Errorf("%s %s %s scrolls sideways", pg.name, lang, size.name)
-				}
-				if bad := js[string](t, ctx, unlabelled); bad != "" {
-					t.Errorf("%s %s: without a name:\n%s", pg.name, lang, bad)
-				}
-				if pictures != "" {
-					picture(t, ctx, strings.Join([]string{pg.name, lang, size.name}, "-"), pg.name == "visit")
-				}
-				// What axe-core looks at is the same in both languages but for the words.
-				if lang == "en" && size.name == "narrow" {
-					continue
-				}
-				if bad := accessible(t, ctx); bad != "" {
-					t.Errorf("%s %s %s:\n%s", pg.name, lang, size.name, bad)
-				}
+				fits(t, ctx, pg.name, lang, size.name)
 			}
 		}
+	}
+}
+
+// fits tells what is wrong with the page that is shown: what is wider than the window,
+// has no name, or is hard to use.
+func fits(t *testing.T, ctx context.Context, name, lang, size string) {
+	t.Helper()
+	if over := js[string](t, ctx, `(function () {
+		var w = document.documentElement.clientWidth, out = [];
+		document.querySelectorAll("main *, header *").forEach(function (e) {
+			var r = e.getBoundingClientRect();
+			if (r.width && r.right > w + 1 && !e.closest(".hear, .skip, .steps-nav")) out.push(e.tagName + "." + e.className + " " + Math.round(r.right) + " " + e.textContent.slice(0, 30));
+		});
+		return out.slice(0, 5).join("\n");
+	})()`); over != "" {
+		t.Errorf("%s %s %s is wider than the window:\n%s", name, lang, size, over)
+	}
+	if wide := js[bool](t, ctx, "document.documentElement.scrollWidth > document.documentElement.clientWidth"); wide {
+		t.Errorf("%s %s %s scrolls sideways", name, lang, size)
+	}
+	if bad := js[string](t, ctx, unlabelled); bad != "" {
+		t.Errorf("%s %s: without a name:\n%s", name, lang, bad)
+	}
+	if pictures != "" {
+		picture(t, ctx, strings.Join([]string{name, lang, size}, "-"), name == "visit")
+	}
+	// What axe-core looks at is the same in both languages but for the words.
+	if lang == "en" && size == "narrow" {
+		return
+	}
+	if bad := accessible(t, ctx); bad != "" {
+		t.Errorf("%s %s %s:\n%s", name, lang, size, bad)
 	}
 }
 

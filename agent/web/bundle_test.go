@@ -538,7 +538,7 @@ func (f *fixture) lineOf(path string, h *house) string {
 	f.t.Helper()
 	body := f.get(path).body
 	_, body, _ = strings.Cut(body, "<main")
-	for _, line := range regexp.MustCompile(`(?s)<li>.*?</li>|<tr>.*?</tr>|<div class="title">.*?</div>`).FindAllString(body, -1) {
+	for _, line := range regexp.MustCompile(`(?s)<li>.*?</li>|<tr\b.*?</tr>|<div class="title">.*?</div>`).FindAllString(body, -1) {
 		if strings.HasPrefix(line, "<div") {
 			if !strings.HasPrefix(path, "/record/") && !strings.HasPrefix(path, "/household/") {
 				continue

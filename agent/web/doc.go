@@ -40,6 +40,9 @@
 //     pages' token and comes from a page of this address.
 //   - No text that a person reads stands outside the table in text.go, but for
 //     what the forms bring.
+//   - A list of records has all of them, a page at a time: it is read through, and no
+//     more is kept of it than the page shows. Its sums are of all that is asked for, its
+//     addresses have codes, days and ids and no person's words.
 //   - Memory does not grow with visits: of each household a few words and the
 //     day of the last visit are kept, made anew when the store has changed.
 //

@@ -174,7 +174,7 @@ func TestPhotoWaits(t *testing.T) {
 	// In lists no mark says that all is delivered.
 	f.set(f.office, "宋芬娥", householdType, h.id, map[string]string{"photos": b.FileName()})
 	f.pull()
-	lists := []string{"/records/visit", "/records/household", "/find"}
+	lists := []string{"/records/visit?household=" + h.id.String(), "/records/household", "/find"}
 	inLists := func(want bool) {
 		t.Helper()
 		for _, path := range lists {

@@ -26,6 +26,8 @@ type recordView struct {
 	history []event
 	asides  []asideLine
 	issues  []recordLine // that its answers gave rise to
+	parts   []*listView  // that belong to it
+	late    string       // by how much it is past its day
 	write   bool
 	voids   bool   // may declare it void
 	seen    string // what the page shows, for a decision about it
@@ -190,6 +192,10 @@ func (w *Site) record(p *page) (reply, error) {
 	if v.issues, err = w.issuesOf(p, &r); err != nil {
 		return reply{}, err
 	}
+	if v.parts, err = w.parts(p, r.Key); err != nil {
+		return reply{}, err
+	}
+	v.late = p.late(listingOf(f), &r)
 	events, err := w.store.History(f.Type, id)
 	if err != nil {
 		return reply{}, err

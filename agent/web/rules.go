@@ -21,6 +21,10 @@ const (
 	taskType       record.Type = "task"
 	logType        record.Type = "work_log"
 	attendanceType record.Type = "attendance"
+	projectType    record.Type = "project"
+	fundType       record.Type = "fund"
+	inspectionType record.Type = "inspection"
+	sampleType     record.Type = "inspection_sample"
 )
 
 // When a household is due a visit, in days since the last one.

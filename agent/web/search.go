@@ -60,17 +60,15 @@ func (s *searches) words(id string) string {
 	return ""
 }
 
-// lookList takes a search in a list, and leads to what it found.
+// lookList takes a search in a list, and leads to what it found among what the list was
+// narrowed down to.
 func (w *Site) lookList(p *page) (reply, error) {
 	f := w.forms.Form(record.Type(p.r.PathValue("type")))
 	if f == nil {
 		return reply{}, errNowhere
 	}
-	to := "/records/" + string(f.Type)
-	if id := w.searches.keep(strings.TrimSpace(p.r.PostForm.Get("q"))); id != "" {
-		to += "?s=" + id
-	}
-	return goTo(to)
+	a := w.terms(p, f, listingOf(f))
+	return goTo(a.with(f.Type, "s", w.searches.keep(strings.TrimSpace(p.r.PostForm.Get("q")))))
 }
 
 // look takes a search, and leads to what it found, or gives it to the script.

@@ -143,11 +143,11 @@ func TestListSearch(t *testing.T) {
 	f := newFixture(t, true).enter()
 	h := f.house(4)
 	for _, q := range []string{h.name, "入户", "经常走访 " + h.name, "杜旺火"} {
-		if body := f.get(f.sought("/records/visit", q)).body; !strings.Contains(body, `class="line"`) {
+		if body := f.get(f.sought("/records/visit", q)).body; !strings.Contains(body, `scope="row"`) {
 			t.Errorf("%q finds nothing", q)
 		}
 	}
-	if body := f.get(f.sought("/records/visit", "查无此事")).body; strings.Contains(body, `class="line"`) {
+	if body := f.get(f.sought("/records/visit", "查无此事")).body; strings.Contains(body, `scope="row"`) {
 		t.Error("nothing finds something")
 	}
 }

@@ -502,8 +502,6 @@ var texts = map[string]said{
 	"records.new":    {"新建", "New"},
 	"records.new.of": {"新建：%s", "New: %s"},
 	"records.find":   {"在这些记录里查找", "Find in these records"},
-	"records.total":  {"共 %d 条，最近改动的在前。", "%d records, those changed last first."},
-	"records.more":   {"共 %d 条，只列最近改动的 %d 条；用查找缩小范围。", "%d records; the %d changed last are listed. Use find to narrow it down."},
 
 	"conflict.none":       {"没有说法不一的地方。", "Nothing contradicts itself."},
 	"conflict.span":       {"第 %d–%d 处，共 %d 处", "%d to %d of %d"},

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -253,16 +252,6 @@ func (w *Site) kinds(p *page) (reply, error) {
 	return show(kindsPage(p, slices.DeleteFunc(groups, func(g kindGroup) bool { return len(g.kinds) == 0 })))
 }
 
-// listView is a list of records of one type.
-type listView struct {
-	form  *form.Form
-	q     string
-	lines []recordLine
-	total int
-	more  bool
-	write bool
-}
-
 // recordLine is a record in a list.
 type recordLine struct {
 	key     record.Key
@@ -271,49 +260,6 @@ type recordLine struct {
 	way     string
 	void    bool
 	review  bool
-	more    string // what else a list says of it
-}
-
-// maxLines is how many records of a type a list shows: the ones changed last.
-const maxLines = 100
-
-func (w *Site) list(p *page) (reply, error) {
-	f := w.forms.Form(record.Type(p.r.PathValue("type")))
-	if f == nil {
-		return reply{}, errNowhere
-	}
-	p.title, p.at = f.Title.In(p.lang), "records"
-	v := &listView{form: f, q: w.searches.words(p.r.URL.Query().Get("s")), write: p.may(f)}
-	words := strings.Fields(strings.ToLower(v.q))
-	var kept []store.Record
-	older := func(a, b store.Record) int { return cmp.Compare(b.View.Updated, a.View.Updated) }
-	err := w.store.Each("", f.Type, func(r store.Record) bool {
-		if len(words) > 0 && !w.matches(p, f, &r, words) {
-			return true
-		}
-		v.total++
-		kept = append(kept, r)
-		// Bounded whatever the store holds: sorted and cut when twice too long.
-		if len(kept) >= 2*maxLines {
-			slices.SortFunc(kept, older)
-			kept = kept[:maxLines]
-		}
-		return true
-	})
-	if err != nil {
-		return reply{}, err
-	}
-	slices.SortFunc(kept, older)
-	for i, r := range kept {
-		if i == maxLines {
-			break
-		}
-		l := w.line(p, &r)
-		l.more = p.summary(f, &r)
-		v.lines = append(v.lines, l)
-	}
-	v.more = v.total > len(v.lines)
-	return show(listPage(p, v))
 }
 
 func (w *Site) line(p *page, r *store.Record) recordLine {
@@ -321,25 +267,6 @@ func (w *Site) line(p *page, r *store.Record) recordLine {
 		key: r.Key, title: w.titleOf(p, r), updated: r.View.Updated.Milli(), way: p.wayOf(w.forms.Form(r.Key.Type), r), void: r.View.Void,
 		review: reviewed(r),
 	}
-}
-
-// maxSummary is how many answers a list says beside a record's title.
-const maxSummary = 4
-
-// summary says a record's first answers that are short and not in its title.
-func (p *page) summary(f *form.Form, r *store.Record) string {
-	var parts []string
-	for _, fd := range f.Fields {
-		v := r.View.Fields[fd.Name]
-		short := fd.Kind == form.SelectOne || fd.Kind == form.RefOne || fd.Kind == form.Date || fd.Kind == form.Integer || fd.Kind == form.Decimal
-		if !short || fd.Masked || v == "" || v.IsNull() || slices.Contains(f.Titles, fd.Name) {
-			continue
-		}
-		if parts = append(parts, p.T("path.element", fd.Label.In(p.lang), p.shown(fd, v))); len(parts) == maxSummary {
-			break
-		}
-	}
-	return strings.Join(parts, p.T("list.dot"))
 }
 
 // reviewed tells whether a record waits for somebody's decision.
