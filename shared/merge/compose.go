@@ -80,7 +80,8 @@ func (r *Refusal) Error() string {
 // Permit tells whether w may make the change body to the record in state s: nil
 // or a *Refusal. The server asks it for every entry, whatever the client
 // claims. The author of a record is whoever created it, in this change or
-// before; a change that replaces something creates nothing.
+// before; a change that replaces something creates nothing. The answer to a question
+// is for whoever may decide what was asked about, together with that.
 func Permit(f *form.Form, t record.Type, s State, w Writer, body []record.Write) error {
 	if !w.writes(f) {
 		return &Refusal{RefusedRole, "", w, t}
@@ -96,6 +97,15 @@ func Permit(f *form.Form, t record.Type, s State, w Writer, body []record.Write)
 		}
 		if creates {
 			authors = append(authors, w.Author)
+		}
+	}
+	for _, write := range body {
+		about, ok := write.Path.Asked()
+		// Only the office asks; what stands beside goes with a decision on the same, which
+		// is looked at below.
+		decides := write.Path.IsProposal() && slices.ContainsFunc(body, func(x record.Write) bool { return x.Path == about })
+		if ok && !decides && w.Role != identity.Office {
+			return &Refusal{RefusedOwner, write.Path, w, t}
 		}
 	}
 	if f == nil {

@@ -17,6 +17,9 @@
 //     good (Erasure). What it said goes from every replica by Join: the server has
 //     seen it, and no longer holds it.
 //   - Whoever does not own a field writes only beside it, as a proposal.
+//   - What the office asks about a register (question.go), and what is answered, lies in
+//     registers of the same record: nobody else asks, an answer is part of the decision
+//     that it explains, and whether it still waits follows from the record alone.
 //
 // Without the named dots a late save overwrites what its author never saw
 // (stamping changes with a version vector lost data in most simulated runs);

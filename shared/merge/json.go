@@ -15,6 +15,8 @@ type JSON struct {
 	Conflicts map[record.Path][]Claim `json:"conflicts"`
 	Proposals map[record.Path][]Claim `json:"proposals"`
 	Others    map[record.Path][]Claim `json:"others,omitempty"`
+	// Questions are what the office asked about registers, with the answers.
+	Questions map[record.Path]*Asking `json:"questions,omitempty"`
 	Marks     []Mark                  `json:"marks"`
 	State     string                  `json:"state"`
 	Bundled   bool                    `json:"in_bundle,omitempty"` // of "sent": in a bundle, and in no request yet
@@ -51,8 +53,42 @@ type Waiting struct {
 	Values []Claim      `json:"values"`
 	// Since is when it began to wait, where that is known.
 	Since string `json:"since,omitempty"`
+	// Question is what the office asked about it, if anything.
+	Question *Asking `json:"question,omitempty"`
 	// MayDecide tells whether whoever asks may decide it.
 	MayDecide bool `json:"may_decide"`
+}
+
+// Asking is a question of the office, as commands and interfaces print it.
+type Asking struct {
+	ID     string        `json:"id"`
+	Words  string        `json:"words"`
+	Author string        `json:"author,omitempty"`
+	At     clock.Time    `json:"at,omitzero"`
+	State  QuestionState `json:"state"`
+	// Moved: of one that waits, the values are others than when it was asked.
+	Moved   bool    `json:"moved,omitempty"`
+	Closed  bool    `json:"closed,omitempty"`
+	Answers []Reply `json:"answers,omitempty"`
+}
+
+// Reply is the answer to a question: the value that was decided for, and the words
+// that went with it.
+type Reply struct {
+	Claim
+	Words string `json:"words,omitempty"`
+}
+
+// JSON gives the question as it is printed; nil is none.
+func (q *Question) JSON() *Asking {
+	if q == nil {
+		return nil
+	}
+	j := &Asking{ID: q.ID.String(), Words: q.Words, Author: q.Author, At: q.At, State: q.State, Moved: q.Moved, Closed: q.Closed}
+	for _, a := range q.Answers {
+		j.Answers = append(j.Answers, Reply{Claim{a.Value, a.Dot.String(), a.Author, a.At}, a.Words})
+	}
+	return j
 }
 
 // Mark is something about a record that a person should look at.
@@ -110,6 +146,12 @@ func (v *View) JSON(k record.Key, state string, marks []Mark) JSON {
 	}
 	if len(v.Others) > 0 {
 		j.Others = claims(v.Others)
+	}
+	for p, q := range v.Questions {
+		if j.Questions == nil {
+			j.Questions = map[record.Path]*Asking{}
+		}
+		j.Questions[p] = q.JSON()
 	}
 	if v.Void {
 		j.Life = "void"

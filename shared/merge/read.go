@@ -30,6 +30,9 @@ type View struct {
 	// Proposed lists the fields whose value in Fields is only a proposal, since
 	// nothing stands yet.
 	Proposed []string
+	// Questions holds, for each register about which the office has asked, what it
+	// asked last and what became of it.
+	Questions map[record.Path]*Question
 	// Void tells a record that somebody declared void, and why; Erased one whose
 	// content the office has erased, which is void as well.
 	Void   bool
@@ -55,7 +58,12 @@ func (v *View) Waits(p record.Path) bool {
 func Read(f *form.Form, s State) View {
 	v := View{Fields: make(map[string]record.Value, len(s))}
 	var sets map[string][]string
+	questions := false
 	for p, r := range s {
+		if _, about := p.Asked(); about {
+			questions = true
+			continue // what is asked about a record says nothing of it
+		}
 		for _, sib := range r.Siblings {
 			v.Updated = max(v.Updated, sib.At)
 		}
@@ -87,6 +95,9 @@ func Read(f *form.Form, s State) View {
 		if len(codes) > 0 {
 			v.Fields[name] = record.Set(codes)
 		}
+	}
+	if questions {
+		v.readQuestions(s)
 	}
 	return v
 }
@@ -312,8 +323,9 @@ func (v *View) life(r Register, s State) {
 		return
 	}
 	for p, other := range s {
+		_, about := p.Asked() // and speaks for no life either
 		for _, sib := range other.Siblings {
-			if p != record.Life && !saw[sib.Dot.String()] {
+			if p != record.Life && !about && !saw[sib.Dot.String()] {
 				sib.Value = Alive
 				alive = append(alive, sib)
 			}

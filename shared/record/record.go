@@ -51,6 +51,19 @@ func (p Path) IsProposal() bool { return strings.HasSuffix(string(p), "~") }
 // Standing is the register that holds the standing value of p.
 func (p Path) Standing() Path { return Path(strings.TrimSuffix(string(p), "~")) }
 
+// Asking is the register of what the office asks about p. Beside it, as its proposals,
+// is what those say who decided: the answers.
+func (p Path) Asking() Path { return asking + p.Standing() }
+
+// Asked is the register that a question, or the answers beside it, is about; ok is
+// false for every other register.
+func (p Path) Asked() (about Path, ok bool) {
+	rest, ok := strings.CutPrefix(string(p.Standing()), asking)
+	return Path(rest), ok
+}
+
+const asking = "_ask/"
+
 // Element is the register of one element of a multiple choice.
 func (p Path) Element(code string) Path { return p + "/" + Path(code) }
 
