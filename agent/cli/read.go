@@ -453,6 +453,9 @@ func (c *call) conflictsCmd() *cobra.Command {
 							kind = c.say("建议", "proposal")
 						}
 						c.printf("%s %s · %s %s · %s (%s)\n", item.Record, item.Path, f.Title.In(c.lang), item.Title, c.label(f, item.Path), kind)
+						if q := item.Question; q != nil {
+							c.printf("    %s\n", c.asked(q))
+						}
 						c.claims(f, item.Path, item.Values, r.View.Reason)
 					}
 					return true
@@ -486,6 +489,9 @@ func waiting(f *form.Form, r store.Record, d store.Device, lang form.Lang) []mer
 				Village: r.Key.Village, Type: r.Key.Type, ID: r.Key.ID.String(), Record: r.Key.ID.String(), Path: p, Kind: kind,
 				Title: title(f, r.View, lang), Value: j.Fields[string(p)], Values: m[p], MayDecide: may,
 			})
+			if q := j.Questions[p]; q != nil && q.State == merge.Asked {
+				items[len(items)-1].Question = q
+			}
 		}
 	}
 	slices.SortFunc(items, func(a, b merge.Waiting) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Path, b.Path)) })

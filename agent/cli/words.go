@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,6 +84,11 @@ func (c *call) label(f *form.Form, p record.Path) string {
 	case record.Same:
 		return c.say("同一对象", "Same as")
 	}
+	if about, asked := p.Asked(); asked && p.IsProposal() {
+		return c.label(f, about) + c.say("（对问题的答复）", " (to the question)")
+	} else if asked {
+		return c.label(f, about) + c.say("（办公室的问题）", " (question of the office)")
+	}
 	fd := f.PathField(p)
 	if fd == nil {
 		return string(p)
@@ -103,6 +109,16 @@ func (c *call) label(f *form.Form, p record.Path) string {
 // value gives a register's value as a person reads it. reason is why the record
 // was declared void, where the value does not say it.
 func (c *call) value(f *form.Form, p record.Path, v record.Value, reason string) string {
+	if _, asked := p.Asked(); asked {
+		switch said := merge.Said(p, v); said.Kind {
+		case merge.SaidClosed:
+			return c.say("不再问：", "no longer asked: ") + said.Words
+		case merge.SaidBack:
+			return c.say("撤回了决定", "took the decision back")
+		default:
+			return cmp.Or(said.Words, c.say("已答", "answered"))
+		}
+	}
 	switch {
 	case p == record.Life && v == merge.Alive:
 		return c.say("有效", "valid")
@@ -124,6 +140,15 @@ func (c *call) value(f *form.Form, p record.Path, v record.Value, reason string)
 		return text
 	}
 	return string(v)
+}
+
+// asked gives the office's question about something that waits.
+func (c *call) asked(q *merge.Asking) string {
+	text := c.say("办公室问（%s，%s）：%s", "The office asks (%s, %s): %s", q.Author, q.At.Std().In(beijing).Format("2006-01-02 15:04"), q.Words)
+	if q.Moved {
+		text += c.say("（问过以后又有人改了）", " (somebody has changed it since)")
+	}
+	return text
 }
 
 // set gives what a change wrote.

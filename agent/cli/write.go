@@ -14,6 +14,7 @@ import (
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/shared/form"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
 
@@ -196,9 +197,9 @@ func (c *call) importCmd() *cobra.Command {
 }
 
 func (c *call) resolveCmd() *cobra.Command {
-	var take, value, author string
+	var take, value, author, words string
 	cmd := &cobra.Command{
-		Use:   "resolve RECORD PATH (--take DOT | --value V)",
+		Use:   "resolve RECORD PATH (--take DOT | --value V) [--words W]",
 		Short: c.say("决定一处不一致或建议；编号、路径见 conflicts", "Decide a conflict or a proposal; conflicts lists records and paths"),
 		Args:  c.words(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -225,6 +226,9 @@ func (c *call) resolveCmd() *cobra.Command {
 					return err
 				}
 				path := record.Path(args[1]).Standing()
+				if q := r.View.Questions[path]; words != "" && (q == nil || q.State != merge.Asked) {
+					return c.fail(c.say("这一处办公室没有问，--words 没有地方写；去掉它再试", "The office has not asked about this, so --words has no place; leave it out"))
+				}
 				f, err := inbox.Form(a.forms, r.Key.Type)
 				if err != nil {
 					return err
@@ -247,7 +251,7 @@ func (c *call) resolveCmd() *cobra.Command {
 						return err
 					}
 				}
-				if _, err := a.store.Decide(cmd.Context(), store.Decision{Record: id, Path: path, Take: dot, Value: v, Author: author}); err != nil {
+				if _, err := a.store.Decide(cmd.Context(), store.Decision{Record: id, Path: path, Take: dot, Value: v, Author: author, Words: words}); err != nil {
 					return err
 				}
 				if c.json {
@@ -261,5 +265,6 @@ func (c *call) resolveCmd() *cobra.Command {
 	cmd.Flags().StringVar(&take, "take", "", c.say("取这个值（编号）", "take this value (its dot)"))
 	cmd.Flags().StringVar(&value, "value", "", c.say("改成这个值", "set this value"))
 	cmd.Flags().StringVar(&author, "author", "", c.say("谁决定", "who decides"))
+	cmd.Flags().StringVar(&words, "words", "", c.say("办公室问过的，附一句话答复", "where the office has asked, a word to go with the answer"))
 	return cmd
 }

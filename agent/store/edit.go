@@ -62,6 +62,9 @@ type Saved struct {
 	Void bool
 	// Born are the issues that the save made or mended.
 	Born []record.Key
+	// Dot is the change of a decision, and Before what it was taken on: for TakeBack.
+	Dot    record.Dot
+	Before merge.State
 }
 
 // Save makes all the edits durable in one transaction, or none of them.
@@ -292,6 +295,8 @@ type Decision struct {
 	// Shown is the record as whoever decides was shown it: only that is replaced.
 	// Nil means as it is now.
 	Shown merge.State
+	// Words go with a decision that answers a question of the office.
+	Words string
 }
 
 // Decide makes a decision durable. The error is merge.ErrNotLive when what was
@@ -343,12 +348,63 @@ func (s *Store) Decide(ctx context.Context, e Decision) (saved Saved, err error)
 		if err != nil {
 			return err
 		}
+		if body, err = shown.Answer(f, e.Path, value, e.Words, body); err != nil {
+			return err
+		}
 		c := record.Change{Record: k.ID, Type: k.Type, Author: author, Form: f.Version, Body: body}
 		_, err = v.write(k, now, tc, &c)
-		saved = Saved{Key: k, Changed: true}
+		saved = Saved{Key: k, Changed: true, Before: shown}
+		if o := v.owns[v.writing]; err == nil && o != nil {
+			saved.Dot = record.Dot{Stream: v.writing, Seq: o.Head.Seq}
+		}
 		return err
 	})
 	return saved, err
+}
+
+// TakeBack undoes a decision of this laptop's: what was shown before is shown again,
+// and waits again, and so does the question that it answered. merge.ErrNotLive where
+// something has followed.
+func (s *Store) TakeBack(ctx context.Context, done Saved, path record.Path, by string) error {
+	return s.update(ctx, true, func(t *tx) error {
+		v, k, err := t.find(done.Key.Type, done.Key.ID)
+		if err != nil {
+			return err
+		}
+		if err := v.foldOne(k.Type, k.ID); err != nil {
+			return err
+		}
+		d, err := t.dev()
+		if err != nil {
+			return err
+		}
+		author, err := d.Author(by)
+		if err != nil {
+			return err
+		}
+		f := t.s.opt.Forms.Form(k.Type)
+		if f == nil {
+			return fmt.Errorf("%w: no form %q", ErrType, k.Type)
+		}
+		tc, now, _, err := v.load(k.Type, k.ID)
+		if err != nil {
+			return err
+		}
+		changes, err := merge.TakeBack(f, now, done.Before, merge.Writer{Author: author, Role: d.Assigned.Role}, path, done.Dot)
+		if err != nil {
+			return err
+		}
+		for _, body := range changes {
+			c := record.Change{Record: k.ID, Type: k.Type, Author: author, Form: f.Version, Body: body}
+			if _, err := v.write(k, now, tc, &c); err != nil {
+				return err
+			}
+			if tc, now, _, err = v.load(k.Type, k.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Row is one of several saves that do not depend on each other. A Hash that is

@@ -261,6 +261,11 @@ func (p *page) pathLabel(f *form.Form, path record.Path) string {
 	case record.Same:
 		return p.T("path.same")
 	}
+	if about, asked := path.Asked(); asked && path.IsProposal() {
+		return p.T("ask.path.answer", p.pathLabel(f, about))
+	} else if asked {
+		return p.T("ask.path", p.pathLabel(f, about))
+	}
 	name, element := path.Field()
 	label := name
 	if fd := f.Field(name); fd != nil {
@@ -285,6 +290,18 @@ func (p *page) pathValue(f *form.Form, path record.Path, v record.Value) string 
 			return p.T("life.erased")
 		}
 		return p.T("life.void")
+	}
+	if _, asked := path.Asked(); asked {
+		switch said := merge.Said(path, v); {
+		case said.Kind == merge.SaidClosed:
+			return p.T("ask.said.closed", said.Words)
+		case said.Kind == merge.SaidBack:
+			return p.T("ask.said.back")
+		case said.Words == "":
+			return p.T("ask.said.answer")
+		default:
+			return said.Words
+		}
 	}
 	name, element := path.Field()
 	switch {

@@ -503,6 +503,12 @@ var texts = map[string]said{
 	"records.new.of": {"新建：%s", "New: %s"},
 	"records.find":   {"在这些记录里查找", "Find in these records"},
 
+	"ask.path":        {"%s（办公室的问题）", "%s (question of the office)"},
+	"ask.path.answer": {"%s（对问题的答复）", "%s (to the question)"},
+	"ask.said.closed": {"不再问：%s", "no longer asked: %s"},
+	"ask.said.answer": {"已答", "answered"},
+	"ask.said.back":   {"撤回了决定", "took the decision back"},
+
 	"conflict.none":       {"没有说法不一的地方。", "Nothing contradicts itself."},
 	"conflict.span":       {"第 %d–%d 处，共 %d 处", "%d to %d of %d"},
 	"pager.label":         {"翻页", "Pages"},

@@ -19,6 +19,7 @@ const (
 	SeeRecords  Action = "records"     // of one's villages, as SightOf says, numbers masked
 	SeeWork     Action = "work"        // how villages and laptops stand, what waits
 	Decide      Action = "decide"      // on conflicts, proposals and the quarantine
+	Ask         Action = "ask"         // the team about what waits, as a question
 	Export      Action = "export"      // records as files
 	Unmask      Action = "unmask"      // numbers in full, for a reason
 	Devices     Action = "devices"     // enrol and revoke laptops
@@ -40,7 +41,7 @@ var permissions = map[identity.Role][]Action{
 	identity.TownshipOffice: {Own},
 	identity.SponsorUnit:    {Own, SeeTotals, SeeRecords},
 	identity.Inspector:      {Own, SeeTotals, SeeRecords},
-	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit},
+	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit},
 	identity.Leader:         {Own, SeeTotals},
 	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase},
 }

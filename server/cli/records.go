@@ -309,7 +309,7 @@ func (c *call) conflicts(ctx context.Context, s *server, kind store.Kind, villag
 		if c.json {
 			if err := c.print(merge.Waiting{
 				Village: it.Village, Type: it.Type, ID: it.ID.String(), Record: it.ID.String(), Path: it.Path, Kind: string(it.Kind), Title: it.Label,
-				Value: it.Record.View.Fields[string(it.Path)], Values: it.JSON(), Since: it.Since.String(), MayDecide: true,
+				Value: it.Record.View.Fields[string(it.Path)], Values: it.JSON(), Since: it.Since.String(), Question: it.Question.JSON(), MayDecide: true,
 			}); err != nil {
 				return err
 			}
@@ -320,6 +320,7 @@ func (c *call) conflicts(ctx context.Context, s *server, kind store.Kind, villag
 			kind = c.say("建议", "proposal")
 		}
 		fmt.Fprintf(c.out, "%s %s · %s · %s (%s)\n", it.ID, it.Path, it.Label, it.Field, kind)
+		c.asked(s, it)
 		t := table{heads: []string{"  " + c.say("内容", "value"), c.say("填写人", "author"), c.say("时间", "time"), c.say("取用（--take）", "--take")}}
 		for _, claim := range it.Claims {
 			t.add("  "+fit(s.review.Show(it.Type, it.Path, claim.Value, c.lang), 40), claim.Author, c.time(claim.At.Std()), claim.Dot.String())

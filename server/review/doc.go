@@ -8,6 +8,9 @@
 //   - Of two people who decide on the same thing the second is told so.
 //   - The reason travels with the change (Extra: a CBOR map, 1 → the reason).
 //   - What is accepted out of quarantine keeps its author and its time.
+//   - What waits can be sent back as a question (merge.Question): the answer of the
+//     people at the village's laptops is their decision. Words of questions and answers
+//     are in the record's own changes and nowhere else.
 //
 // Were a decision to replace what stands when it is stored, a value that came
 // in while the page was open would be thrown away unseen.

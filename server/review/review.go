@@ -41,15 +41,20 @@ type Item struct {
 	Record *store.Record
 	Label  string
 	Field  string
+	// Question is what the office has asked about it; nil where it has not.
+	Question *merge.Question
 	// Claims are the values that stand against each other, oldest first, with a
 	// proposal's standing value before it.
 	Claims []merge.Sibling
 }
 
 // List gives what waits in the villages (none means all), of one kind or, with an
-// empty one, of both.
+// empty one, conflicts and proposals.
 func (r *Review) List(ctx context.Context, lang form.Lang, kind store.Kind, villages ...record.Village) ([]Item, error) {
 	waiting, err := r.store.Reviews(ctx, villages...)
+	if kind == store.Question {
+		waiting, err = r.store.Questions(ctx, villages...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +84,7 @@ func (r *Review) item(ctx context.Context, w store.Review, lang form.Lang) (Item
 	if item.Claims = view.Conflicts[w.Path]; w.Kind == store.Proposal {
 		item.Claims = slices.Concat(item.Record.State[w.Path].Siblings, view.Proposals[w.Path])
 	}
+	item.Question = view.Questions[w.Path]
 	item.Field = r.Field(w.Type, w.Path, lang)
 	item.Label, err = r.Label(ctx, item.Record, lang)
 	return item, err
@@ -93,6 +99,11 @@ func (r *Review) Field(t record.Type, p record.Path, lang form.Lang) string {
 		return form.Label{Zh: "来源", En: "Source"}.In(lang)
 	case record.Same:
 		return form.Label{Zh: "同一对象", En: "Same as"}.In(lang)
+	}
+	if about, asked := p.Asked(); asked && p.IsProposal() {
+		return r.Field(t, about, lang) + form.Label{Zh: "（对问题的答复）", En: " (to the question)"}.In(lang)
+	} else if asked {
+		return r.Field(t, about, lang) + form.Label{Zh: "（办公室的问题）", En: " (question of the office)"}.In(lang)
 	}
 	f := r.store.Forms().Form(t)
 	if f == nil {
@@ -161,6 +172,21 @@ func (r *Review) label(ctx context.Context, rec *store.Record, lang form.Lang, d
 
 // Show gives a value of a register as a person reads it.
 func (r *Review) Show(t record.Type, p record.Path, v record.Value, lang form.Lang) string {
+	if _, asked := p.Asked(); asked {
+		switch said := merge.Said(p, v); said.Kind {
+		case merge.SaidClosed:
+			return form.Label{Zh: "不再问：", En: "no longer asked: "}.In(lang) + said.Words
+		case merge.SaidBack:
+			return form.Label{Zh: "撤回了决定", En: "took the decision back"}.In(lang)
+		case merge.SaidAnswer:
+			if said.Words == "" {
+				return form.Label{Zh: "已答", En: "answered"}.In(lang)
+			}
+			return said.Words
+		default:
+			return said.Words
+		}
+	}
 	switch {
 	case p == record.Life && v == merge.Alive:
 		return form.Label{Zh: "有效", En: "alive"}.In(lang)
@@ -272,6 +298,11 @@ func (r *Review) Decide(ctx context.Context, d Decision) (record.Dot, error) {
 			act = "proposal"
 		}
 		desk.Note(store.Note{Act: act, Subject: subject(rec.Type, rec.ID) + " " + string(d.Path), Reason: d.Reason})
+		// Whoever decides does not wait for an answer any more.
+		if closed, err := merge.Close(f, rec.State, d.Path); err == nil {
+			body = append(body, closed)
+			record.SortBody(body)
+		}
 		dot, err = desk.Write(change(rec.ID, rec.Type, d.By, d.Reason, body))
 		return err
 	})

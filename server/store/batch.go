@@ -251,6 +251,7 @@ type Kind string
 const (
 	Conflict Kind = "conflict" // several values live that no policy may settle
 	Proposal Kind = "proposal" // somebody proposes another value than the owner's
+	Question Kind = "question" // the office has asked, and waits for the answer or has yet to see it
 )
 
 // waiting reads what waits in the touched records.
@@ -279,15 +280,20 @@ func (b *batch) waiting() (map[string][]item, error) {
 
 // items gives what waits in a record, sorted.
 func items(view *merge.View) []item {
-	if len(view.Conflicts) == 0 && len(view.Proposals) == 0 {
+	if len(view.Conflicts) == 0 && len(view.Proposals) == 0 && len(view.Questions) == 0 {
 		return nil
 	}
-	list := make([]item, 0, len(view.Conflicts)+len(view.Proposals))
+	list := make([]item, 0, len(view.Conflicts)+len(view.Proposals)+len(view.Questions))
 	for _, p := range slices.Sorted(maps.Keys(view.Conflicts)) {
 		list = append(list, item{p, Conflict})
 	}
 	for _, p := range slices.Sorted(maps.Keys(view.Proposals)) {
 		list = append(list, item{p, Proposal})
+	}
+	for _, p := range slices.Sorted(maps.Keys(view.Questions)) {
+		if view.Questions[p].Open() {
+			list = append(list, item{p, Question})
+		}
 	}
 	return list
 }

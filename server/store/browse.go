@@ -450,10 +450,11 @@ func (s *Store) Waiting(ctx context.Context) (map[record.Village]Waiting, error)
 		}
 		return errors.Join(
 			count(func(w *Waiting, kind string, n int) {
-				if kind == string(Proposal) {
-					w.Proposals = n
-				} else {
+				switch Kind(kind) {
+				case Conflict:
 					w.Conflicts = n
+				case Proposal:
+					w.Proposals = n
 				}
 			}, `SELECT village_id, kind, count(*) FROM review GROUP BY village_id, kind`),
 			count(func(w *Waiting, _ string, n int) { w.Quarantined = n },

@@ -68,7 +68,8 @@
 //	              at most 8 MB and 1,000 segments of a device. Under the village
 //	              "" is what a device sent for villages that are not its own.
 //	contact       (village, device) → when it was last heard of
-//	review        (village, record, register, kind) → what waits for a person
+//	review        (village, record, register, kind) → what waits for a person, and what
+//	              the office has asked
 //	blob          (village, hash) → a file of the village: its kind, size, who brought
 //	              it, and the signature of its receipt. The file itself lies in Files.
 //	thumbnail     (village, hash) → its small picture

@@ -152,9 +152,19 @@ type Review struct {
 	Since     clock.Time
 }
 
-// Reviews lists what waits in the villages (none means all), the oldest of each
-// village first.
+// Reviews lists what waits for a decision in the villages (none means all), the oldest
+// of each village first.
 func (s *Store) Reviews(ctx context.Context, villages ...record.Village) ([]Review, error) {
+	return s.reviews(ctx, `kind <> $2`, villages)
+}
+
+// Questions lists what the office has asked in the villages (none means all) and waits
+// for, or has yet to see the answer of.
+func (s *Store) Questions(ctx context.Context, villages ...record.Village) ([]Review, error) {
+	return s.reviews(ctx, `kind = $2`, villages)
+}
+
+func (s *Store) reviews(ctx context.Context, which string, villages []record.Village) ([]Review, error) {
 	var list []Review
 	err := s.look(ctx, func(t *tx) (err error) {
 		if len(villages) == 0 {
@@ -174,7 +184,7 @@ func (s *Store) Reviews(ctx context.Context, villages ...record.Village) ([]Revi
 				w.ID, err = record.ParseID(id)
 				list = append(list, w)
 				return err
-			}, `SELECT record_id, type, path, kind, since_feed, since_at FROM review WHERE village_id = $1 ORDER BY since_feed, record_id, path, kind`, v); err != nil {
+			}, `SELECT record_id, type, path, kind, since_feed, since_at FROM review WHERE village_id = $1 AND `+which+` ORDER BY since_feed, record_id, path, kind`, v, string(Question)); err != nil {
 				return err
 			}
 		}

@@ -337,6 +337,9 @@ func (s *Store) hide(role identity.Role, typ record.Type, state []byte) ([]byte,
 	}
 	for p := range st {
 		name, _ := p.Field()
+		if about, asked := p.Asked(); asked {
+			name, _ = about.Field() // the words may say what is hidden
+		}
 		if fd := f.Field(name); fd != nil && fd.HiddenFrom(string(role)) {
 			delete(st, p)
 		}

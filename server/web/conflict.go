@@ -29,8 +29,11 @@ type dispute struct {
 	since  string
 	field  *form.Field // what another value is entered by; nil where none can be
 	masked bool
-	// value, reason and unread are what was typed and could not be taken.
-	value, reason, unread string
+	// question is what the office has asked about it, who those who may answer.
+	question *asked
+	who      string
+	// value, reason, words and unread are what was typed and could not be taken.
+	value, reason, words, unread string
 }
 
 // claim is one of the values.
@@ -91,6 +94,11 @@ func (w *Site) dispute(p *page, rec *store.Record, path record.Path, kind string
 		d.masked = d.field.Masked
 		if d.field.Refers != "" || d.field.Kind == form.Image {
 			d.field = nil // such are taken, not typed
+		}
+	}
+	if kind != "other" {
+		if err := w.asking(p, rec, d); err != nil {
+			return nil, err
 		}
 	}
 	return d, p.places(rec, d)
@@ -171,9 +179,11 @@ type conflictsView struct {
 	total, all int
 	from       int
 	disputes   []*dispute
+	told       []*asked // what the laptops have made of what was asked
+	waits      []*asked // what they have not answered yet
 	types      []*form.Form
 	report     store.Report
-	done       string // what has just been decided
+	done, said string // what has just been decided, or asked
 }
 
 func (v *conflictsView) href(from int) string {
@@ -191,7 +201,7 @@ func (w *Site) conflicts(p *page) (reply, error) { return w.queue(p, nil) }
 func (w *Site) queue(p *page, mistaken *dispute) (reply, error) {
 	p.title, p.at = p.T("nav.conflicts"), conflicts
 	q := p.r.URL.Query()
-	v := &conflictsView{village: p.asked("village"), typ: record.Type(q.Get("type")), kind: q.Get("kind"), done: q.Get("done")}
+	v := &conflictsView{village: p.asked("village"), typ: record.Type(q.Get("type")), kind: q.Get("kind"), done: q.Get("done"), said: q.Get("said")}
 	v.from, _ = strconv.Atoi(q.Get("from"))
 	var ask []record.Village
 	if v.village != "" {
@@ -202,10 +212,16 @@ func (w *Site) queue(p *page, mistaken *dispute) (reply, error) {
 		return reply{}, err
 	}
 	v.all = len(list)
+	if err := w.questions(p, v, ask...); err != nil {
+		return reply{}, err
+	}
 	for _, f := range w.forms.Forms() {
 		if slices.ContainsFunc(list, func(r store.Review) bool { return r.Type == f.Type }) {
 			v.types = append(v.types, f)
 		}
+	}
+	if v.kind == string(store.Question) {
+		list = nil // they are listed by themselves
 	}
 	list = slices.DeleteFunc(list, func(r store.Review) bool {
 		return v.typ != "" && r.Type != v.typ || v.kind != "" && string(r.Kind) != v.kind
@@ -315,18 +331,7 @@ func (w *Site) decide(p *page) (reply, error) {
 
 // withDone adds to an address what was just decided.
 func withDone(back, done string) string {
-	to, _, _ := strings.Cut(back, "#")
-	sep := "?"
-	if strings.Contains(to, "?") {
-		sep = "&"
-	}
-	if i := strings.Index(to, "done="); i > 0 {
-		to = strings.TrimRight(to[:i], "?&")
-		if sep = "?"; strings.Contains(to, "?") {
-			sep = "&"
-		}
-	}
-	return to + sep + "done=" + escape(done)
+	return withQuery(back, "done="+escape(done))
 }
 
 // decided tells the second of two people what the first decided.

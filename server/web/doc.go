@@ -20,6 +20,8 @@
 //     worth nothing.
 //   - A decision is taken on what was shown: its form names the changes that it
 //     showed, and of two people who decide the second is told what the first did.
+//   - What waits can be asked of the team (merge.Question) on what was shown as well; the
+//     answers stand above what waits until somebody has seen them.
 //   - Masked fields show their last four characters, in the history too; in full
 //     only for a reason, which is in the audit before the page is sent.
 //   - Every table says of when it is and how far each village's data goes. What

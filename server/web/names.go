@@ -163,6 +163,9 @@ func (p *page) pathName(t record.Type, path record.Path) string {
 	case record.Same:
 		return p.T("same")
 	}
+	if _, asked := path.Asked(); asked {
+		return p.site.review.Field(t, path, p.lang)
+	}
 	name := p.site.review.Field(t, path.Standing(), p.lang)
 	if f := p.site.forms.Form(t); f != nil {
 		if fd := f.PathField(path); fd != nil {

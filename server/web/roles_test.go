@@ -52,6 +52,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /conflicts":                   {path: "/conflicts", who: "office"},
 		"POST /decide": {path: "/decide", who: "office", form: url.Values{"village": {village}, "id": {house.ID.String()}, "path": {"main_cause"},
 			"take": {"value"}, "value": {"skill"}, "reason": {"r"}}},
+		"POST /ask": {path: "/ask", who: "office", form: url.Values{"village": {village}, "id": {house.ID.String()}, "path": {"main_cause"},
+			"words": {"哪个对？"}}},
 		"GET /quarantine":                   {path: "/quarantine", who: "office"},
 		"POST /quarantine":                  {path: "/quarantine", who: "office", form: url.Values{"id": {"x"}, "do": {"accept"}, "reason": {"r"}}},
 		"GET /devices":                      {path: "/devices", who: "office admin"},

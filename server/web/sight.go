@@ -35,5 +35,6 @@ func (p *page) hideIn(rec *store.Record) {
 	for _, claims := range []map[record.Path][]merge.Sibling{rec.View.Conflicts, rec.View.Proposals, rec.View.Others} {
 		maps.DeleteFunc(claims, func(path record.Path, _ []merge.Sibling) bool { return hidden(path) })
 	}
+	maps.DeleteFunc(rec.View.Questions, func(path record.Path, _ *merge.Question) bool { return hidden(path.Asking()) })
 	rec.View.Proposed = slices.DeleteFunc(rec.View.Proposed, func(name string) bool { return hidden(record.Path(name)) })
 }

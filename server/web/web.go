@@ -159,6 +159,7 @@ func (w *Site) all() []route {
 		{"GET /overdue", access.SeeRecords, w.overdue},
 		{"GET /conflicts", access.Decide, w.conflicts},
 		{"POST /decide", access.Decide, w.decide},
+		{"POST /ask", access.Ask, w.ask},
 		{"GET /quarantine", access.Decide, w.quarantine},
 		{"POST /quarantine", access.Decide, w.decideQuarantine},
 		{"GET /devices", access.Devices, w.devices},

@@ -193,6 +193,10 @@ func hidden(w *World) {
 	clerk := w.Laptop("文书", identity.TownshipOffice)
 	clerk.Write(New("person", ID(1), map[record.Path]record.Value{"full_name": `"王小"`, "id_number": `"369999199001010017"`, "id_number~": `"1"`}))
 	clerk.Push()
+	office := w.Laptop("厅", identity.Office)
+	office.Write(Set("person", ID(1), record.Path("id_number").Asking(), `{"about":[],"words":"369999199001010017？"}`))
+	office.Write(Set("person", ID(1), record.Path("full_name").Asking(), `{"about":[],"words":"王小？"}`))
+	office.Push()
 	for role, sees := range map[identity.Role]bool{identity.Inspector: false, identity.TeamMember: true} {
 		pull, _ := w.Laptop("读者"+string(role), role).Ask(store.Request{})
 		s, err := merge.Decode(pull.Records[0].State)
@@ -202,6 +206,12 @@ func hidden(w *World) {
 		}
 		if _, number := s["id_number~"]; number != sees {
 			w.Errorf("%s gets the proposed number: %v", role, number)
+		}
+		if _, asked := s[record.Path("id_number").Asking()]; asked != sees {
+			w.Errorf("%s gets what was asked about the number: %v", role, asked)
+		}
+		if _, asked := s[record.Path("full_name").Asking()]; !asked {
+			w.Errorf("%s does not get what was asked about the name", role)
 		}
 		if _, name := s["full_name"]; !name {
 			w.Errorf("%s does not get the name", role)
