@@ -52,6 +52,21 @@ func (l *lock) Recover(code string, fresh []byte) error {
 	return nil
 }
 
+func (l *lock) Owns(word []byte) error {
+	if key, err := escrow.Parse(string(word)); err == nil {
+		v, err := vault.Open(l.dir, settings())
+		if err == nil && !v.Fits(key) {
+			err = vault.ErrWrong
+		}
+		return err
+	}
+	if l.Way() != vault.Passphrase {
+		return escrow.ErrCode // any word would do otherwise
+	}
+	_, _, err := l.open(word)
+	return err
+}
+
 func (l *lock) open(passphrase []byte) (*vault.Vault, []byte, error) {
 	l.one <- struct{}{}
 	defer func() { <-l.one }()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/agent/vault"
+	"zhucun/shared/escrow"
 )
 
 // Each row is a command on a laptop that was out of contact for longer than the
@@ -42,5 +44,39 @@ func TestOutOfContact(t *testing.T) {
 		if code != tt.code || !strings.Contains(said, tt.said) {
 			t.Errorf("%s: exit status %d, said %q, printed %q", tt.line, code, said, out)
 		}
+	}
+}
+
+// Whoever says that the laptop is his knows its passphrase or has the office's code for
+// it; without a passphrase no word will do, whatever it is.
+func TestLockOwns(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	dir := t.TempDir()
+	v, key, err := vault.Make(dir, settings(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, other := newLock(dir), make([]byte, vault.KeySize)
+	owns := func(what, word string, want bool) {
+		t.Helper()
+		if err := l.Owns([]byte(word)); (err == nil) != want {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	owns("nothing, without a passphrase", "", false)
+	owns("any word, without a passphrase", "a horse and a cart", false)
+	owns("the office's code", escrow.Code(key), true)
+	owns("another laptop's code", escrow.Code(other), false)
+	if err := v.SetPassphrase(key, []byte("a horse and a cart")); err != nil {
+		t.Fatal(err)
+	}
+	owns("nothing", "", false)
+	owns("another word", "a horse and a car", false)
+	owns("the passphrase", "a horse and a cart", true)
+	owns("the office's code beside a passphrase", escrow.Code(key), true)
+	owns("another laptop's code beside a passphrase", escrow.Code(other), false)
+	if len(l.key) > 0 {
+		t.Error("it was unlocked by that")
 	}
 }

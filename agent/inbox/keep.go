@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,9 +48,17 @@ func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.V
 	if err != nil {
 		return b, word, err
 	}
+	own, err := s.Settings()
+	if err != nil {
+		return b, word, err
+	}
+	side := OfficeSide(&d)
+	if own.PhotoSide > 0 {
+		side = min(side, own.PhotoSide) // what the laptop chose is never more than the office takes
+	}
 	note := store.BlobNote{Kind: blob.Kind(name), Name: filepath.Base(name)}
 	placed := fd != nil && fd.Placed
-	p, err := shrink(ctx, raw, picture.Options{Side: int(d.Assigned.PhotoSide), Quality: int(d.Assigned.PhotoQuality), Place: placed})
+	p, err := shrink(ctx, raw, picture.Options{Side: side, Quality: int(d.Assigned.PhotoQuality), Place: placed})
 	switch {
 	case errors.Is(err, picture.ErrForeign):
 		bare, known := picture.Strip(raw)
@@ -72,11 +81,17 @@ func Keep(ctx context.Context, s *store.Store, shrink Shrinker, village record.V
 		if placed && !p.Placed {
 			word = form.Label{Zh: "照片里没有拍摄位置；需要的话，请在手机相机里打开“地理位置”再拍一张", En: "Where it was taken is not in the photo; if that is needed, turn on the location in the phone's camera and take another"}
 		}
-		if d.Assigned.Originals && !keepOriginal(ctx, s, village, &b, blob.Kind(name), raw, p.Beside) {
+		if d.Assigned.Originals && !own.NoOriginals && !keepOriginal(ctx, s, village, &b, blob.Kind(name), raw, p.Beside) {
 			word = form.Label{Zh: "照片已保存，原图没有留下，磁盘可能满了；要留原图，请腾出地方再添加一次", En: "The photo is kept, its original is not, the disk may be full; make room and add it again for that"}
 		}
 	}
 	return b, word, err
+}
+
+// OfficeSide is how many points the longer side of a photo has at most, as the office has
+// it.
+func OfficeSide(d *store.Device) int {
+	return cmp.Or(int(d.Assigned.PhotoSide), picture.Default.Side)
 }
 
 // keepOriginal keeps a photo as it came, beside the small one. It is no failure of the

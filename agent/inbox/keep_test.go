@@ -210,3 +210,58 @@ func TestSaidOfPlace(t *testing.T) {
 
 // exifPlace is what a camera writes: its maker, and 25°48'44.44" N 114°59'15.55" E.
 const exifPlace = "\xff\xe1\x00\xafExif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x02\x01\x0f\x00\x02\x00\x00\x00\x0f\x00\x00\x00&\x88%\x00\x04\x00\x00\x00\x01\x00\x00\x005\x00\x00\x00\x00Make by secret\x00\x00\x05\x00\x00\x00\x01\x00\x00\x00\x04\x02\x03\x00\x00\x00\x01\x00\x02\x00\x00\x00\x02N\x00\x00\x00\x00\x02\x00\x05\x00\x00\x00\x03\x00\x00\x00w\x00\x03\x00\x02\x00\x00\x00\x02E\x00\x00\x00\x00\x04\x00\x05\x00\x00\x00\x03\x00\x00\x00\x8f\x00\x00\x00\x00\x00\x00\x00\x19\x00\x00\x00\x01\x00\x00\x000\x00\x00\x00\x01\x00\x00\x11\x5c\x00\x00\x00d\x00\x00\x00r\x00\x00\x00\x01\x00\x00\x00;\x00\x00\x00\x01\x00\x00\x06\x13\x00\x00\x00d"
+
+// A laptop may make its photos smaller than the office asks for, never larger, and keep no
+// originals where the office would have them, never the other way round.
+func TestOwnPhotoChoices(t *testing.T) {
+	wide := func(w int) []byte {
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, image.NewRGBA(image.Rect(0, 0, w, w/2)), nil); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	tests := []struct {
+		name        string
+		office, own int
+		want        int
+	}{
+		{"as the office says", 1000, 0, 1000},
+		{"smaller than the office says", 1000, 800, 800},
+		{"larger than the office says", 1000, 1200, 1000},
+		{"smaller than by default", 0, 1200, 1200},
+		{"larger than by default", 0, 1900, 1600},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := laptop(t)
+			if _, err := s.SetDevice(t.Context(), func(d *store.Device) { d.Assigned.PhotoSide = uint64(tt.office) }); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.SetSettings(t.Context(), func(x *store.Settings) { x.PhotoSide = tt.own }); err != nil {
+				t.Fatal(err)
+			}
+			b, _, err := Keep(t.Context(), s, InProcess, "369999000001", nil, "IMG.jpg", bytes.NewReader(wide(2000)))
+			if err != nil || b.Width != tt.want {
+				t.Errorf("%d points wide, want %d, %v", b.Width, tt.want, err)
+			}
+		})
+	}
+	for _, office := range []bool{false, true} {
+		for _, own := range []bool{false, true} {
+			s := laptop(t)
+			if _, err := s.SetDevice(t.Context(), func(d *store.Device) { d.Assigned.Originals = office }); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.SetSettings(t.Context(), func(x *store.Settings) { x.NoOriginals = !own }); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := Keep(t.Context(), s, InProcess, "369999000001", nil, "IMG.jpg", bytes.NewReader(wide(2000))); err != nil {
+				t.Fatal(err)
+			}
+			if here, _, err := s.Originals(); err != nil || (here.Files > 0) != (office && own) {
+				t.Errorf("the office wants them: %v, the laptop keeps them: %v: %d kept, %v", office, own, here.Files, err)
+			}
+		}
+	}
+}

@@ -54,6 +54,9 @@
 //	  asked                 when the server was last asked what is in a backup
 //	  missed                when the server was last asked whether it still has files of which it has no backup
 //	  rebuilt               Rebuilt: when the store was last made anew
+//	  profiles              name -> Profile *: what each of the people here has chosen; not saved from a
+//	                        store that is damaged, as settings are not
+//	  settings              Settings *: what was chosen for the laptop
 //	  quiet                 whether the laptop spares its battery and metered links
 //	  session               Session *: the TLS session that the next connection goes on with
 //	  known                 wire.Known *: what the next request is mixed behind

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/a-h/templ"
@@ -49,6 +50,7 @@ type doors struct {
 	links    map[string]link // by hash
 	key      []byte          // of the data folder: the token comes of it
 	sessions []session
+	idle     atomic.Int64 // ns that a session may lie unused before it is asked again
 }
 
 type link struct {
@@ -65,6 +67,8 @@ type session struct {
 	seen time.Time
 	// open tells that whoever has it gave the passphrase, and was not away since.
 	open bool
+	// as is who gave the PIN in it, and was not away since.
+	as string
 }
 
 // doorsFile is what lies in the data folder.
@@ -78,6 +82,7 @@ type doorsFile struct {
 func newDoors(dir string, wall func() time.Time) *doors {
 	start := time.Now()
 	d := &doors{wall: wall, uptime: func() time.Duration { return time.Since(start) }, file: filepath.Join(dir, sessionsFile), links: map[string]link{}}
+	d.idle.Store(int64(idleLock))
 	var left doorsFile
 	if raw, err := os.ReadFile(d.file); err == nil && json.Unmarshal(raw, &left) == nil && len(left.Key) == 32 {
 		d.key, d.sessions = left.Key, left.Sessions
@@ -182,8 +187,8 @@ func (d *doors) in(secret string) bool {
 	if s == nil {
 		return false
 	}
-	if away := max(now-s.used, d.wall().Sub(s.seen)); away > idleLock {
-		s.open = false
+	if away := max(now-s.used, d.wall().Sub(s.seen)); away > time.Duration(d.idle.Load()) {
+		s.open, s.as = false, ""
 	}
 	s.used, s.seen = now, d.wall()
 	if since := d.wall().Sub(s.Used); since > 24*time.Hour || since < -24*time.Hour {

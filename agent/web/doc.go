@@ -38,6 +38,10 @@
 //     that works once, for ten minutes. The request must name the very address
 //     that listens here, and a path that nobody else knows; a POST carries the
 //     pages' token and comes from a page of this address.
+//   - Who has given himself a PIN is asked for it in every session, and again when it lay
+//     unused; until then nothing is shown, and nothing is ever written in his name. The
+//     wrong ones are counted in the store: a restart or another clock wins no tries. It is
+//     a courtesy, and the page says so: it encrypts nothing.
 //   - No text that a person reads stands outside the table in text.go, but for
 //     what the forms bring.
 //   - A list of records has all of them, a page at a time: it is read through, and no

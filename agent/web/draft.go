@@ -123,6 +123,10 @@ func (w *Site) resume(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if slices.Contains(p.device.Assigned.Profiles, d.Author) && !p.signs(d.Author) {
+		p.stranger, p.author = d.Author, d.Author
+		return w.ask(p)
+	}
 	e, err := w.entry(d)
 	if err != nil {
 		return reply{}, err
@@ -223,7 +227,7 @@ func (w *Site) rescue(p *page, keep bool) (*entry, error) {
 		return nil, store.ErrNotFound
 	}
 	d := store.Draft{Type: t, Village: v, Author: p.author}
-	if who := body.Get("_author"); slices.Contains(p.device.Assigned.Profiles, who) {
+	if who := body.Get("_author"); p.signs(who) {
 		d.Author = who
 	}
 	if r := w.cameOf(p); r != nil {
@@ -462,8 +466,11 @@ func (w *Site) posted(p *page, keep bool) (e *entry, both []string, err error) {
 	}
 	both = e.take(body)
 	e.draft.Values[at] = []string{strconv.Itoa(serial)}
-	if who := body.Get("_author"); slices.Contains(p.device.Assigned.Profiles, who) {
+	if who := body.Get("_author"); p.signs(who) {
 		e.draft.Author = who
+	}
+	if !p.signs(e.draft.Author) {
+		e.draft.Author = p.author // whoever goes on with somebody else's form signs it
 	}
 	return e, both, nil
 }
@@ -555,15 +562,22 @@ type draftLine struct {
 	id, kind, title, excerpt, typed string
 }
 
-// drafts lists what was begun and not saved.
-func (w *Site) draftLines(p *page) ([]draftLine, error) {
+// draftLines lists what was begun and not saved.
+//
+// Those of colleagues who are registered here are theirs to finish: of them it gives how
+// many there are, by name.
+func (w *Site) draftLines(p *page) (out []draftLine, others map[string]int, err error) {
 	drafts, err := w.store.Drafts()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []draftLine
+	others = map[string]int{}
 	for _, d := range drafts {
 		if d.Typed == 0 {
+			continue
+		}
+		if d.Author != p.author && slices.Contains(p.device.Assigned.Profiles, d.Author) {
+			others[d.Author]++
 			continue
 		}
 		e, err := w.entry(d)
@@ -582,7 +596,7 @@ func (w *Site) draftLines(p *page) ([]draftLine, error) {
 		}
 		out = append(out, l)
 	}
-	return out, nil
+	return out, others, nil
 }
 
 func clip(s string, n int) string {

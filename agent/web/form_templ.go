@@ -564,7 +564,7 @@ func formPage(p *page, f *filledIn) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if len(p.device.Assigned.Profiles) > 1 {
+			if names := p.signers(); len(names) > 1 {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 55, "<div class=\"field author\"><label for=\"_author\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -582,7 +582,7 @@ func formPage(p *page, f *filledIn) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				for _, name := range p.device.Assigned.Profiles {
+				for _, name := range names {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "<option value=\"")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

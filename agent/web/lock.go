@@ -15,7 +15,7 @@ import (
 )
 
 // idleLock is how long a page may lie unused before it asks for the passphrase,
-// where there is one.
+// where there is one, and who is there, where nobody chose otherwise.
 const idleLock = 15 * time.Minute
 
 // Lock is what the data is locked by. Way tells what unlocks it. Unlock checks a
@@ -23,12 +23,14 @@ const idleLock = 15 * time.Minute
 // none where it is empty; old is the one until then, where there is one:
 // vault.ErrWrong, vault.ErrShort. Recover does so by the office's recovery code:
 // escrow.ErrCode, vault.ErrWrong where the code is another laptop's,
-// vault.ErrShort.
+// vault.ErrShort. Owns tells whether a word is the passphrase, where there is one, or
+// such a code, and changes nothing: vault.ErrWrong, escrow.ErrCode.
 type Lock interface {
 	Way() vault.Way
 	Unlock(passphrase []byte) error
 	Set(old, fresh []byte) error
 	Recover(code string, fresh []byte) error
+	Owns(word []byte) error
 }
 
 // Gate is who may come in: sessions, and the lock.
@@ -215,7 +217,7 @@ type lockView struct {
 }
 
 func (w *Site) lockPage(p *page) (reply, error) {
-	p.title, p.at = p.T("lock.page"), "me"
+	p.title, p.at = p.T("lock.page"), "settings"
 	if w.lock == nil {
 		return reply{}, errNowhere
 	}
@@ -241,6 +243,6 @@ func (w *Site) setLock(p *page) (reply, error) {
 		w.doors.unlock(w.sessionOf(p.r))
 		return goTo("/lock?done=1")
 	}
-	p.title, p.at = p.T("lock.page"), "me"
+	p.title, p.at = p.T("lock.page"), "settings"
 	return reply{status: http.StatusUnprocessableEntity, body: lockPage(p, &lockView{way: w.lock.Way(), wrong: lockFault(err)})}, nil
 }

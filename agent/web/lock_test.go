@@ -53,6 +53,16 @@ func (l *fakeLock) Recover(code string, fresh []byte) error {
 	return nil
 }
 
+func (l *fakeLock) Owns(word []byte) error {
+	switch {
+	case l.code != "" && string(word) == l.code:
+		return nil
+	case l.way != vault.Passphrase:
+		return escrow.ErrCode
+	}
+	return l.Unlock(word)
+}
+
 const word = "a horse and a cart"
 
 // Pages that lie unused ask for the passphrase, however the time passed, and show

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,16 +24,20 @@ type page struct {
 	lang   form.Lang
 	device store.Device
 	author string // who is at the laptop
-	token  string
-	status store.Status
-	now    time.Time                          // corrected, Beijing
-	today  string                             // 2017-05-23
-	snap   *snapshot                          // see snapshot
-	unsure *string                            // see doubt
-	lowers map[told]string                    // see lower
-	files  func() (map[blob.Hash]bool, error) // those that are not delivered, read once
-	labels map[record.ID]string               // titles of records that others name
-	title  string
+	people map[string]store.Profile
+	proven string // who has given his PIN
+	// stranger is who the browser says is there, and has not given his PIN.
+	stranger string
+	token    string
+	status   store.Status
+	now      time.Time                          // corrected, Beijing
+	today    string                             // 2017-05-23
+	snap     *snapshot                          // see snapshot
+	unsure   *string                            // see doubt
+	lowers   map[told]string                    // see lower
+	files    func() (map[blob.Hash]bool, error) // those that are not delivered, read once
+	labels   map[record.ID]string               // titles of records that others name
+	title    string
 	// refused tells a page that says that what was asked for cannot be had.
 	refused bool
 	papers  bool   // days are written with their year
@@ -63,7 +65,15 @@ func (w *Site) page(r *http.Request) (*page, error) {
 	if p.status, err = w.store.Status(); err != nil {
 		return p, err
 	}
-	p.author = p.who()
+	if p.people, err = w.store.Profiles(); err != nil {
+		return p, err
+	}
+	p.author, p.proven = p.who(), w.doors.proven(w.sessionOf(r))
+	if p.author != "" && !p.signs(p.author) {
+		p.stranger = p.author
+	} else if l := p.people[p.author].Language; l != "" {
+		p.lang = language(l)
+	}
 	return p, nil
 }
 
@@ -144,19 +154,6 @@ func (p *page) date(t time.Time) string {
 
 // url is the address of a page of this site.
 func (p *page) url(path string) templ.SafeURL { return templ.SafeURL(p.site.root + path) }
-
-// who is the profile that the browser last chose, or the laptop's first.
-func (p *page) who() string {
-	if c, err := p.r.Cookie(whoCookie(p.r)); err == nil {
-		if name, err := url.QueryUnescape(c.Value); err == nil && slices.Contains(p.device.Assigned.Profiles, name) {
-			return name
-		}
-	}
-	name, _ := p.device.Author("")
-	return name
-}
-
-func whoCookie(r *http.Request) string { return cookieName(r) + "-who" }
 
 // T gives a text of the table in the page's language.
 func (p *page) T(id string, args ...any) string {
@@ -269,6 +266,8 @@ func (p *page) back() string {
 		return path
 	case path == "/decide":
 		return "/conflicts"
+	case path == "/settings":
+		return path
 	case strings.HasPrefix(path, "/bundles"):
 		return "/bundles"
 	case strings.HasPrefix(path, "/import"):
@@ -276,6 +275,20 @@ func (p *page) back() string {
 	}
 	return "/"
 }
+
+// wanted is where whoever says who he is goes on to.
+func (p *page) wanted() string {
+	if p.r.Method == http.MethodGet && p.r.URL.Path != "/me" {
+		return p.r.URL.RequestURI()
+	}
+	return "/"
+}
+
+// known tells that the laptop belongs to an office, and who is at it.
+func (p *page) known() bool { return !p.fresh() && p.stranger == "" }
+
+// typeSize is how large the type is on the pages of whoever is there.
+func (p *page) typeSize() string { return p.people[p.author].Size }
 
 // weekday is the name of today's.
 func (p *page) weekday() string { return p.T("weekday." + p.now.Format("Mon")) }

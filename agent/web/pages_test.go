@@ -38,7 +38,7 @@ func TestEveryPage(t *testing.T) {
 	h := f.house(0).id.String()
 	paths := []string{
 		"/", "/find", f.sought("/find", "王"), f.sought("/find", "nobody"), "/find?for=visit", "/find?show=due", "/find?village=" + string(secondVillage.Code),
-		"/find?s=unknown", "/household/" + h, "/household/" + h + "?visits=all&moved=1&done=1", "/conflicts", "/conflicts?moved=1", "/bundles", "/sync", "/sync?asked=1", "/records", "/me",
+		"/find?s=unknown", "/household/" + h, "/household/" + h + "?visits=all&moved=1&done=1", "/conflicts", "/conflicts?moved=1", "/bundles", "/sync", "/sync?asked=1", "/records", "/me", "/settings",
 		"/household/" + f.house(2).id.String() + "?saved=household/" + f.house(2).id.String(),
 	}
 	for _, ft := range form.Builtin().Forms() {

@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -21,13 +20,15 @@ type todayView struct {
 	alarms   int
 	coverage []coverage
 	drafts   []draftLine
-	todos    []todo // the most pressing
-	todo     int    // of all that are to be done
-	mine     int    // conflicts that this person may decide
-	theirs   int
-	first    []*dispute
-	delivery delivery
-	houses   int
+	// theirDrafts counts those of colleagues, by name.
+	theirDrafts map[string]int
+	todos       []todo // the most pressing
+	todo        int    // of all that are to be done
+	mine        int    // conflicts that this person may decide
+	theirs      int
+	first       []*dispute
+	delivery    delivery
+	houses      int
 }
 
 // delivery is what is on its way, in words and numbers.
@@ -76,7 +77,7 @@ func (w *Site) today(p *page) (reply, error) {
 		}
 		v.coverage = append(v.coverage, snap.coverage(a.Code, a.Name, p.today))
 	}
-	if v.drafts, err = w.draftLines(p); err != nil {
+	if v.drafts, v.theirDrafts, err = w.draftLines(p); err != nil {
 		return reply{}, err
 	}
 	mine, others, err := w.waiting(p)
@@ -398,26 +399,6 @@ func (w *Site) syncNow(p *page) (reply, error) {
 }
 
 // me is the page of who is at the laptop and in which language.
-func (w *Site) me(p *page) (reply, error) {
-	p.title, p.at = p.T("me.title"), "me"
-	return show(mePage(p))
-}
-
-func (w *Site) setMe(p *page) (reply, error) {
-	body := p.r.PostForm
-	if l := body.Get("language"); l == "zh" || l == "en" {
-		if _, err := w.store.SetDevice(p.r.Context(), func(d *store.Device) { d.Language = l }); err != nil {
-			return reply{}, err
-		}
-	}
-	to := backTo(body.Get("back"))
-	if who := body.Get("who"); slices.Contains(p.device.Assigned.Profiles, who) {
-		return reply{to: to, cookie: &http.Cookie{
-			Name: whoCookie(p.r), Value: url.QueryEscape(who), Path: w.root + "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLife.Seconds()),
-		}}, nil
-	}
-	return goTo(to)
-}
 
 // backTo lets a form lead back to a page of this site and to no other.
 func backTo(path string) string {

@@ -70,6 +70,7 @@ type Site struct {
 	searches searches
 	ended    map[string]ended
 	work     work
+	tries    tries
 	held     held
 }
 
@@ -87,7 +88,7 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 	if opt.Shrink == nil {
 		opt.Shrink = inbox.InProcess
 	}
-	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, Gate: opt.Gate, mux: http.NewServeMux(), ended: map[string]ended{}}
+	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, Gate: opt.Gate, mux: http.NewServeMux(), ended: map[string]ended{}, tries: tries{last: map[string]time.Duration{}}}
 	if w.Gate == nil {
 		w.Gate = NewGate(s.Dir(), nil, opt)
 	}
@@ -95,6 +96,9 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 		days, lapsed, err := s.Lapsed()
 		return days, lapsed && err == nil
 	}))
+	if x, err := s.Settings(); err == nil {
+		w.doors.idle.Store(int64(x.IdleFor()))
+	}
 	w.cache = newCache(s, opt.Forms)
 	w.routes()
 	return w
@@ -160,6 +164,8 @@ func (w *Site) routes() {
 		"GET /import/report/{id}":       w.importReport,
 		"GET /me":                       w.me,
 		"POST /me":                      w.setMe,
+		"GET /settings":                 w.settings,
+		"POST /settings":                w.setSettings,
 		"GET /lock":                     w.lockPage,
 		"POST /lock":                    w.setLock,
 		"/":                             w.nowhere,
@@ -219,6 +225,8 @@ func (w *Site) serve(h handler) http.HandlerFunc {
 		case err != nil:
 		case p.fresh() && r.Method == http.MethodGet && r.URL.Path != welcomePath:
 			a.to = welcomePath
+		case p.stranger != "" && r.URL.Path != "/me":
+			a, err = w.ask(p)
 		default:
 			a, err = h(p)
 		}
