@@ -83,7 +83,11 @@ func (c *call) tellAside(a *agent, r *store.Record, x *store.Aside) error {
 		return c.print(asideJSON{r.Key.Village, r.Key.Type, r.Key.ID.String(), title(f, r.View, c.lang), x.Dot.String(), x.Change.Author, at, set, x.Event()})
 	}
 	c.printf("%s  %s\n", r.Key.ID, title(f, r.View, c.lang))
-	c.printf("  %s  %s  %s\n", at.Std().In(beijing).Format("2006-01-02 15:04"), x.Change.Author, c.set(f, set))
+	text := c.set(f, set)
+	if len(set) == 0 {
+		text = c.erased()
+	}
+	c.printf("  %s  %s  %s\n", at.Std().In(beijing).Format("2006-01-02 15:04"), x.Change.Author, text)
 	c.printf("  %s\n", c.aside(x.Event()))
 	if x.Rejected() {
 		c.write(c.say("  看过以后：zhucun-agent quarantine seen %s\n", "  once seen: zhucun-agent quarantine seen %s\n", r.Key.ID))

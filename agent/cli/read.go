@@ -150,7 +150,7 @@ func (c *call) show(f *form.Form, r store.Record, j merge.JSON, waiting map[blob
 	for _, e := range j.History {
 		text := c.set(f, e.Set)
 		if e.Erased {
-			text = c.say("（内容已依法擦除）", "(erased by law)")
+			text = c.erased()
 		}
 		if a := e.Aside; a != nil {
 			text += "  " + c.aside(a)
@@ -158,6 +158,9 @@ func (c *call) show(f *form.Form, r store.Record, j merge.JSON, waiting map[blob
 		c.printf("  %s  %s  %s\n", e.At.Std().In(beijing).Format("2006-01-02 15:04"), e.Author, text)
 	}
 }
+
+// erased stands for what a change said that the office has erased.
+func (c *call) erased() string { return c.say("（内容已依法擦除）", "(erased by law)") }
 
 // others tells whether people of other laptops had a hand in the record: of
 // what they changed, this one knows what still stands.

@@ -216,6 +216,33 @@ func TestErasedAndWrittenOn(t *testing.T) {
 		t.Errorf("it reads %+v", v)
 	}
 	soundNow(t, s)
+	// What status counts is what can be looked at, until the office has decided.
+	waits := func(want int) {
+		t.Helper()
+		listed := 0
+		if err := s.Stuck(func(r Record) bool {
+			list, err := s.Asides(r.Key.Type, r.Key.ID)
+			for i := range list {
+				if list[i].Open() {
+					listed++
+				}
+			}
+			return err == nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := s.Status(); err != nil || listed != want || int(st.Quarantined) != want || st.Rejected != 0 {
+			t.Errorf("%d of what was set aside are listed, %d and %d counted, %v; want %d", listed, st.Quarantined, st.Rejected, err, want)
+		}
+	}
+	waits(1)
+	list, err := s.Asides(gone.Type, gone.ID)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	pl := s.place(t)
+	s.must(t, &wire.Pull{Village: code, Epoch: pl.Epoch, From: pl.Cursor, Cursor: pl.Cursor + 1, Verdicts: []journal.Verdict{verdict(t, s, list[0].Dot.Stream, 5, pl.Cursor+1, false)}})
+	waits(0) // there is nothing to be seen of what was rejected
 }
 
 // answerFrom acknowledges what waits, quarantining some.

@@ -92,6 +92,16 @@ func (v *village) asides(id record.ID) (map[touch]*Aside, error) {
 	})
 }
 
+// open tells whether something that was set aside of a record waits, for the office or
+// for somebody here.
+func (v *village) open(id record.ID) (some bool, err error) {
+	asides, err := v.asides(id)
+	for _, a := range asides {
+		some = some || a.Open()
+	}
+	return some, err
+}
+
 func quarantineAt(key []byte) slot { return slotOf("quarantine", key) }
 
 // quarantineKey names an own change that was set aside: record, stream, number.

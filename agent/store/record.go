@@ -273,6 +273,10 @@ func (v *village) read(k record.Key, tc touched, s merge.State) (Record, error) 
 		}
 	}
 	s, set, err := v.shown(k, tc, s)
+	if err == nil && tc.Quarantined && s.Erased() {
+		// Nothing of it shows, and all the same it waits for the office.
+		set, err = v.open(k.ID)
+	}
 	if err != nil {
 		return r, err
 	}

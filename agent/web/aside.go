@@ -42,7 +42,7 @@ func (w *Site) asides(p *page, r *store.Record) (list []asideLine, err error) {
 			for _, x := range a.Change.Body {
 				set[x.Path] = x.Value
 			}
-			ev := merge.Event{At: clock.Time(a.Change.Time), Author: a.Change.Author, Set: set}
+			ev := merge.Event{At: clock.Time(a.Change.Time), Author: a.Change.Author, Set: set, Erased: len(set) == 0}
 			list = append(list, asideLine{a.Dot.String(), a.Rejected(), p.reason(a), w.event(p, w.forms.Form(r.Key.Type), ev)})
 		}
 	}

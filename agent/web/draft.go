@@ -66,6 +66,10 @@ func (w *Site) edit(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if r.View.Erased {
+		// Nothing can be saved there; its page says so.
+		return goTo("/record/" + string(f.Type) + "/" + id.String())
+	}
 	shown, err := w.store.Shown(f.Type, id)
 	if err != nil {
 		return reply{}, err

@@ -6,7 +6,10 @@ import (
 	"testing"
 
 	"zhucun/agent/store"
+	"zhucun/shared/clock"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
+	"zhucun/shared/wire"
 )
 
 // bare is a page without its tags, one space between words.
@@ -90,5 +93,35 @@ func TestHouseholdPage(t *testing.T) {
 	}
 	if land := regexp.MustCompile(`耕地亩</dt>.*?</dd>`).FindString(profile); !strings.Contains(land, "宋芬娥") || strings.Contains(land, "/record/visit/") {
 		t.Errorf("of the land it tells %s", bare(land))
+	}
+}
+
+// A household that the office has erased says so on its page, and no form of it opens in
+// which somebody would write for nothing.
+func TestErasedHousehold(t *testing.T) {
+	f := newFixture(t, true).enter()
+	h := f.house(0)
+	visit, edit := "/record/visit/new?household="+h.id.String(), "/record/household/"+h.id.String()+"/edit"
+	if body := f.get("/household/" + h.id.String()).body; !strings.Contains(body, visit) || !strings.Contains(body, edit) {
+		t.Fatal("a household's page has no ways into its forms")
+	}
+	office := record.Stream{0xEE}
+	state := merge.State{record.Life: {Siblings: []merge.Sibling{{Dot: record.Dot{Stream: office, Seq: 1}, Value: merge.Erasure("依法处理"), At: clock.At0(f.laptop.Now()), Author: "admin"}}}}
+	from := f.cursor[h.village]
+	if _, err := f.laptop.Take(t.Context(), &wire.Pull{
+		Village: h.village, Epoch: wire.Epoch{1}, From: from, Cursor: from + 1,
+		Records: []wire.State{{ID: h.id, Type: householdType, State: state.Encode()}}, Heads: []wire.StreamHead{{Stream: office, Seq: 1}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	body := f.get("/household/" + h.id.String()).body
+	if !strings.Contains(body, "内容已由办公室依法擦除：依法处理") {
+		t.Error("the page does not say that the household was erased")
+	}
+	if strings.Contains(body, visit) || strings.Contains(body, edit) {
+		t.Error("the page leads into forms of what was erased")
+	}
+	if a := f.get(edit); a.path != "/record/household/"+h.id.String() || !strings.Contains(a.body, "内容已由办公室依法擦除") {
+		t.Errorf("its form opens: %d, %s", a.status, a.path)
 	}
 }
