@@ -864,27 +864,49 @@ func TestDue(t *testing.T) {
 		last, since, start string
 		days               int
 		want               level
+		by                 since
 	}{
-		{"visited today", "2025-01-09", "2020-01-01", "", 0, fine},
-		{"visited 24 days ago", "2024-12-16", "", "", 24, fine},
-		{"soon", "2024-12-15", "", "", 25, soon},
-		{"31 days are within", "2024-12-09", "", "", 31, soon},
-		{"32 are not", "2024-12-08", "", "", 32, overdue},
-		{"62 days", "2024-11-08", "", "", 62, overdue},
-		{"63 days", "2024-11-07", "", "", 63, alarm},
-		{"never, but registered lately", "", "2025-01-01", "2024-01-01", 8, fine},
-		{"never, and the team came lately", "", "2019-01-01", "2024-12-20", 20, fine},
-		{"nothing is known", "", "", "", 0, fine},
+		{"visited today", "2025-01-09", "2020-01-01", "", 0, fine, sinceVisit},
+		{"visited 24 days ago", "2024-12-16", "", "", 24, fine, sinceVisit},
+		{"soon", "2024-12-15", "", "", 25, soon, sinceVisit},
+		{"31 days are within", "2024-12-09", "", "", 31, soon, sinceVisit},
+		{"32 are not", "2024-12-08", "", "", 32, overdue, sinceVisit},
+		{"62 days", "2024-11-08", "", "", 62, overdue, sinceVisit},
+		{"63 days", "2024-11-07", "", "", 63, alarm, sinceVisit},
+		{"never, but registered lately", "", "2025-01-01", "2024-01-01", 8, fine, sinceRegistered},
+		{"never, and the team came lately", "", "2019-01-01", "2024-12-20", 20, fine, sinceTeam},
+		{"visited, and registered since", "2024-01-01", "2024-12-20", "2023-01-01", 20, fine, sinceRegistered},
+		{"visited, and the team came since", "2024-01-01", "2019-01-01", "2024-12-08", 32, overdue, sinceTeam},
+		{"nothing is known", "", "", "", 0, fine, sinceVisit},
 		// A year mistyped must not hide a household for ever, nor count backwards.
-		{"registered in the future", "", "2052-01-01", "2024-11-07", 63, alarm},
-		{"all in the future", "2052-01-01", "2052-01-01", "2052-01-01", 0, fine},
+		{"registered in the future", "", "2052-01-01", "2024-11-07", 63, alarm, sinceTeam},
+		{"all in the future", "2052-01-01", "2052-01-01", "2052-01-01", 0, fine, sinceVisit},
 	}
 	for _, tt := range tests {
 		h := &house{last: tt.last, since: tt.since}
 		s := &snapshot{started: map[record.Village]string{"": tt.start}}
-		if d := s.dueOf(h, "2025-01-09"); d.days != tt.days || d.level() != tt.want {
-			t.Errorf("%s: %d days, level %d; want %d, %d", tt.name, d.days, d.level(), tt.days, tt.want)
+		if d := s.dueOf(h, "2025-01-09"); d.days != tt.days || d.level() != tt.want || d.by != tt.by {
+			t.Errorf("%s: %d days, level %d, since %d; want %d, %d, %d", tt.name, d.days, d.level(), d.by, tt.days, tt.want, tt.by)
 		}
+	}
+}
+
+// What a household's days count from is said where it is no visit, with its day; it is
+// the latest of visit, registration and the team's arrival, as the office counts.
+func TestDueSaysSince(t *testing.T) {
+	f := newFixture(t, true).enter()
+	h := f.house(0)
+	from := func(days int) string {
+		return time.UnixMilli(f.laptop.Now()).In(beijing).AddDate(0, 0, -days).Format(time.DateOnly)
+	}
+	f.set(f.office, "系统", householdType, h.id, map[string]string{"registered_date": from(1), "poverty_status": "unexited"})
+	f.set(f.office, "系统", householdType, record.ID{}, map[string]string{"head_name": "新识别", "registered_date": from(400), "poverty_status": "new"})
+	f.pull()
+	if body := bare(f.get("/household/" + h.id.String()).body); !strings.Contains(body, "1 天 从识别那天（") || strings.Contains(body, "1 天前 ") {
+		t.Errorf("visited, and registered yesterday: %s", body)
+	}
+	if body := bare(f.get("/").body); !strings.Contains(body, "还没有走访过 400 天 超过两个月 从识别那天（") {
+		t.Errorf("never visited, and registered long ago: %s", body)
 	}
 }
 

@@ -68,8 +68,19 @@ func daysBetween(from, to string) (days int, ok bool) {
 type due struct {
 	*house
 	days  int
-	never bool // no counted visit at all: the days run from registration or the team's arrival
+	never bool   // no counted visit at all
+	from  string // the day that the days run from; "" where none is known
+	by    since  // what was on it
 }
+
+// since is what the days of a household run from: the last of these.
+type since int
+
+const (
+	sinceVisit since = iota
+	sinceRegistered
+	sinceTeam // came to the village
+)
 
 // level is how pressing a visit is.
 type level int
@@ -96,13 +107,12 @@ func (d due) level() level {
 // dueOf counts the days since h was last visited, or since it or the team came.
 func (s *snapshot) dueOf(h *house, today string) due {
 	d := due{house: h, never: h.last == ""}
-	from := ""
-	for _, day := range []string{h.last, h.since, s.started[h.village]} {
-		if day <= today { // a typing error may lie ahead
-			from = max(from, day)
+	for by, day := range []string{h.last, h.since, s.started[h.village]} {
+		if day <= today && day > d.from { // a typing error may lie ahead
+			d.from, d.by = day, since(by)
 		}
 	}
-	d.days, _ = daysBetween(from, today)
+	d.days, _ = daysBetween(d.from, today)
 	return d
 }
 

@@ -247,6 +247,9 @@ var texts = map[string]said{
 	"due.on":       {"上次走访 %s", "last visited %s"},
 	"due.ago":      {"%d 天前", "%d days ago"},
 
+	"since.registered": {"从识别那天（%s）算起", "counted from its registration (%s)"},
+	"since.team":       {"从工作队到村那天（%s）算起", "counted from the team’s arrival (%s)"},
+
 	"delivery.all":       {"写下的都已送到办公室。", "Everything has been delivered to the office."},
 	"delivery.originals": {"写下的和照片都已送到办公室；还有 %d 张原图（%s）排在最后传。", "What was written and its photos have been delivered to the office; %d originals (%s) follow last."},
 	"delivery.rest":      {"其余都已送到办公室。", "All the rest has been delivered to the office."},

@@ -28,12 +28,26 @@ func (p *page) lastVisit(d due) string {
 	return p.T("due.on", p.day(d.last))
 }
 
-// ago says how long ago a household was visited.
+// ago says how many days a household's count, or how long ago it was visited where they
+// count from that.
 func (p *page) ago(d due) string {
-	if d.never {
+	if d.never || d.by != sinceVisit {
 		return p.T("due.since", d.days)
 	}
 	return p.T("due.ago", d.days)
+}
+
+// countsFrom says what a household's days count from, where that is not its last visit.
+func (p *page) countsFrom(d due) string {
+	switch {
+	case d.from == "":
+		return ""
+	case d.by == sinceRegistered:
+		return p.T("since.registered", p.day(d.from))
+	case d.by == sinceTeam:
+		return p.T("since.team", p.day(d.from))
+	}
+	return ""
 }
 
 // dueWord says what a household's days mean.
