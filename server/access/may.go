@@ -28,6 +28,7 @@ const (
 	SetAccounts Action = "setaccounts" // make accounts, reset passwords
 	SeeAudit    Action = "audit"
 	Erase       Action = "erase" // a record's content, by law
+	CloseMonth  Action = "close" // keep a month's figures for good
 )
 
 // permissions is who may do what, as the product promises it. What a role is not
@@ -41,7 +42,7 @@ var permissions = map[identity.Role][]Action{
 	identity.TownshipOffice: {Own},
 	identity.SponsorUnit:    {Own, SeeTotals, SeeRecords},
 	identity.Inspector:      {Own, SeeTotals, SeeRecords},
-	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit},
+	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth},
 	identity.Leader:         {Own, SeeTotals},
 	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase},
 }

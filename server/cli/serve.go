@@ -109,6 +109,7 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()
 	go s.store.Watch(watching)
+	go s.store.KeepFigures(watching)
 	go s.access.Watch(watching)
 	// Requests have ended by then.
 	defer func() {

@@ -78,6 +78,10 @@
 //	              an old bundle may bring it again
 //	upload        (village, id) → a file on its way in, until when
 //	shown         (village, first half of the hash, record) → which records show it
+//	figure        (village, month or year) → the figures of a village up to a day, as
+//	              JSON, and the feed number that they are of: they count until that moves
+//	closing       (village, month) → the same as of the moment at which somebody closed
+//	              the month. Nothing changes it.
 //	form_TYPE     (village, record) → the record as it reads, a column a field
 //
 // The migrator is our own: the usual one links text/template, which makes the

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"zhucun/server/store"
 	"zhucun/server/store/sqlite"
+	"zhucun/shared/figure"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
 	"zhucun/shared/merge"
@@ -132,28 +134,39 @@ func TestReportsByHand(t *testing.T) {
 	o.put("丙", "household", "head_name=孙甲 group_name=西组 poverty_attr=general poverty_status=new registered_date=2016-01-01")
 
 	var b strings.Builder
-	c, err := o.Coverage(t.Context(), []string{"2017-04", "2017-05"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintln(&b, "coverage", c.Months)
-	for _, r := range c.Rows {
-		fmt.Fprintf(&b, "%s households %d", r.Village, r.Households)
-		for i := range c.Months {
-			rate := "—"
-			if p, ok := store.Percent(r.Covered[i], r.Households); ok {
-				rate = fmt.Sprintf("%.1f", p)
-			}
-			fmt.Fprintf(&b, "; covered %d, visits %d, %s", r.Covered[i], r.Visits[i], rate)
-		}
-		fmt.Fprintf(&b, "; feed %d\n", c.Of(r.Village).Feed)
-	}
-	for _, village := range []record.Village{"", "丙"} {
-		due, err := o.Overdue(t.Context(), "2017-06-11", village)
+	var months []figure.Period
+	for _, name := range []string{"2017-04", "2017-05"} {
+		p, err := figure.MonthOf(name, "2017-06-12")
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&b, "overdue on %s in %q\n", due.On, village)
+		months = append(months, p)
+	}
+	for _, patience := range []time.Duration{0, time.Minute, 0} {
+		tables, err := o.Figures(t.Context(), months, true, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&b, "coverage, behind", tables[0].Behind)
+		for i, r := range tables[0].Rows {
+			fmt.Fprint(&b, r.Village)
+			for _, table := range tables {
+				row := table.Rows[i]
+				rate := "—"
+				if p, ok := row.Coverage.Percent(); ok {
+					rate = fmt.Sprintf("%.1f", p)
+				}
+				fmt.Fprintf(&b, "; covered %v of %v, visits %d, %s", row.Coverage.Part, row.Coverage.Of, row.Met, rate)
+			}
+			fmt.Fprintf(&b, "; feed %d of %d\n", r.Of, r.Feed)
+		}
+	}
+	for _, villages := range [][]record.Village{{"丙", "乙", "甲"}, {"丙"}} {
+		due, err := o.Overdue(t.Context(), "2017-06-11", villages...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "overdue on %s in %q\n", due.On, villages)
 		for _, r := range due.Rows {
 			fmt.Fprintf(&b, "%s %s %s last %q from %s days %d\n", r.Village, r.Head, r.Status, r.Last, r.From, r.Days)
 		}
@@ -229,5 +242,92 @@ func TestSessions(t *testing.T) {
 	}
 	if _, ok, err := o.Session(ctx, "a"); ok || err != nil {
 		t.Errorf("after the end: %v %v", ok, err)
+	}
+}
+
+// Figures are those of the records as they are: whatever has changed since they were
+// worked out counts, and where there is no time for that the table says so.
+func TestFiguresFollow(t *testing.T) {
+	o := newOffice(t, "甲", "乙")
+	p, err := figure.MonthOf("2017-05", "2017-06-12")
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(patience time.Duration) store.FigureTable {
+		t.Helper()
+		tables, err := o.Figures(t.Context(), []figure.Period{p}, true, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tables[0]
+	}
+	house := o.put("甲", "household", "head_name=王一 poverty_attr=general poverty_status=new registered_date=2016-01-01")
+	if now := look(time.Minute); now.Rows[1].Coverage != (figure.Ratio{Part: 0, Of: 1}) || now.Behind != 0 {
+		t.Fatalf("at first: %+v", now)
+	}
+	visit := o.put("甲", "visit", fmt.Sprintf("household=%s visit_date=2017-05-03 visit_mode=home visit_result=met", house))
+	if now := look(0); now.Behind != 1 || now.Rows[1].Coverage.Part != 0 || !now.Rows[1].Known || now.Rows[1].Of == now.Rows[1].Feed {
+		t.Errorf("without time: %+v", now)
+	}
+	if now := look(time.Minute); now.Behind != 0 || now.Rows[1].Coverage.Part != 1 {
+		t.Errorf("with time: %+v", now.Rows[1])
+	}
+	if now := look(0); now.Behind != 0 || now.Rows[1].Coverage.Part != 1 {
+		t.Errorf("what was worked out is not kept: %+v", now.Rows[1])
+	}
+	if _, err := o.CloseMonth(t.Context(), "2017-05", "主任"); err != nil {
+		t.Fatal(err)
+	}
+	rec, err := o.Get(t.Context(), "visit", visit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Desk(t.Context(), "甲", func(d *store.Desk) error {
+		_, err := d.Write(record.Change{Record: visit, Type: "visit", Author: "办公室",
+			Body: []record.Write{{Path: record.Life, Value: rec.State.Void("重复"), Observed: rec.State.Observed(record.Life)}}})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if now := look(time.Minute); now.Rows[1].Coverage.Part != 1 || !now.Rows[1].After() || now.Rows[0].After() || now.Rows[1].Login != "主任" {
+		t.Errorf("of the closed month: %+v", now.Rows)
+	}
+	tables, err := o.Figures(t.Context(), []figure.Period{p}, false, time.Minute)
+	if err != nil || tables[0].Rows[1].Coverage.Part != 0 {
+		t.Errorf("as it is now: %+v, %v", tables, err)
+	}
+	if _, err := o.CloseMonth(t.Context(), "2017-05", "主任"); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("closed twice: %v", err)
+	}
+	if _, err := o.CloseMonth(t.Context(), "2017-06", "主任"); !errors.Is(err, store.ErrNotOver) {
+		t.Errorf("closed before it is over: %v", err)
+	}
+	// A village that comes later is closed with what it has then.
+	if err := o.AddVillage(t.Context(), store.Village{Code: "丙", Name: "丙村"}); err != nil {
+		t.Fatal(err)
+	}
+	o.put("丙", "household", "head_name=孙一 poverty_attr=general poverty_status=new registered_date=2016-01-01")
+	if n, err := o.CloseMonth(t.Context(), "2017-05", "副主任"); n != 1 || err != nil {
+		t.Errorf("one more village: %d, %v", n, err)
+	}
+
+	ahead, stop := context.WithCancel(t.Context())
+	defer stop()
+	go o.KeepFigures(ahead)
+	now, err := figure.MonthOf("2017-06", "2017-06-12")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		tables, err := o.Figures(t.Context(), []figure.Period{now}, false, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tables[0].Behind == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody works figures out ahead")
+		}
 	}
 }

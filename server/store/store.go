@@ -18,6 +18,7 @@ import (
 
 	"zhucun/server/blob"
 	"zhucun/shared/clock"
+	"zhucun/shared/figure"
 	"zhucun/shared/form"
 	"zhucun/shared/journal"
 	"zhucun/shared/pack"
@@ -132,7 +133,7 @@ func (s *Store) current(ctx context.Context) bool {
 	return err == nil && string(schema) == s.schema()
 }
 
-// schema names the migrations and forms that the tables must have been made by.
+// schema names the migrations, forms and formulas that the tables must have been made by.
 func (s *Store) schema() string {
 	h := sha256.New()
 	files, err := fs.Glob(s.engine.Migrations, "*.sql")
@@ -140,10 +141,12 @@ func (s *Store) schema() string {
 	for _, f := range s.forms.Forms() {
 		fmt.Fprintln(h, s.tables[f.Type].version())
 	}
+	fmt.Fprintln(h, figure.Formulas, *figure.Builtin())
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// begin draws the epoch where the data begins, and notes the schema.
+// begin draws the epoch where the data begins, drops figures that were worked out
+// otherwise, and notes the schema.
 func (s *Store) begin(ctx context.Context) error {
 	var epoch wire.Epoch
 	if _, err := io.ReadFull(s.Random, epoch[:]); err != nil {
@@ -151,6 +154,9 @@ func (s *Store) begin(ctx context.Context) error {
 	}
 	return s.change(ctx, func(t *tx) error {
 		if err := t.exec(`INSERT INTO meta(key, value) VALUES('epoch', $1) ON CONFLICT(key) DO NOTHING`, epoch[:]); err != nil {
+			return err
+		}
+		if err := t.exec(`DELETE FROM figure`); err != nil {
 			return err
 		}
 		return t.setMeta("schema", []byte(s.schema()))

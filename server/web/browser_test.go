@@ -185,7 +185,8 @@ func TestPagesFit(t *testing.T) {
 		{"signin", "/signin"}, {"overview", "/"}, {"records", "/records"}, {"households", "/records/household"},
 		{"visits", "/records/visit"}, {"persons", "/records/person?village=" + string(v)}, {"visits-of", "/records/visit?village=" + string(v) + "&w.household=" + house.ID.String()},
 		{"record-household", href(house.Key)}, {"record-visit", href(visit.Key)},
-		{"coverage", "/coverage?month=2024-12"}, {"overdue", "/overdue"}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
+		{"coverage", "/coverage?month=2024-12"}, {"overdue", "/overdue"},
+		{"leaders", "/leaders?month=2024-12"}, {"figures", "/figures/" + string(v) + "?month=2024-12"}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
 		{"devices", "/devices"}, {"accounts", "/accounts"}, {"audit", "/audit"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
 	}
 	in := false

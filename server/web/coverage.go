@@ -2,83 +2,135 @@ package web
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
 	"zhucun/server/store"
+	"zhucun/shared/figure"
 	"zhucun/shared/record"
 )
 
 // coverageMonths is how many months the table of coverage has.
 const coverageMonths = 6
 
+// patience is how long a page works out figures of villages that have changed. Six are
+// done by then; of thousands some are shown as of before, and the page says so.
+const patience = 100 * time.Millisecond
+
 type coverageView struct {
-	store.Coverage
-	month       string
-	before, now int // places of the month before and the month itself
-	next, prev  string
-	sum         store.CoverageRow
+	store.FigureTable
+	months     []figure.Period
+	next, prev string
+	rows       []coverageRow
+	sum        coverageRow
 }
+
+// coverageRow is a village in each of the months, the last of which is the one asked
+// for.
+type coverageRow struct {
+	store.Fresh
+	months []figure.Figures
+	known  bool
+}
+
+func (r *coverageRow) now() figure.Figures      { return r.months[len(r.months)-1] }
+func (r *coverageRow) before() []figure.Figures { return r.months[:len(r.months)-1] }
 
 func (w *Site) coverage(p *page) (reply, error) {
 	p.title, p.at = p.T("coverage.title"), coverage
-	month := p.r.URL.Query().Get("month")
-	if month == "" {
-		month = p.now.Format("2006-01")
-	}
-	first, err := time.Parse("2006-01", month)
-	if err != nil || first.Year() < 1900 || first.Year() > 2200 {
-		return reply{}, errAsked
-	}
-	var months []string
-	for i := range coverageMonths {
-		months = append(months, first.AddDate(0, i-coverageMonths+1, 0).Format("2006-01"))
-	}
-	v := &coverageView{month: month, now: coverageMonths - 1, before: coverageMonths - 2}
-	v.prev, v.next = first.AddDate(0, -1, 0).Format("2006-01"), first.AddDate(0, 1, 0).Format("2006-01")
-	if v.Coverage, err = w.store.Coverage(p.ctx, months); err != nil {
+	month, err := p.askedMonth()
+	if err != nil {
 		return reply{}, err
 	}
-	v.Rows = slices.DeleteFunc(v.Rows, func(r store.CoverageRow) bool { return !p.sight.Reaches(r.Village) })
-	v.sum = store.CoverageRow{Covered: make([]int, coverageMonths), Visits: make([]int, coverageMonths)}
-	for _, r := range v.Rows {
-		v.sum.Households += r.Households
-		for i := range months {
-			v.sum.Covered[i] += r.Covered[i]
-			v.sum.Visits[i] += r.Visits[i]
+	v := &coverageView{prev: later(month.Name, -1), next: later(month.Name, 1)}
+	for i := range coverageMonths - 1 {
+		before, err := figure.MonthOf(later(month.Name, i-coverageMonths+1), p.today())
+		if err != nil {
+			return reply{}, err
 		}
+		v.months = append(v.months, before)
+	}
+	v.months = append(v.months, month)
+	tables, err := w.store.Figures(p.ctx, v.months, false, patience)
+	if err != nil {
+		return reply{}, err
+	}
+	v.FigureTable = tables[len(tables)-1]
+	v.sum.months = make([]figure.Figures, len(v.months))
+	for i, f := range v.Fresh {
+		if !p.sight.Reaches(f.Village) {
+			continue
+		}
+		row := coverageRow{Fresh: f, known: v.Rows[i].Known}
+		for m := range tables {
+			row.months = append(row.months, tables[m].Rows[i].Figures)
+			v.sum.months[m] = v.sum.months[m].And(row.months[m])
+		}
+		v.rows = append(v.rows, row)
 	}
 	return show(coveragePage(p, v))
 }
 
-// percent shows covered among households; an empty denominator is a dash. What
-// is not all is never rounded up to all.
-func percent(covered, households int) string {
-	f, ok := store.Percent(covered, households)
+// askedMonth reads the month from the address: this one where it names none.
+func (p *page) askedMonth() (figure.Period, error) {
+	name := p.r.URL.Query().Get("month")
+	if name == "" {
+		name = p.now.Format("2006-01")
+	}
+	month, err := figure.MonthOf(name, p.today())
+	if err != nil || name < "1900-01" {
+		return month, errAsked
+	}
+	return month, nil
+}
+
+func (p *page) today() string { return p.now.Format(time.DateOnly) }
+
+// later gives the month that is some months after another, or before it.
+func later(month string, months int) string {
+	t, err := time.Parse("2006-01", month)
+	if err != nil {
+		return month
+	}
+	return t.AddDate(0, months, 0).Format("2006-01")
+}
+
+// percent shows a rate; what has nothing to be divided by is a dash. What is not all
+// is never rounded up to all, nor what is something down to nothing.
+func percent(r figure.Ratio) string {
+	f, ok := r.Percent()
 	if !ok {
 		return "—"
 	}
-	if covered < households {
+	if r.Part < r.Of {
 		f = min(f, 99.9)
+	}
+	if r.Part > 0 {
+		f = max(f, 0.1)
 	}
 	return strconv.FormatFloat(f, 'f', 1, 64) + "%"
 }
 
-// bar is how wide the bar of a percentage is, of 100.
-func bar(covered, households int) string {
-	f, _ := store.Percent(covered, households)
-	return strconv.Itoa(int(f))
+// bar is how wide the bar of a rate is, of 100.
+func bar(r figure.Ratio) string {
+	f, _ := r.Percent()
+	return strconv.Itoa(int(min(f, 100)))
 }
 
 // overdueRows is how many households one page lists.
 const overdueRows = 100
 
+// manyVillages is from how many villages on the households of all together are not
+// listed: each village has to be looked through.
+const manyVillages = 50
+
 type overdueView struct {
 	store.Overdue
 	village  record.Village
+	many     bool // a village is to be chosen first
 	sums     []overdueSum
 	total    overdueSum
+	behind   int
 	rows     []store.OverdueRow
 	from     int
 	statuses map[string]string
@@ -102,37 +154,38 @@ func (w *Site) overdue(p *page) (reply, error) {
 	q := p.r.URL.Query()
 	on := q.Get("on")
 	if on == "" {
-		on = p.now.Format(time.DateOnly)
+		on = p.today()
 	}
 	if _, err := time.Parse(time.DateOnly, on); err != nil {
 		return reply{}, errAsked
 	}
 	v := &overdueView{village: p.asked("village"), statuses: map[string]string{}}
-	var err error
-	if v.Overdue, err = w.store.Overdue(p.ctx, on, p.sight.Village); err != nil {
+	heads, err := w.store.Heads(p.ctx)
+	if err != nil {
 		return reply{}, err
 	}
-	for _, f := range v.Fresh {
-		if !p.sight.Reaches(f.Village) {
-			continue
+	var villages []record.Village
+	for _, h := range heads {
+		if p.sight.Reaches(h.Village) && (v.village == "" || v.village == h.Village) {
+			villages = append(villages, h.Village)
 		}
-		s := overdueSum{village: f.Village}
-		for _, r := range v.Rows {
-			if r.Village == f.Village {
-				s.count++
-				if r.Days > store.SeriousAfter {
-					s.severe++
-				}
-			}
-		}
-		v.sums = append(v.sums, s)
-		v.total.count += s.count
-		v.total.severe += s.severe
+	}
+	v.many = len(villages) > manyVillages
+	if v.many {
+		on, villages = p.today(), nil
+	}
+	if v.Overdue, err = w.store.Overdue(p.ctx, on, villages...); err != nil {
+		return reply{}, err
+	}
+	if v.many {
+		err = w.sumsToday(p, v)
+	} else {
+		v.sum(villages)
+	}
+	if err != nil {
+		return reply{}, err
 	}
 	v.rows = v.Rows
-	if v.village != "" {
-		v.rows = slices.DeleteFunc(slices.Clone(v.Rows), func(r store.OverdueRow) bool { return r.Village != v.village })
-	}
 	v.from, _ = strconv.Atoi(q.Get("from"))
 	if v.from < 0 || v.from >= len(v.rows) {
 		v.from = 0
@@ -141,6 +194,47 @@ func (w *Site) overdue(p *page) (reply, error) {
 		v.statuses[c.Name] = c.Label.In(p.lang)
 	}
 	return show(overduePage(p, v))
+}
+
+// sum counts the households of each village that are listed.
+func (v *overdueView) sum(villages []record.Village) {
+	for _, code := range villages {
+		s := overdueSum{village: code}
+		for _, r := range v.Rows {
+			if r.Village == code {
+				s.count++
+				if r.Days > figure.SeriousAfter {
+					s.severe++
+				}
+			}
+		}
+		v.add(s)
+	}
+}
+
+// sumsToday takes the counts from the figures of this month.
+func (w *Site) sumsToday(p *page, v *overdueView) error {
+	month, err := figure.MonthOf(p.now.Format("2006-01"), p.today())
+	if err != nil {
+		return err
+	}
+	tables, err := w.store.Figures(p.ctx, []figure.Period{month}, false, patience)
+	if err != nil {
+		return err
+	}
+	v.behind = tables[0].Behind
+	for _, r := range tables[0].Rows {
+		if p.sight.Reaches(r.Village) {
+			v.add(overdueSum{r.Village, r.Overdue, r.Serious})
+		}
+	}
+	return nil
+}
+
+func (v *overdueView) add(s overdueSum) {
+	v.sums = append(v.sums, s)
+	v.total.count += s.count
+	v.total.severe += s.severe
 }
 
 // page is the part of the list that is shown.

@@ -272,7 +272,7 @@ func TestDevicesAndAccounts(t *testing.T) {
 	if made == nil {
 		t.Fatalf("%d\n%s", a.status, a.body)
 	}
-	if a := f.visitor().signIn("张处", made[1]); a.path != "/coverage" {
+	if a := f.visitor().signIn("张处", made[1]); a.path != "/leaders" {
 		t.Errorf("the new leader came to %s", a.path)
 	}
 	if a := v.post("/accounts", page, url.Values{"login": {"张处"}, "role": {"leader"}}); a.status != http.StatusUnprocessableEntity {

@@ -1,5 +1,5 @@
-// Package web is the office's pages: how every village stands, the records and
-// their history, visit coverage, what waits for a decision, the quarantine,
+// Package web is the office's pages: how every village stands, the figures it is
+// accounted for by and the table for leaders, the records and their history, visit coverage, what waits for a decision, the quarantine,
 // laptops and accounts. Every page is made by the server and works without
 // JavaScript; the one script makes an open page look again when the data has
 // changed.
@@ -24,6 +24,8 @@
 //     answers stand above what waits until somebody has seen them.
 //   - Masked fields show their last four characters, in the history too; in full
 //     only for a reason, which is in the audit before the page is sent.
+//   - A month that was closed shows the figures of that moment, and says where data
+//     came later.
 //   - Every table says of when it is and how far each village's data goes. What
 //     colour says, words say too.
 //   - Nobody holds anything up by standing still: bodies and answers have their

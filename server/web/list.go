@@ -257,9 +257,7 @@ func (w *Site) download(p *page) (reply, error) {
 	if f == nil {
 		return reply{}, errNowhere
 	}
-	// A page elsewhere that leads here would have a file put on the disk, and could
-	// tell by its window, which a download leaves empty, that somebody is signed in.
-	if site := p.r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+	if p.fromElsewhere() {
 		return goTo("/records/" + string(f.Type))
 	}
 	q := p.r.URL.Query()
@@ -298,6 +296,14 @@ func (w *Site) download(p *page) (reply, error) {
 		return reply{}, errors.Join(err, out.Close())
 	}
 	return out.send(kind, fmt.Sprintf("%s-%s.%s", name, p.now.Format("20060102-1504"), format))
+}
+
+// fromElsewhere tells that a page elsewhere led here. It would have a file put on the
+// disk, and could tell by its window, which a download leaves empty, that somebody is
+// signed in.
+func (p *page) fromElsewhere() bool {
+	site := p.r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
 }
 
 func fileName(s string) string {

@@ -89,6 +89,7 @@ const door access.Action = ""
 const (
 	overview    = "overview"
 	records     = "records"
+	leaders     = "leaders"
 	coverage    = "coverage"
 	conflicts   = "conflicts"
 	quarantine  = "quarantine"
@@ -106,6 +107,7 @@ var areas = []struct {
 }{
 	{overview, "/", access.SeeWork},
 	{records, "/records", access.SeeRecords},
+	{leaders, "/leaders", access.SeeTotals},
 	{coverage, "/coverage", access.SeeTotals},
 	{conflicts, "/conflicts", access.Decide},
 	{quarantine, "/quarantine", access.Decide},
@@ -155,6 +157,10 @@ func (w *Site) all() []route {
 		{"GET /blob/{village}/{name}/small", access.SeeRecords, w.smallFile},
 		{"POST /record/{village}/{id}/full", access.Unmask, w.recordInFull},
 		{"POST /record/{village}/{id}/erase", access.Erase, w.eraseRecord},
+		{"GET /leaders", access.SeeTotals, w.leaders},
+		{"GET /leaders.xlsx", access.SeeTotals, w.leadersFile},
+		{"POST /leaders/close", access.CloseMonth, w.closeMonth},
+		{"GET /figures/{village}", access.SeeTotals, w.figures},
 		{"GET /coverage", access.SeeTotals, w.coverage},
 		{"GET /overdue", access.SeeRecords, w.overdue},
 		{"GET /conflicts", access.Decide, w.conflicts},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"strconv"
+	"strings"
 
 	"zhucun/shared/record"
 )
@@ -39,34 +40,40 @@ func New(rules *Rules) *Village {
 	}
 }
 
-// Types are the record types that figures are made of.
-func Types() []record.Type {
-	types := make([]record.Type, 0, len(readers))
+// Needs are the record types that figures are made of, and which of their fields: more
+// may be passed to Add, and changes nothing.
+func Needs() map[record.Type][]string {
+	needs := map[record.Type][]string{}
 	for _, r := range readers {
-		types = append(types, r.of)
+		needs[r.of] = strings.Fields(r.fields)
 	}
-	return types
+	return needs
 }
 
+// Formulas is counted up with every change to a formula: what was worked out by an
+// earlier one is to be worked out anew.
+const Formulas = 1
+
 var readers = []struct {
-	of   record.Type
-	read func(*Village, record.ID, answers)
+	of     record.Type
+	read   func(*Village, record.ID, answers)
+	fields string
 }{
-	{"village", (*Village).addProfile},
-	{"team_post", (*Village).addPost},
-	{"attendance", (*Village).addAttendance},
-	{"household", (*Village).addHousehold},
-	{"person", (*Village).addPerson},
-	{"income", (*Village).addIncome},
-	{"exit_check", (*Village).addExitCheck},
-	{"measure", (*Village).addMeasure},
-	{"visit", (*Village).addVisit},
-	{"project", (*Village).addProject},
-	{"fund", (*Village).addFund},
-	{"issue", (*Village).addIssue},
-	{"indicator_value", (*Village).addTally},
-	{"inspection", (*Village).addInspection},
-	{"inspection_sample", (*Village).addSample},
+	{"village", (*Village).addProfile, "data_year target_exit_year clinic culture_room broadband waste_service population nv25 nv25_paved collective_income"},
+	{"team_post", (*Village).addPost, "person_name team_role unit start_date end_date"},
+	{"attendance", (*Village).addAttendance, "person work_date half_day attend"},
+	{"household", (*Village).addHousehold, "poverty_status registered_date exit_year main_cause poverty_attr house_risk water_safe power_living"},
+	{"person", (*Village).addPerson, "household relation id_number birth_date change_type"},
+	{"income", (*Village).addIncome, "household year wage business property dibao_income pension_income eco_income other_transfer business_cost members"},
+	{"exit_check", (*Village).addExitCheck, "household year income food clothing water education medical housing household_signed"},
+	{"measure", (*Village).addMeasure, "year confirmed_date"},
+	{"visit", (*Village).addVisit, "household visit_date visit_mode visit_result knows_measures satisfaction"},
+	{"project", (*Village).addProject, "approved invested plan_end stage indicators beneficiaries"},
+	{"fund", (*Village).addFund, "project direction amount fund_date doc_no payee"},
+	{"issue", (*Village).addIssue, "issue_status found_date due_date closed_date"},
+	{"indicator_value", (*Village).addTally, "year indicator value"},
+	{"inspection", (*Village).addInspection, "inspect_date"},
+	{"inspection_sample", (*Village).addSample, "inspection knows_measures satisfaction"},
 }
 
 // Add takes a record into account: once each, those that are not void, in any order.
@@ -85,6 +92,7 @@ func (v *Village) Add(t record.Type, id record.ID, fields map[string]record.Valu
 type Figures struct {
 	Register  Register        `json:"register"`
 	Coverage  Ratio           `json:"coverage"` // households with a counted visit, of those that count
+	Met       int             `json:"met"`      // the counted visits to these
 	Overdue   int             `json:"overdue"`  // households, more than OverdueAfter days
 	Serious   int             `json:"serious"`  // of them, more than SeriousAfter
 	Posts     Posts           `json:"posts"`
@@ -103,7 +111,6 @@ type Figures struct {
 func (v *Village) Of(p Period) Figures {
 	f := Figures{
 		Register:  v.register(p),
-		Coverage:  v.coverage(p),
 		Posts:     v.attendance(p),
 		Projects:  v.projectsOf(p),
 		Issues:    v.issuesOf(p),
@@ -114,6 +121,7 @@ func (v *Village) Of(p Period) Figures {
 		Exit:      v.Indicators(p.Year()),
 		Sponsor:   v.sponsor(p.To),
 	}
+	f.Coverage, f.Met = v.coverage(p)
 	for _, o := range v.Overdue(p.To) {
 		f.Overdue++
 		if o.Days > SeriousAfter {
@@ -131,6 +139,7 @@ func (v *Village) Of(p Period) Figures {
 func (f Figures) And(o Figures) Figures {
 	f.Register = f.Register.and(o.Register)
 	f.Coverage = f.Coverage.And(o.Coverage)
+	f.Met += o.Met
 	f.Overdue += o.Overdue
 	f.Serious += o.Serious
 	f.Posts = f.Posts.and(o.Posts)

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
 
@@ -152,7 +154,7 @@ func TestFiguresByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p != (Period{"2017-05-01", "2017-05-31"}) {
+	if p != (Period{"2017-05", "2017-05-01", "2017-05-31"}) || !p.Whole() {
 		t.Fatalf("May is %v", p)
 	}
 	f := village(list).Of(p)
@@ -248,7 +250,7 @@ func TestNothingKnown(t *testing.T) {
 // dated after the period changes nothing.
 func TestOrderAndLaterDays(t *testing.T) {
 	base := slices.Concat(parse(t, bamboo), halves(t, 9, "s", "present", 1), halves(t, 9, "s", "leave", 1))
-	p := Period{"2017-04-01", "2017-05-31"}
+	p := Period{From: "2017-04-01", To: "2017-05-31"}
 	dated := map[record.Type]string{"visit": "visit_date", "attendance": "work_date", "fund": "fund_date", "issue": "found_date", "inspection": "inspect_date", "measure": "confirmed_date"}
 	rapid.Check(t, func(t *rapid.T) {
 		list := slices.Clone(base)
@@ -311,13 +313,13 @@ func TestPeriods(t *testing.T) {
 		what, today string
 		want        Period
 	}{
-		{MonthOf, "2017-02", "2018-01-01", Period{"2017-02-01", "2017-02-28"}},
-		{MonthOf, "2016-02", "2016-02-29", Period{"2016-02-01", "2016-02-29"}},
-		{MonthOf, "2017-05", "2017-05-01", Period{"2017-05-01", "2017-05-01"}},
+		{MonthOf, "2017-02", "2018-01-01", Period{"2017-02", "2017-02-01", "2017-02-28"}},
+		{MonthOf, "2016-02", "2016-02-29", Period{"2016-02", "2016-02-01", "2016-02-29"}},
+		{MonthOf, "2017-05", "2017-05-01", Period{"2017-05", "2017-05-01", "2017-05-01"}},
 		{MonthOf, "2017-06", "2017-05-31", Period{}},
 		{MonthOf, "2017-13", "2017-05-31", Period{}},
 		{MonthOf, "", "2017-05-31", Period{}},
-		{YearOf, "2017", "2017-05-31", Period{"2017-01-01", "2017-05-31"}},
+		{YearOf, "2017", "2017-05-31", Period{"2017", "2017-01-01", "2017-05-31"}},
 		{YearOf, "17", "2017-05-31", Period{}},
 	} {
 		got, err := tt.make(tt.what, tt.today)
@@ -336,5 +338,32 @@ func TestLine(t *testing.T) {
 	}
 	if got, ok := Builtin().line("2015"); ok {
 		t.Errorf("2015 has a line: %v", got)
+	}
+}
+
+// What is not among the needs changes no figure, and every need is a field of its form.
+func TestNeeds(t *testing.T) {
+	list := slices.Concat(parse(t, bamboo), halves(t, 9, "s", "present", 1))
+	p := Period{From: "2017-05-01", To: "2017-05-31"}
+	want := village(list).Of(p)
+	needs := Needs()
+	for i, m := range list {
+		list[i].fields = maps.Clone(m.fields)
+		maps.DeleteFunc(list[i].fields, func(name string, _ record.Value) bool { return !slices.Contains(needs[m.of], name) })
+	}
+	if got := village(list).Of(p); !reflect.DeepEqual(got, want) {
+		t.Errorf("by the needs alone: %+v, want %+v", got, want)
+	}
+	for of, names := range needs {
+		f := form.Builtin().Form(of)
+		if f == nil {
+			t.Errorf("there is no form %s", of)
+			continue
+		}
+		for _, name := range names {
+			if f.Field(name) == nil {
+				t.Errorf("%s has no field %s", of, name)
+			}
+		}
 	}
 }

@@ -18,8 +18,9 @@ const (
 
 // IndicatorMade is an exit indicator of a village.
 type IndicatorMade struct {
-	Code  string `json:"code"`
-	State State  `json:"state"`
+	Code   string `json:"code"`
+	Figure string `json:"figure"` // what is measured
+	State  State  `json:"state"`
 	// Value is what decided, as recorded: a number, yes or no; "" where pending.
 	Value string `json:"value"`
 	// Checked tells that somebody checked it, whatever the records make of it.
@@ -43,7 +44,7 @@ func (v *Village) addTally(_ record.ID, a answers) {
 func (v *Village) Indicators(year string) []IndicatorMade {
 	list := make([]IndicatorMade, 0, len(v.rules.Indicators))
 	for _, i := range v.rules.Indicators {
-		made := IndicatorMade{Code: i.Code, State: Pending, Measured: Pending}
+		made := IndicatorMade{Code: i.Code, Figure: i.Figure, State: Pending, Measured: Pending}
 		if value, ok := measures[i.Figure](v, year); ok {
 			made.Value = strconv.FormatFloat(value, 'f', -1, 64)
 			made.Measured = stateOf(i.met(value))

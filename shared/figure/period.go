@@ -6,8 +6,9 @@ import (
 )
 
 // Period is the days that figures are of, first and last among them: 2017-05-01 to
-// 2017-05-31. What is as of a day is as of the last.
+// 2017-05-31, by the name 2017-05. What is as of a day is as of the last.
 type Period struct {
+	Name string `json:"name"` // of the month or year; "" of another period
 	From string `json:"from"`
 	To   string `json:"to"`
 }
@@ -19,7 +20,7 @@ func MonthOf(month, today string) (Period, error) {
 	if err != nil {
 		return Period{}, fmt.Errorf("month %q: want one such as 2017-05", month)
 	}
-	return Period{month + "-01", min(today, day(first.AddDate(0, 1, -1)))}.begun()
+	return Period{month, month + "-01", min(today, day(first.AddDate(0, 1, -1)))}.begun()
 }
 
 // YearOf gives the year (2017) as far as it goes by a day.
@@ -27,12 +28,12 @@ func YearOf(year, today string) (Period, error) {
 	if _, err := time.Parse("2006", year); err != nil {
 		return Period{}, fmt.Errorf("year %q: want one such as 2017", year)
 	}
-	return Period{year + "-01-01", min(today, year+"-12-31")}.begun()
+	return Period{year, year + "-01-01", min(today, year+"-12-31")}.begun()
 }
 
 func (p Period) begun() (Period, error) {
 	if p.To < p.From {
-		return Period{}, fmt.Errorf("%s is still to come", p.From[:7])
+		return Period{}, fmt.Errorf("%s is still to come", p.Name)
 	}
 	return p, nil
 }
@@ -67,7 +68,19 @@ func (p Period) months(f func(part Period, days int)) {
 			return
 		}
 		next := first.AddDate(0, 1, 0)
-		f(Period{from, min(p.To, day(next.AddDate(0, 0, -1)))}, next.AddDate(0, 0, -1).Day())
+		f(Period{"", from, min(p.To, day(next.AddDate(0, 0, -1)))}, next.AddDate(0, 0, -1).Day())
 		from = day(next)
 	}
+}
+
+// Whole tells whether the period is all of the month or year that it is named by.
+func (p Period) Whole() bool {
+	switch len(p.Name) {
+	case len("2017"):
+		return p.To == p.Name+"-12-31"
+	case len("2017-05"):
+		first, err := time.Parse("2006-01", p.Name)
+		return err == nil && p.To == day(first.AddDate(0, 1, -1))
+	}
+	return false
 }

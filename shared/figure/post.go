@@ -78,7 +78,7 @@ func (v *Village) Attendance(p Period) []Attendance {
 		byPost[id] = a
 	}
 	recorded := map[record.ID]bool{}
-	year := Period{p.Year() + "-01-01", p.To}
+	year := Period{From: p.Year() + "-01-01", To: p.To}
 	for k, h := range v.halves {
 		a := byPost[k.post]
 		if a == nil {

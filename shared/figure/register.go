@@ -108,7 +108,7 @@ func (v *Village) addPerson(_ record.ID, a answers) {
 		return
 	}
 	p := person{household: a.id("household"), head: a.text("relation") == "head", number: a.text("id_number"), birth: a["birth_date"]}
-	p.valid = p.number != "" && !doubtful(answers{"id_number": a["id_number"]}, "")
+	p.valid = form.GoodID(p.number)
 	v.persons = append(v.persons, p)
 }
 
@@ -200,21 +200,22 @@ func (v *Village) addVisit(_ record.ID, a answers) {
 }
 
 // coverage gives the households with a counted visit in the period, of those that
-// count.
-func (v *Village) coverage(p Period) Ratio {
+// count, and how many visits these were.
+func (v *Village) coverage(p Period) (r Ratio, visits int) {
 	seen := map[record.ID]bool{}
 	for _, vi := range v.visits {
 		if vi.counted && p.has(vi.date) && v.active(vi.household) != nil {
 			seen[vi.household] = true
+			visits++
 		}
 	}
-	r := Ratio{Part: float64(len(seen))}
 	for _, h := range v.households {
 		if Active(h.status) {
 			r.Of++
 		}
 	}
-	return r
+	r.Part = float64(len(seen))
+	return r, visits
 }
 
 // Overdue is a household whose visit is overdue.
@@ -254,12 +255,12 @@ func (v *Village) Overdue(on string) []Overdue {
 	return list
 }
 
-// identified tells whether a person's number is valid, or need not be there on a day.
+// identified tells whether a person's number is valid, or need not be there on a day: by
+// the form's rule for newborns.
 func (p *person) identified(on string) bool {
-	return p.valid || p.number == "" && !doubtful(answers{"birth_date": p.birth}, on)
-}
-
-// doubtful tells whether the form has something to say of a person's number on a day.
-func doubtful(fields answers, on string) bool {
-	return slices.ContainsFunc(form.Builtin().Form("person").Check(fields, on), func(m form.Mark) bool { return m.Path == "id_number" })
+	if p.number != "" {
+		return p.valid
+	}
+	marks := form.Builtin().Form("person").Check(map[string]record.Value{"birth_date": p.birth}, on)
+	return !slices.ContainsFunc(marks, func(m form.Mark) bool { return m.Path == "id_number" })
 }

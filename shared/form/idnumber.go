@@ -62,6 +62,10 @@ func checkID(s string) idState {
 	return idGood
 }
 
+// GoodID tells an identity number, or that of a disability certificate, in which
+// nothing is wrong.
+func GoodID(s string) bool { return checkID(readID(s)) == idGood }
+
 // Ruined tells what a spreadsheet makes of an identity number.
 func Ruined(s string) bool { return ruined(readID(s)) }
 

@@ -1,0 +1,352 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"zhucun/shared/clock"
+	"zhucun/shared/figure"
+	"zhucun/shared/form"
+	"zhucun/shared/record"
+)
+
+// The figures of a village are a function of its records, so they are kept under the
+// number of its last change (feed), and count until that has moved. No delivery pays
+// for them: whoever asks, and Watch ahead of them, works out those that are behind.
+
+// FigureTable is the figures of villages in one period.
+type FigureTable struct {
+	Report
+	Period figure.Period
+	Rows   []FigureRow // by code
+	// Behind is how many villages have changed since, or are not worked out yet.
+	Behind int
+}
+
+// FigureRow is a village.
+type FigureRow struct {
+	Fresh
+	figure.Figures
+	// Known tells that there are figures, perhaps of before the last changes.
+	Known bool
+	// Of is the feed number that they are of, Until their last day.
+	Of    uint64
+	Until string
+	// Closed is when the month was closed, zero while it is not. Then the figures are
+	// those of that moment: what was merged later changes nothing about them.
+	Closed clock.Time
+	Login  string // who closed it
+}
+
+// After tells that something was merged after the month was closed.
+func (r *FigureRow) After() bool { return r.Closed != 0 && r.Feed > r.Of }
+
+// behind tells that the figures are to be worked out, as of a day.
+func (r *FigureRow) behind(day string) bool {
+	return r.Closed == 0 && (!r.Known || r.Of != r.Feed || r.Until != day)
+}
+
+// Figures gives the figures of some months or years, a table each, all as of one moment.
+// Villages that have changed since theirs were worked out are worked out anew as long as
+// it takes no longer than patience, and those of which there is nothing yet for twenty
+// times as long; of the others the tables have what was before, and say how many they are. Of a month that is closed they have what was closed, where
+// closed asks for that.
+func (s *Store) Figures(ctx context.Context, of []figure.Period, closed bool, patience time.Duration) ([]FigureTable, error) {
+	tables := make([]FigureTable, len(of))
+	type place struct{ table, row int }
+	var made []place
+	err := s.look(ctx, func(t *tx) error {
+		made = nil
+		rep, err := s.report(t)
+		if err != nil {
+			return err
+		}
+		for i, p := range of {
+			tables[i] = FigureTable{Report: rep, Period: p}
+			if tables[i].Rows, err = t.keptFigures(rep, p, closed); err != nil {
+				return err
+			}
+		}
+		began := time.Now()
+		for row, f := range rep.Fresh {
+			var v *figure.Village
+			for i := range tables {
+				r := &tables[i].Rows[row]
+				if !r.behind(of[i].To) {
+					continue
+				}
+				most := patience
+				if !r.Known {
+					most *= 20
+				}
+				if v == nil && time.Since(began) >= most {
+					tables[i].Behind++
+					continue
+				}
+				if v == nil {
+					if err := ctx.Err(); err != nil {
+						return err
+					}
+					if v, err = s.villageFigures(t, f.Village); err != nil {
+						return err
+					}
+				}
+				r.Figures, r.Known, r.Of, r.Until = v.Of(of[i]), true, r.Feed, of[i].To
+				made = append(made, place{i, row})
+			}
+		}
+		return nil
+	})
+	if err != nil || len(made) == 0 {
+		return tables, err
+	}
+	return tables, s.change(ctx, func(t *tx) error {
+		for _, m := range made {
+			if err := t.keepFigures(of[m.table], &tables[m.table].Rows[m.row]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Figures are looked over at most so often, and worked out in one go for at most so
+// long: each is a look at all villages, and the last holds a snapshot of the data.
+const (
+	figuresPause = 5 * time.Second
+	figuresGo    = 200 * time.Millisecond
+)
+
+// KeepFigures works out the figures of this month ahead of whoever asks for them, until
+// ctx ends.
+func (s *Store) KeepFigures(ctx context.Context) {
+	for {
+		changed := s.Changed()
+		behind := 0
+		today := Day(clock.At0(s.now()))
+		p, err := figure.MonthOf(today[:len("2017-05")], today)
+		if err == nil {
+			var tables []FigureTable
+			if tables, err = s.Figures(ctx, []figure.Period{p}, false, figuresGo); err == nil {
+				behind = tables[0].Behind
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			s.Log.Error("figures were not worked out", "error", err)
+		}
+		pause := time.After(figuresPause)
+		if behind > 0 {
+			pause = time.After(figuresGo)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause:
+		}
+		if behind > 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-time.After(time.Minute): // another day may have begun
+		}
+	}
+}
+
+// keepFigures keeps what was worked out: of two who did, what the one who saw more made.
+func (t *tx) keepFigures(p figure.Period, r *FigureRow) error {
+	body, err := cbor.Marshal(&r.Figures)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO figure(village_id, period, until, feed, body) VALUES($1, $2, $3, $4, $5)
+		ON CONFLICT(village_id, period) DO UPDATE SET until = excluded.until, feed = excluded.feed, body = excluded.body
+		WHERE figure.feed < excluded.feed OR figure.feed = excluded.feed AND figure.until < excluded.until`,
+		r.Village, p.Name, p.To, r.Of, body)
+}
+
+// keptFigures gives a row for each village, with what is kept of it.
+func (t *tx) keptFigures(rep Report, p figure.Period, closed bool) ([]FigureRow, error) {
+	list := make([]FigureRow, len(rep.Fresh))
+	at := make(map[record.Village]*FigureRow, len(list))
+	for i, f := range rep.Fresh {
+		list[i].Fresh = f
+		at[f.Village] = &list[i]
+	}
+	var code record.Village
+	var until string
+	var body []byte
+	var of uint64
+	if err := t.rows(func(r *sql.Rows) error {
+		err := r.Scan(&code, &until, &of, &body)
+		if row := at[code]; err == nil && row != nil && cbor.Unmarshal(body, &row.Figures) == nil {
+			row.Known, row.Of, row.Until = true, of, until
+		}
+		return err
+	}, `SELECT village_id, until, feed, body FROM figure WHERE period = $1`, p.Name); err != nil {
+		return nil, err
+	}
+	if !closed {
+		return list, nil
+	}
+	return list, t.rows(func(r *sql.Rows) error {
+		var ms int64
+		var login string
+		if err := r.Scan(&code, &of, &ms, &login, &body); err != nil {
+			return err
+		}
+		row := at[code]
+		if row == nil {
+			return nil
+		}
+		row.Figures, row.Known, row.Of, row.Until, row.Closed, row.Login = figure.Figures{}, true, of, p.To, milli(ms), login
+		if err := cbor.Unmarshal(body, &row.Figures); err != nil {
+			return fmt.Errorf("what was closed of %s in %s: %w", code, p.Name, err)
+		}
+		return nil
+	}, `SELECT village_id, feed, closed_at, login, body FROM closing WHERE month = $1`, p.Name)
+}
+
+// VillageFigures gives what the figures of a village are made of, to ask who is behind
+// a figure. It is of one moment.
+func (s *Store) VillageFigures(ctx context.Context, code record.Village) (v *figure.Village, err error) {
+	err = s.look(ctx, func(t *tx) (err error) {
+		v, err = s.villageFigures(t, code)
+		return err
+	})
+	return v, err
+}
+
+func (s *Store) villageFigures(t *tx, code record.Village) (*figure.Village, error) {
+	v := figure.New(figure.Builtin())
+	needs := figure.Needs()
+	for _, typ := range slices.Sorted(maps.Keys(needs)) {
+		p := s.tables[typ]
+		fields := make([]*form.Field, len(needs[typ]))
+		cells := make([]any, len(fields))
+		var id string
+		into := []any{&id}
+		columns := []string{"record_id"}
+		for i, name := range needs[typ] {
+			fields[i] = p.form.Field(name)
+			columns = append(columns, quote(name))
+			into = append(into, &cells[i])
+		}
+		values := make(map[string]record.Value, len(fields))
+		if err := t.rows(func(r *sql.Rows) error {
+			if err := r.Scan(into...); err != nil {
+				return err
+			}
+			rid, err := record.ParseID(id)
+			if err != nil {
+				return err
+			}
+			clear(values)
+			for i, fd := range fields {
+				if value := asRead(fd, cells[i]); value != "" {
+					values[fd.Name] = value
+				}
+			}
+			v.Add(typ, rid, values)
+			return nil
+		}, `SELECT `+strings.Join(columns, ", ")+` FROM `+quote(p.name)+` WHERE village_id = $1 AND life = 'alive'`, code); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return v, nil
+}
+
+// asRead gives the value that column made a cell of; "" for none.
+func asRead(fd *form.Field, cell any) record.Value {
+	switch x := cell.(type) {
+	case int64:
+		return record.Value(strconv.FormatInt(x, 10))
+	case float64:
+		v, err := record.Number(strconv.FormatFloat(x, 'f', -1, 64))
+		if err != nil {
+			return ""
+		}
+		return v
+	case string:
+		if fd.Many() || fd.Kind == form.Geopoint {
+			return record.Value(x)
+		}
+		return record.Text(x)
+	}
+	return ""
+}
+
+// ErrNotOver says that a month cannot be closed before it is over, ErrClosed that it
+// was closed before.
+var (
+	ErrNotOver = errors.New("the month is not over")
+	ErrClosed  = errors.New("the month is closed")
+)
+
+// CloseMonth keeps the figures of a month as they are now, for good: what is merged later
+// changes nothing about them. It gives how many villages there are; those in which the
+// month was closed before stay as they were, and where it was in all that is ErrClosed.
+func (s *Store) CloseMonth(ctx context.Context, month, login string, notes ...*Note) (villages int, err error) {
+	now := s.Now()
+	today := Day(clock.At0(now.UnixMilli()))
+	p, err := figure.MonthOf(month, today)
+	if err != nil {
+		return 0, err
+	}
+	if !p.Whole() || p.To >= today {
+		return 0, ErrNotOver
+	}
+	// Ahead of the transaction, in which everybody waits.
+	if _, err := s.Figures(ctx, []figure.Period{p}, false, time.Hour); err != nil {
+		return 0, err
+	}
+	err = s.change(ctx, func(t *tx) error {
+		villages = 0
+		rep, err := s.report(t)
+		if err != nil {
+			return err
+		}
+		rows, err := t.keptFigures(rep, p, true)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			r := &rows[i]
+			if r.Closed != 0 {
+				continue
+			}
+			if r.behind(p.To) {
+				v, err := s.villageFigures(t, r.Village)
+				if err != nil {
+					return err
+				}
+				r.Figures = v.Of(p)
+			}
+			body, err := cbor.Marshal(&r.Figures)
+			if err != nil {
+				return err
+			}
+			if err := t.exec(`INSERT INTO closing(village_id, month, feed, closed_at, login, body) VALUES($1, $2, $3, $4, $5, $6)`,
+				r.Village, month, r.Feed, now.UnixMilli(), login, body); err != nil {
+				return err
+			}
+			villages++
+		}
+		if villages == 0 {
+			return ErrClosed
+		}
+		return t.note(s, now, notes...)
+	})
+	return villages, err
+}
