@@ -263,7 +263,7 @@ func TestFactorFit(t *testing.T) {
 			until(t, ctx, "!!document.querySelector('.notice.bad')")
 			seen("second")
 			press("/signin/code", p.code(30*time.Second).Get("code"))
-			until(t, ctx, "location.pathname === '/coverage' && !!document.querySelector('.drift')")
+			until(t, ctx, "location.pathname === '/leaders' && !!document.querySelector('.drift')")
 			seen("drift")
 			js[any](t, ctx, "document.querySelector(\"form[action='/signout'] button\").click()")
 			until(t, ctx, "location.pathname === '/signin'")
