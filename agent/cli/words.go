@@ -81,7 +81,8 @@ func (c *call) label(f *form.Form, p record.Path) string {
 	switch p {
 	case record.Life:
 		return c.say("是否作废", "Void or not")
-	case record.Same:
+	}
+	if p.Links() {
 		return c.say("同一对象", "Same as")
 	}
 	if about, asked := p.Asked(); asked && p.IsProposal() {

@@ -42,6 +42,9 @@ type Edit struct {
 	// it live again.
 	Void   string
 	Revive bool
+	// Same says of other records whether this is the same as they: record.True, False,
+	// or Null to take back what was said.
+	Same map[record.ID]record.Value
 	// Draft, if not empty, is the draft that the save completes; it goes in the
 	// same transaction.
 	Draft string
@@ -154,6 +157,12 @@ func (t *tx) save(e *Edit) (Saved, error) {
 		body = append(body, record.Write{Path: record.Life, Value: shown.Void(e.Void), Observed: shown.Observed(record.Life)})
 	case e.Revive:
 		body = append(body, record.Write{Path: record.Life, Value: merge.Alive, Observed: shown.Observed(record.Life)})
+	}
+	for id, said := range e.Same {
+		p := record.Same.Element(id.String())
+		if live := shown[p].Siblings; len(live) != 1 || live[0].Value != said {
+			body = append(body, record.Write{Path: p, Value: said, Observed: shown.Observed(p)})
+		}
 	}
 	if blind {
 		body = slices.DeleteFunc(body, func(w record.Write) bool { return len(w.Observed) == 0 && stands(now, w) })

@@ -31,6 +31,7 @@ type house struct {
 	way     string // of its own record, as withFiles tells it
 	review  bool   // somebody has to decide on it
 	promise promise
+	recent  []dayVisit // those of late
 }
 
 // title is the line by which people know the household.
@@ -315,6 +316,7 @@ func (s *snapshot) take(r *store.Record) {
 		id, err := record.ParseID(text("household"))
 		if h := s.byID[id]; err == nil && h != nil && !r.View.Void {
 			h.visits++
+			h.late(r, s.today)
 			h.promised(r, s.today)
 			if day := text("visit_date"); countedVisit(r.View.Fields) && day > h.last && day <= s.today {
 				h.last = day

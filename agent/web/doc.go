@@ -47,6 +47,9 @@
 //   - A list of records has all of them, a page at a time: it is read through, and no
 //     more is kept of it than the page shows. Its sums are of all that is asked for, its
 //     addresses have codes, days and ids and no person's words.
+//   - Two visits of one household and day are shown to somebody who may say whether they
+//     are one. What is said stands in both records (shared/merge), so no laptop that has
+//     heard of it asks again; nobody withdraws a visit that he could not void by hand.
 //   - Memory does not grow with visits: of each household a few words and the
 //     day of the last visit are kept, made anew when the store has changed.
 //

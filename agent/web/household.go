@@ -21,8 +21,9 @@ type householdView struct {
 	people   []person
 	size     int // of people, without those who have left
 	visits   []visit
-	total    int // of all visits
-	void     int // of them
+	total    int     // of all visits
+	void     int     // of them
+	joint    []*pair // of visits that may be one
 	incomes  *years
 	measures []measure
 	photos   []dated
@@ -163,6 +164,7 @@ func (w *Site) belongings(p *page, v *householdView, id record.ID) error {
 			w.people(p, f, v, found)
 		case visitType:
 			v.visits = w.visits(p, f, found, p.shownOf)
+			v.joint = w.pairs(p, found, record.ID{})
 			v.datedBy(p, found)
 			for i := range found {
 				v.photos = w.datedPhotos(p, v.photos, &found[i], "photos", "visit_date")

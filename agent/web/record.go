@@ -27,6 +27,7 @@ type recordView struct {
 	asides  []asideLine
 	issues  []recordLine // that its answers gave rise to
 	parts   []*listView  // that belong to it
+	sames   []sameLine   // of which was said whether they are the same
 	late    string       // by how much it is past its day
 	write   bool
 	voids   bool   // may declare it void
@@ -196,6 +197,9 @@ func (w *Site) record(p *page) (reply, error) {
 		return reply{}, err
 	}
 	v.late = p.late(listingOf(f), &r)
+	if v.sames, err = w.sames(p, &r); err != nil {
+		return reply{}, err
+	}
 	events, err := w.store.History(f.Type, id)
 	if err != nil {
 		return reply{}, err
@@ -258,8 +262,6 @@ func (p *page) pathLabel(f *form.Form, path record.Path) string {
 	switch path {
 	case record.Life:
 		return p.T("path.life")
-	case record.Same:
-		return p.T("path.same")
 	}
 	if about, asked := path.Asked(); asked && path.IsProposal() {
 		return p.T("ask.path.answer", p.pathLabel(f, about))
@@ -267,6 +269,9 @@ func (p *page) pathLabel(f *form.Form, path record.Path) string {
 		return p.T("ask.path", p.pathLabel(f, about))
 	}
 	name, element := path.Field()
+	if path.Links() {
+		return p.T("path.same")
+	}
 	label := name
 	if fd := f.Field(name); fd != nil {
 		label = fd.Label.In(p.lang)
@@ -321,6 +326,7 @@ type banner struct {
 	edit    string // where to mend what the marks say
 	same    bool   // nothing had changed
 	visited record.Type
+	joint   []*pair      // with another visit of that day
 	issues  []recordLine // that the answers gave rise to
 }
 
@@ -340,6 +346,13 @@ func (w *Site) bannerOf(p *page) (*banner, error) {
 	}
 	v := w.view(p, r)
 	b := &banner{title: v.title, way: v.way, marks: v.marks, edit: "/record/" + t + "/" + text + "/edit", same: q.Get("same") != "", visited: r.Key.Type}
+	if house := houseOf(&r); r.Key.Type == visitType && !house.IsZero() {
+		visits, err := w.referring(house, visitType)
+		if err != nil {
+			return nil, err
+		}
+		b.joint = w.pairs(p, visits, r.Key.ID)
+	}
 	b.issues, err = w.issuesOf(p, &r)
 	return b, err
 }

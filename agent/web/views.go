@@ -20,6 +20,8 @@ type todayView struct {
 	alarms   int
 	coverage []coverage
 	drafts   []draftLine
+	joint    []*pair // of visits that may be one
+	joints   bool    // there are more
 	// theirDrafts counts those of colleagues, by name.
 	theirDrafts map[string]int
 	todos       []todo // the most pressing
@@ -78,6 +80,9 @@ func (w *Site) today(p *page) (reply, error) {
 		v.coverage = append(v.coverage, snap.coverage(a.Code, a.Name, p.today))
 	}
 	if v.drafts, v.theirDrafts, err = w.draftLines(p); err != nil {
+		return reply{}, err
+	}
+	if v.joint, v.joints, err = w.twice(p, snap); err != nil {
 		return reply{}, err
 	}
 	mine, others, err := w.waiting(p)

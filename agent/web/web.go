@@ -145,6 +145,8 @@ func (w *Site) routes() {
 		"GET /blob/{name}":              w.file,
 		"GET /blob/{name}/small":        w.smallFile,
 		"POST /blob/{name}/fetch":       w.fetchFile,
+		"GET /visits/joint":             w.joint,
+		"POST /visits/joint":            w.sayJoint,
 		"GET /conflicts":                w.conflicts,
 		"POST /decide":                  w.decide,
 		"GET /sync":                     w.syncPage,

@@ -97,7 +97,8 @@ func (r *Review) Field(t record.Type, p record.Path, lang form.Lang) string {
 		return form.Label{Zh: "是否作废", En: "Void or not"}.In(lang)
 	case record.Source:
 		return form.Label{Zh: "来源", En: "Source"}.In(lang)
-	case record.Same:
+	}
+	if p.Links() {
 		return form.Label{Zh: "同一对象", En: "Same as"}.In(lang)
 	}
 	if about, asked := p.Asked(); asked && p.IsProposal() {

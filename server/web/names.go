@@ -160,7 +160,8 @@ func (p *page) pathName(t record.Type, path record.Path) string {
 	switch path {
 	case record.Source:
 		return p.T("source")
-	case record.Same:
+	}
+	if path.Links() {
 		return p.T("same")
 	}
 	if _, asked := path.Asked(); asked {

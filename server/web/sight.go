@@ -11,7 +11,7 @@ import (
 
 // hides tells whether a register of a type of records is out of sight.
 func (p *page) hides(t record.Type, path record.Path) bool {
-	if path == record.Life || path == record.Source || path == record.Same {
+	if path == record.Life || path == record.Source || path.Links() {
 		return false
 	}
 	f := p.site.forms.Form(t)

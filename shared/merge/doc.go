@@ -20,6 +20,9 @@
 //   - What the office asks about a register (question.go), and what is answered, lies in
 //     registers of the same record: nobody else asks, an answer is part of the decision
 //     that it explains, and whether it still waits follows from the record alone.
+//   - Of two records that are said to be the same everybody keeps the one with the
+//     smaller id, and what is united in it loses no text and no element of a set; to
+//     part them again takes out what the joining change wrote and nobody has replaced.
 //
 // Without the named dots a late save overwrites what its author never saw
 // (stamping changes with a version vector lost data in most simulated runs);

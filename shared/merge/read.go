@@ -323,6 +323,9 @@ func (v *View) life(r Register, s State) {
 		return
 	}
 	for p, other := range s {
+		if p.Links() {
+			continue // to say that it is the same as another is no edit of it
+		}
 		_, about := p.Asked() // and speaks for no life either
 		for _, sib := range other.Siblings {
 			if p != record.Life && !about && !saw[sib.Dot.String()] {

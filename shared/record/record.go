@@ -36,7 +36,8 @@ const (
 	// it, so its authors are the record's authors and its first `at` is the
 	// time of creation.
 	Source Path = "_source"
-	// Same links the record to the one that describes the same thing.
+	// Same has an element for each record of which somebody said whether this is the
+	// same: its id.
 	Same Path = "_same"
 )
 
@@ -76,6 +77,12 @@ func (p Path) Field() (name, element string) {
 
 // System tells the system's own registers from the form's.
 func (p Path) System() bool { return strings.HasPrefix(string(p), "_") }
+
+// Links tells the registers that say whether this is the same as another record.
+func (p Path) Links() bool {
+	name, _ := p.Field()
+	return name == string(Same)
+}
 
 // ID is a record's UUID.
 type ID uuid.UUID
