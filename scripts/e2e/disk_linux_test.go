@@ -252,6 +252,38 @@ func TestReadOnly(t *testing.T) {
 	w.must(t, "zhucun-agent", "verify", "--data", "disk/a")
 }
 
+// Where a backup does not fit, the disk is named that it was to be on: of a copy of the
+// database that does not fit, and of a backup for which the copy leaves no room.
+func TestBackupDiskFull(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir())
+	t.Cleanup(w.end)
+	if err := w.office(false, bamboo, "竹村"); err != nil {
+		t.Fatal(err)
+	}
+	all := w.path("all.zsb")
+	w.must(t, "zhucun-server", "backup", all, "--data", "office")
+	whole, err := os.Stat(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	database, err := os.Stat(w.path("office/zhucun.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, size := range map[string]int64{"copy": 64 << 10, "backup": database.Size() + whole.Size()/2} {
+		small(t, w.path(name), int(size>>10))
+		file := w.path(name + "/a.zsb")
+		r, err := w.command("", nil, "zhucun-server", "backup", file, "--data", "office")
+		if err != nil || r.code != 1 || len(lines(r.err)) != 1 || !strings.Contains(r.err, "磁盘已满，无法写入 "+file) {
+			t.Errorf("%s: %v, %+v", name, err, r)
+		}
+		if list, err := os.ReadDir(w.path(name)); err != nil || len(list) != 0 {
+			t.Errorf("%s: it leaves %v, %v", name, list, err)
+		}
+	}
+}
+
 // The office's disk is full: laptops are told to come back, and everything
 // arrives once there is room.
 func TestOfficeDiskFull(t *testing.T) {

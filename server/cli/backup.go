@@ -82,7 +82,7 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 	database := filepath.Join(tmp, copiedDatabase)
 	copied, err := s.store.Copy(ctx, database)
 	if err != nil {
-		return err
+		return atCopy(err, file)
 	}
 	h := backup.Header{Made: made.UnixMilli(), Epoch: copied.Epoch, Engine: sqlite.Name, Version: Version, Server: s.keys.public()}
 	from := map[string]string{copiedDatabase: database}
@@ -168,6 +168,28 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 	c.tell("已备份到 %s（%d 字节）", "Backed up to %s (%d bytes)", j.File, j.Bytes)
 	c.tell("备份里有全部数据和服务器的密钥，和服务器本身一样机密：请放在别人拿不到的地方，最好另有一份不在这台机器上", "It has all data and the server's keys and is as secret as the server itself: keep it where nobody else gets at it, and a copy away from this machine")
 	return nil
+}
+
+// atCopy says of an error of the copy of the database where it was: reading is of the
+// data, everything else of the disk on which the backup is to be. SQLite names neither.
+func atCopy(err error, file string) error {
+	var numbered interface {
+		error
+		Code() int
+	}
+	if !errors.As(err, &numbered) {
+		return err
+	}
+	switch code := numbered.Code(); code & 0xff {
+	case sqliteIO:
+		if code == sqliteRead || code == sqliteShortRead {
+			return err
+		}
+	case sqliteFull, sqliteReadOnly, sqliteCantOpen:
+	default:
+		return err
+	}
+	return &fs.PathError{Op: "copy the database for", Path: file, Err: err}
 }
 
 // clearCopies removes what backups that were cut off have left of the database.

@@ -213,6 +213,9 @@ const (
 	sqliteIO       = 10
 	sqliteFull     = 13
 	sqliteCantOpen = 14
+
+	sqliteRead      = sqliteIO | 1<<8
+	sqliteShortRead = sqliteIO | 2<<8
 )
 
 // disk says an error of the disk; "" for any other. The database's errors come
