@@ -157,7 +157,7 @@ func (c *call) http(s *server, address string) *http.Server {
 	mux.Handle(wire.BundlePath, door)
 	mux.Handle(wire.EscrowPath, door)
 	mux.Handle(wire.BlobPath, syncapi.NewBlobs(door))
-	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Log: c.log, Version: Version})
+	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Spool: filepath.Join(c.data, "spool"), Log: c.log, Version: Version})
 	mux.Handle("/", pages.Handler())
 	h := syncapi.Server(mux, c.log)
 	h.RegisterOnShutdown(pages.Close)

@@ -3,7 +3,10 @@ package web
 import (
 	"crypto/rand"
 	"errors"
+	"io"
+	"io/fs"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -18,8 +21,10 @@ const bundlesPath = "/bundles"
 
 const (
 	// maxUpload bounds the body of an upload: a file, and what the form has beside
-	// it. What does not fit into a megabyte lies on disk meanwhile.
+	// it. It lies on disk until it is taken.
 	maxUpload = bundle.MaxSize + 64<<10
+	// maxComing is how many are on their way at once.
+	maxComing = 8
 	// maxUploads is how many are taken at once; the messages of each are in memory.
 	maxUploads = 2
 	// How many replies are kept for whoever uploaded, and how long. One that is gone
@@ -86,17 +91,21 @@ func (w *Site) showBundles(p *page, status int, said string) (reply, error) {
 // not matter.
 func (w *Site) takeBundle(p *page) (reply, error) {
 	arrived := w.store.Now()
+	f, err := w.upload(p)
+	if errors.Is(err, io.EOF) {
+		return w.showBundles(p, http.StatusUnprocessableEntity, p.T("bundle.nofile"))
+	} else if err != nil {
+		// A browser shows no answer before it has sent everything.
+		io.Copy(io.Discard, p.r.Body)
+		return reply{}, err
+	}
+	defer f.Close()
 	select {
 	case w.uploads <- struct{}{}:
 		defer func() { <-w.uploads }()
 	default:
 		return reply{}, errBusy
 	}
-	f, _, err := p.r.FormFile("file")
-	if err != nil {
-		return w.showBundles(p, http.StatusUnprocessableEntity, p.T("bundle.nofile"))
-	}
-	defer f.Close()
 	b, err := w.door.Bundle(p.ctx, f, arrived, nil)
 	var not *syncapi.NotTaken
 	if errors.As(err, &not) {
@@ -110,6 +119,57 @@ func (w *Site) takeBundle(p *page) (reply, error) {
 	k := &keptReply{Bundle: b, id: rand.Text(), login: p.account.Login, at: arrived}
 	w.replies.keep(k)
 	return goTo(bundlesPath + "/" + k.id)
+}
+
+// begin reads the token, which stands first in the form of an upload; the file is read
+// once it is known whose it is.
+func (p *page) begin() error {
+	parts, err := p.r.MultipartReader()
+	if err != nil {
+		return err
+	}
+	part, err := parts.NextPart()
+	if err != nil {
+		return err
+	}
+	value, err := io.ReadAll(io.LimitReader(part, maxBody))
+	p.parts, p.r.PostForm = parts, url.Values{part.FormName(): {string(value)}}
+	return err
+}
+
+// upload keeps the file of an upload on the disk as it comes; io.EOF where there is none.
+func (w *Site) upload(p *page) (*spool, error) {
+	select {
+	case w.comes <- struct{}{}:
+		defer func() { <-w.comes }()
+	default:
+		return nil, errBusy
+	}
+	part, err := p.parts.NextPart()
+	for err == nil && part.FormName() != "file" {
+		part, err = p.parts.NextPart()
+	}
+	switch {
+	case err == io.EOF, err == nil && part.FileName() == "":
+		return nil, io.EOF
+	case err != nil:
+		return nil, errors.Join(errAsked, err)
+	}
+	f, err := w.newSpool(p.r.ContentLength)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = io.Copy(f, part); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	var on *fs.PathError
+	if err != nil && !errors.As(err, &on) && !errors.Is(err, errFull) {
+		err = errAsked // what came was cut off, or too much
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // bundle shows what came of an upload.

@@ -295,3 +295,54 @@ func TestUploadInTheBrowser(t *testing.T) {
 		t.Errorf("%v, %v", contacts, err)
 	}
 }
+
+// An upload lies with the data, and leaves the disk its room: one that would not fit is
+// refused before it is written, one that turns out not to while it is; and nothing is left
+// of it, nor taken.
+func TestUploadLeavesRoom(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "nowhere"))
+	f := newFixture(t, small...)
+	l := f.laptop("王队员", identity.TeamMember, small[0].Code)
+	file := l.bundle("带来的走访")
+	v := f.as("office")
+	try := func(name string, file []byte, want int, says string) {
+		t.Helper()
+		if a := v.upload(v.get(bundlesPath).token(), file); a.status != want || !strings.Contains(a.body, says) {
+			t.Errorf("%s: %d, want %d and %q\n%s", name, a.status, want, says, a.body)
+		}
+		if left, _ := os.ReadDir(f.site.opt.Spool); len(left) > 0 {
+			t.Errorf("%s: %d files are left", name, len(left))
+		}
+	}
+	free := uint64(spared)
+	f.site.room = func(dir string) (uint64, uint64, error) {
+		if dir != f.site.opt.Spool {
+			t.Errorf("it looks at the disk of %s", dir)
+		}
+		return free, 100 << 30, nil
+	}
+	os.MkdirAll(f.site.opt.Spool, 0o700)
+	try("a full disk", file, http.StatusInsufficientStorage, "磁盘快满了")
+	free = spared + 9<<20
+	looks := 0
+	f.site.room = func(string) (uint64, uint64, error) {
+		looks++
+		return free - uint64(looks)*(4<<20), 100 << 30, nil
+	}
+	try("one that fills up", make([]byte, 4<<20), http.StatusInsufficientStorage, "磁盘快满了")
+	if looks != 2 {
+		t.Errorf("the disk was looked at %d times", looks)
+	}
+	if a := v.get("/export/household?format=csv"); a.status != http.StatusInsufficientStorage {
+		t.Errorf("an export: %d", a.status)
+	}
+	if heads, err := f.store.Heads(context.Background()); err != nil || slices.ContainsFunc(heads, func(h store.Head) bool { return h.Feed > 0 }) {
+		t.Errorf("something was taken: %v, %v", heads, err)
+	}
+	f.site.room = room
+	try("room", file, http.StatusOK, "新收 1 条")
+	for range maxComing {
+		f.site.comes <- struct{}{}
+	}
+	try("too many at once", file, http.StatusServiceUnavailable, "服务器正忙")
+}

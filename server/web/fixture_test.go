@@ -86,7 +86,7 @@ func newFixture(t testing.TB, villages ...store.Village) *fixture {
 	for _, r := range []identity.Role{identity.Office, identity.Leader, identity.Admin} {
 		f.account(r)
 	}
-	f.site = New(f.store, f.access, f.review, Options{URL: "http://127.0.0.1", Version: "test"})
+	f.site = New(f.store, f.access, f.review, Options{URL: "http://127.0.0.1", Spool: filepath.Join(filepath.Dir(f.file), "spool"), Version: "test"})
 	f.server = httptest.NewServer(f.site.Handler())
 	t.Cleanup(func() { f.site.Close(); f.server.Close() })
 	return f

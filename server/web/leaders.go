@@ -90,7 +90,7 @@ func (w *Site) leadersFile(p *page) (reply, error) {
 	for _, r := range v.rows {
 		sheet.Rows = append(sheet.Rows, export.LeadersRow{Village: p.village(r.Village), Last: stamp(r.Package), Figures: r.Figures})
 	}
-	out, err := newSpool()
+	out, err := w.newSpool(0)
 	if err != nil {
 		return reply{}, err
 	}

@@ -1,11 +1,8 @@
 package web
 
 import (
-	"errors"
 	"io"
 	"net/http"
-	"os"
-	"strconv"
 	"time"
 )
 
@@ -73,45 +70,4 @@ func (t *timed) Write(b []byte) (n int, err error) {
 			return n, err
 		}
 	}
-}
-
-// spool is a file that is written first and sent afterwards, and gone once it is
-// closed: whoever reads slowly then holds up nobody, and what fails half way is
-// an error instead of half a file.
-type spool struct{ *os.File }
-
-func newSpool() (spool, error) {
-	f, err := os.CreateTemp("", "zhucun-*") // 0600
-	if err == nil {
-		// Where the system can take the name off at once, a crash leaves nothing.
-		os.Remove(f.Name())
-	}
-	return spool{f}, err
-}
-
-func (s spool) Close() error {
-	err := s.File.Close()
-	if gone := os.Remove(s.Name()); !errors.Is(gone, os.ErrNotExist) {
-		err = errors.Join(err, gone)
-	}
-	return err
-}
-
-// send gives the answer that has all of what was written, and closes the spool.
-func (s spool) send(kind, name string) (reply, error) {
-	size, err := s.Seek(0, io.SeekEnd)
-	if err == nil {
-		_, err = s.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return reply{}, errors.Join(err, s.Close())
-	}
-	return reply{send: func(rw http.ResponseWriter) error {
-		h := rw.Header()
-		h.Set("Content-Type", kind)
-		h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
-		h.Set("Content-Length", strconv.FormatInt(size, 10))
-		_, err := io.Copy(rw, s.File)
-		return errors.Join(err, s.Close())
-	}}, nil
 }

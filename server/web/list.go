@@ -285,7 +285,7 @@ func (w *Site) download(p *page) (reply, error) {
 	if format == export.JSONL {
 		kind = "application/jsonl"
 	}
-	out, err := newSpool()
+	out, err := w.newSpool(0)
 	if err != nil {
 		return reply{}, err
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,8 +29,9 @@ type page struct {
 	account    store.Account
 	half       guest // who has given the password and lacks something
 	sight      access.Sight
-	doorCookie *http.Cookie // a new cookie of the door
-	now        time.Time    // Beijing
+	doorCookie *http.Cookie      // a new cookie of the door
+	parts      *multipart.Reader // of an upload, what has not been read yet
+	now        time.Time         // Beijing
 	title      string
 	at         string // the area that this page is in
 	// still tells a page that does not look again by itself, refused one that

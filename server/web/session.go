@@ -241,7 +241,7 @@ func (p *page) checkForm() error {
 	}
 	read := p.r.ParseForm
 	if uploads(p.r) {
-		read = func() error { return p.r.ParseMultipartForm(maxBody) }
+		read = p.begin
 	}
 	if err := read(); err != nil {
 		return errAsked

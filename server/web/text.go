@@ -102,6 +102,8 @@ var texts = map[string]said{
 	"error.village.next": {"村代码有误，或这个村还没有添加。请从页面上选择。", "The code is wrong, or the village has not been entered. Choose one on the page."},
 	"error.failed":       {"服务器没有做成", "The server could not do this"},
 	"error.failed.next":  {"没有数据丢失。请稍后再试；还不行，请看服务器日志。", "Nothing was lost. Try again; if it fails again, look at the server's log."},
+	"error.full":         {"服务器的磁盘快满了，没有收，也没有写", "The server's disk is nearly full; nothing was taken or written"},
+	"error.full.next":    {"请管理员腾出空间后再试。", "Ask the administrator to free some space, and try again."},
 	"error.busy":         {"服务器正忙", "The server is busy"},
 	"error.busy.next":    {"没有数据丢失，请过几秒再试。", "Nothing was lost; try again in some seconds."},
 	"error.home":         {"回到首页", "To the first page"},

@@ -25,7 +25,10 @@ import (
 type Options struct {
 	// URL gives the server's address as laptops and browsers know it:
 	// enrolment codes tell it, and where it is https cookies are Secure.
-	URL     string
+	URL string
+	// Spool is the folder of what is written before it is sent or taken, empty for the
+	// system's.
+	Spool   string
 	Log     *slog.Logger // nil: none
 	Version string
 }
@@ -50,6 +53,10 @@ type Site struct {
 	// door takes uploaded bundles, uploads bounds how many at once.
 	door    *syncapi.Handler
 	uploads chan struct{}
+	// comes bounds how many uploads are on their way at once; room tells of a disk how
+	// much is free and how much there is.
+	comes   chan struct{}
+	room    func(dir string) (free, all uint64, err error)
 	replies replies
 }
 
@@ -60,7 +67,8 @@ func New(s *store.Store, a *access.Access, r *review.Review, opt Options) *Site 
 	}
 	w := &Site{store: s, access: a, review: r, export: export.New(s, a), forms: s.Forms(), opt: opt, key: formKey(s),
 		sessions: newSessions(s), mux: http.NewServeMux(), stall: stall, liveStall: liveStall, closing: make(chan struct{}),
-		door: syncapi.New(s, a), uploads: make(chan struct{}, maxUploads)}
+		door: syncapi.New(s, a), uploads: make(chan struct{}, maxUploads), comes: make(chan struct{}, maxComing), room: room}
+	w.clearSpools()
 	w.routes()
 	return w
 }
@@ -230,6 +238,7 @@ var (
 	errRole    = &fault{http.StatusForbidden, "error.role", "error.role.next"}
 	errAsked   = &fault{http.StatusBadRequest, "error.asked", "error.asked.next"}
 	errReply   = &fault{http.StatusNotFound, "error.reply", "error.reply.next"}
+	errFull    = &fault{http.StatusInsufficientStorage, "error.full", "error.full.next"}
 	errBusy    = &fault{http.StatusServiceUnavailable, "error.busy", "error.busy.next"}
 	errCross   = &fault{http.StatusForbidden, "error.cross", "error.cross.next"}
 )
