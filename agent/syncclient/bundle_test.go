@@ -451,6 +451,24 @@ func TestCarry(t *testing.T) {
 			t.Fatalf("file %d: %v", i, err)
 		}
 	}
+	// Where there is no room it says so, before it writes any of the file; and what was
+	// carried already is there.
+	c.room = func(dir string) (uint64, uint64, error) {
+		if dir != s.Dir() {
+			t.Errorf("it looks at the disk of %s", dir)
+		}
+		return spared + uint64(len(file)) - 1, 100 << 30, nil
+	}
+	if _, err := c.Collect(t.Context(), bytes.NewReader(file), nil); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("without room: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(s.Dir(), comingIn)); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %v, %v", left, err)
+	}
+	c.room = func(string) (uint64, uint64, error) { return spared + uint64(len(file)), 100 << 30, nil }
+	if got, err := c.Collect(t.Context(), bytes.NewReader(file), nil); err != nil || !got.Carried {
+		t.Errorf("with just enough room: %+v, %v", got, err)
+	}
 	// A link that was put there leads nowhere.
 	if err := os.Symlink(t.TempDir(), filepath.Join(s.Dir(), courierDir, "x.zcb")); err == nil {
 		if b, err := c.Courier(); err != nil || len(b.Waiting) != maxCarried {

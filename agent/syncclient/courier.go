@@ -49,6 +49,22 @@ const (
 // ErrBurdened says that so much waits to be handed on that no more is taken.
 var ErrBurdened = errors.New("this laptop carries as much for others as it can; sync first")
 
+// spared is what a file that somebody brings leaves of the disk, in bytes; of a small one
+// the twentieth part.
+const spared = 64 << 20
+
+// ErrNoRoom says that the disk has no room for a file that somebody brought.
+var ErrNoRoom = errors.New("the disk has no room for the file")
+
+// roomFor tells whether the disk of the data takes a file of that size.
+func (c *Client) roomFor(size int64) error {
+	free, all, err := c.room(c.store.Dir())
+	if err == nil && free < uint64(size)+min(spared, all/20) {
+		return ErrNoRoom
+	}
+	return nil // what cannot be known hinders nothing
+}
+
 // root opens the folder of what is carried.
 func (c *Client) root() (*os.Root, error) { return c.folder(courierDir, repliesDir, refusedDir) }
 
@@ -80,7 +96,7 @@ func (c *Client) come(r io.Reader) (a *arrival, err error) {
 		return nil, err
 	}
 	sum := sha256.New()
-	if a.size, err = bundle.Copy(io.MultiWriter(a.File, sum), r); err == nil {
+	if a.size, err = bundle.Copy(io.MultiWriter(a.File, sum), r, c.roomFor); err == nil {
 		_, err = a.Seek(0, io.SeekStart)
 	}
 	if err != nil {
@@ -342,7 +358,7 @@ func (c *Client) ask(ctx context.Context, d *store.Device, root *os.Root, name s
 		return c.fault(resp)
 	}
 	err = put(root, repliesDir+"/"+name, func(w io.Writer) error {
-		_, err := bundle.Copy(w, resp.Body)
+		_, err := bundle.Copy(w, resp.Body, c.roomFor)
 		return err
 	})
 	switch {

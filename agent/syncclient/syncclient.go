@@ -46,6 +46,8 @@ type Client struct {
 	// part is how many bytes of entries one message of a bundle has, and fill how
 	// many bytes of messages one file: on a good link a request, and what is taken.
 	part, fill int
+	// room tells of the disk of a folder how much is free, and how much there is.
+	room func(dir string) (free, all uint64, err error)
 
 	running chan struct{} // holds one token: one sync at a time
 	again   *cutOff       // whose holder has it; nil where nothing was cut off
@@ -90,7 +92,7 @@ type State struct {
 
 // New makes a client; version is the agent's, told to the server.
 func New(s *store.Store, version string, log *slog.Logger) *Client {
-	c := &Client{store: s, version: version, log: log, part: maxBudget, fill: bundle.MaxFile, nudge: make(chan struct{}, 1), hurry: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1), wiped: make(chan struct{})}
+	c := &Client{store: s, version: version, log: log, part: maxBudget, fill: bundle.MaxFile, room: room, nudge: make(chan struct{}, 1), hurry: make(chan struct{}, 1), count: new(counter), running: make(chan struct{}, 1), wiped: make(chan struct{})}
 	c.forget()
 	c.moves, c.spares = watchNetwork, new(spare).now
 	// A probe is a hundred bytes, and while a request waits for news all that there is.

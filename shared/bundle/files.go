@@ -270,8 +270,9 @@ func (s *sealing) end() error {
 
 // Copy copies a file of either version that is whole and as it was written, as much as
 // whoever carries it can tell; the errors are Check's. What is not a file of this kind,
-// or says to be too large, is not read any further. w may be io.Discard.
-func Copy(w io.Writer, r io.Reader) (size int64, err error) {
+// or says to be too large, is not read any further; nor is one that room, if there is one,
+// refuses by its size. w may be io.Discard.
+func Copy(w io.Writer, r io.Reader, room func(size int64) error) (size int64, err error) {
 	begin := make([]byte, atPieces)
 	n, err := io.ReadFull(r, begin)
 	short := err == io.EOF || err == io.ErrUnexpectedEOF
@@ -281,6 +282,9 @@ func Copy(w io.Writer, r io.Reader) (size int64, err error) {
 	if n < 4 || [4]byte(begin) != magicFiles {
 		// In memory, as it has always been.
 		file, err := Read(io.MultiReader(bytes.NewReader(begin[:n]), r))
+		if err == nil && room != nil {
+			err = room(int64(len(file)))
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -299,6 +303,11 @@ func Copy(w io.Writer, r io.Reader) (size int64, err error) {
 		return 0, ErrTooLarge
 	case size < minFiles:
 		return 0, ErrDamaged
+	}
+	if room != nil {
+		if err := room(size); err != nil {
+			return 0, err
+		}
 	}
 	sum := sha256.New()
 	all := io.MultiWriter(w, sum)
@@ -373,7 +382,7 @@ func OpenFile(file io.ReadSeeker, p identity.Purpose, to ed25519.PrivateKey, sen
 }
 
 func openFiles(file io.ReadSeeker, p identity.Purpose, to ed25519.PrivateKey, sender func(*Bundle) (ed25519.PublicKey, error)) (*Opened, error) {
-	size, err := Copy(io.Discard, bufio.NewReaderSize(file, piece))
+	size, err := Copy(io.Discard, bufio.NewReaderSize(file, piece), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func TestFilesThereAndBack(t *testing.T) {
 		if _, err := Write(&w, b, identity.BundleOf, laptop, public(office), l.open); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := Copy(io.Discard, bytes.NewReader(w.Bytes())); err != nil || n != int64(w.Len()) {
+		if n, err := Copy(io.Discard, bytes.NewReader(w.Bytes()), nil); err != nil || n != int64(w.Len()) {
 			t.Fatalf("%d, %v", n, err)
 		}
 		got, content, err := opened(w.Bytes(), office)
@@ -130,7 +130,7 @@ func TestFirstVersion(t *testing.T) {
 	if err != nil || len(content) != 0 || len(o.Parts) != 2 || len(o.Files) != maxAsked || o.Files[0].Hash != b.Files[0].Hash || o.Size != int64(len(raw)) {
 		t.Errorf("%+v, %v", o, err)
 	}
-	if n, err := Copy(io.Discard, bytes.NewReader(raw)); err != nil || n != int64(len(raw)) {
+	if n, err := Copy(io.Discard, bytes.NewReader(raw), nil); err != nil || n != int64(len(raw)) {
 		t.Errorf("%d, %v", n, err)
 	}
 }
@@ -159,7 +159,7 @@ func TestFilesDamage(t *testing.T) {
 		for _, x := range []byte{1, 0x80, 0xff} {
 			bad := bytes.Clone(file)
 			bad[i] ^= x
-			if _, err := Copy(io.Discard, bytes.NewReader(bad)); err == nil {
+			if _, err := Copy(io.Discard, bytes.NewReader(bad), nil); err == nil {
 				t.Errorf("byte %d changed by %x passes as whole", i, x)
 			}
 			refused("a byte changed", bad, nil)
@@ -451,7 +451,7 @@ func FuzzOpenFile(f *testing.F) {
 		if len(file) > minFiles && bytes.HasPrefix(file, magicFiles[:]) {
 			resum(file)
 		}
-		n, cerr := Copy(io.Discard, bytes.NewReader(file))
+		n, cerr := Copy(io.Discard, bytes.NewReader(file), nil)
 		if cerr == nil && n != int64(len(file)) {
 			t.Errorf("%d of %d bytes are copied", n, len(file))
 		}
