@@ -20,6 +20,8 @@ type batch struct {
 	t        *tx
 	village  record.Village
 	received clock.Time
+	// delivered is received where a laptop delivers; zero where the office writes.
+	delivered clock.Time
 	// feed is the last feed number that was given, begun what it was under the lock.
 	feed     uint64
 	begun    uint64
@@ -200,7 +202,8 @@ func (b *batch) flush() error {
 			return err
 		}
 	}
-	return b.t.exec(`UPDATE village_head SET feed = $2, log = $3 WHERE village_id = $1`, b.village, b.feed, b.log)
+	return b.t.exec(`UPDATE village_head SET feed = $2, log = $3, delivered = CASE WHEN delivered < $4 THEN $4 ELSE delivered END WHERE village_id = $1`,
+		b.village, b.feed, b.log, b.delivered.Milli())
 }
 
 func (b *batch) flushRecords() error {

@@ -49,7 +49,7 @@
 //	              which covers that of the note before; meta "audit" is the end
 //	audit_head    (number) → the hash of that note as the server signed it, once a day
 //	village_head  (village) → feed, the last feed number given; log, the last
-//	              place given in the log
+//	              place given in the log; delivered, when a laptop last brought any
 //	record        (village, record) → state, and the feed number, stream and
 //	              entry of its last change. feed_other is the feed number of the
 //	              last change by another stream than that one. trail names every

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -41,26 +40,16 @@ func (r *Report) Of(v record.Village) Fresh {
 
 func (s *Store) report(t *tx) (Report, error) {
 	r := Report{At: s.Now()}
-	if err := t.rows(func(rows *sql.Rows) error {
+	return r, t.rows(func(rows *sql.Rows) error {
 		var f Fresh
-		err := rows.Scan(&f.Village, &f.Feed)
+		var delivered int64
+		err := rows.Scan(&f.Village, &f.Feed, &delivered)
+		if delivered > 0 {
+			f.Package = milli(delivered)
+		}
 		r.Fresh = append(r.Fresh, f)
 		return err
-	}, `SELECT village_id, feed FROM village_head ORDER BY village_id`); err != nil {
-		return r, err
-	}
-	for i := range r.Fresh {
-		f := &r.Fresh[i]
-		var received int64
-		err := t.row(`SELECT s.received FROM segment s JOIN stream t ON t.village_id = s.village_id AND t.stream_id = s.stream_id
-			WHERE s.village_id = $1 AND t.device_id <> $2 ORDER BY s.log DESC LIMIT 1`, f.Village, OfficeDevice).Scan(&received)
-		if err == nil {
-			f.Package = milli(received)
-		} else if !errors.Is(err, sql.ErrNoRows) {
-			return r, err
-		}
-	}
-	return r, nil
+	}, `SELECT village_id, feed, delivered FROM village_head ORDER BY village_id`)
 }
 
 // Overdue are the households whose visit is overdue on a day.

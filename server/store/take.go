@@ -113,6 +113,7 @@ func (s *Store) Take(ctx context.Context, d Delivery) (Taken, error) {
 			if err != nil {
 				return err
 			}
+			b.delivered = d.Received
 			for begun := s.Now(); len(rest) > 0 && (len(rest) == len(segments) || s.Now().Sub(begun) < turn); rest = rest[1:] {
 				if err := b.take(p, rest[0]); err != nil {
 					return err

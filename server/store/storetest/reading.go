@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zhucun/server/store"
+	"zhucun/shared/clock"
 	"zhucun/shared/identity"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -438,6 +439,40 @@ func references(w *World) {
 }
 
 // Contacts are known at once, and survive once they are flushed.
+// How fresh a village is: when a laptop last brought any of it. What the office writes is
+// not that, nor is what is known already.
+func fresh(w *World) {
+	brought := func(want int64) {
+		w.Helper()
+		r, err := w.Reported(w.ctx(), Code)
+		w.ok(err)
+		if got := r.Of(Code).Package; got != clock.At0(want) {
+			w.Errorf("the last package came at %v, want %v", got, clock.At0(want))
+		}
+	}
+	r, err := w.Reported(w.ctx(), Code)
+	w.ok(err)
+	if got := r.Of(Code).Package; got != 0 {
+		w.Errorf("a package before any came: %v", got)
+	}
+	l := w.Laptop("李队员", identity.TeamMember)
+	l.Write(New("visit", ID(1), nil))
+	l.Send(l.Segment(1, 1))
+	first := w.Clock
+	brought(first)
+	w.Clock += 1000
+	w.ok(w.Desk(w.ctx(), Code, func(d *store.Desk) error {
+		_, err := d.Write(record.Change{Record: ID(2), Type: "visit", Author: "boss", Body: New("visit", ID(2), nil).Body})
+		return err
+	}))
+	l.Send(l.Segment(1, 1))
+	brought(first)
+	w.Clock += 1000
+	l.Write(New("visit", ID(3), nil))
+	l.Send(l.Segment(2, 2))
+	brought(w.Clock)
+}
+
 func contact(w *World) {
 	changed := w.Changed()
 	w.Heard(store.Contact{Village: Code, Device: "d", Seen: w.time(), Pending: 3, Offset: -7, Agent: "0.1"})

@@ -39,6 +39,7 @@ func Run(t *testing.T, open Open) {
 		{"erase", erases},
 		{"erase stray", erasesStray},
 		{"erased by laptops", erasedByLaptops},
+		{"fresh", fresh},
 		{"contact", contact},
 		{"notice", notices},
 	} {
