@@ -76,6 +76,7 @@ type wait struct {
 	path    record.Path
 	authors []string
 	lone    bool // one proposal, and nothing that stands against it
+	asked   bool // the office asks about it
 }
 
 // waitsOf gives what waits in a record, in the order of its form.
@@ -87,7 +88,8 @@ func waitsOf(f *form.Form, r *store.Record) []wait {
 	for _, m := range []map[record.Path][]merge.Sibling{r.View.Conflicts, r.View.Proposals} {
 		for path := range m {
 			if !slices.ContainsFunc(out, func(o wait) bool { return o.path == path }) {
-				out = append(out, wait{r.Key, path, r.View.Authors, lone(&r.View, path)})
+				q := r.View.Questions[path]
+				out = append(out, wait{r.Key, path, r.View.Authors, lone(&r.View, path), q != nil && q.State == merge.Asked})
 			}
 		}
 	}
@@ -202,7 +204,13 @@ func (c *cache) apply(k record.Key) {
 	if f := c.forms.Form(k.Type); !slices.ContainsFunc(s.pending, func(u undelivered) bool { return u.form == f }) {
 		s.pending = append(slices.Clip(s.pending), undelivered{f, 1})
 	}
-	s.waits = append(slices.DeleteFunc(slices.Clone(s.waits), func(o wait) bool { return o.key == k }), waitsOf(c.forms.Form(k.Type), &r)...)
+	// What still waits keeps its place: somebody works through the list.
+	at := slices.IndexFunc(s.waits, func(o wait) bool { return o.key == k })
+	if at < 0 {
+		at = len(s.waits)
+	}
+	s.waits = slices.DeleteFunc(slices.Clone(s.waits), func(o wait) bool { return o.key == k })
+	s.waits = slices.Insert(s.waits, at, waitsOf(c.forms.Form(k.Type), &r)...)
 	if _, due := duties[k.Type]; due {
 		s.forget(r.Key.ID)
 		s.takeDuty(&r)

@@ -53,6 +53,12 @@
 //   - Memory does not grow with visits: of each household a few words and the
 //     day of the last visit are kept, made anew when the store has changed.
 //
+// What waits for a decision is told as a story (tell.go): who wrote which value, when,
+// on which laptop or from which table, on the day of which visit, as far as that is
+// known. What the office asks about comes first, and the answer is the decision. The
+// last decisions can be taken back while nothing has followed (takeback.go); they are
+// remembered in memory alone.
+//
 // Without the second, a form left open over lunch would undo what a colleague
 // wrote meanwhile, and nobody would know.
 //

@@ -264,7 +264,7 @@ func (p *page) back() string {
 		return strings.TrimSuffix(path, "/save")
 	case strings.HasSuffix(path, "/members"):
 		return path
-	case path == "/decide":
+	case path == "/decide", path == "/takeback":
 		return "/conflicts"
 	case path == "/settings":
 		return path

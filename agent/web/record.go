@@ -68,6 +68,10 @@ type claim struct {
 	parts                    []part // of the value, those that differ marked
 	proposal                 bool
 	shown                    bool // the pages show it until somebody has decided
+	// story tells how the value came about, from the visit of that day, if there was one.
+	story string
+	from  *pageLink
+	raw   record.Value
 }
 
 // event is one change in a record's history.

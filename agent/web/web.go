@@ -72,6 +72,7 @@ type Site struct {
 	work     work
 	tries    tries
 	held     held
+	settled  settled
 }
 
 // New makes the pages of a store.
@@ -149,6 +150,7 @@ func (w *Site) routes() {
 		"POST /visits/joint":            w.sayJoint,
 		"GET /conflicts":                w.conflicts,
 		"POST /decide":                  w.decide,
+		"POST /takeback":                w.takeBack,
 		"GET /sync":                     w.syncPage,
 		"POST /sync":                    w.syncNow,
 		"GET /sync/progress":            w.syncProgress,
