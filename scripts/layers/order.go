@@ -14,6 +14,7 @@ var order = map[string][]line{
 		{"main", "starts cli and nothing else; written as the folder itself"},
 		{"cli", "builds a running agent out of all the others, so it sees them all"},
 		{"web", "local pages: shows what sync and inbox report, and saves to the store"},
+		{"finder", "by what households are found; in memory alone, told what there is by web"},
 		{"syncclient", "carries what is in the store; knows nothing of who asks it to"},
 		{"inbox", "turns files into saved changes; works the same without any sync"},
 		{"table", "reads the rows of a sheet as answers to a form; saves nothing"},
