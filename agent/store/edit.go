@@ -74,6 +74,7 @@ type Saved struct {
 func (s *Store) Save(ctx context.Context, edits ...Edit) ([]Saved, error) {
 	var saved []Saved
 	err := s.update(ctx, true, func(t *tx) error {
+		t.alone = true
 		saved = saved[:0]
 		for i := range edits {
 			done, err := t.save(&edits[i])
@@ -313,6 +314,7 @@ type Decision struct {
 // *merge.Refusal when the author may not decide it.
 func (s *Store) Decide(ctx context.Context, e Decision) (saved Saved, err error) {
 	err = s.update(ctx, true, func(t *tx) error {
+		t.alone = true
 		v, k, err := t.find("", e.Record)
 		if err != nil {
 			return err
@@ -432,6 +434,7 @@ type Row struct {
 // place.
 func (s *Store) SaveRows(ctx context.Context, rows []Row) (saved []Saved, errs []error, err error) {
 	err = s.update(ctx, true, func(t *tx) error {
+		t.alone = true
 		saved, errs, err = t.saveRows(rows)
 		return err
 	})

@@ -220,6 +220,7 @@ func (s *Store) reopen(damaged, sound bool) error {
 	}
 	s.mu.Lock()
 	s.broken = nil
+	s.feed.now.begun++
 	s.mu.Unlock()
 	s.file.give(db, is, nil)
 	s.announce()

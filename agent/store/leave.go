@@ -103,6 +103,7 @@ func (t *tx) forget(code record.Village) error {
 		return err
 	}
 	delete(t.villages, code)
+	t.anew = true
 	return t.Bucket(bucketVillage).DeleteBucket([]byte(code))
 }
 

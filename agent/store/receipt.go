@@ -237,6 +237,7 @@ func (v *village) refused(r wire.Refused, taken *Taken) error {
 
 // setBack makes an own stream pending again behind an entry.
 func (v *village) setBack(s record.Stream, o *own, seq uint64) error {
+	v.t.anew = true
 	if err := v.recall(s, max(seq, o.Base.Seq), o.Acked.Seq); err != nil {
 		return err
 	}

@@ -112,6 +112,7 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 		return err
 	}
 	v.t.s.touch(v.t.Tx, 4)
+	v.t.changed = append(v.t.changed, k)
 	b.FillPercent = 0.9 // most ids are made by a clock: pages fill from the end
 	f := v.t.s.opt.Forms.Form(k.Type)
 	_, old, found, err := v.stored(k.Type, k.ID)
@@ -298,18 +299,23 @@ var ErrNotFound = errors.New("no such record")
 // Get gives one record by type and id; with an empty type, of any type.
 func (s *Store) Get(t record.Type, id record.ID) (r Record, err error) {
 	err = s.view(func(x *tx) error {
-		v, k, err := x.find(t, id)
-		if err != nil {
-			return err
-		}
-		tc, st, _, err := v.load(k.Type, id)
-		if err != nil {
-			return err
-		}
-		r, err = v.read(k, tc, st)
+		r, err = x.get(t, id)
 		return err
 	})
 	return r, err
+}
+
+// get is Get within a transaction.
+func (t *tx) get(typ record.Type, id record.ID) (Record, error) {
+	v, k, err := t.find(typ, id)
+	if err != nil {
+		return Record{}, err
+	}
+	tc, st, _, err := v.load(k.Type, id)
+	if err != nil {
+		return Record{}, err
+	}
+	return v.read(k, tc, st)
 }
 
 // find tells which village and type a record is of.
@@ -342,16 +348,6 @@ func (v *village) types() []record.Type {
 		types = append(types, record.Type(k[len(prefix):]))
 	}
 	return types
-}
-
-// Wrote tells whether a change of a village was written on this laptop.
-func (s *Store) Wrote(code record.Village, d record.Dot) (own bool) {
-	err := s.view(func(x *tx) error {
-		v, err := x.village(code)
-		own = err == nil && v.owns[d.Stream] != nil
-		return err
-	})
-	return own && err == nil
 }
 
 // Exists tells whether a record is here.

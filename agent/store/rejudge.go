@@ -122,6 +122,7 @@ func (v *village) remove(k record.Key, was merge.State) error {
 	if err := errors.Join(v.refer(f, k, view, merge.View{}), v.show(f, k, view, merge.View{}, false), v.review(k, merge.View{})); err != nil {
 		return err
 	}
+	v.t.changed = append(v.t.changed, k)
 	v.place.Records[k.Type]--
 	v.dirty = true
 	return v.b.Bucket(recordBucket(k.Type)).Delete(k.ID[:])

@@ -101,6 +101,7 @@ type Store struct {
 	rebuiltAt int64
 	opened    bool
 	changed   chan struct{} // closed and renewed at every commit that changed records
+	feed      feed
 	closed    bool
 	sending   sync.WaitGroup
 }
@@ -387,21 +388,6 @@ func (s *Store) Close() error {
 // Dir is the data folder.
 func (s *Store) Dir() string { return s.dir }
 
-// Changed gives a channel that is closed at the next commit that changes
-// records.
-func (s *Store) Changed() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changed
-}
-
-func (s *Store) announce() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
 // job is one caller's part of a commit.
 type job struct {
 	do     func(*tx) error
@@ -466,10 +452,11 @@ func (s *Store) run(jobs []*job) {
 			break
 		}
 		ready, broken := false, false
-		var changed map[record.Village]*village
+		var done *tx
 		err := s.attempt(&broken, func(btx *bbolt.Tx) error {
 			t := &tx{Tx: btx, s: s}
 			for i, j := range left {
+				t.alone = false
 				if j.err = j.do(t); j.err != nil {
 					failed = i
 					if errors.Is(j.err, ErrDamaged) {
@@ -477,13 +464,14 @@ func (s *Store) run(jobs []*job) {
 					}
 					return j.err
 				}
+				t.moved = t.moved || j.tell && !t.alone
 			}
 			err := t.flush()
 			if err == nil && s.opt.Fault != nil {
 				err = s.opt.Fault()
 			}
 			if err == nil {
-				changed = t.villages
+				done = t
 			}
 			ready = err == nil
 			return err
@@ -492,7 +480,8 @@ func (s *Store) run(jobs []*job) {
 			err = s.opt.Flush()
 		}
 		if err == nil {
-			s.commits(changed)
+			s.commits(done.villages)
+			s.tells(done)
 		}
 		if broken {
 			failed = -1
@@ -639,6 +628,10 @@ type tx struct {
 	device   *Device
 	clock    *clock.Clock
 	villages map[record.Village]*village
+	// What News tells of it: the records that it stored; that more than those may show
+	// differently; that nothing is as it was. alone tells that a job's are all.
+	changed            []record.Key
+	moved, anew, alone bool
 }
 
 var (
