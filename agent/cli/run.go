@@ -212,7 +212,7 @@ func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
 		return err
 	}
 	f.gate.Open()
-	f.answer(web.New(s, syncer{client, s}, web.Options{Log: c.log, Gate: f.gate, Shrink: shrinker}).Handler())
+	f.answer(web.New(s, syncer{client, s}, web.Options{Log: c.log, Gate: f.gate, Shrink: shrinker, Holds: spread}).Handler())
 	f.agent.Store(a)
 	var work sync.WaitGroup
 	defer func() {
@@ -298,7 +298,19 @@ func modest() {
 		debug.SetGCPercent(50)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(28 << 20)
+		debug.SetMemoryLimit(memory)
+	}
+}
+
+// memory is how much the agent may have at its work before it collects its garbage, in
+// bytes.
+const memory = 28 << 20
+
+// spread makes room for what the pages keep of a large store, beside what the work needs:
+// within one limit for both the agent would do nothing but collect.
+func spread(held int) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory + int64(held))
 	}
 }
 

@@ -48,7 +48,10 @@ type control struct {
 	asked    bool // to be shown where the script runs
 	typed    string
 	options  []option
-	filter   bool   // long enough to want a search box
+	filter   bool // long enough to want a search box
+	more     bool // there are other households, to be looked for in the village
+	village  record.Village
+	looks    string // what was looked for where no script runs
 	mode     string // the keyboard to offer
 	stands   string // of a masked field, what of it may be shown
 	erased   bool   // a masked field that is to be cleared
@@ -212,11 +215,12 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 			c.options = choicesOf(fd, typed, p.lang)
 		case fd.Kind == form.RefOne || fd.Kind == form.RefMultiple:
 			var err error
-			if c.options, err = w.targets(p, fd, e.draft.Village, typed); err != nil {
+			if c.options, c.more, err = w.targets(p, fd, e.draft.Village, typed); err != nil {
 				return nil, err
 			}
+			c.village, c.looks = e.draft.Village, houseWords(p, fd.Name)
 		}
-		c.filter = len(c.options) >= minFilter && (c.shape == choose || c.shape == checks && len(fd.Choices) == 0)
+		c.filter = (c.more || len(c.options) >= minFilter) && (c.shape == choose || c.shape == checks && len(fd.Choices) == 0)
 		switch v, there := results[fd.Name]; {
 		case there && fd.Kind == form.Calculate:
 			c.comes = p.shown(fd, v)
@@ -337,21 +341,15 @@ func choicesOf(fd *form.Field, typed []string, lang form.Lang) []option {
 
 // targets gives the records that a reference may name: those of the village,
 // and behind them what is named already although it is not here.
-func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string) ([]option, error) {
-	var out []option
+func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string) (out []option, more bool, err error) {
+
 	if fd.Refers == householdType {
-		snap, err := p.snapshot()
-		if err != nil {
-			return nil, err
-		}
-		for _, h := range snap.houses {
-			if h.village == v || slices.Contains(typed, h.id.String()) {
-				out = append(out, option{value: h.id.String(), label: h.title(), chosen: slices.Contains(typed, h.id.String())})
-			}
+		if out, more, err = w.houseOptions(p, v, typed, houseWords(p, fd.Name), record.ID{}); err != nil {
+			return nil, false, err
 		}
 	} else {
 		posted := map[string]bool{}
-		err := w.store.Each(v, fd.Refers, func(r store.Record) bool {
+		err = w.store.Each(v, fd.Refers, func(r store.Record) bool {
 			id := r.Key.ID.String()
 			chosen := slices.Contains(typed, id)
 			if end, _ := r.View.Fields["end_date"].Text(); !chosen && (r.View.Void || fd.Refers == teamType && end != "" && end < p.today) {
@@ -363,7 +361,7 @@ func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string
 			return len(out) < maxTargets
 		})
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		slices.SortStableFunc(out, func(a, b option) int { return cmp.Compare(a.label, b.label) })
 		for _, name := range p.team(fd.Refers) {
@@ -377,7 +375,7 @@ func (w *Site) targets(p *page, fd *form.Field, v record.Village, typed []string
 			out = append(out, option{value: t, label: p.T("ref.missing", short(t)), chosen: true})
 		}
 	}
-	return out, nil
+	return out, more, nil
 }
 
 // team gives the people of this laptop who are offered where a form asks for the team,
@@ -519,8 +517,8 @@ func thousands(n string) string {
 // label is the title of a record that another one names.
 func (w *Site) label(p *page, t record.Type, id record.ID) string {
 	if t == householdType {
-		if snap, err := p.snapshot(); err == nil && snap.byID[id] != nil {
-			return snap.byID[id].title()
+		if snap, err := p.snapshot(); err == nil && snap.byID(id) != nil {
+			return snap.byID(id).title()
 		}
 	}
 	if title, known := p.labels[id]; known {

@@ -50,14 +50,11 @@
 //   - Two visits of one household and day are shown to somebody who may say whether they
 //     are one. What is said stands in both records (shared/merge), so no laptop that has
 //     heard of it asks again; nobody withdraws a visit that he could not void by hand.
-//   - Memory does not grow with visits: of each household a few words and the
-//     day of the last visit are kept, made anew when the store has changed.
-//
-// What waits for a decision is told as a story (tell.go): who wrote which value, when,
-// on which laptop or from which table, on the day of which visit, as far as that is
-// known. What the office asks about comes first, and the answer is the decision. The
-// last decisions can be taken back while nothing has followed (takeback.go); they are
-// remembered in memory alone.
+//   - The store is read whole once, when somebody first comes in, and after that what has
+//     changed in it. Until it has been read pages answer all the same, say so, and count
+//     nothing. A search reads the visits that it shows and some more, never all.
+//   - Of each household some hundred bytes are kept, and of what people wrote the index of
+//     package finder, in memory alone: a minute after the last page was locked nothing is.
 //
 // Without the second, a form left open over lunch would undo what a colleague
 // wrote meanwhile, and nobody would know.

@@ -337,7 +337,7 @@ func (w *Site) showForm(p *page, e *entry, status int, notice string) (reply, er
 	if e.form.Type != householdType {
 		about, _ = record.ParseID(first(e.typed["household"]))
 	}
-	if fi.house = snap.byID[about]; fi.house != nil {
+	if fi.house = snap.byID(about); fi.house != nil {
 		fi.due = snap.dueOf(fi.house, p.counted())
 	}
 	fi.heading = w.headingOf(p, fi)
@@ -493,6 +493,13 @@ func (w *Site) save(p *page) (reply, error) {
 	}
 	if err != nil {
 		return reply{}, err
+	}
+	if seeks(p) {
+		e.draft.Typed = w.store.Now()
+		if err := w.store.KeepDraft(p.r.Context(), e.draft); err != nil {
+			return reply{}, err
+		}
+		return w.showForm(p, e, http.StatusOK, "")
 	}
 	if why == "late" || len(both) > 0 {
 		// Not saved before the person has seen what else there is.

@@ -9,7 +9,6 @@ import (
 	"html"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -24,10 +23,8 @@ import (
 
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
-	"zhucun/shared/clock"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
-	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -95,8 +92,6 @@ type fixture struct {
 	laptop *store.Store
 	office *store.Store
 	cursor map[record.Village]uint64
-	asked  map[record.ID]merge.State // registers of the office's questions
-	asks   uint64
 	sync   *fakeSync
 	site   *Site
 	server *http.Server
@@ -219,7 +214,6 @@ func (f *fixture) pull() {
 		p := wire.Pull{Village: v.Code, Epoch: wire.Epoch{1}, From: f.cursor[v.Code]}
 		for _, ft := range form.Builtin().Forms() {
 			err := f.office.Each(v.Code, ft.Type, func(r store.Record) bool {
-				maps.Copy(r.State, f.asked[r.Key.ID])
 				p.Records = append(p.Records, wire.State{ID: r.Key.ID, Type: r.Key.Type, State: r.State.Encode()})
 				return true
 			})
@@ -230,9 +224,6 @@ func (f *fixture) pull() {
 		for _, s := range v.Streams {
 			p.Heads = append(p.Heads, wire.StreamHead{Stream: s.Stream, Seq: s.Head})
 		}
-		if f.asks > 0 {
-			p.Heads = append(p.Heads, wire.StreamHead{Stream: deskStream, Seq: f.asks})
-		}
 		p.Cursor = f.cursor[v.Code] + uint64(len(p.Records))
 		if _, err := f.laptop.Take(f.t.Context(), &p); err != nil {
 			f.t.Fatal(err)
@@ -241,42 +232,12 @@ func (f *fixture) pull() {
 	}
 }
 
-// deskStream is where the server itself writes.
-var deskStream = record.Stream{9}
-
-// ask is the office asking about what the laptop has, which the next pull brings; without
-// words it asks no more.
-func (f *fixture) ask(k record.Key, path record.Path, words string) {
-	f.t.Helper()
-	r, err := f.laptop.Get(k.Type, k.ID)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	ft := form.Builtin().Form(k.Type)
-	write, err := merge.Ask(ft, r.State, merge.Writer{Author: "陈科长", Role: identity.Office}, path, words)
-	if words == "" {
-		write, err = merge.Close(ft, r.State, path)
-	}
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.asks++
-	if f.asked == nil {
-		f.asked = map[record.ID]merge.State{}
-	}
-	if f.asked[k.ID] == nil {
-		f.asked[k.ID] = merge.State{}
-	}
-	f.asked[k.ID][write.Path] = merge.Register{Siblings: []merge.Sibling{{Dot: record.Dot{Stream: deskStream, Seq: f.asks}, Value: write.Value, At: clock.At0(f.wall.Load()), Author: "陈科长"}}}
-	f.pull()
-}
-
 // serve serves the laptop's pages on a free port of loopback.
 func (f *fixture) serve() {
 	f.sync.Bundler = syncclient.New(f.laptop, "test", slog.New(slog.DiscardHandler))
 	f.site = New(f.laptop, f.sync, Options{Clock: func() time.Time { return time.UnixMilli(f.wall.Load()) }, Version: "test"})
 	f.site.doors.uptime = func() time.Duration { return time.Duration(f.up.Load()) }
-	f.site.cache.patience = time.Minute // what a test asks for is always of now
+	f.site.cache.patience, f.site.cache.first, f.site.cache.hurry = time.Minute, time.Minute, time.Minute // what a test asks for is always of now
 	addr := "127.0.0.1:0"
 	if f.base != "" {
 		addr = strings.TrimPrefix(f.base, "http://")
@@ -396,7 +357,7 @@ func (f *fixture) house(n int) *house {
 func (f *fixture) snapshot() *snapshot {
 	f.t.Helper()
 	for {
-		snap, err := f.site.cache.get(f.today())
+		snap, err := f.site.cache.get(f.today(), false)
 		if err != nil {
 			f.t.Fatal(err)
 		}

@@ -97,13 +97,21 @@ func (h *house) late(r *store.Record, today string) {
 	if days, ok := daysBetween(day, today); !ok || days > jointDays {
 		return
 	}
-	v := dayVisit{id: r.Key.ID, day: day}
+	v := dayVisit{id: r.Key.ID, day: few(day)}
 	for _, id := range r.State.Others() {
 		if r.State.LikenessTo(id) == merge.Apart {
 			v.apart = append(v.apart, id)
 		}
 	}
 	h.recent = append(h.recent, v)
+}
+
+// past tells whether a household keeps visits that are not of late any more.
+func (h *house) past(today string) bool {
+	return slices.ContainsFunc(h.recent, func(v dayVisit) bool {
+		days, ok := daysBetween(v.day, today)
+		return !ok || days > jointDays
+	})
 }
 
 // maxPairs is how many pairs the first page shows.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -117,6 +118,29 @@ func (d *doors) isOpen(secret string) bool {
 	defer d.mu.Unlock()
 	s := d.find(secret)
 	return s != nil && s.open
+}
+
+// shut tells that nobody may come in but who gives a passphrase first: what is kept of
+// the data for the pages may go.
+func (g *Gate) shut() bool {
+	if g.lock == nil {
+		return false
+	}
+	if g.lock.Way() != vault.Passphrase {
+		_, lapsed := g.outOfContact()
+		return lapsed
+	}
+	return !g.doors.anyOpen()
+}
+
+// anyOpen tells whether there is a session that needs no passphrase now.
+func (d *doors) anyOpen() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.uptime()
+	return slices.ContainsFunc(d.sessions, func(s session) bool {
+		return s.open && max(now-s.used, d.wall().Sub(s.seen)) <= idleLock
+	})
 }
 
 // unlock opens a session.

@@ -47,6 +47,8 @@ type move struct {
 	fault   string
 	people  []*mover
 	houses  []option // to go to
+	more    bool     // there are others
+	looks   string   // what was looked for among them
 	to      *store.Record
 	toTitle string
 	head    record.ID // of the new household, or the new one of this
@@ -125,8 +127,8 @@ func (w *Site) members(p *page) (reply, error) {
 		m.at = s
 		why := m.lacks(p, w, s)
 		asked := body.Get("step") == string(s)
-		if back := body.Get("back"); back == string(s) || why != "" {
-			if asked && back == "" {
+		if back := body.Get("back"); back == string(s) || why != "" || asked && seeks(p) {
+			if asked && back == "" && !seeks(p) {
 				m.fault = why
 			}
 			return show(movePage(p, m))
@@ -195,15 +197,10 @@ func (w *Site) move(p *page, id record.ID) (*move, error) {
 		}
 	}
 	if m.do == doMove || m.do == doJoin {
-		snap, err := p.snapshot()
-		if err != nil {
+		if m.houses, m.more, err = w.houseOptions(p, r.Key.Village, m.chosen(), houseWords(p, "to"), id); err != nil {
 			return nil, err
 		}
-		for _, h := range snap.houses {
-			if h.village == r.Key.Village && h.id != id {
-				m.houses = append(m.houses, option{value: h.id.String(), label: h.title(), chosen: m.to != nil && h.id == m.to.Key.ID})
-			}
-		}
+		m.looks = houseWords(p, "to")
 	}
 	// A household of one has no other head to choose.
 	if m.do == doSplit && len(m.leaving()) == 1 {
@@ -215,6 +212,14 @@ func (w *Site) move(p *page, id record.ID) (*move, error) {
 	m.plan()
 	m.details(p, w, f)
 	return m, nil
+}
+
+// chosen is the household to go to, if there is one by now.
+func (m *move) chosen() []string {
+	if m.to == nil {
+		return nil
+	}
+	return []string{m.to.Key.ID.String()}
 }
 
 // plan lists the steps that the change takes.

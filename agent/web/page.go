@@ -40,7 +40,7 @@ type page struct {
 	title    string
 	// refused tells a page that says that what was asked for cannot be had.
 	refused bool
-	papers  bool   // days and moments are written in full
+	papers  bool   // days are written with their year
 	at      string // the entry of the menu that this page is under
 	again   string // the page to go on to in a few seconds where no script runs
 }
@@ -84,7 +84,17 @@ func (p *page) snapshot() (*snapshot, error) {
 		return p.snap, nil
 	}
 	var err error
-	p.snap, err = p.site.cache.get(p.today)
+	p.snap, err = p.site.cache.get(p.today, p.typing())
+	return p.snap, err
+}
+
+// typing tells a request that somebody sends by typing: it waits for nothing.
+func (p *page) typing() bool { return p.r.Method == http.MethodPost && p.r.PostForm.Get("part") != "" }
+
+// wholly is snapshot for a page that has nothing to say before the store has been read: it
+// waits for that.
+func (p *page) wholly() (snap *snapshot, err error) {
+	p.snap, err = p.site.cache.all(p.r.Context(), p.today)
 	return p.snap, err
 }
 
@@ -119,14 +129,17 @@ func (p *page) rebuilt() string {
 	return p.T("rebuilt.done", p.moment(r.At), r.Aside, r.Saved)
 }
 
-// doubt says why today's date cannot be right; it is empty when nothing speaks
-// against it. Until it is, nothing is counted by it and no answer begun with it.
+// doubt says why today's date cannot be right, or that the records that are counted by it
+// have not been read yet; it is empty when nothing speaks against it. Until it is, nothing
+// is counted by it and no answer begun with it.
 func (p *page) doubt() string {
 	if p.unsure != nil {
 		return *p.unsure
 	}
 	why := ""
-	if snap, err := p.snapshot(); err == nil {
+	if snap, err := p.snapshot(); err == nil && snap.unread {
+		why = p.T("reading.doubt", p.site.cache.percent())
+	} else if err == nil {
 		last, id := p.lastContact(), "clock.sync"
 		if newest := snap.newest.Milli(); newest > last {
 			last, id = newest, "clock.record"
@@ -137,6 +150,14 @@ func (p *page) doubt() string {
 	}
 	p.unsure = &why
 	return why
+}
+
+// later says when what cannot be counted now will be.
+func (p *page) later() string {
+	if snap, err := p.snapshot(); err == nil && snap.unread {
+		return p.T("reading.later")
+	}
+	return p.T("clock.later")
 }
 
 // counted is the day that days are counted up to; empty while it is in doubt.
@@ -225,14 +246,13 @@ func (p *page) villages() string {
 	return strings.Join(names, p.T("list.between"))
 }
 
-// day shows a date, 2017-05-23, without the year where it is this one; papers, which are
-// read in other years and have narrow columns, show it as it is.
+// day shows a date, 2017-05-23, without the year where it is this one.
 func (p *page) day(date string) string {
 	t, err := time.Parse(time.DateOnly, date)
-	if err != nil || p.papers {
+	if err != nil {
 		return date
 	}
-	if t.Year() == p.now.Year() {
+	if t.Year() == p.now.Year() && !p.papers {
 		return p.T("day.short", int(t.Month()), t.Day(), t.Format("Jan"))
 	}
 	return p.date(t)
@@ -243,7 +263,7 @@ func (p *page) moment(ms int64) string {
 	t := time.UnixMilli(ms).In(beijing)
 	clock := t.Format("15:04")
 	if p.papers {
-		return t.Format("2006-01-02 15:04")
+		return p.T("moment.other", p.date(t), clock)
 	}
 	switch days, _ := daysBetween(t.Format(time.DateOnly), p.today); days {
 	case 0:
@@ -265,7 +285,7 @@ func (p *page) back() string {
 		return strings.TrimSuffix(path, "/save")
 	case strings.HasSuffix(path, "/members"):
 		return path
-	case path == "/decide", path == "/takeback":
+	case path == "/decide":
 		return "/conflicts"
 	case path == "/settings":
 		return path

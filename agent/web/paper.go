@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
@@ -128,11 +127,5 @@ func (p *page) place(code record.Village) string {
 	return p.villageName(code)
 }
 
-// tight tells what is not to be broken into lines: a day, a number, a short word.
-func tight(s string) bool {
-	n := utf8.RuneCountInString(s)
-	return n <= 4 || n == len(s) && n <= 12
-}
-
-// onPapers makes the page one of papers.
+// onPapers makes the page one of papers, on which days have their years.
 func (p *page) onPapers() { p.at, p.papers = "records", true }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"crypto/rand"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -69,32 +68,4 @@ func (w *Site) lookList(p *page) (reply, error) {
 	}
 	a := w.terms(p, f, listingOf(f))
 	return goTo(a.with(f.Type, "s", w.searches.keep(strings.TrimSpace(p.r.PostForm.Get("q")))))
-}
-
-// look takes a search, and leads to what it found, or gives it to the script.
-func (w *Site) look(p *page) (reply, error) {
-	body := p.r.PostForm
-	q := url.Values{}
-	if id := w.searches.keep(strings.TrimSpace(body.Get("q"))); id != "" {
-		q.Set("s", id)
-	}
-	for _, name := range []string{"for", "village"} {
-		if v := body.Get(name); v != "" {
-			q.Set(name, v)
-		}
-	}
-	to := "/find"
-	if len(q) > 0 {
-		to += "?" + q.Encode()
-	}
-	v, err := w.found(p, q)
-	switch {
-	case err != nil:
-		return reply{}, err
-	case body.Get("part") != "":
-		return reply{body: findResults(p, v), here: to}, nil
-	case v.visit && v.q != "" && v.total == 1:
-		return goTo(v.open(v.groups[0].houses[0])) // whoever looks for one to visit has found it
-	}
-	return goTo(to)
 }

@@ -60,7 +60,7 @@ func (w *Site) showSettings(p *page, v *settingsView, status int) (reply, error)
 	}
 	side := inbox.OfficeSide(&p.device)
 	v.sides = append([]int{side}, slices.DeleteFunc(slices.Clone(photoSides), func(n int) bool { return n >= side })...)
-	snap, err := p.snapshot()
+	snap, err := p.wholly()
 	if err != nil {
 		return reply{}, err
 	}

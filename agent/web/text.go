@@ -8,7 +8,7 @@ type said struct{ zh, en string }
 // texts is every text that a person reads on a page, but for what the forms
 // bring, by id. Arguments come in the same order in both languages; where a
 // language says them in another order it numbers them.
-var texts = joined(plainTexts, bundleTexts, formTexts, importTexts, listTexts, lockTexts, moveTexts, printTexts, settingsTexts)
+var texts = joined(plainTexts, bundleTexts, findTexts, formTexts, importTexts, listTexts, lockTexts, moveTexts, printTexts, settingsTexts)
 
 // joined makes one table of several, one for each file text_*.go.
 func joined(tables ...map[string]said) map[string]said {
@@ -188,21 +188,6 @@ var plainTexts = map[string]said{
 	"delivery.rejected":  {"%d 处改动办公室没有采纳，请看原因。", "%d changes were rejected by the office: see why."},
 	"delivery.stuck":     {"%d 处改动办公室暂未收下，请看送达情况。", "%d changes were set aside by the office; see Delivery."},
 
-	"find.label":       {"姓名、组、电话、户编号，写几个字或尾号都行", "Name, group, phone or number; a part or the last digits will do"},
-	"find.placeholder": {"如：王小 或 5128", "such as 王小 or 5128"},
-	"find.go":          {"查找", "Find"},
-	"find.visit":       {"走访的是哪一户？", "Which household did you visit?"},
-	"find.visit.how":   {"点户主的名字，就开始填走访记录。", "Click the name to start the record."},
-	"find.villages":    {"村", "Villages"},
-	"find.nothing":     {"没有找到“%s”。少写一个字，或只写电话尾号试试。", "Nothing found for “%s”. Try fewer characters, or the last digits of the phone."},
-	"find.empty":       {"这台电脑上还没有农户。同步以后会出现在这里。", "No households on this laptop yet. They appear here after a sync."},
-	"find.more":        {"找到 %d 户，先列 %d 户；再写几个字可以缩小范围。", "%d found, the first %d are listed; type more to narrow it down."},
-	"find.due":         {"%d 户快到期或已超期，最急的在前。", "%d are due soon or overdue, the most pressing first."},
-	"find.count":       {"共 %d 户。", "%d households."},
-	"find.houses":      {"%d 户", "%d"},
-	"find.visits":      {"走访 %s 次", "%s visits"},
-	"find.new":         {"登记一户新的", "Add a household"},
-
 	"village.which": {"这条记录是哪个村的？", "Which village is it of?"},
 
 	"only.owner":  {"只有乡镇扶贫办或厅扶贫办能定；您填的作为建议送上去。", "Only the township or the office decides; what you write goes up as a proposal."},
@@ -326,43 +311,6 @@ var plainTexts = map[string]said{
 	"records.new.of": {"新建：%s", "New: %s"},
 	"records.find":   {"在这些记录里查找", "Find in these records"},
 
-	"ask.title":       {"办公室在问", "The office asks"},
-	"ask.by":          {"办公室的 %s %s问：", "%s of the office asked, %s:"},
-	"ask.moved":       {"问过以后又有人改了，下面是现在的。", "Somebody has changed it since; this is how it stands now."},
-	"ask.words":       {"给办公室的话（可以不写）", "A word to the office, if you like"},
-	"ask.long":        {"附的话最多五百字，请写短些。", "At most 500 characters go with an answer; make it shorter."},
-	"ask.settled":     {"这一处已经定了：%s %s写的是“%s”。您刚才的没有执行。", "This is decided: %s wrote, %s, “%s”. What you chose was not done."},
-	"ask.over":        {"这一处已经不用定了，您刚才的没有执行。", "There is nothing to decide here any more; what you chose was not done."},
-	"ask.count":       {"办公室问了 %d 处，请您答", "The office has %d questions for you"},
-	"pick.all":        {"全部", "All"},
-	"pick.asked":      {"办公室问的", "Asked by the office"},
-	"pick.mine":       {"归您定的", "For you"},
-	"pick.theirs":     {"等别人定的", "For others"},
-	"pick.any":        {"各种记录", "All records"},
-	"pick.label":      {"看哪些", "Which ones"},
-	"pick.types":      {"哪种记录", "Which records"},
-	"pick.keys":       {"按数字键选，O 另写，N、P 换下一处、上一处，U 撤回刚定的。", "Number keys choose, O writes another, N and P go on and back, U takes the last one back."},
-	"pick.both":       {"都要", "Keep both"},
-	"pick.both.of":    {"都要：%s", "Keep both: %s"},
-	"pick.both.how":   {"一段接一段，都写上", "one after the other"},
-	"back.last":       {"刚定的：%s，%s定为“%s”。", "Just decided: %s, %s is “%s”."},
-	"back.do":         {"撤回", "Take back"},
-	"back.of":         {"撤回：%s，%s", "Take back: %s, %s"},
-	"back.recent":     {"之前定的 %d 处，还能撤回", "%d decided before that can still be taken back"},
-	"back.done":       {"已撤回，这一处又等人定了。", "Taken back; it waits to be decided again."},
-	"back.late":       {"撤不回了：后来又有人写了，或者这台电脑重新启动过。想改就到记录里改。", "It cannot be taken back: somebody has written since, or Zhucun was started anew. Change it in the record."},
-	"tell.you":        {"您", "You"},
-	"tell.wrote":      {"%s %s写的", "%s wrote this, %s"},
-	"tell.put":        {"%s %s写的，%s %s放了回来", "%s wrote this, %s; %s put it back, %s"},
-	"tell.more":       {"%s，%s", "%s, %s"},
-	"tell.between":    {"，", ", "},
-	"tell.here":       {"在这台电脑上", "on this laptop"},
-	"tell.there":      {"在另一台电脑上", "on another laptop"},
-	"tell.import":     {"来自导入的表格", "from an imported table"},
-	"tell.first":      {"建这条记录时", "when the record was made"},
-	"tell.visit":      {"%s走访（%s）", "visit of %s (%s)"},
-	"tell.met":        {"结果没填", "no result given"},
-	"tell.day":        {"%s %s", "%s, %s"},
 	"ask.path":        {"%s（办公室的问题）", "%s (question of the office)"},
 	"ask.path.answer": {"%s（对问题的答复）", "%s (to the question)"},
 	"ask.said.closed": {"不再问：%s", "no longer asked: %s"},

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"zhucun/agent/store"
 	"zhucun/shared/clock"
@@ -23,12 +24,13 @@ type promise struct {
 // done.
 func (h *house) promised(r *store.Record, today string) {
 	text := func(name string) string { t, _ := r.View.Fields[name].Text(); return t }
-	p := promise{visit: r.Key.ID, made: text("visit_date"), created: r.View.Created, due: text("follow_up"), words: clip(text("promised"), maxWordsOfTodo)}
+	p := promise{visit: r.Key.ID, made: text("visit_date"), created: r.View.Created, due: text("follow_up")}
 	result := text("visit_result")
-	if p.made > today || p.due == "" && p.words == "" && result != "met" && result != "proxy" {
+	if p.made > today || p.due == "" && text("promised") == "" && result != "met" && result != "proxy" {
 		return
 	}
 	if c := cmp.Or(cmp.Compare(p.made, h.promise.made), cmp.Compare(p.created, h.promise.created)); c > 0 {
+		p.made, p.due, p.words = few(p.made), few(p.due), strings.Clone(clip(text("promised"), maxWordsOfTodo))
 		h.promise = p
 	}
 }
@@ -182,6 +184,9 @@ func (w *Site) todo(p *page) (reply, error) {
 		}
 		v.groups[at] = append(v.groups[at], t)
 		v.total++
+	}
+	if snap.unread {
+		return reply{body: todoPage(p, v), again: "/todo"}, nil
 	}
 	return show(todoPage(p, v))
 }

@@ -29,8 +29,6 @@ type todayView struct {
 	mine        int    // conflicts that this person may decide
 	theirs      int
 	first       []*dispute
-	asked       []*dispute // the first that the office asks about
-	questions   int        // of all of those
 	delivery    delivery
 	houses      int
 }
@@ -92,16 +90,11 @@ func (w *Site) today(p *page) (reply, error) {
 		return reply{}, err
 	}
 	v.mine, v.theirs = len(mine), len(others)
-	asked := slices.DeleteFunc(slices.Clone(mine), func(o wait) bool { return !o.asked })
-	v.questions = len(asked)
-	if v.asked, err = w.disputes(p, asked[:min(3, len(asked))]); err != nil {
+	if v.first, err = w.disputes(p, mine[:min(3, len(mine))]); err != nil {
 		return reply{}, err
 	}
-	v.asked = slices.DeleteFunc(v.asked, func(d *dispute) bool { return d.question == nil })
-	// What is asked stands above; here what waits besides.
-	rest := mine[len(asked):]
-	if v.first, err = w.disputes(p, rest[:min(3, len(rest))]); err != nil {
-		return reply{}, err
+	if snap.unread {
+		return reply{body: todayPage(p, v), again: "/"}, nil
 	}
 	return show(todayPage(p, v))
 }
@@ -143,99 +136,6 @@ func (p *page) skew() int64 {
 	return ms
 }
 
-// findView is the list of households.
-type findView struct {
-	q       string
-	village record.Village
-	visit   bool // to pick one for a visit
-	onlyDue bool
-	groups  []houseGroup
-	total   int
-	more    bool
-}
-
-type houseGroup struct {
-	village, name string
-	houses        []due
-}
-
-// maxFound bounds a list of found households; the whole list by group is not
-// bounded by it.
-const maxFound = 60
-
-func (w *Site) find(p *page) (reply, error) {
-	v, err := w.found(p, p.r.URL.Query())
-	if err != nil {
-		return reply{}, err
-	}
-	return show(findPage(p, v))
-}
-
-// found gives the households that an address of this page asks for.
-func (w *Site) found(p *page, query url.Values) (*findView, error) {
-	p.title, p.at = p.T("nav.find"), "find"
-	v := &findView{q: w.searches.words(query.Get("s")), visit: query.Get("for") == "visit", onlyDue: query.Get("show") == "due", village: record.Village(query.Get("village"))}
-	if v.visit {
-		p.title = p.T("find.visit")
-	}
-	snap, err := p.snapshot()
-	if err != nil {
-		return nil, err
-	}
-	var found []due
-	switch {
-	case v.onlyDue:
-		found = snap.dues(p.counted())
-	default:
-		for _, h := range snap.search(v.q) {
-			found = append(found, snap.dueOf(h, p.counted()))
-		}
-	}
-	if p.manyVillages() && v.village == "" && v.q == "" && !v.onlyDue {
-		v.village = p.device.Assigned.Villages[0].Code
-	}
-	if v.village != "" {
-		found = slices.DeleteFunc(found, func(d due) bool { return d.village != v.village })
-	}
-	v.total = len(found)
-	if (v.q != "" || v.onlyDue) && len(found) > 0 {
-		if len(found) > maxFound && !v.onlyDue {
-			found, v.more = found[:maxFound], true
-		}
-		v.groups = []houseGroup{{houses: found}}
-	} else {
-		for _, d := range found {
-			name := p.villageName(d.village)
-			if n := len(v.groups); n == 0 || v.groups[n-1].village != name || v.groups[n-1].name != d.group {
-				v.groups = append(v.groups, houseGroup{village: name, name: d.group})
-			}
-			g := &v.groups[len(v.groups)-1]
-			g.houses = append(g.houses, d)
-		}
-	}
-	return v, nil
-}
-
-// link is the address of the same list with another village.
-func (v *findView) link(code record.Village) string {
-	q := url.Values{"village": {string(code)}}
-	if v.visit {
-		q.Set("for", "visit")
-	}
-	if v.onlyDue {
-		q.Set("show", "due")
-	}
-	return "/find?" + q.Encode()
-}
-
-// open is where a household in the list leads.
-func (v *findView) open(d due) string {
-	if v.visit {
-		return "/record/visit/new?household=" + d.id.String()
-	}
-	return "/household/" + d.id.String()
-}
-
 // kindGroup is a group of record types in the menu of all records.
 type kindGroup struct {
 	name  string
@@ -250,7 +150,7 @@ type kindLine struct {
 
 func (w *Site) kinds(p *page) (reply, error) {
 	p.title, p.at = p.T("nav.records"), "records"
-	snap, err := p.snapshot()
+	snap, err := p.wholly()
 	if err != nil {
 		return reply{}, err
 	}
@@ -356,7 +256,7 @@ const noticeable = 5
 
 func (w *Site) syncPage(p *page) (reply, error) {
 	p.title, p.at = p.T("nav.sync"), "sync"
-	snap, err := p.snapshot()
+	snap, err := p.wholly()
 	if err != nil {
 		return reply{}, err
 	}

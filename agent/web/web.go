@@ -53,6 +53,9 @@ type Options struct {
 	Gate *Gate
 	// Shrink makes photos small; nil does it in this process.
 	Shrink inbox.Shrinker
+	// Holds is told how many bytes the lists and the index of households take, as they
+	// grow, and 0 when they are let go of. It may be nil.
+	Holds func(bytes int)
 }
 
 // Site serves the pages over one store.
@@ -72,7 +75,6 @@ type Site struct {
 	work     work
 	tries    tries
 	held     held
-	settled  settled
 }
 
 // New makes the pages of a store.
@@ -101,6 +103,10 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 		w.doors.idle.Store(int64(x.IdleFor()))
 	}
 	w.cache = newCache(s, opt.Forms)
+	w.cache.shut = w.Gate.shut
+	if opt.Holds != nil {
+		w.cache.grown = opt.Holds
+	}
 	w.routes()
 	return w
 }
@@ -132,11 +138,6 @@ func (w *Site) routes() {
 		"GET /records":                  w.kinds,
 		"GET /print":                    w.printPage,
 		"GET /print/card":               w.printCards,
-		"GET /print/file":               w.printDossiers,
-		"GET /print/form/{type}":        w.printForms,
-		"GET /print/issues":             w.printLedger,
-		"GET /print/log":                w.printLogs,
-		"GET /print/attendance":         w.printAttendance,
 		"GET /records/{type}":           w.list,
 		"POST /records/{type}":          w.lookList,
 		"GET /record/{type}/{id}":       w.record,
@@ -155,7 +156,6 @@ func (w *Site) routes() {
 		"POST /visits/joint":            w.sayJoint,
 		"GET /conflicts":                w.conflicts,
 		"POST /decide":                  w.decide,
-		"POST /takeback":                w.takeBack,
 		"GET /sync":                     w.syncPage,
 		"POST /sync":                    w.syncNow,
 		"GET /sync/progress":            w.syncProgress,

@@ -268,7 +268,42 @@
     box.setAttribute("aria-label", list.dataset.filter);
     list.parentNode.insertBefore(box, list);
     var options = select ? Array.prototype.slice.call(list.options, 1) : all(".option", list);
-    box.addEventListener("input", function (e) {
+    // Of many households the list has some: the others are looked for.
+    if (list.dataset.find) {
+      box.addEventListener("input", function (e) { e.stopPropagation(); if (!e.isComposing) ask(); });
+      box.addEventListener("compositionend", function () { ask(); });
+    }
+    var ask = latest(function () {
+      var q = new URLSearchParams({ _token: list.dataset.token, part: "options", village: list.dataset.village, q: box.value });
+      return fetch(list.dataset.find, { method: "POST", body: q, credentials: "same-origin" }).then(function (r) {
+        if (!r.ok) throw new Error(r.status);
+        return r.json();
+      }).then(offer);
+    });
+    function offer(found) {
+      if (select) {
+        var stays = list.value, text = list.selectedIndex > 0 ? list.options[list.selectedIndex].text : "";
+        while (list.options.length > 1) list.remove(1);
+        found.forEach(function (o) { list.add(new Option(o[1], o[0])); });
+        if (stays && !found.some(function (o) { return o[0] === stays; })) list.add(new Option(text, stays));
+        list.value = stays;
+        return;
+      }
+      all(".option", list).forEach(function (o) { if (!o.querySelector("input").checked) o.remove(); });
+      found.forEach(function (o, i) {
+        if (all("input", list).some(function (x) { return x.value === o[0]; })) return;
+        var label = el("label", "option"), input = el("input"), words = el("span");
+        input.type = "checkbox";
+        input.name = list.dataset.name;
+        input.value = o[0];
+        words.textContent = o[1];
+        label.appendChild(input);
+        label.appendChild(document.createTextNode(" "));
+        label.appendChild(words);
+        list.appendChild(label);
+      });
+    }
+    if (!list.dataset.find) box.addEventListener("input", function (e) {
       e.stopPropagation();
       var q = plain(box.value), hits = [];
       // What is chosen stays in the list, and chosen: only a choice changes it.
@@ -297,107 +332,52 @@
     });
   });
 
-  // What waits is decided with one key each.
-  var decisions = document.getElementById("decisions");
-  if (decisions) decide(decisions);
-
-  function decide(root) {
-    var open = all("[data-open]", root), at = root.querySelector("[data-first]");
-    root.classList.add("has-keys");
-    all(".keys", root).forEach(function (e) { e.hidden = false; });
-    function go(to, still) {
-      if (!to) return;
-      if (at) at.classList.remove("is-at");
-      at = to;
-      at.classList.add("is-at");
-      at.focus({ preventScroll: true });
-      if (!still) at.scrollIntoView({ block: "start" });
-    }
-    // A link to one of them, and an answer that must be mended, come first.
-    var named = location.hash && document.getElementById(location.hash.slice(1));
-    if (named && open.indexOf(named) >= 0) at = named;
-    if (at) go(at, at === open[0] && !named);
-    root.addEventListener("focusin", function (e) {
-      var d = e.target.closest("[data-open]");
-      if (d && d !== at) { if (at) at.classList.remove("is-at"); at = d; at.classList.add("is-at"); }
-    });
-    // What a key writes may come though the key itself was dealt with.
-    var dealt = false;
-    document.addEventListener("keypress", function (e) { if (dealt) e.preventDefault(); dealt = false; });
-    document.addEventListener("keydown", function (e) {
-      dealt = false;
-      press(e);
-      dealt = e.defaultPrevented;
-    });
-    function press(e) {
-      var t = e.target, key = e.key.toLowerCase(), typing = /^(TEXTAREA|SELECT)$/.test(t.tagName) || t.tagName === "INPUT";
-      if (e.isComposing || e.defaultPrevented || e.altKey || e.repeat) return;
-      if (typing && key === "escape") { e.preventDefault(); go(t.closest("[data-open]")); return; }
-      if (t.tagName === "TEXTAREA" && key === "enter" && (e.ctrlKey || e.metaKey)) {
-        var own = t.name === "value" && t.closest(".another").querySelector("[data-own]");
-        if (own) { e.preventDefault(); own.click(); }
-        return;
-      }
-      // Enter in a line sends what was written there, and nothing else.
-      if (t.tagName === "INPUT" && t.name === "value" && key === "enter") { e.preventDefault(); t.closest(".another").querySelector("[data-own]").click(); return; }
-      if (typing || e.ctrlKey || e.metaKey) return;
-      var step = { n: 1, arrowright: 1, p: -1, arrowleft: -1 }[key];
-      if (step) {
-        e.preventDefault();
-        go(open[Math.min(Math.max(open.indexOf(at) + step, 0), open.length - 1)]);
-        return;
-      }
-      var back = key === "u" && root.querySelector("[data-key=u]");
-      var hit = back || (at && /^[1-9bo]$/.test(key) && at.querySelector("[data-key='" + key + "']"));
-      if (!hit) { if (key === "w" && at && at.querySelector("[data-words]")) { e.preventDefault(); at.querySelector("[data-words]").focus(); } return; }
-      e.preventDefault();
-      if (key !== "o") { hit.click(); return; }
-      hit.parentNode.open = true;
-      var first = hit.parentNode.querySelector("input:not([type=hidden]), textarea, select");
-      if (first) first.focus();
-    }
-    // A key decides once.
-    all("form", root).forEach(function (f) {
-      f.addEventListener("submit", function (e) { if (f.dataset.sent) e.preventDefault(); f.dataset.sent = "1"; });
-    });
-    window.addEventListener("pageshow", function () { all("form", root).forEach(function (f) { delete f.dataset.sent; }); });
+  // Search as one types: the next question goes out when the last is answered, and is
+  // the one that stands there then.
+  function latest(ask) {
+    var busy = false, again = false;
+    return function run() {
+      if (busy) { again = true; return; }
+      busy = true;
+      again = false;
+      ask().catch(function () {}).then(function () { busy = false; if (again) run(); });
+    };
   }
-
-  // Search as one types.
   all("form[data-live]").forEach(function (f) {
-    var out = document.getElementById(f.dataset.live), input = f.querySelector("[type=search]"), timer = 0, round = 0;
-    function look() {
-      var mine = ++round, q = new URLSearchParams(new FormData(f)), here;
+    var out = document.getElementById(f.dataset.live), input = f.querySelector("[type=search]"), timer = 0;
+    var look = latest(function () {
+      var q = new URLSearchParams(new FormData(f)), here;
       q.set("part", "1");
-      fetch(f.action, { method: "POST", body: q, credentials: "same-origin" }).then(function (r) {
+      clearTimeout(timer);
+      return fetch(f.action, { method: "POST", body: q, credentials: "same-origin" }).then(function (r) {
         if (!r.ok) throw new Error(r.status);
         here = r.headers.get("Zhucun-Here");
         return r.text();
       }).then(function (html) {
-        if (mine !== round) return;
-        out.innerHTML = html;
+        // Whoever has gone on to what was found stays there.
+        if (!out.contains(document.activeElement)) out.innerHTML = html;
         history.replaceState(null, "", here);
-      }).catch(function () {});
-    }
-    input.addEventListener("input", function (e) {
-      if (e.isComposing) return;
-      clearTimeout(timer);
-      timer = setTimeout(look, 150);
+        wait();
+      });
     });
+    // While the records are being read there will be more.
+    function wait() { if (out.querySelector("[data-reading]")) timer = setTimeout(look, 2000); }
+    wait();
+    input.addEventListener("input", function (e) { if (!e.isComposing) look(); });
+    input.addEventListener("compositionend", function () { look(); });
     // Down goes on to what was found.
     input.addEventListener("keydown", function (e) {
-      var first = out.querySelector("a");
+      var first = out.querySelector(".lines a, .names a, a");
       if (e.key !== "ArrowDown" || e.isComposing || !first) return;
       e.preventDefault();
       first.focus();
     });
     out.addEventListener("keydown", function (e) {
-      var by = { ArrowDown: 1, ArrowUp: -1 }[e.key], links = all("a", out), at = links.indexOf(document.activeElement);
+      var by = { ArrowDown: 1, ArrowUp: -1 }[e.key], links = all(".lines a, .names a, .pager a", out), at = links.indexOf(document.activeElement);
       if (!by || at < 0) return;
       e.preventDefault();
       (at + by < 0 ? input : links[Math.min(at + by, links.length - 1)]).focus();
     });
-    input.addEventListener("compositionend", function () { clearTimeout(timer); timer = setTimeout(look, 150); });
   });
 
   // A long work shows how far it is. Its answer takes this page's place.

@@ -1,0 +1,33 @@
+package web
+
+// findTexts is what is said where households are looked for, and while the store is read.
+var findTexts = map[string]said{
+	"reading.doubt":    {"刚打开，正在读取这台电脑上的资料（%d%%）。可以照常录入；天数和提醒读完就有。", "Just opened: the records on this laptop are being read (%d%%). Enter what you like; days and reminders come when it is done."},
+	"reading.waiting":  {"有 %d 处改动还没有送到办公室。", "%d changes have not reached the office yet."},
+	"reading.later":    {"读完资料以后再算。", "Counted when the records have been read."},
+	"find.label":       {"姓名、拼音或首字母，身份证后四位，电话、组，走访里写过的词", "Name, pinyin or initials, last four of the ID number, phone, group, words of a visit"},
+	"find.placeholder": {"如：王小、wxm、5128、水管", "such as 王小, wxm, 5128, 水管"},
+	"find.go":          {"查找", "Find"},
+	"find.visit":       {"走访的是哪一户？", "Which household did you visit?"},
+	"find.visit.how":   {"点户主的名字，就开始填走访记录。", "Click the name to start the record."},
+	"find.villages":    {"村", "Villages"},
+	"find.groups":      {"组", "Groups"},
+	"find.all":         {"全部", "All"},
+	"find.nothing":     {"没有找到“%s”。少写一个字试试，也可以写拼音首字母或电话尾号。", "Nothing found for “%s”. Try fewer characters, initials, or the last digits of the phone."},
+	"find.empty":       {"这台电脑上还没有农户。同步以后会出现在这里。", "No households on this laptop yet. They appear here after a sync."},
+	"find.reading":     {"刚打开，正在读取这台电脑上的资料（%d%%），现在找到的可能不全。", "Just opened: the records on this laptop are being read (%d%%), so some may not be found yet."},
+	"find.due":         {"%d 户快到期或已超期，最急的在前。", "%d are due soon or overdue, the most pressing first."},
+	"find.count":       {"共 %d 户。", "%d households."},
+	"find.about":       {"最多 %d 户。", "At most %d households."},
+	"find.these":       {"这里是第 %d 到 %d 户。", "These are %d to %d."},
+	"find.narrow":      {"再写几个字可以缩小范围。", "Type more to narrow it down."},
+	"find.type":        {"选一个组，或写几个字来找。", "Choose a group, or type a few characters."},
+	"find.member":      {"家里有 %s", "%s lives there"},
+	"find.number":      {"%s 的证件号", "ID number of %s"},
+	"find.visited":     {"%s走访：", "Visit of %s: "},
+	"find.first":       {"回到最前", "Back to the first"},
+	"find.next":        {"后面的", "Next"},
+	"find.houses":      {"%d 户", "%d"},
+	"find.visits":      {"走访 %s 次", "%s visits"},
+	"find.new":         {"登记一户新的", "Add a household"},
+}
