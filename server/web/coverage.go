@@ -122,7 +122,7 @@ const overdueRows = 100
 
 // manyVillages is from how many villages on the households of all together are not
 // listed: each village has to be looked through.
-const manyVillages = 50
+const manyVillages = 12
 
 type overdueView struct {
 	store.Overdue

@@ -28,7 +28,6 @@ type leadersView struct {
 	open, after int
 	over        bool // the month is
 	closable    bool
-	closed      bool // somebody has just closed it
 }
 
 func figuresHref(v record.Village, month string) string {
