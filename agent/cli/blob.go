@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -180,9 +181,15 @@ func (c *call) blobListCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), false, func(a *agent) error {
 				var list []store.Blob
-				if err := a.store.EachBlob(func(b store.Blob) bool { list = append(list, b); return true }); err != nil {
+				known := map[blob.Hash]bool{}
+				if err := a.store.EachBlob(func(b store.Blob) bool { list, known[b.Hash] = append(list, b), true; return true }); err != nil {
 					return err
 				}
+				elsewhere, err := a.elsewhere(known)
+				if err != nil {
+					return err
+				}
+				list = append(list, elsewhere...)
 				for _, b := range list {
 					if c.json {
 						var of []string
@@ -198,7 +205,11 @@ func (c *call) blobListCmd() *cobra.Command {
 					if b.Original {
 						name += c.say("（原图）", " (original)")
 					}
-					c.printf("%s  %6d KB  %s  %s\n", b.FileName(), (b.Size+1023)>>10, c.blobWay(&b), name)
+					size := fmt.Sprintf("%6d KB", (b.Size+1023)>>10)
+					if b.Size == 0 {
+						size = "        —" // nobody has said
+					}
+					c.printf("%s  %s  %s  %s\n", b.FileName(), size, c.blobWay(&b), name)
 				}
 				if len(list) == 0 && !c.json {
 					c.write(c.say("没有文件。\n", "There are no files.\n"))
@@ -207,6 +218,33 @@ func (c *call) blobListCmd() *cobra.Command {
 			})
 		},
 	}
+}
+
+// elsewhere gives the files that records show and of which nothing else is known here:
+// colleagues', of which not even a small picture has come. They can be fetched.
+func (a *agent) elsewhere(known map[blob.Hash]bool) (list []store.Blob, err error) {
+	for _, f := range a.forms.Forms() {
+		if !slices.ContainsFunc(f.Fields, func(fd *form.Field) bool { return fd.Kind == form.Image }) {
+			continue
+		}
+		if err := a.store.Each("", f.Type, func(r store.Record) bool {
+			for _, fd := range f.Fields {
+				if fd.Kind != form.Image {
+					continue
+				}
+				for _, name := range r.View.Fields[fd.Name].Texts() {
+					if h, kind, ok := blob.ParseName(name); ok && !known[h] {
+						known[h] = true
+						list = append(list, store.Blob{Village: r.Key.Village, Hash: h, BlobNote: store.BlobNote{Kind: kind}})
+					}
+				}
+			}
+			return true
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 func (c *call) blobWay(b *store.Blob) string {

@@ -21,6 +21,7 @@ import (
 	"zhucun/agent/store"
 	"zhucun/shared/blob"
 	"zhucun/shared/form"
+	"zhucun/shared/identity"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -176,5 +177,32 @@ func TestShrinkerSaysHuge(t *testing.T) {
 		if _, err := shrinker(t.Context(), tt.raw, picture.Options{}); !errors.Is(err, picture.ErrForeign) || errors.Is(err, picture.ErrHuge) != tt.huge {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Colleagues' files are listed as well, of which nothing has come but their names.
+func TestListedElsewhere(t *testing.T) {
+	s, err := store.Open(t.TempDir(), store.Options{Key: make([]byte, store.KeySize), NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.SetDevice(t.Context(), func(d *store.Device) {
+		d.ID, d.Token, d.Numbers = "device", "token", make([]byte, 32)
+		d.Assigned = wire.Assignment{Villages: []wire.Village{{Code: "369999000001", Name: "李寨村"}}, Role: identity.Office, Profiles: []string{"王"}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	known, other := blob.Hash{1}, blob.Hash{2}
+	for range 2 {
+		photos := record.Set([]string{blob.Name(known, "jpg"), blob.Name(other, "jpg")})
+		if _, err := s.Save(t.Context(), store.Edit{Type: "visit", Fields: map[string]record.Value{"photos": photos}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := &agent{store: s, forms: form.Builtin()}
+	list, err := a.elsewhere(map[blob.Hash]bool{known: true})
+	if err != nil || len(list) != 1 || list[0].Hash != other || list[0].FileName() != blob.Name(other, "jpg") {
+		t.Errorf("%+v, %v", list, err)
 	}
 }

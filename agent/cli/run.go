@@ -160,16 +160,26 @@ func (f *front) tell(locked bool) error {
 	if err := writeRunning(f.c.data, running{f.addr, f.token}); err != nil {
 		return err
 	}
+	link := ""
 	if f.c.opens {
-		browse(f.c.data, f.link())
+		if link = f.link(); browse(f.c.data, link) {
+			link = ""
+		}
 	}
 	if f.c.json {
-		return f.c.print(map[string]any{"listening": f.addr, "locked": locked})
+		told := map[string]any{"listening": f.addr, "locked": locked}
+		if link != "" {
+			told["link"] = link
+		}
+		return f.c.print(told)
 	}
 	if locked {
 		f.c.write(f.c.say("已运行，还锁着：%s（用 zhucun-agent open 打开网页，输入口令；Ctrl-C 退出）\n", "Running at %s, still locked (open the page with zhucun-agent open and give the passphrase; Ctrl-C ends)\n", f.addr))
 	} else {
 		f.c.write(f.c.say("已运行：%s（用 zhucun-agent open 打开网页；Ctrl-C 退出）\n", "Running at %s (open the page with zhucun-agent open; Ctrl-C ends)\n", f.addr))
+	}
+	if link != "" {
+		f.c.write(f.c.say("这里打不开浏览器。请在本机的浏览器里打开这个链接，只能用一次：\n%s\n", "No browser can be opened from here. Open this link in a browser on this machine; it works once:\n%s\n", link))
 	}
 	return nil
 }
@@ -399,14 +409,14 @@ func (c *call) openCmd() *cobra.Command {
 	return cmd
 }
 
-// browse asks the desktop to show a link. Where there is no desktop, or the way
-// there cannot be made, the printed link is all there is.
+// browse asks the desktop to show a link, and tells whether there was one to ask. Where
+// there is none, or the way there cannot be made, the printed link is all there is.
 //
 // The link itself must not stand in the arguments of another program: every user
 // of the machine can read those, and the first to use the link gets in. So the
 // browser is given the path of a page in the data folder, which only this user
 // can read and which leads on.
-func browse(dir, link string) {
+func browse(dir, link string) bool {
 	var name string
 	var args []string
 	switch {
@@ -417,16 +427,19 @@ func browse(dir, link string) {
 	case os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "":
 		name = "xdg-open"
 	default:
-		return
+		return false
 	}
 	page, err := leadOn(dir, link)
 	if err != nil {
-		return
+		return false
 	}
 	time.AfterFunc(web.LinkLife, func() { os.Remove(page) })
-	if cmd := exec.Command(name, append(args, page)...); cmd.Start() == nil {
-		go cmd.Wait()
+	cmd := exec.Command(name, append(args, page)...)
+	if cmd.Start() != nil {
+		return false
 	}
+	go cmd.Wait()
+	return true
 }
 
 // wayIn names the pages that lead to a link. What an earlier run left of them

@@ -212,7 +212,9 @@ func (c *call) statusCmd() *cobra.Command {
 				if st.Blobs > 0 {
 					c.write(c.say("还有 %d 张照片或文件没有送达\n", "%d photos or files are not delivered yet\n", st.Blobs))
 				}
-				if s.Originals != nil {
+				if s.Originals != nil && waiting.Files == 0 {
+					c.write(c.say("本机留有 %d 张原图，占 %s；都已送到办公室\n", "%d originals of photos lie here and take %s; all are at the office\n", here.Files, syncclient.Size(here.Bytes)))
+				} else if s.Originals != nil {
 					c.write(c.say("本机留有 %d 张原图，占 %s；还有 %d 张（%s）没有送到办公室，排在最后，不影响上面的送达\n", "%d originals of photos lie here and take %s; %d of them (%s) are not at the office yet: they go last, and what is delivered above is told without them\n",
 						here.Files, syncclient.Size(here.Bytes), waiting.Files, syncclient.Size(waiting.Bytes)))
 				}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -23,6 +24,8 @@ type Bundle struct {
 	// Files counts the photos and other files in it, Brings says which they are.
 	Files  int      `cbor:"7,keyasint,omitempty"`
 	Brings []Brings `cbor:"8,keyasint,omitempty"`
+	// Sum is the file's hash; zero of those that earlier releases made.
+	Sum [sha256.Size]byte `cbor:"9,keyasint,omitzero"`
 
 	// Fate is told by what the store knows now, and not kept.
 	Fate Fate `cbor:"-"`

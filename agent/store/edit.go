@@ -344,7 +344,9 @@ func (s *Store) Decide(ctx context.Context, e Decision) (saved Saved, err error)
 		}
 		if !e.Take.IsZero() {
 			// What is taken must still be there: somebody may have answered.
-			if _, err := now.Choose(f, e.Path, e.Take, e.Value); err != nil {
+			if _, err := now.Choose(f, e.Path, e.Take, e.Value); errors.Is(err, merge.ErrNotLive) && !v.frontier.Covers(e.Take) {
+				return said(err, "没有编号为 %s 的改动，请核对；conflicts 列出可以取用的", "There is no change %s; check it: conflicts lists what can be taken", e.Take)
+			} else if err != nil {
 				return err
 			}
 		}

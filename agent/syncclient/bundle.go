@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"zhucun/agent/store"
 	"zhucun/shared/bundle"
@@ -328,6 +329,13 @@ func (c *Client) Collect(ctx context.Context, r io.Reader, progress func(done, a
 		return d.Server, nil
 	})
 	if errors.Is(err, bundle.ErrOther) {
+		own, err := c.store.Bundles()
+		if err != nil {
+			return t, err
+		}
+		if slices.ContainsFunc(own, func(b store.Bundle) bool { return b.Sum == came.sum }) {
+			return t, ErrOwn
+		}
 		t.Carried, t.Bytes = true, int(came.size)
 		t.Reply, err = c.carry(came)
 		return t, err

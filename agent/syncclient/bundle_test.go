@@ -451,6 +451,19 @@ func TestCarry(t *testing.T) {
 			t.Fatalf("file %d: %v", i, err)
 		}
 	}
+	// What the laptop made itself is for others to take.
+	visit(t, s)
+	made, err = c.Export(t.Context(), t.TempDir(), Carry{}, nil)
+	if err != nil || len(made) != 1 {
+		t.Fatalf("%+v, %v", made, err)
+	}
+	mine, err := os.ReadFile(made[0].File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Collect(t.Context(), bytes.NewReader(mine), nil); !errors.Is(err, ErrOwn) {
+		t.Errorf("its own bundle: %v", err)
+	}
 	// Where there is no room it says so, before it writes any of the file; and what was
 	// carried already is there.
 	c.room = func(dir string) (uint64, uint64, error) {

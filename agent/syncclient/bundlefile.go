@@ -113,8 +113,9 @@ func (x *export) write(ctx context.Context, has *store.Bundle) (int, error) {
 		b.Files = x.withAsked()
 		var size int64
 		var at bundle.File
+		sum := sha256.New()
 		err := writeFile(x.e.File, func(w io.Writer) (err error) {
-			size, err = bundle.Write(w, &b, identity.BundleOf, x.d.Private(), x.d.Server, func(f bundle.File) (io.ReadCloser, error) {
+			size, err = bundle.Write(io.MultiWriter(w, sum), &b, identity.BundleOf, x.d.Private(), x.d.Server, func(f bundle.File) (io.ReadCloser, error) {
 				at = f
 				return x.c.openFile(ctx, f)
 			})
@@ -130,6 +131,7 @@ func (x *export) write(ctx context.Context, has *store.Bundle) (int, error) {
 			}
 			continue
 		}
+		has.Sum = [sha256.Size]byte(sum.Sum(nil))
 		for _, f := range x.b.Files {
 			if f.Mode == bundle.Whole {
 				has.Bring(f.Village, f.Hash)

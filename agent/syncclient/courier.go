@@ -65,6 +65,9 @@ func (c *Client) roomFor(size int64) error {
 	return nil // what cannot be known hinders nothing
 }
 
+// ErrOwn says that a file is a bundle that this laptop made.
+var ErrOwn = errors.New("the bundle is this laptop's own")
+
 // root opens the folder of what is carried.
 func (c *Client) root() (*os.Root, error) { return c.folder(courierDir, repliesDir, refusedDir) }
 

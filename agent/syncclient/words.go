@@ -30,6 +30,7 @@ var sentences = []struct {
 	{bundle.ErrTooLarge, "文件太大，不是数据包。请核对文件", "The file is too large to be a bundle. Check which file it is"},
 	{bundle.ErrForeign, "这个文件不是数据包（数据包由 bundle export 写出，名称以 .zcb 结尾）。请核对文件", "The file is not a bundle (bundle export writes them; their names end in .zcb). Check which file it is"},
 	{ErrNoRoom, "磁盘快满了，放不下这个文件，没有收下。请先腾出空间，再收取一次", "The disk is nearly full and has no room for the file; nothing was taken. Free some space, then take it again"},
+	{ErrOwn, "这是本机自己写出的数据包，没有收取。请交给办公室，或交给有网络的电脑带去；本机有网络就不用它，会自动送出。要在本机收取的是办公室的答复文件", "This bundle was made by this laptop and was not taken. Give it to the office, or to a laptop with a network; where this one has a network it sends by itself. What is to be taken here is the office's reply"},
 	{ErrBurdened, "为别人捎带的文件已满，没有收下。请先联网同步一次，再收取", "This laptop carries as much for others as it can; nothing was taken. Sync once, then take it again"},
 	{ErrForeign, "应答的不是我们的服务器，可能是网络的登录页。请先在浏览器里登录网络，再试一次", "What answered is not our server, perhaps a network's log-in page. Log in to the network in a browser and try again"},
 	{ErrUnfit, "服务器和本程序的版本不配，请更新程序", "Server and agent are of releases that do not understand each other. Update the agent"},

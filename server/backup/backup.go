@@ -24,16 +24,21 @@ var (
 	ErrForeign = errors.New("the file is no backup of a server")
 	ErrDamaged = errors.New("the backup is damaged or was cut off")
 	ErrRelease = errors.New("the backup is of another release")
+	ErrLaptop  = errors.New("the backup is a laptop's")
 )
 
 // magic begins every backup; the number is the format's.
 const (
 	family = "zhucun backup "
 	magic  = family + "1\n"
+	// laptop begins those that agents make; no format here has that number.
+	laptop = family + "2\n"
 )
 
-// Begins tells whether a file that begins so is a backup, of any release.
-func Begins(b []byte) bool { return bytes.HasPrefix(b, []byte(family)) }
+// Begins tells whether a file that begins so is a backup of a server, of any release.
+func Begins(b []byte) bool {
+	return bytes.HasPrefix(b, []byte(family)) && !bytes.HasPrefix(b, []byte(laptop))
+}
 
 // maxHeader bounds the header, in bytes.
 const maxHeader = 64 << 20
@@ -100,7 +105,7 @@ func add(w io.Writer, f File, open func(string) (io.ReadCloser, error)) error {
 }
 
 // Check reads a backup of that size from its beginning to its end, and gives its
-// header. ErrForeign, ErrDamaged, ErrRelease.
+// header. ErrForeign, ErrDamaged, ErrRelease, ErrLaptop.
 func Check(r io.Reader, size int64) (Header, error) {
 	b := &body{sum: sha256.New(), left: size - sha256.Size}
 	b.r = io.TeeReader(io.LimitReader(r, max(b.left, 0)), b.sum)
@@ -129,6 +134,8 @@ func (b *body) header() (h Header, err error) {
 		return h, err
 	case n < len(begin) && n > 0 && strings.HasPrefix(magic, string(begin[:n])):
 		return h, ErrDamaged
+	case string(begin) == laptop:
+		return h, ErrLaptop
 	case n == len(begin) && string(begin) != magic && strings.HasPrefix(string(begin), family):
 		return h, ErrRelease
 	case string(begin) != magic:

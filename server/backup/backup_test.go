@@ -60,7 +60,7 @@ func TestUnpack(t *testing.T) {
 
 // refused tells an error that is the file's.
 func refused(err error) bool {
-	return errors.Is(err, ErrForeign) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrRelease)
+	return errors.Is(err, ErrForeign) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrRelease) || errors.Is(err, ErrLaptop)
 }
 
 // Every byte flipped, every truncation and everything appended is refused, by the
@@ -91,11 +91,18 @@ func TestForeign(t *testing.T) {
 	for text, want := range map[string]error{
 		"":                                     ErrForeign,
 		"SQLite format 3\x00 and what follows": ErrForeign,
-		"zhucun backup 2\n" + strings.Repeat("x", 80): ErrRelease,
+		"zhucun backup 3\n" + strings.Repeat("x", 80): ErrRelease,
+		"zhucun backup 2\n" + strings.Repeat("x", 80): ErrLaptop,
 		"zhucun backup 1\n":                           ErrDamaged,
 	} {
 		if _, err := Check(strings.NewReader(text), int64(len(text))); !refused(err) || len(text) > 40 && !errors.Is(err, want) {
 			t.Errorf("%.20q: %v, want %v", text, err, want)
+		}
+	}
+	// Nor is one of a laptop written over by one of the server.
+	for text, want := range map[string]bool{"zhucun backup 1\nx": true, "zhucun backup 3\nx": true, "zhucun backup 2\nx": false, "photo": false} {
+		if Begins([]byte(text)) != want {
+			t.Errorf("%q begins a backup of a server: %v", text, !want)
 		}
 	}
 }

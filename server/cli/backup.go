@@ -314,6 +314,8 @@ func (c *call) notRestored(file string, err error) error {
 	switch {
 	case errors.Is(err, backup.ErrForeign):
 		return c.fail("%s 不是服务器的备份；请核对文件名", "%s is no backup of a server; check its name", file)
+	case errors.Is(err, backup.ErrLaptop):
+		return c.fail("%s 是一台电脑的备份，不是服务器的；请拿到那台电脑上，用 zhucun-agent restore 恢复", "%s is the backup of a laptop, not of the server; take it to that laptop and restore it there with zhucun-agent restore", file)
 	case errors.Is(err, backup.ErrDamaged):
 		return c.fail("%s 已损坏或没有复制完整，什么都没有改动；请重新复制，或换一份备份", "%s is damaged or was only partly copied, and nothing was changed; copy it again, or take another backup", file)
 	case errors.Is(err, backup.ErrRelease):
