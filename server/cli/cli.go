@@ -299,7 +299,11 @@ func (c *call) root() *cobra.Command {
 // usageOf writes how a command is used, in the caller's language.
 func (c *call) usageOf(cmd *cobra.Command) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, c.say("用法：%s", "Usage: %s"), cmd.UseLine())
+	use := cmd.UseLine()
+	if cmd.HasSubCommands() {
+		use = cmd.CommandPath() + c.say(" 命令 [选项]", " COMMAND [OPTIONS]")
+	}
+	fmt.Fprintf(&b, c.say("用法：%s", "Usage: %s"), use)
 	b.WriteString("\n")
 	t := table{}
 	for _, sub := range cmd.Commands() {

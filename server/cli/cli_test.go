@@ -132,7 +132,7 @@ func TestCommands(t *testing.T) {
 		{"village list --lang fr", 2, "--lang"},
 		{"village list --lang en", 0, "369999000001"},
 		{"--nonsense", 2, "--help"},
-		{"", 0, "用法"},
+		{"", 0, "用法：zhucun-server 命令 [选项]\n"},
 	} {
 		out, errs, status := s.run(strings.Fields(tt.command)...)
 		said := out

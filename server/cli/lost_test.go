@@ -175,6 +175,11 @@ func TestVerifyLost(t *testing.T) {
 	if held, _ := s.backed(h); held {
 		t.Error("it counts as here")
 	}
+	s.lang = form.Zh
+	if out, _, _ := s.run("verify"); !strings.Contains(out, "缺失\n") || strings.Contains(out, "missing") {
+		t.Errorf("in Chinese: %s", out)
+	}
+	s.lang = form.En
 	s.open(func(o *server) error { _, err := o.bring(t.Context(), content); return err })
 	s.must("verify")
 

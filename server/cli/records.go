@@ -569,7 +569,7 @@ func (c *call) verifyCommand() *cobra.Command {
 					if where == "" {
 						where = c.say("审计", "audit")
 					}
-					fmt.Fprintf(c.out, "%s  %s\n", where, f.What)
+					fmt.Fprintf(c.out, "%s  %s\n", where, f.What.In(c.lang))
 				}
 				c.audited(&sum.Audit)
 				c.tell("核对了 %d 个村、%d 条记录、%d 次修改（隔离 %d）、%d 个文件，发现 %d 处不符", "Checked %d villages, %d records, %d changes (%d quarantined), %d files: %d differences",

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"zhucun/shared/clock"
+	"zhucun/shared/form"
 	"zhucun/shared/identity"
 )
 
@@ -283,11 +284,11 @@ type AuditChain struct {
 
 // CheckAudit looks through the whole audit: every note's number and hash, every
 // signature over an end that it had, and the end that is noted now.
-func (s *Store) CheckAudit(ctx context.Context, report func(string)) (AuditChain, error) {
+func (s *Store) CheckAudit(ctx context.Context, report func(form.Label)) (AuditChain, error) {
 	var sum AuditChain
-	fault := func(format string, args ...any) {
+	fault := func(zh, en string, args ...any) {
 		sum.Faults++
-		report(fmt.Sprintf(format, args...))
+		report(said(zh, en, args...))
 	}
 	err := s.look(ctx, func(t *tx) error {
 		heads := map[uint64]auditHead{}
@@ -300,7 +301,7 @@ func (s *Store) CheckAudit(ctx context.Context, report func(string)) (AuditChain
 			}
 			copy(h.end.hash[:], hash)
 			if !identity.Verify(s.Key.Public().(ed25519.PublicKey), identity.AuditHead, h.message(), h.signature) {
-				fault("the audit's end of %s, note %d, is not signed by the server", h.day, h.end.number)
+				fault("审计 %s 的末尾（第 %d 条）不是本服务器签的", "the audit's end of %s, note %d, is not signed by the server", h.day, h.end.number)
 			}
 			heads[h.end.number], last = h, h
 			return nil
@@ -310,17 +311,17 @@ func (s *Store) CheckAudit(ctx context.Context, report func(string)) (AuditChain
 		var end, noted chainEnd
 		if err := t.audits(func(a Audit) error {
 			if a.Number != end.number+1 {
-				fault("note %d of the audit is missing", end.number+1)
+				fault("审计缺第 %d 条", "note %d of the audit is missing", end.number+1)
 			}
 			// From here on it is the chain of what is there: one fault, not all that follow.
 			if hash := a.Link(end.hash); hash != a.Hash {
-				fault("note %d of the audit is not what was noted", a.Number)
+				fault("审计第 %d 条被改动过", "note %d of the audit is not what was noted", a.Number)
 			}
 			end = chainEnd{a.Number, a.Hash}
 			sum.Notes++
 			if h, signed := heads[a.Number]; signed {
 				if h.end.hash != a.Hash {
-					fault("note %d of the audit is not the one that was signed on %s", a.Number, h.day)
+					fault("审计第 %d 条不是 %s 签名时的那一条", "note %d of the audit is not the one that was signed on %s", a.Number, h.day)
 				}
 				delete(heads, a.Number)
 			}
@@ -329,13 +330,13 @@ func (s *Store) CheckAudit(ctx context.Context, report func(string)) (AuditChain
 			return err
 		}
 		for _, number := range slices.Sorted(maps.Keys(heads)) {
-			fault("note %d of the audit, signed on %s, is missing", number, heads[number].day)
+			fault("审计第 %d 条（%s 已签名）缺失", "note %d of the audit, signed on %s, is missing", number, heads[number].day)
 		}
 		var b []byte
 		if err := t.row(`SELECT value FROM meta WHERE key = $1`, metaAudit).Scan(&b); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		} else if err == nil && noted.read(b) != nil || !bytes.Equal(noted.bytes(), end.bytes()) {
-			fault("the audit ends with note %d, and is noted to end with %d", end.number, noted.number)
+			fault("审计到第 %d 条为止，登记的末尾却是第 %d 条", "the audit ends with note %d, and is noted to end with %d", end.number, noted.number)
 		}
 		sum.Signed, sum.SignedOn = last.end.number, last.day
 		return nil

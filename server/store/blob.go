@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"time"
@@ -302,13 +301,13 @@ func (v *verifier) shown() error {
 		copy(u.target[:], raw)
 		u.id, _ = record.ParseID(text)
 		if !want[u] {
-			v.fault("record %s is listed as showing %x, and does not", text, raw)
+			v.fault("记录 %s 列为用到文件 %x，其实没有", "record %s is listed as showing %x, and does not", text, raw)
 		}
 		delete(want, u)
 		return nil
 	}, `SELECT target, record_id FROM shown WHERE village_id = $1`, v.village)
 	for u := range want {
-		v.fault("record %s shows %x, and is not listed so", u.id, u.target[:])
+		v.fault("记录 %s 用到文件 %x，却没有列出", "record %s shows %x, and is not listed so", u.id, u.target[:])
 	}
 	return err
 }
@@ -595,9 +594,9 @@ func (s *Store) VerifyBlobs(ctx context.Context, report func(Fault)) (files int,
 			if _, err := s.Blob(ctx, b.Village, b.Hash); errors.Is(err, ErrNotFound) {
 				continue // it was erased meanwhile
 			}
-			report(Fault{b.Village, fmt.Sprintf("the file %s is missing", b.Hash)})
+			report(Fault{b.Village, said("文件 %s 缺失", "the file %s is missing", b.Hash)})
 		case bad[b.Hash] || size != b.Size:
-			report(Fault{b.Village, fmt.Sprintf("the file %s is damaged", b.Hash)})
+			report(Fault{b.Village, said("文件 %s 已损坏", "the file %s is damaged", b.Hash)})
 		default:
 			continue
 		}

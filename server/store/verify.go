@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/ed25519"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 
+	"zhucun/shared/form"
 	"zhucun/shared/identity"
 	"zhucun/shared/journal"
 	"zhucun/shared/merge"
@@ -33,8 +35,16 @@ type Verified struct {
 // Fault is a difference between what is stored and what the log gives. Without a
 // village it is one of the audit.
 type Fault struct {
-	Village record.Village `json:"village"`
-	What    string         `json:"what"`
+	Village record.Village
+	What    form.Label
+}
+
+// MarshalJSON gives what programs read: in English, whoever asks.
+func (f Fault) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Village record.Village `json:"village"`
+		What    string         `json:"what"`
+	}{f.Village, f.What.En})
 }
 
 // Verify replays the log of every village: it checks each chain, signature and
@@ -61,7 +71,7 @@ func (s *Store) Verify(ctx context.Context, report func(Fault)) (Verified, error
 		}
 		sum.Villages++
 	}
-	sum.Audit, err = s.CheckAudit(ctx, func(what string) { report(Fault{What: what}) })
+	sum.Audit, err = s.CheckAudit(ctx, func(what form.Label) { report(Fault{What: what}) })
 	sum.Faults += sum.Audit.Faults
 	return sum, err
 }
@@ -79,9 +89,13 @@ type verifier struct {
 	feed    uint64
 }
 
-func (v *verifier) fault(format string, args ...any) {
+func (v *verifier) fault(zh, en string, args ...any) {
 	v.sum.Faults++
-	v.report(Fault{v.village, fmt.Sprintf(format, args...)})
+	v.report(Fault{v.village, said(zh, en, args...)})
+}
+
+func said(zh, en string, args ...any) form.Label {
+	return form.Label{Zh: fmt.Sprintf(zh, args...), En: fmt.Sprintf(en, args...)}
 }
 
 func (v *verifier) run() error {
@@ -98,7 +112,7 @@ func (v *verifier) run() error {
 	replayed := map[record.Stream]*stream{}
 	for id, st := range v.streams {
 		if identity.StreamOf(st.key, string(v.village), st.incarnation) != id {
-			v.fault("stream %s is not that of its key", id)
+			v.fault("流 %s 与它的密钥对不上", "stream %s is not that of its key", id)
 		}
 		replayed[id] = &stream{id: id, device: st.device, key: st.key, number: st.number, incarnation: st.incarnation}
 	}
@@ -110,13 +124,13 @@ func (v *verifier) run() error {
 			return err
 		}
 		if at++; place != at {
-			v.fault("segment %d of the log is missing", at)
+			v.fault("日志缺第 %d 段", "segment %d of the log is missing", at)
 			at = place
 		}
 		v.sum.Segments++
 		st := replayed[record.Stream(id)]
 		if len(id) != len(record.Stream{}) || st == nil {
-			v.fault("segment %d of the log is of no known stream", place)
+			v.fault("日志第 %d 段不属于任何已知的流", "segment %d of the log is of no known stream", place)
 			return nil
 		}
 		return v.segment(st, place, before, last, proof, body)
@@ -125,20 +139,20 @@ func (v *verifier) run() error {
 		return err
 	}
 	if at != log {
-		v.fault("the log ends with segment %d instead of %d", at, log)
+		v.fault("日志到第 %d 段为止，应到第 %d 段", "the log ends with segment %d instead of %d", at, log)
 	}
 	for id, st := range v.streams {
 		v.sum.Streams++
 		got := replayed[id]
 		if got.head != st.head || got.at != st.at {
-			v.fault("stream %s ends with entry %d of the log, and is noted with %d", id, got.head.Seq, st.head.Seq)
+			v.fault("流 %s 在日志里到第 %d 条，登记的却是 %d", "stream %s ends with entry %d of the log, and is noted with %d", id, got.head.Seq, st.head.Seq)
 		}
 		if st.feed > v.feed {
-			v.fault("stream %s moved at feed number %d, beyond the village's %d", id, st.feed, v.feed)
+			v.fault("流 %s 登记在序号 %d，超过了本村的 %d", "stream %s moved at feed number %d, beyond the village's %d", id, st.feed, v.feed)
 		}
 	}
 	for d := range v.noted {
-		v.fault("change %s is noted as quarantined, and no receipt says so", d)
+		v.fault("改动 %s 登记为已隔离，回执却没有这样写", "change %s is noted as quarantined, and no receipt says so", d)
 	}
 	rows, err := v.rows()
 	if err != nil {
@@ -157,25 +171,25 @@ func (v *verifier) run() error {
 func (v *verifier) segment(st *stream, place uint64, before, last, proof, body []byte) error {
 	seg, err := v.s.unpack(body)
 	if err != nil {
-		v.fault("segment %d of the log cannot be read: %s", place, err)
+		v.fault("日志第 %d 段读不出来：%s", "segment %d of the log cannot be read: %s", place, err)
 		return nil
 	}
 	if !bytes.Equal(before, st.head.Hash[:]) {
-		v.fault("segment %d of the log does not follow entry %d of stream %s", place, st.head.Seq, st.id)
+		v.fault("日志第 %[1]d 段接不上流 %[3]s 的第 %[2]d 条", "segment %d of the log does not follow entry %d of stream %s", place, st.head.Seq, st.id)
 	}
 	hashes, err := seg.Open(st.key, v.village, st.head)
 	if err != nil {
-		v.fault("segment %d of the log: %s", place, err)
+		v.fault("日志第 %d 段：%s", "segment %d of the log: %s", place, err)
 		return nil
 	}
 	end := hashes[len(hashes)-1]
 	if !bytes.Equal(last, end[:]) {
-		v.fault("segment %d of the log is noted with another hash than it has", place)
+		v.fault("日志第 %d 段与登记的哈希值不一致", "segment %d of the log is noted with another hash than it has", place)
 	}
 	ats, receipt, err := times(seg, proof)
 	if err != nil || receipt.Stream != st.id || receipt.From != seg.From || receipt.Seq != seg.Last() || receipt.Floor != st.at ||
 		!receipt.Proves(v.s.Key.Public().(ed25519.PublicKey), end) {
-		v.fault("segment %d of the log: its receipt is not the server's", place)
+		v.fault("日志第 %d 段：回执不是本服务器签的", "segment %d of the log: its receipt is not the server's", place)
 		return nil
 	}
 	quarantined := map[uint64]journal.Quarantined{}
@@ -188,7 +202,7 @@ func (v *verifier) segment(st *stream, place uint64, before, last, proof, body [
 		if q, yes := quarantined[d.Seq]; yes {
 			v.sum.Quarantined++
 			if v.noted[d] != [2]string{q.Reason, q.Detail} {
-				v.fault("change %s is quarantined by its receipt, and not so noted", d)
+				v.fault("改动 %s 的回执写着已隔离，登记里却没有", "change %s is quarantined by its receipt, and not so noted", d)
 			}
 			delete(v.noted, d)
 			if w := v.batch.records[c.Record]; w != nil {
@@ -268,19 +282,19 @@ func (v *verifier) records(tables map[record.Type]map[string][]any) error {
 		id, err := record.ParseID(text)
 		w := left[id]
 		if err != nil || w == nil {
-			v.fault("record %s is in no change of the log", text)
+			v.fault("记录 %s 在日志的改动里都没有", "record %s is in no change of the log", text)
 			return nil
 		}
 		delete(left, id)
 		switch {
 		case typ != w.typ:
-			v.fault("record %s is a %s, and stored as %s", text, w.typ, typ)
+			v.fault("记录 %s 是 %s，却存成了 %s", "record %s is a %s, and stored as %s", text, w.typ, typ)
 		case !bytes.Equal(state, w.state.Encode()):
-			v.fault("record %s is not what its changes make of it", text)
+			v.fault("记录 %s 与它的各次改动得出的不一致", "record %s is not what its changes make of it", text)
 		case !bytes.Equal(trail, w.trail) || last != w.last:
-			v.fault("record %s: its list of changes is not that of the log", text)
+			v.fault("记录 %s 的改动清单与日志不一致", "record %s: its list of changes is not that of the log", text)
 		case feed <= lastFeed || feed > v.feed || other > feed:
-			v.fault("record %s has the feed number %d after %d", text, feed, lastFeed)
+			v.fault("记录 %s 的序号 %d 排在 %d 之后", "record %s has the feed number %d after %d", text, feed, lastFeed)
 		}
 		lastFeed = feed
 		p := v.s.tables[w.typ]
@@ -289,7 +303,7 @@ func (v *verifier) records(tables map[record.Type]map[string][]any) error {
 		}
 		view := merge.Read(p.form, w.state)
 		if got := tables[w.typ][text]; !sameRow(got, p.row(v.village, text, &view)) {
-			v.fault("record %s: its row in %s is not what it says", text, p.name)
+			v.fault("记录 %s 在 %s 表里的一行与它的内容不一致", "record %s: its row in %s is not what it says", text, p.name)
 		}
 		delete(tables[w.typ], text)
 		return nil
@@ -298,11 +312,11 @@ func (v *verifier) records(tables map[record.Type]map[string][]any) error {
 		return err
 	}
 	for id := range left {
-		v.fault("record %s is in the log and not stored", id)
+		v.fault("记录 %s 在日志里有，却没有存下", "record %s is in the log and not stored", id)
 	}
 	for typ, rows := range tables {
 		for id := range rows {
-			v.fault("%s has a row for %s, which is no such record", v.s.tables[typ].name, id)
+			v.fault("%s 表里有 %s 的一行，却没有这条记录", "%s has a row for %s, which is no such record", v.s.tables[typ].name, id)
 		}
 	}
 	return nil
@@ -344,7 +358,7 @@ func (v *verifier) reviews() error {
 		id, _ := record.ParseID(text)
 		i := slices.Index(want[id], it)
 		if i < 0 {
-			v.fault("%s of record %s is listed as %s, and nothing waits there", it.path, text, it.kind)
+			v.fault("记录 %[2]s 的 %[1]s 列为 %[3]s，其实没有待处理的", "%s of record %s is listed as %s, and nothing waits there", it.path, text, it.kind)
 			return nil
 		}
 		want[id] = slices.Delete(want[id], i, i+1)
@@ -352,7 +366,7 @@ func (v *verifier) reviews() error {
 	}, `SELECT record_id, path, kind FROM review WHERE village_id = $1`, v.village)
 	for id, list := range want {
 		for _, it := range list {
-			v.fault("%s of record %s waits as %s, and is not listed", it.path, id, it.kind)
+			v.fault("记录 %[2]s 的 %[1]s 待处理（%[3]s），却没有列出", "%s of record %s waits as %s, and is not listed", it.path, id, it.kind)
 		}
 	}
 	return err

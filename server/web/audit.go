@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"zhucun/server/store"
+	"zhucun/shared/form"
 )
 
 // auditRows is how many notes of the audit a page shows.
@@ -40,7 +41,7 @@ func (w *Site) audit(p *page) (reply, error) {
 	if v.more = len(v.notes) > auditRows; v.more {
 		v.notes = v.notes[:auditRows]
 	}
-	v.chain, err = w.store.CheckAudit(p.ctx, func(what string) { w.opt.Log.Error("audit", "fault", what) })
+	v.chain, err = w.store.CheckAudit(p.ctx, func(what form.Label) { w.opt.Log.Error("audit", "fault", what.En) })
 	if err != nil {
 		return reply{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zhucun/server/store"
+	"zhucun/shared/form"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 )
@@ -24,7 +25,7 @@ func (w *World) notes(q store.AuditQuery) []store.Audit {
 // Chain checks the audit and gives what is there.
 func (w *World) Chain() store.AuditChain {
 	w.Helper()
-	sum, err := w.CheckAudit(w.ctx(), func(what string) { w.Errorf("audit: %s", what) })
+	sum, err := w.CheckAudit(w.ctx(), func(what form.Label) { w.Errorf("audit: %s", what.En) })
 	w.ok(err)
 	return sum
 }

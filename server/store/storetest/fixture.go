@@ -77,7 +77,7 @@ func (w *World) ok(err error) {
 // Whole fails the test unless Verify finds the data to be what the log says.
 func (w *World) Whole() store.Verified {
 	w.Helper()
-	sum, err := w.Verify(w.ctx(), func(f store.Fault) { w.Errorf("verify: %s: %s", f.Village, f.What) })
+	sum, err := w.Verify(w.ctx(), func(f store.Fault) { w.Errorf("verify: %s: %s", f.Village, f.What.En) })
 	w.ok(err)
 	return sum
 }

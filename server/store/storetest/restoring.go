@@ -92,7 +92,7 @@ func copies(w *World, again Copying) {
 	w.ok(w.Backed(w.ctx(), c))
 	old := again(w, file)
 	defer func() { w.ok(old.Close()) }()
-	sum, err := old.Verify(w.ctx(), func(f store.Fault) { w.Errorf("the copy: %s: %s", f.Village, f.What) })
+	sum, err := old.Verify(w.ctx(), func(f store.Fault) { w.Errorf("the copy: %s: %s", f.Village, f.What.En) })
 	w.ok(err)
 	total := 0
 	for _, l := range laptops {
