@@ -1,49 +1,52 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"zhucun/agent/backup"
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
 	"zhucun/agent/vault"
 )
 
-// backupExt ends the names of backups.
-const backupExt = ".zcbackup"
-
 func (c *call) backupCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "backup FILE",
-		Short: c.say("把本机的全部数据备份成一个文件（锁着的）；FILE 是文件夹时自动取名", "Write everything here into one file, locked as it is here; in a folder it gets a name of its own"),
-		Args:  c.words(1, 1),
+	var always, never bool
+	cmd := &cobra.Command{
+		Use:   "backup [FILE]",
+		Short: c.say("把本机的全部数据备份成一个文件（锁着的）；FILE 是文件夹时自动取名，不写就备份到选好的盘", "Write everything here into one file, locked as it is here; in a folder it gets a name of its own, without FILE it goes to the drive that was chosen"),
+		Args:  c.words(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if always && (len(args) == 0 || never) || never && len(args) > 0 {
+				return c.usage(c.say("用法：%s backup 文件或文件夹；backup 文件夹 --always；backup；backup --never", "Usage: %s backup FILE or FOLDER; backup FOLDER --always; backup; backup --never", cmd.Root().Name()))
+			}
 			return c.with(cmd.Context(), false, func(a *agent) (rerr error) {
-				made := time.UnixMilli(a.store.Now())
-				path := c.path(args[0])
-				if isDir(path) {
-					path = filepath.Join(path, "zhucun-"+made.In(beijing).Format("20060102-150405")+backupExt)
-				}
-				if dir := filepath.Dir(path); !isDir(dir) {
-					return c.fail(c.say("没有文件夹 %s。请先插好 U 盘，或换一个位置", "There is no folder %s. Put in the stick, or choose another place", dir))
+				switch {
+				case never:
+					return c.forgetDrive(cmd.Context(), a)
+				case always:
+					if err := a.backups.Choose(cmd.Context(), c.path(args[0]), true); err != nil {
+						return err
+					}
 				}
 				v, err := vault.Open(a.dir, settings())
 				if err != nil {
 					return err
 				}
-				note, err := v.Note()
-				if err != nil {
-					return err
-				}
-				n, err := a.store.Backup(path, note)
-				if errors.Is(err, os.ErrExist) {
-					return c.fail(c.say("%s 已经存在，没有改动它。请换一个文件名", "%s is there already and was left as it is; choose another name", path))
+				made := time.UnixMilli(a.store.Now())
+				var m backup.Made
+				if len(args) == 1 && !always {
+					m, err = c.backupTo(a, v, c.path(args[0]), made)
+				} else {
+					m, err = a.backups.Now(cmd.Context())
 				}
 				if err != nil {
 					return err
@@ -62,18 +65,66 @@ func (c *call) backupCmd() *cobra.Command {
 					}
 				}()
 				if c.json {
-					return c.print(map[string]any{"file": path, "bytes": n, "made": made.UTC().Format(time.RFC3339), "protection": v.Way()})
+					return c.print(map[string]any{"file": m.File, "bytes": m.Bytes, "made": made.UTC().Format(time.RFC3339), "protection": v.Way(), "removed": m.Removed})
 				}
-				c.write(c.say("已备份到 %s：%s\n", "Wrote %s: %s\n", path, syncclient.Size(int64(n))))
+				c.write(c.say("已备份到 %s：%s\n", "Wrote %s: %s\n", m.File, syncclient.Size(m.Bytes)))
 				if v.Way() == vault.Passphrase {
 					c.write(c.say("它用口令锁着：凭现在的口令，或办公室的恢复码，在任何电脑上都能恢复\n", "It is locked by the passphrase: with the present one, or the office's recovery code, it can be restored on any computer\n"))
 				} else {
 					c.write(c.say("它只能在这台电脑上打开；在别的电脑上恢复，要向办公室要恢复码\n", "It opens on this computer only; to restore it on another, ask the office for a recovery code\n"))
 				}
+				if always {
+					c.write(c.say("以后程序运行着、插上这个盘，就自动备份：每天最多一次，留最近 %d 份（backup --never 取消）\n", "From now on a backup is made by itself when this drive appears and the agent runs: once a day at most, the last %d stay (backup --never ends that)\n", backup.Keep))
+				}
 				return nil
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&always, "always", false, c.say("以后插上这个文件夹所在的盘就自动备份", "and by itself whenever the drive with this folder appears"))
+	cmd.Flags().BoolVar(&never, "never", false, c.say("不再自动备份；已有的备份不动", "no more by itself; the backups that are there stay"))
+	return cmd
+}
+
+// backupTo makes a backup where somebody says.
+func (c *call) backupTo(a *agent, v *vault.Vault, path string, made time.Time) (m backup.Made, err error) {
+	if isDir(path) {
+		path = filepath.Join(path, "zhucun-"+made.In(beijing).Format("20060102-150405")+backup.Ext)
+	}
+	if dir := filepath.Dir(path); !isDir(dir) {
+		return m, c.fail(c.say("没有文件夹 %s。请先插好 U 盘，或换一个位置", "There is no folder %s. Put in the stick, or choose another place", dir))
+	}
+	note, err := v.Note()
+	if err != nil {
+		return m, err
+	}
+	m.File = path
+	m.Bytes, err = a.store.Backup(path, note, nil)
+	if errors.Is(err, os.ErrExist) {
+		return m, c.fail(c.say("%s 已经存在，没有改动它。请换一个文件名", "%s is there already and was left as it is; choose another name", path))
+	}
+	return m, err
+}
+
+func (c *call) forgetDrive(ctx context.Context, a *agent) error {
+	if err := a.backups.Forget(ctx); err != nil {
+		return err
+	}
+	if c.json {
+		return c.print(map[string]bool{"always": false})
+	}
+	c.write(c.say("不再自动备份；已有的备份都没有动\n", "No more backups by themselves; those that are there were not touched\n"))
+	return nil
+}
+
+// keeper keeps the backups of a store in a data folder.
+func keeper(s *store.Store, log *slog.Logger) *backup.Keeper {
+	return backup.New(s, func() ([]byte, error) {
+		v, err := vault.Open(s.Dir(), settings())
+		if err != nil {
+			return nil, err
+		}
+		return v.Note()
+	}, log)
 }
 
 func (c *call) restoreCmd() *cobra.Command {

@@ -23,8 +23,8 @@ func restoring(t *testing.T) (dir string, key []byte, backup string, note []byte
 	if note, err = v.Note(); err != nil {
 		t.Fatal(err)
 	}
-	backup = filepath.Join(t.TempDir(), "a"+backupExt)
-	if _, err := other.store.Backup(backup, note); err != nil {
+	backup = filepath.Join(t.TempDir(), "a.zcbackup")
+	if _, err := other.store.Backup(backup, note, nil); err != nil {
 		t.Fatal(err)
 	}
 	dir = laptopAt(t)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zhucun/agent/backup"
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
@@ -64,6 +65,8 @@ type agent struct {
 	forms *form.Set
 	link  func() string // nil when no page is served
 	addr  string
+	// backups are of the store.
+	backups *backup.Keeper
 }
 
 // usageError is a command that was not understood.
@@ -395,7 +398,7 @@ func (c *call) there() error {
 
 // own is an agent of a store that this command opened itself.
 func (c *call) own(s *store.Store) *agent {
-	return &agent{store: s, dir: s.Dir(), sync: syncclient.New(s, Version, c.log), forms: form.Builtin()}
+	return &agent{store: s, dir: s.Dir(), sync: syncclient.New(s, Version, c.log), forms: form.Builtin(), backups: keeper(s, c.log)}
 }
 
 // print writes one JSON object a line.

@@ -216,13 +216,13 @@ func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
 	}
 	forms := form.Builtin()
 	client := syncclient.New(s, Version, c.log)
-	a := &agent{store: s, dir: s.Dir(), sync: client, forms: forms, addr: f.addr, link: f.link}
+	a := &agent{store: s, dir: s.Dir(), sync: client, forms: forms, addr: f.addr, link: f.link, backups: keeper(s, c.log)}
 	box, err := inbox.New(s, forms, func() form.Lang { return a.lang() }, shrinker, c.log)
 	if err != nil {
 		return err
 	}
 	f.gate.Open()
-	f.answer(web.New(s, syncer{client, s}, web.Options{Log: c.log, Gate: f.gate, Shrink: shrinker, Holds: spread}).Handler())
+	f.answer(web.New(s, syncer{client, s}, web.Options{Log: c.log, Gate: f.gate, Shrink: shrinker, Holds: spread, Backups: a.backups}).Handler())
 	f.agent.Store(a)
 	var work sync.WaitGroup
 	defer func() {
@@ -234,6 +234,7 @@ func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
 		}
 	}()
 	work.Go(func() { client.Run(ctx) })
+	work.Go(func() { a.backups.Run(ctx) })
 	work.Go(func() {
 		if err := box.Run(ctx); err != nil {
 			c.log.Error("drop folder", "error", err)

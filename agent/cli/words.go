@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"zhucun/agent/backup"
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
 	"zhucun/agent/vault"
@@ -21,6 +22,9 @@ import (
 
 // sentence gives an error as one sentence with the next step.
 func sentence(err error, lang form.Lang) string {
+	if words, ok := backup.Sentence(err); ok {
+		return words.In(lang)
+	}
 	switch {
 	case errors.Is(err, store.ErrInUse):
 		return form.Label{Zh: "数据文件夹还在被另一个命令使用。请等它结束再试一次", En: "Another command is still using the data folder. Wait until it has ended and try again"}.In(lang)

@@ -44,13 +44,22 @@ const halfBackup = ".zhucun-*"
 // maxHead bounds a backup's head, in bytes.
 const maxHead = 1 << 16
 
+// HalfOf is the pattern of what a backup of that name is made of or becomes, beside it:
+// what a stick that was pulled out leaves there.
+func HalfOf(file string) string {
+	return filepath.Join(filepath.Dir(file), ".zhucun-"+filepath.Base(file)+"-*")
+}
+
 // Backup writes the store as it is at this moment to file, which must not be there
-// yet: whole or not at all. Saves go on meanwhile.
-func (s *Store) Backup(file string, vault []byte) (size int64, err error) {
+// yet: whole or not at all, and read again before it gets its name. Saves go on meanwhile.
+// told, which may be nil, is given how many bytes of how many are written; an error of it
+// ends the backup.
+func (s *Store) Backup(file string, vault []byte, told func(done, of int64) error) (size int64, err error) {
 	if _, err := os.Lstat(file); err == nil {
 		return 0, fmt.Errorf("%s: %w", file, os.ErrExist)
 	}
-	image, err := s.image(filepath.Dir(file))
+	half := filepath.Base(HalfOf(file))
+	image, err := s.image(filepath.Dir(file), half)
 	if err != nil {
 		return 0, err
 	}
@@ -58,7 +67,7 @@ func (s *Store) Backup(file string, vault []byte) (size int64, err error) {
 		image.Close()
 		os.Remove(image.Name())
 	}()
-	f, err := os.CreateTemp(filepath.Dir(file), halfBackup) // 0600
+	f, err := os.CreateTemp(filepath.Dir(file), half) // 0600
 	if err != nil {
 		return 0, err
 	}
@@ -67,13 +76,18 @@ func (s *Store) Backup(file string, vault []byte) (size int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	size, err = writeBackup(f, Head{s.Now(), vault}, image, files)
+	info, err := image.Stat()
+	if err != nil {
+		return 0, err
+	}
+	all := info.Size() + sizeOf(files)
+	size, err = writeBackup(&toldWriter{f, 0, all, told}, Head{s.Now(), vault}, image, files)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return 0, err
 	}
 	// As it is there, not as it was meant: sticks lie.
 	forget(f.Name())
-	if err := check(f.Name()); err != nil {
+	if err := CheckBackup(f.Name()); err != nil {
 		return 0, err
 	}
 	if err := linkOrRename(f.Name(), file); err != nil {
@@ -86,9 +100,9 @@ func (s *Store) Backup(file string, vault []byte) (size int64, err error) {
 // folder: while a transaction is open a commit that must enlarge the file waits, and
 // a stick may be slow. Where there is no room for it, it is written beside the
 // backup all the same.
-func (s *Store) image(beside string) (f *os.File, err error) {
+func (s *Store) image(beside, half string) (f *os.File, err error) {
 	for _, dir := range []string{s.dir, beside} {
-		if f, err = os.CreateTemp(dir, halfBackup); err != nil {
+		if f, err = os.CreateTemp(dir, half); err != nil {
 			return nil, err
 		}
 		err = s.view(func(t *tx) error {
@@ -100,14 +114,54 @@ func (s *Store) image(beside string) (f *os.File, err error) {
 		}
 		f.Close()
 		os.Remove(f.Name())
-		if !full(err) {
+		if !Full(err) {
 			break
 		}
 	}
 	return nil, err
 }
 
-func check(file string) error {
+// sizeOf is how many bytes files have.
+func sizeOf(files []string) (all int64) {
+	for _, path := range files {
+		if info, err := os.Stat(path); err == nil {
+			all += info.Size()
+		}
+	}
+	return all
+}
+
+// BackupSize is about how many bytes a backup made now would have.
+func (s *Store) BackupSize() (all int64, err error) {
+	files, err := s.ownFiles()
+	if err != nil {
+		return 0, err
+	}
+	err = s.view(func(t *tx) error {
+		all = t.Size() + sizeOf(files)
+		return nil
+	})
+	return all, err
+}
+
+// toldWriter tells how much has been written.
+type toldWriter struct {
+	w        io.Writer
+	done, of int64
+	told     func(done, of int64) error
+}
+
+func (t *toldWriter) Write(b []byte) (int, error) {
+	n, err := t.w.Write(b)
+	if t.done += int64(n); err == nil && t.told != nil {
+		err = t.told(t.done, max(t.of, t.done))
+	}
+	return n, err
+}
+
+// CheckBackup reads a backup to its last byte. The error is ErrBackup where it is not as
+// it was written.
+func CheckBackup(file string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func backedUp(t testing.TB) (raw []byte, s *Store) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "backup")
-	n, err := s.Backup(file, []byte(`{"id":"vault"}`))
+	n, err := s.Backup(file, []byte(`{"id":"vault"}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestBackupBesideSaves(t *testing.T) {
 	for range 5 {
 		was := saved.Load()
 		file := filepath.Join(t.TempDir(), "backup")
-		if _, err := s.Backup(file, nil); err != nil {
+		if _, err := s.Backup(file, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		f, err := os.Open(file)
@@ -163,7 +163,7 @@ func TestBackupBesideSaves(t *testing.T) {
 func TestKilledBackupLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := noted(t, dir, "")
-	image, err := s.image(t.TempDir())
+	image, err := s.image(t.TempDir(), halfBackup)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func (s *Store) moor() (put bool, err error) {
 		return false, err
 	}
 	defer unlock()
-	image, err := s.image(s.dir) // waits for a store that is being opened
+	image, err := s.image(s.dir, halfBackup) // waits for a store that is being opened
 	if err != nil {
 		return false, err
 	}

@@ -20,17 +20,19 @@ type Settings struct {
 }
 
 // Drive is a folder, mostly of another drive, that was chosen for backups. It is known
-// again by a file with its id that lies in it.
+// again by a file of its own name that lies in it, wherever the drive then is.
 type Drive struct {
 	ID   string `cbor:"0,keyasint,omitempty"` // empty while none is chosen
 	Path string `cbor:"1,keyasint,omitempty"` // where it was last seen
-	// Last is when the last backup there was good, Tried when one was last begun, ms since
-	// 1970, corrected; Fault is why that failed, a code of package backup.
-	Last  int64  `cbor:"2,keyasint,omitempty"`
-	Tried int64  `cbor:"3,keyasint,omitempty"`
-	Fault string `cbor:"4,keyasint,omitempty"`
-	// Since is when it was chosen.
-	Since int64 `cbor:"5,keyasint,omitempty"`
+	// Auto tells that a backup is made by itself when the drive appears.
+	Auto bool `cbor:"2,keyasint,omitempty"`
+	// Since is when it was chosen, Last when the last backup there was good, Tried when
+	// one was last begun, ms since 1970, corrected; Fault is why that failed, a code of
+	// package backup.
+	Since int64  `cbor:"3,keyasint,omitempty"`
+	Last  int64  `cbor:"4,keyasint,omitempty"`
+	Tried int64  `cbor:"5,keyasint,omitempty"`
+	Fault string `cbor:"6,keyasint,omitempty"`
 }
 
 // idleMinutes is how long it is where nobody chose.

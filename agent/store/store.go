@@ -485,7 +485,7 @@ func (s *Store) run(jobs []*job) {
 		}
 		if broken {
 			failed = -1
-		} else if err != nil && ready && !full(err) {
+		} else if err != nil && ready && !Full(err) {
 			// After a failed sync the system may claim to have what the disk has
 			// not, and what could not be made sure may have become part of the file
 			// all the same: on this handle nothing can be told apart any more.
@@ -538,8 +538,8 @@ func (s *Store) attempt(broken *bool, do func(*bbolt.Tx) error) (err error) {
 	})
 }
 
-// full tells an error of a disk without room, which leaves everything as it was.
-func full(err error) bool {
+// Full tells an error of a disk without room, which leaves everything as it was.
+func Full(err error) bool {
 	var code syscall.Errno
 	if runtime.GOOS == "windows" && errors.As(err, &code) {
 		return code == 39 || code == 112 // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL

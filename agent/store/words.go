@@ -78,7 +78,7 @@ func Sentence(err error, lang form.Lang) string {
 	// Several errors that came together are told in one line too.
 	chain := strings.ReplaceAll(err.Error(), "\n", "; ")
 	for _, s := range sentences {
-		if !errors.Is(err, s.err) && (s.err != syscall.ENOSPC || !full(err)) {
+		if !errors.Is(err, s.err) && (s.err != syscall.ENOSPC || !Full(err)) {
 			continue
 		}
 		text := form.Label{Zh: s.zh, En: s.en}.In(lang)

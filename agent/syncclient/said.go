@@ -50,10 +50,13 @@ func (p *Progress) Words(lang form.Lang) string {
 	return strings.Join(parts, say("，", ", "))
 }
 
-// Size says how long a message or a file is.
+// Size says how long a message or a file is, or how much room there is for some.
 func Size(bytes int64) string {
 	if bytes < 1<<20 {
 		return fmt.Sprintf("%d KB", (bytes+1023)>>10)
+	}
+	if bytes >= 1<<30 {
+		return fmt.Sprintf("%.1f GB", float64(bytes)/(1<<30))
 	}
 	return fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
 }

@@ -341,7 +341,7 @@ func (p *page) size(bytes int64) string {
 	if bytes < 1<<20 {
 		return number(uint64(bytes+1023)>>10) + " KB"
 	}
-	return fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
+	return syncclient.Size(bytes)
 }
 
 // fate says what became of a bundle. Nothing but receipts makes it say delivered.

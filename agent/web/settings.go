@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -15,21 +14,35 @@ import (
 type settingsView struct {
 	// done is the part that was just changed, where the one in which something is wrong.
 	done, where, wrong string
+	said               string // what was done in that part
 	quiet              bool
 	chosen             store.Settings
 	way                vault.Way // empty where there is no lock
 	sides              []int     // that photos may have, the office's first
 	delivery           delivery
+	backup             *backupView // nil where there are none
+	storage            *storageView
 }
 
 // parts of the page, by their places on it.
 const (
-	partWho   = "who"
-	partLook  = "look"
-	partSync  = "sync"
-	partPhoto = "photo"
-	partLock  = "lock"
+	partWho    = "who"
+	partLook   = "look"
+	partSync   = "sync"
+	partPhoto  = "photo"
+	partLock   = "lock"
+	partBackup = "backup"
+	partStore  = "store"
 )
+
+// parts are those that there are on this laptop, in their order.
+func (v *settingsView) parts() []string {
+	list := []string{partWho, partLook, partSync, partPhoto, partLock}
+	if v.backup != nil {
+		list = append(list, partBackup)
+	}
+	return append(list, partStore)
+}
 
 // idleChoices are the minutes after which the pages ask again who is there.
 var idleChoices = []int{5, 15, 30, 60}
@@ -64,7 +77,10 @@ func (w *Site) showSettings(p *page, v *settingsView, status int) (reply, error)
 	if err != nil {
 		return reply{}, err
 	}
-	v.delivery = w.delivery(snap, p)
+	v.delivery, v.backup = w.delivery(snap, p), w.backupView(p, &v.chosen)
+	if v.storage, err = w.storageView(); err != nil {
+		return reply{}, err
+	}
 	return reply{status: status, body: settingsPage(p, v)}, nil
 }
 
@@ -91,6 +107,13 @@ func (w *Site) setSettings(p *page) (reply, error) {
 		done, err = w.setPhotos(p)
 	case partLock:
 		done, err = w.setIdle(p)
+	case partBackup:
+		var to reply
+		if to, done, err = w.setBackup(p, v); err == nil && to.to != "" {
+			return to, nil
+		}
+	case partStore:
+		done, err = w.clean(p, v)
 	default:
 		return reply{}, errAsked
 	}
@@ -98,7 +121,7 @@ func (w *Site) setSettings(p *page) (reply, error) {
 		return reply{}, err
 	}
 	if !done {
-		return w.showSettings(p, v, http.StatusUnprocessableEntity)
+		return w.told(p, v)
 	}
 	return goTo("/settings?done=" + v.where + "#" + v.where)
 }

@@ -8,7 +8,7 @@ type said struct{ zh, en string }
 // texts is every text that a person reads on a page, but for what the forms
 // bring, by id. Arguments come in the same order in both languages; where a
 // language says them in another order it numbers them.
-var texts = joined(plainTexts, bundleTexts, findTexts, formTexts, importTexts, listTexts, lockTexts, moveTexts, printTexts, settingsTexts)
+var texts = joined(plainTexts, bundleTexts, careTexts, findTexts, formTexts, importTexts, listTexts, lockTexts, moveTexts, printTexts, settingsTexts)
 
 // joined makes one table of several, one for each file text_*.go.
 func joined(tables ...map[string]said) map[string]said {
@@ -65,8 +65,6 @@ var plainTexts = map[string]said{
 	"me.who":      {"现在谁在用这台电脑", "Who is at this laptop now"},
 	"me.who.hint": {"点自己的名字。写下的每一条都记这个名字；名单里没有的人，请办公室添加。", "Press your name. Everything you write carries it; the office adds people who are not listed."},
 	"me.language": {"页面语言", "Language of the pages"},
-
-	"me.now": {"现在是这个人", "here now"},
 
 	"door.open":        {"正在打开驻村通……", "Opening Zhucun…"},
 	"door.in":          {"没有自动打开？点这里进入", "Not opening by itself? Click here"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"zhucun/agent/drive"
 	"zhucun/agent/inbox"
 	"zhucun/agent/store"
 	"zhucun/shared/form"
@@ -56,6 +57,10 @@ type Options struct {
 	// Holds is told how many bytes the lists and the index of households take, as they
 	// grow, and 0 when they are let go of. It may be nil.
 	Holds func(bytes int)
+	// Backups keeps copies of the data on another drive; nil where nobody does.
+	Backups Backups
+	// Free tells how much is free on a folder's disk; nil asks the system.
+	Free func(folder string) (uint64, error)
 }
 
 // Site serves the pages over one store.
@@ -90,6 +95,9 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 	}
 	if opt.Shrink == nil {
 		opt.Shrink = inbox.InProcess
+	}
+	if opt.Free == nil {
+		opt.Free = drive.Free
 	}
 	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, Gate: opt.Gate, mux: http.NewServeMux(), ended: map[string]ended{}, tries: tries{last: map[string]time.Duration{}}}
 	if w.Gate == nil {
@@ -175,6 +183,7 @@ func (w *Site) routes() {
 		"POST /me":                      w.setMe,
 		"GET /settings":                 w.settings,
 		"POST /settings":                w.setSettings,
+		"GET " + backupPath:             w.backupPage,
 		"GET /lock":                     w.lockPage,
 		"POST /lock":                    w.setLock,
 		"/":                             w.nowhere,

@@ -135,7 +135,7 @@ func TestPinGuessed(t *testing.T) {
 	waits := func(what, pin string, want bool) {
 		t.Helper()
 		a := me(pin)
-		if waits := regexp.MustCompile("再等 \\d+ (秒|分钟)才能试").MatchString(a.body); waits != want || want != (a.status == http.StatusUnprocessableEntity) {
+		if waits := regexp.MustCompile(`再等 \d+ (秒|分钟)才能试`).MatchString(a.body); waits != want || want != (a.status == http.StatusUnprocessableEntity) {
 			t.Fatalf("%s: has to wait %v, want %v, status %d", what, waits, want, a.status)
 		}
 	}
