@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
@@ -248,21 +249,18 @@ func (t *tx) target(d *Device, e *Edit) (*village, record.Key, error) {
 // that every laptop gives it, unless that record by now bears another number; so does
 // somebody's post in a village, unless that is one of another time.
 func (t *tx) newID(d *Device, v *village, e *Edit) (record.ID, error) {
-	if field := numbered[e.Type]; Numbered(e.Type, e.Fields) {
-		if no, ok := e.Fields[field].Text(); ok && no != "" {
-			id := record.NumberedID(d.Numbers, e.Type, v.code, no)
-			_, s, found, err := v.load(e.Type, id)
-			if err != nil {
-				return id, err
-			}
-			view := merge.Read(t.s.opt.Forms.Form(e.Type), s)
-			same := func(field string) bool {
-				bears, is := view.Fields[field], e.Fields[field]
-				return bears == "" || is == "" || bears == is
-			}
-			if !found || same(field) && (e.Type != PostType || same("start_date")) {
-				return id, nil
-			}
+	if id, ok := NumberedID(d, v.code, e.Type, e.Fields); ok {
+		_, s, found, err := v.load(e.Type, id)
+		if err != nil {
+			return id, err
+		}
+		view := merge.Read(t.s.opt.Forms.Form(e.Type), s)
+		other := func(field string) bool {
+			bears, is := view.Fields[field], e.Fields[field]
+			return bears != "" && is != "" && bears != is
+		}
+		if !found || !slices.ContainsFunc(numbered[e.Type], other) && (e.Type != PostType || !other("start_date")) {
+			return id, nil
 		}
 	}
 	if !e.made.IsZero() {
@@ -274,16 +272,33 @@ func (t *tx) newID(d *Device, v *village, e *Edit) (record.ID, error) {
 // numbered names the types whose records bear an official number, with the
 // field that holds it (DESIGN: identity). A post bears a name, which is one person's
 // among those who write in a village: a visit may name whoever made it before anybody
-// has entered his post.
-var numbered = map[record.Type]string{"household": "household_no", PostType: "person_name"}
+// has entered his post. Half a day of somebody is one record whoever notes it.
+var numbered = map[record.Type][]string{"household": {"household_no"}, PostType: {"person_name"}, "attendance": {"person", "work_date", "half_day"}}
 
 // PostType is the type of who is sent to a village, and when.
 const PostType record.Type = "team_post"
 
 // Numbered tells whether an edit asks for a record that every laptop names alike.
-func Numbered(t record.Type, fields map[string]record.Value) bool {
-	v := fields[numbered[t]]
-	return v != "" && !v.IsNull()
+func Numbered(t record.Type, fields map[string]record.Value) bool { return numberOf(t, fields) != "" }
+
+// numberOf is what a record is named by; "" where not all of it is known.
+func numberOf(t record.Type, fields map[string]record.Value) string {
+	var parts []string
+	for _, name := range numbered[t] {
+		part, ok := fields[name].Text()
+		if !ok || part == "" {
+			return ""
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, " ")
+}
+
+// NumberedID is the id that every laptop gives a record with these answers; ok is false
+// where there is none.
+func NumberedID(d *Device, v record.Village, t record.Type, fields map[string]record.Value) (id record.ID, ok bool) {
+	no := numberOf(t, fields)
+	return record.NumberedID(d.Numbers, t, v, no), no != ""
 }
 
 // PostOf is the id of a person's first post in a village, whether it was entered yet or

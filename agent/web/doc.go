@@ -50,6 +50,9 @@
 //   - Two visits of one household and day are shown to somebody who may say whether they
 //     are one. What is said stands in both records (shared/merge), so no laptop that has
 //     heard of it asks again; nobody withdraws a visit that he could not void by hand.
+//   - A day without a work log, or half a day that nobody noted, is empty and called
+//     nothing. A day's attendance is written for all at once, each half day as its own
+//     record, under an id that every laptop gives it; only what was changed is written.
 //   - The store is read whole once, when somebody first comes in, and after that what has
 //     changed in it. Until it has been read pages answer all the same, say so, and count
 //     nothing. A search reads the visits that it shows and some more, never all.

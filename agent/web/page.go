@@ -285,6 +285,8 @@ func (p *page) back() string {
 		return strings.TrimSuffix(path, "/save")
 	case strings.HasSuffix(path, "/members"):
 		return path
+	case path == "/attendance/day":
+		return "/month/attendance"
 	case path == "/decide":
 		return "/conflicts"
 	case path == "/settings":

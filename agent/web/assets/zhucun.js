@@ -221,6 +221,20 @@
     }
   }
 
+  // Where one answer after the other is a choice of a few: a digit chooses, and goes on.
+  all("form[data-digits]").forEach(function (f) {
+    var groups = all("fieldset", f);
+    f.addEventListener("keydown", function (e) {
+      var at = groups.indexOf(e.target.closest("fieldset"));
+      if (at < 0 || !/^[1-9]$/.test(e.key) || e.ctrlKey || e.metaKey || e.altKey) return;
+      var radio = all("input[type=radio]", groups[at])[e.key - 1], next = groups[at + 1];
+      if (!radio) return;
+      e.preventDefault();
+      radio.checked = true;
+      (next ? next.querySelector("input:checked") || next.querySelector("input") : f.querySelector("button")).focus();
+    });
+  });
+
   all("form[data-sure]").forEach(function (f) {
     f.addEventListener("submit", function (e) { if (!window.confirm(f.dataset.sure)) e.preventDefault(); });
   });
