@@ -5,7 +5,9 @@
 // A schedule has saves from forms that were opened long before, decisions on
 // both sides, voids, clocks that are wrong by ten years and jump, requests and
 // answers that are lost, repeated or come late, small budgets, and crashes
-// before any commit of a laptop. The legs add to that:
+// before any commit of a laptop. The office asks about what waits and asks no more,
+// laptops answer by deciding and take decisions back, and at the end a record that was
+// asked about is erased. The legs add to that:
 //   - Images: disks are set back to older images, and copied to other machines.
 //   - Bundles: most of the traffic goes in files, by the real packing and opening on
 //     both sides: they are lost, come late, in any order and again.

@@ -209,18 +209,19 @@ func (l *laptop) void() error {
 }
 
 func (l *laptop) decide() error {
-	r, found, err := l.pick()
-	if !found || err != nil {
+	var waits []agentstore.Record
+	if err := l.store.Reviews(func(r agentstore.Record) bool { waits = append(waits, r); return true }); err != nil || len(waits) == 0 {
 		return err
 	}
-	paths := slices.Sorted(maps.Keys(r.View.Conflicts))
+	r := waits[l.w.rnd.IntN(len(waits))]
+	paths := slices.Concat(slices.Sorted(maps.Keys(r.View.Conflicts)), slices.Sorted(maps.Keys(r.View.Proposals)))
 	if len(paths) == 0 {
 		return nil
 	}
 	p := paths[l.w.rnd.IntN(len(paths))]
-	claims := r.View.Conflicts[p]
+	claims := slices.Concat(r.View.Conflicts[p], r.View.Proposals[p])
 	c := claims[l.w.rnd.IntN(len(claims))]
-	_, err = l.store.Decide(context.Background(), agentstore.Decision{Record: r.Key.ID, Path: p, Take: c.Dot})
+	done, err := l.store.Decide(context.Background(), agentstore.Decision{Record: r.Key.ID, Path: p, Take: c.Dot, Words: fmt.Sprintf("答%d", l.w.rnd.IntN(3))})
 	var refusal *merge.Refusal
 	if errors.As(err, &refusal) || errors.Is(err, merge.ErrNotLive) || errors.Is(err, merge.ErrNothing) {
 		return nil
@@ -234,7 +235,13 @@ func (l *laptop) decide() error {
 		return err
 	}
 	l.w.replaces(words(r.State), after.State)
-	return l.readOwn(r.Key, agentstore.Edit{}, r.State)
+	if err := l.readOwn(r.Key, agentstore.Edit{}, r.State); err != nil {
+		return err
+	}
+	if l.w.rnd.IntN(2) == 0 {
+		return l.takeBack(done, p)
+	}
+	return nil
 }
 
 // sync is some exchanges over a line that may fail at every point.

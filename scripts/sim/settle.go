@@ -39,6 +39,9 @@ func (w *world) end() error {
 			return err
 		}
 	}
+	if err := w.erased(); err != nil {
+		return err
+	}
 	return w.whole()
 }
 

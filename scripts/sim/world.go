@@ -457,6 +457,9 @@ func (w *world) office() error {
 	if len(w.records) == 0 {
 		return nil
 	}
+	if w.rnd.IntN(2) == 0 {
+		return w.question()
+	}
 	k := w.records[w.rnd.IntN(len(w.records))]
 	return w.server.Desk(context.Background(), k.Village, func(d *serverstore.Desk) error {
 		r, err := d.Record(k.ID)
