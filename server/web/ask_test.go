@@ -72,6 +72,7 @@ func TestAsk(t *testing.T) {
 	if q := f.get(house.Key).View.Questions["main_cause"]; q == nil || q.State != merge.Asked || q.Author != "office" {
 		t.Errorf("the record has %+v", q)
 	}
+	asked := f.get(house.Key)
 	f.laptop("宋芬娥", identity.FirstSecretary, house.Village).answer(f.get(house.Key), "main_cause", `"illness"`, "看了病历<b>")
 	a = v.get("/conflicts")
 	for _, want := range []string{"工作队的答复", "宋芬娥", "因病", "<q>看了病历&lt;b&gt;</q>", "知道了"} {
@@ -79,9 +80,9 @@ func TestAsk(t *testing.T) {
 			t.Errorf("the answer: without %q", want)
 		}
 	}
-	record := v.get(href(house.Key))
+	told := v.get(href(house.Key))
 	for _, want := range []string{"主要致贫原因（办公室的问题）", "药费还是手艺？", "主要致贫原因（对问题的答复）"} {
-		if !strings.Contains(record.body, want) {
+		if !strings.Contains(told.body, want) {
 			t.Errorf("the history: without %q", want)
 		}
 	}
@@ -90,6 +91,19 @@ func TestAsk(t *testing.T) {
 	if a := f.as("inspector").get(href(house.Key)); a.status != http.StatusOK || strings.Contains(a.body, "药费还是手艺") {
 		t.Errorf("an inspector: %d", a.status)
 	}
+	// Taken back on the laptop, it waits again, told as whoever had written it.
+	l, now := f.laptop("宋芬娥", identity.FirstSecretary, house.Village), f.get(house.Key)
+	changes, err := merge.TakeBack(f.store.Forms().Form("household"), now.State, asked.State, merge.Writer{Author: "宋芬娥", Role: identity.FirstSecretary}, "main_cause", now.State["main_cause"].Siblings[0].Dot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range changes {
+		l.send(house.Village, record.Change{Record: house.ID, Type: "household", Author: "宋芬娥", Body: body})
+	}
+	if a := v.get(queue); !strings.Contains(a.body, "<strong>杜旺火</strong>") || !strings.Contains(a.body, "撤回决定时放回来的") || !strings.Contains(a.body, "已问工作队") {
+		t.Errorf("taken back: %s", a.body)
+	}
+	l.answer(f.get(house.Key), "main_cause", `"illness"`, "看了病历")
 	form.Set("do", "close")
 	if a := v.post("/ask", v.get("/conflicts"), form); a.status != http.StatusOK || strings.Contains(a.body, "看了病历") {
 		t.Errorf("seen: %d", a.status)

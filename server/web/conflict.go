@@ -43,6 +43,7 @@ type claim struct {
 	// _life alive or void, as what speaks for one of them may be any change.
 	take                string
 	author, when, where string
+	again               string // who put it back after it had been decided against
 	proposal, standing  bool
 }
 
@@ -116,6 +117,9 @@ func last(standing, others []merge.Sibling) []merge.Sibling {
 
 func (w *Site) claim(p *page, rec *store.Record, path record.Path, c merge.Sibling, proposal, standing bool) claim {
 	cl := claim{dot: c.Dot.String(), value: p.pathText(rec.Key, path, c.Value), author: c.Author, when: p.when(c.At), proposal: proposal, standing: standing}
+	if told, again := rec.State.Told(path)[c]; again {
+		cl.author, cl.when, cl.again = told.Author, p.when(told.At), p.T("ask.back", c.Author, p.when(c.At))
+	}
 	switch cl.take = cl.dot; {
 	case path != record.Life:
 	case c.Value == merge.Alive:

@@ -373,6 +373,7 @@ var texts = map[string]said{
 	"ask.gone":            {"没有回答，这一处已经不用定了。", "Not answered; there is nothing to decide any more."},
 	"ask.withdrawn":       {"您已经不问了，他们没联网时还是答了：", "You had taken it back; they answered offline all the same:"},
 	"ask.several":         {"几台电脑各答各的，请在下面再定一次。", "Several laptops answered differently; decide below."},
+	"ask.back":            {"%s %s 撤回决定时放回来的", "put back by %s, %s, taking a decision back"},
 	"audit.ask":           {"问工作队", "asked the team"},
 	"audit.unask":         {"收起问题", "put a question away"},
 	"decided.title":       {"已经有人定了", "Somebody has decided already"},
