@@ -400,3 +400,17 @@ func FuzzSheet(f *testing.F) {
 		sound(t, parts{"xl/worksheets/sheet1.xml": sheet, "xl/sharedStrings.xml": shared, "xl/styles.xml": styles}.zip(t))
 	})
 }
+
+// What ends and had not begun says nothing of the text that follows.
+func TestStrayPhonetic(t *testing.T) {
+	var r run
+	r.end("rPh")
+	r.start("t")
+	if err := r.data([]byte("李大山")); err != nil || string(r.text) != "李大山" {
+		t.Errorf("%q, %v", r.text, err)
+	}
+	r.start("rPh")
+	if err := r.data([]byte("リ")); err != nil || string(r.text) != "李大山" {
+		t.Errorf("%q, %v", r.text, err)
+	}
+}

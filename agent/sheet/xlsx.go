@@ -363,7 +363,7 @@ func (r *run) end(name string) {
 	case "t":
 		r.in = false
 	case "rPh":
-		r.phonetic--
+		r.phonetic = max(r.phonetic-1, 0) // one that began before the text did
 	}
 }
 

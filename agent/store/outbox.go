@@ -292,6 +292,14 @@ func (v *village) waiting() (n uint64) {
 	return n
 }
 
+// unsent counts those that no request has had yet.
+func (v *village) unsent() (n uint64) {
+	for _, o := range v.owns {
+		n += o.Head.Seq - max(o.Acked.Seq, min(o.Sent, o.Head.Seq))
+	}
+	return n
+}
+
 func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, left *int) (Outgoing, error) {
 	p := wire.Push{Village: v.code, Epoch: v.place.Epoch, Cursor: v.place.Cursor}
 	if v.place.Staging {
@@ -310,9 +318,10 @@ func (v *village) outgoing(d *Device, behind map[record.Stream]journal.Head, lef
 			continue
 		}
 		acked := o.Acked.Seq
-		if o.Unsettled && !v.place.Denied && v.waiting() == 0 {
+		if o.Unsettled && !v.place.Denied && v.unsent() == 0 {
 			// With the receipts comes how the records stand that they speak of. While
-			// some are to come for the first time they go first.
+			// some are to come for the first time they go first; for what was sent and
+			// got none, as something that the server never takes, nobody waits.
 			acked = min(acked, max(o.Settled, o.SettledAside))
 		}
 		if o.Head.Seq == acked && !v.place.Staging {

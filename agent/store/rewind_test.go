@@ -356,6 +356,36 @@ func TestCutWhileUnsettled(t *testing.T) {
 	}
 }
 
+// What the server never answers keeps nobody from asking how the records stand of which
+// it has set changes aside.
+func TestSettlesBesideWhatIsRefused(t *testing.T) {
+	s := enrolled(t, identity.TeamMember)
+	k := save(t, s, Edit{Type: "household", Fields: fields("head_name", "李大", "phone", "1")}).Key
+	save(t, s, Edit{Type: "household", ID: k.ID, Fields: fields("phone", "2")})
+	stream := writing(t, s)
+	// The receipt came, and how the record stands without the second did not.
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Denied: true, Receipts: []journal.Receipt{receipt(t, s, code, 1, 1), receipt(t, s, code, 2, 2, 2)}})
+	s.must(t, &wire.Pull{Village: code, Epoch: wire.Epoch{1}, Cursor: 1, Heads: []wire.StreamHead{{Stream: stream, Seq: 2}}})
+	asks := func(when string, want uint64) {
+		t.Helper()
+		out, err := s.Outgoing(ctx, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(out[0].Push.Streams, func(o wire.Own) bool { return o.Stream == stream })
+		if i < 0 || out[0].Push.Streams[i].Acked != want {
+			t.Errorf("%s it names %+v, want %d", when, out[0].Push.Streams, want)
+		}
+		if err := s.Sent(ctx, out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asks("with nothing that waits", 1)
+	save(t, s, Edit{Type: "visit", Fields: fields("findings", "水管坏了")})
+	asks("while something goes for the first time", 2)
+	asks("once that was refused", 1)
+}
+
 // A laptop wrote three visits under a clock that was ten days slow, and their receipt says
 // so. A server that has two of them, from a life in which they came otherwise, is told of
 // the third what the receipt had found: it is good for all three only.

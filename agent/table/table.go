@@ -124,6 +124,9 @@ func wrong(zh, en string, args ...any) *Error {
 const (
 	// lookFor is in how many rows from the top the headings are looked for.
 	lookFor = 40
+	// maxHeading is how many characters of a cell there are looked at: a row may have
+	// megabytes, of which all rows that are looked at would be held at once.
+	maxHeading = 500
 	// maxHigh is how many rows headings take at most.
 	maxHigh = 3
 )
@@ -189,21 +192,7 @@ func findIn(ctx context.Context, s *sheet.Sheet, forms *form.Set, opt Options) (
 	if opt.Hidden {
 		hidden = nil
 	}
-	var top []sheet.Row
-	err = s.Rows(ctx, nil, func(r *sheet.Row) error {
-		if r.Hidden && !opt.Hidden || r.Err != nil {
-			return nil
-		}
-		c := *r
-		c.Cells = slices.DeleteFunc(slices.Clone(r.Cells), func(c sheet.Cell) bool { return covered(hidden, c.Col) })
-		if len(c.Cells) > 0 {
-			top = append(top, c)
-		}
-		if len(top) == lookFor {
-			return sheet.ErrStop
-		}
-		return nil
-	})
+	top, err := look(ctx, s, opt, hidden)
 	if err != nil {
 		return nil, err
 	}
@@ -266,6 +255,29 @@ func findIn(ctx context.Context, s *sheet.Sheet, forms *form.Set, opt Options) (
 		}}
 	}
 	return best[0].finish(ctx)
+}
+
+// look gives the rows in which headings are looked for, of each cell as much as a heading
+// has.
+func look(ctx context.Context, s *sheet.Sheet, opt Options, hidden []sheet.Span) (top []sheet.Row, err error) {
+	err = s.Rows(ctx, nil, func(r *sheet.Row) error {
+		if r.Hidden && !opt.Hidden || r.Err != nil {
+			return nil
+		}
+		c := *r
+		c.Cells = slices.DeleteFunc(slices.Clone(r.Cells), func(c sheet.Cell) bool { return covered(hidden, c.Col) })
+		for i := range c.Cells {
+			c.Cells[i].Text = clip(c.Cells[i].Text, maxHeading)
+		}
+		if len(c.Cells) > 0 {
+			top = append(top, c)
+		}
+		if len(top) == lookFor {
+			return sheet.ErrStop
+		}
+		return nil
+	})
+	return top, err
 }
 
 func twoTables(a, b int) error {

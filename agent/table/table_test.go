@@ -164,3 +164,34 @@ func TestHeadingsAreSorted(t *testing.T) {
 		t.Errorf("headings in rows %d to %d", b.First, b.Last)
 	}
 }
+
+// What is held of the rows in which headings are looked for does not grow with what
+// stands in their cells.
+func TestLongCellsAboveHeadings(t *testing.T) {
+	var b strings.Builder
+	for range lookFor / 2 {
+		b.WriteString(strings.Repeat("说", 300_000) + "\n")
+	}
+	b.WriteString("户主,组,电话\n李大山,三组,13800000001\n")
+	file := []byte(b.String())
+	book, err := sheet.Open(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	top, err := look(t.Context(), book.Sheets[0], Options{}, nil)
+	if err != nil || len(top) != lookFor/2+2 {
+		t.Fatalf("%d rows, %v", len(top), err)
+	}
+	held := 0
+	for _, r := range top {
+		for _, c := range r.Cells {
+			held += len(c.Text)
+		}
+	}
+	if held > 4*(maxHeading+1)*len(top) {
+		t.Errorf("%d bytes are held", held)
+	}
+	if l, err := Find(t.Context(), book, form.Builtin(), Options{Type: "household"}); err != nil || l.First != lookFor/2+1 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}

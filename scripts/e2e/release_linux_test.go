@@ -3,10 +3,12 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -103,6 +105,24 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	run(into, "dpkg-deb", "-x", found("*.deb"), "deb")
+	// What it takes once it is installed is told by the files' sizes alone.
+	takes := int64(0)
+	if err := filepath.WalkDir(filepath.Join(into, "deb", "usr"), func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			takes++
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			takes += (info.Size() + 1023) / 1024
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.TrimSpace(run(into, "dpkg-deb", "-f", found("*.deb"), "Installed-Size")); said != strconv.FormatInt(takes, 10) {
+		t.Errorf("the package says that it takes %s KiB, and takes %d", said, takes)
+	}
 	runs(filepath.Join(into, "deb/usr/bin/zhucun-agent"))
 	run(into, "unzip", "-q", found("*-windows-amd64.zip"))
 	if b, err := os.ReadFile(filepath.Join(into, "zhucun-agent-"+version+"-windows-amd64", "zhucun-agent.exe")); err != nil || !bytes.HasPrefix(b, []byte("MZ")) {
