@@ -125,3 +125,17 @@ func TestErasedHousehold(t *testing.T) {
 		t.Errorf("its form opens: %d, %s", a.status, a.path)
 	}
 }
+
+// The history names what came to a set and what left it, in one line a field.
+func TestHistoryOfSets(t *testing.T) {
+	f := newFixture(t, true).enter()
+	h := f.house(0)
+	visit := f.set(f.laptop, "杜旺火", visitType, record.ID{}, map[string]string{"household": h.id.String(), "findings": "屋顶漏雨了", "gaps": "water,food"})
+	f.set(f.laptop, "杜旺火", visitType, visit, map[string]string{"gaps": "food,housing"})
+	body := bare(f.get("/record/visit/" + visit.String()).body)
+	for _, want := range []string{"未保障项 吃、饮水 ", "未保障项 住房；去掉 饮水 "} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the history does not say %q: %s", want, body[max(0, strings.Index(body, "改动的经过")):])
+		}
+	}
+}

@@ -226,11 +226,37 @@ func (w *Site) record(p *page) (reply, error) {
 
 func (w *Site) event(p *page, f *form.Form, ev merge.Event) event {
 	out := event{author: ev.Author, when: p.moment(ev.At.Milli()), device: ev.Device}
+	members := map[record.Path][2][]string{} // of a set: those that came to it, and those that left
 	for path, value := range ev.Set {
 		if path == record.Source {
 			continue
 		}
+		if name, element := path.Field(); element != "" && f.Field(name) != nil {
+			of := record.Path(name)
+			if path.IsProposal() {
+				of = of.Proposal()
+			}
+			m, which := members[of], boolInt(value != record.True)
+			m[which] = append(m[which], element)
+			members[of] = m
+			continue
+		}
 		out.sets = append(out.sets, row{path: path, label: p.pathLabel(f, path), value: p.pathValue(f, path, value)})
+	}
+	for path, m := range members {
+		name, _ := path.Field()
+		fd := f.Field(name)
+		came, left := "", ""
+		if len(m[0]) > 0 {
+			came = p.shown(fd, record.Set(m[0]))
+		}
+		if len(m[1]) > 0 {
+			left = p.T("event.left", p.shown(fd, record.Set(m[1])))
+		}
+		if came != "" && left != "" {
+			came += p.T("event.and")
+		}
+		out.sets = append(out.sets, row{path: path, label: p.pathLabel(f, path), value: came + left})
 	}
 	if ev.Erased {
 		out.sets = []row{{label: p.T("event.content"), value: p.T("event.erased")}}

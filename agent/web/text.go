@@ -271,6 +271,8 @@ var plainTexts = map[string]said{
 	"record.erased":      {"内容已由办公室依法擦除：%s", "Erased by the office, by law: %s"},
 	"event.content":      {"内容", "Content"},
 	"event.erased":       {"已依法擦除", "erased by law"},
+	"event.left":         {"去掉 %s", "no longer %s"},
+	"event.and":          {"；", "; "},
 	"record.reason":      {"作废原因：%s", "Void because: %s"},
 	"record.issues":      {"由此产生的问题", "Issues that came of it"},
 	"record.history":     {"改动的经过", "History"},

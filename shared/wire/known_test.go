@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 )
@@ -105,4 +106,18 @@ func FuzzKnown(f *testing.F) {
 			t.Errorf("%x comes back as %x, %v", raw, got, err)
 		}
 	})
+}
+
+// However many names a request brings, each is looked for among no more than are kept: a
+// long request takes as many steps as it has names times that, not their square.
+func TestNamesAreLookedThroughOnce(t *testing.T) {
+	var k known
+	steps, names := 0, 50*maxStrings
+	for n := range names {
+		steps += len(k.Strings) // what name compares with
+		k.name(binary.BigEndian.AppendUint64(nil, uint64(n)))
+	}
+	if steps > names*maxStrings || len(k.Strings) != maxStrings {
+		t.Errorf("%d names take %d steps and leave %d", names, steps, len(k.Strings))
+	}
 }
