@@ -350,6 +350,16 @@ func (v *village) types() []record.Type {
 	return types
 }
 
+// Wrote tells whether a change of a village was written on this laptop.
+func (s *Store) Wrote(code record.Village, d record.Dot) (own bool) {
+	err := s.view(func(x *tx) error {
+		v, err := x.village(code)
+		own = err == nil && v.owns[d.Stream] != nil
+		return err
+	})
+	return own && err == nil
+}
+
 // Exists tells whether a record is here.
 func (s *Store) Exists(t record.Type, id record.ID) (found bool) {
 	err := s.view(func(x *tx) error {

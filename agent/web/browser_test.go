@@ -298,6 +298,7 @@ func TestPagesFit(t *testing.T) {
 	_, server := f.rejected(refused.id)
 	f.quarrel(quarrelled)
 	f.set(f.laptop, "杜旺火", householdType, quarrelled.id, map[string]string{"poverty_attr": "低保贫困户"})
+	f.questioned(quarrelled)
 	f.livedIn(house)
 	seenIn := f.house(7)
 	shot := f.lastVisitOf(seenIn)

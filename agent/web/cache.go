@@ -95,6 +95,7 @@ type wait struct {
 	path    record.Path
 	authors []string
 	lone    bool // one proposal, and nothing that stands against it
+	asked   bool // the office asks about it
 }
 
 // waitsOf gives what waits in a record, in the order of its form.
@@ -106,7 +107,8 @@ func waitsOf(f *form.Form, r *store.Record) []wait {
 	for _, m := range []map[record.Path][]merge.Sibling{r.View.Conflicts, r.View.Proposals} {
 		for path := range m {
 			if !slices.ContainsFunc(out, func(o wait) bool { return o.path == path }) {
-				out = append(out, wait{r.Key, path, r.View.Authors, lone(&r.View, path)})
+				q := r.View.Questions[path]
+				out = append(out, wait{r.Key, path, r.View.Authors, lone(&r.View, path), q != nil && q.State == merge.Asked})
 			}
 		}
 	}
@@ -406,6 +408,8 @@ func (c *cache) apply(keys []record.Key, houses []record.ID) error {
 		}
 		c.reads.Add(1)
 		r.Key = k
+		// What still waits keeps its place: somebody works through the list.
+		place := slices.IndexFunc(s.waits, func(o wait) bool { return o.key == k })
 		s.forget(k)
 		c.keep(&r, gone)
 		switch k.Type {
@@ -426,7 +430,11 @@ func (c *cache) apply(keys []record.Key, houses []record.ID) error {
 			continue
 		}
 		s.newest = max(s.newest, r.View.Updated)
-		s.list(&r, c.forms)
+		if place < 0 {
+			place = len(s.waits)
+		}
+		s.waits = slices.Insert(s.waits, place, waitsOf(c.forms.Form(k.Type), &r)...)
+		s.list(&r)
 		if _, due := duties[k.Type]; due {
 			s.takeDuty(&r)
 		}
@@ -463,8 +471,8 @@ func (s *snapshot) forget(k record.Key) {
 	s.open -= was - len(s.duties)
 }
 
-// list puts a record into the short lists that it belongs to.
-func (s *snapshot) list(r *store.Record, forms *form.Set) {
+// list puts a record among those that the office set aside, if it is.
+func (s *snapshot) list(r *store.Record) {
 	if r.Way == merge.Quarantined {
 		list := &s.stuck
 		if r.Rejected {
@@ -474,7 +482,6 @@ func (s *snapshot) list(r *store.Record, forms *form.Set) {
 			*list = append(*list, r.Key)
 		}
 	}
-	s.waits = append(s.waits, waitsOf(forms.Form(r.Key.Type), r)...)
 }
 
 // keep notes whether a record waits to be delivered.
@@ -585,7 +592,8 @@ func (c *cache) readAll(today string, x *finder.Index, life int) (*snapshot, map
 			if r.Way == merge.Local || r.Way == merge.Sent {
 				waiting[r.Key.ID] = undeliveredAt{f.Type, r.View.Updated}
 			}
-			s.list(&r, c.forms)
+			s.list(&r)
+			s.waits = append(s.waits, waitsOf(f, &r)...)
 			s.take(&r)
 			switch {
 			case r.View.Void:

@@ -14,12 +14,12 @@ type part struct {
 // maxCompared bounds the work of a comparison, in pairs of words.
 const maxCompared = 1 << 20
 
-// highlight marks in the first two texts what the other does not have.
+// highlight marks in texts what others do not have: in each what the first does not, and
+// in the first what the second does not.
 func highlight(claims []claim) {
-	if len(claims) < 2 {
-		return
+	for i := len(claims) - 1; i > 0; i-- {
+		claims[0].parts, claims[i].parts = compare(claims[0].value, claims[i].value)
 	}
-	claims[0].parts, claims[1].parts = compare(claims[0].value, claims[1].value)
 }
 
 // compare cuts two texts into parts that they share and parts that they do not.
@@ -47,24 +47,68 @@ func compare(a, b string) (pa, pb []part) {
 	if int(common[0][0])*3 < min(len(wa), len(wb)) {
 		return nil, nil
 	}
+	var runs []run
 	i, j := 0, 0
 	for i < len(wa) || j < len(wb) {
+		same := i < len(wa) && j < len(wb) && wa[i] == wb[j]
+		if n := len(runs); n == 0 || runs[n-1].same != same {
+			runs = append(runs, run{same: same})
+		}
+		r := &runs[len(runs)-1]
 		switch {
-		case i < len(wa) && j < len(wb) && wa[i] == wb[j]:
-			pa, pb = add(pa, wa[i], false), add(pb, wb[j], false)
+		case same:
+			r.a, r.b = append(r.a, wa[i]), append(r.b, wb[j])
 			i, j = i+1, j+1
 		case j == len(wb) || i < len(wa) && common[i+1][j] >= common[i][j+1]:
-			pa = add(pa, wa[i], true)
+			r.a = append(r.a, wa[i])
 			i++
 		default:
-			pb = add(pb, wb[j], true)
+			r.b = append(r.b, wb[j])
 			j++
 		}
+	}
+	for _, r := range gather(runs) {
+		pa, pb = add(pa, strings.Join(r.a, ""), !r.same), add(pb, strings.Join(r.b, ""), !r.same)
 	}
 	return pa, pb
 }
 
+// run is a stretch that two texts share, or in which they differ.
+type run struct {
+	a, b []string
+	same bool
+}
+
+// gather takes in between two differences what is shared only by chance: a stretch that
+// is no longer than the change on either side of it. Written without spaces, two
+// sentences share a character here and there, and marks that skip those cut words in
+// pieces.
+func gather(runs []run) []run {
+	out := runs[:0:0]
+	for i, r := range runs {
+		n := len(out)
+		chance := r.same && i > 0 && i < len(runs)-1 && len(r.a) <= min(out[n-1].size(), runs[i+1].size()) && len(r.a) <= maxChance
+		switch {
+		case chance:
+			out[n-1].a, out[n-1].b = append(out[n-1].a, r.a...), append(out[n-1].b, r.b...)
+		case n > 0 && !r.same && !out[n-1].same:
+			out[n-1].a, out[n-1].b = append(out[n-1].a, r.a...), append(out[n-1].b, r.b...)
+		default:
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// maxChance is the longest stretch, in words, that is taken to be shared by chance.
+const maxChance = 2
+
+func (r run) size() int { return max(len(r.a), len(r.b)) }
+
 func add(parts []part, word string, marked bool) []part {
+	if word == "" {
+		return parts
+	}
 	if n := len(parts); n > 0 && parts[n-1].marked == marked {
 		parts[n-1].text += word
 		return parts

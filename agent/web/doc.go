@@ -59,6 +59,12 @@
 //   - Of each household some hundred bytes are kept, and of what people wrote the index of
 //     package finder, in memory alone: a minute after the last page was locked nothing is.
 //
+// What waits for a decision is told as a story (tell.go): who wrote which value, when,
+// on which laptop or from which table, on the day of which visit, as far as that is
+// known. What the office asks about comes first, and the answer is the decision. The
+// last decisions can be taken back while nothing has followed (takeback.go); they are
+// remembered in memory alone.
+//
 // Without the second, a form left open over lunch would undo what a colleague
 // wrote meanwhile, and nobody would know.
 //

@@ -9,6 +9,7 @@ import (
 	"html"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -23,8 +24,10 @@ import (
 
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
+	"zhucun/shared/clock"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -92,6 +95,8 @@ type fixture struct {
 	laptop *store.Store
 	office *store.Store
 	cursor map[record.Village]uint64
+	asked  map[record.ID]merge.State // registers of the office's questions
+	asks   uint64
 	sync   *fakeSync
 	site   *Site
 	server *http.Server
@@ -214,6 +219,7 @@ func (f *fixture) pull() {
 		p := wire.Pull{Village: v.Code, Epoch: wire.Epoch{1}, From: f.cursor[v.Code]}
 		for _, ft := range form.Builtin().Forms() {
 			err := f.office.Each(v.Code, ft.Type, func(r store.Record) bool {
+				maps.Copy(r.State, f.asked[r.Key.ID])
 				p.Records = append(p.Records, wire.State{ID: r.Key.ID, Type: r.Key.Type, State: r.State.Encode()})
 				return true
 			})
@@ -224,12 +230,45 @@ func (f *fixture) pull() {
 		for _, s := range v.Streams {
 			p.Heads = append(p.Heads, wire.StreamHead{Stream: s.Stream, Seq: s.Head})
 		}
+		if f.asks > 0 {
+			p.Heads = append(p.Heads, wire.StreamHead{Stream: deskStream, Seq: f.asks})
+		}
 		p.Cursor = f.cursor[v.Code] + uint64(len(p.Records))
 		if _, err := f.laptop.Take(f.t.Context(), &p); err != nil {
 			f.t.Fatal(err)
 		}
 		f.cursor[v.Code] = p.Cursor
 	}
+}
+
+// deskStream is where the server itself writes.
+var deskStream = record.Stream{9}
+
+// ask is the office asking about what the laptop has, which the next pull brings; without
+// words it asks no more.
+func (f *fixture) ask(k record.Key, path record.Path, words string) {
+	f.t.Helper()
+	r, err := f.laptop.Get(k.Type, k.ID)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ft := form.Builtin().Form(k.Type)
+	write, err := merge.Ask(ft, r.State, merge.Writer{Author: "陈科长", Role: identity.Office}, path, words)
+	if words == "" {
+		write, err = merge.Close(ft, r.State, path)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.asks++
+	if f.asked == nil {
+		f.asked = map[record.ID]merge.State{}
+	}
+	if f.asked[k.ID] == nil {
+		f.asked[k.ID] = merge.State{}
+	}
+	f.asked[k.ID][write.Path] = merge.Register{Siblings: []merge.Sibling{{Dot: record.Dot{Stream: deskStream, Seq: f.asks}, Value: write.Value, At: clock.At0(f.wall.Load()), Author: "陈科长"}}}
+	f.pull()
 }
 
 // serve serves the laptop's pages on a free port of loopback.

@@ -398,24 +398,28 @@ func (v *recordView) datedBy(p *page, visits []store.Record) {
 		if last.Author == "" {
 			continue
 		}
-		at := last.At.Milli()
-		var best *store.Record
-		for j := range visits {
-			x := &visits[j]
-			day, _ := x.View.Fields["visit_date"].Text()
-			near := abs(x.View.Created.Milli()-at) <= sameVisit || day == time.UnixMilli(at).In(beijing).Format(time.DateOnly)
-			if x.View.Void || !near || !slices.Contains(x.View.Authors, last.Author) {
-				continue
-			}
-			if best == nil || abs(x.View.Created.Milli()-at) < abs(best.View.Created.Milli()-at) {
-				best = x
-			}
-		}
-		if best != nil {
+		if best := visitOf(visits, last.Author, last.At.Milli()); best != nil {
 			day, _ := best.View.Fields["visit_date"].Text()
 			v.rows[i].from = &pageLink{"/record/visit/" + best.Key.ID.String(), p.T("by.visit", p.day(day))}
 		}
 	}
+}
+
+// visitOf gives the one of visits that somebody made on the day of a time, in ms, or
+// entered about then; nil where there is none.
+func visitOf(visits []store.Record, author string, at int64) (best *store.Record) {
+	for i := range visits {
+		x := &visits[i]
+		day, _ := x.View.Fields["visit_date"].Text()
+		near := abs(x.View.Created.Milli()-at) <= sameVisit || day == time.UnixMilli(at).In(beijing).Format(time.DateOnly)
+		if x.View.Void || !near || !slices.Contains(x.View.Authors, author) {
+			continue
+		}
+		if best == nil || abs(x.View.Created.Milli()-at) < abs(best.View.Created.Milli()-at) {
+			best = x
+		}
+	}
+	return best
 }
 
 func abs(n int64) int64 {

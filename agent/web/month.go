@@ -78,6 +78,11 @@ func (o *onPost) known() bool { return !o.post.Key.ID.IsZero() }
 // held tells whether the post is held on the n-th day.
 func (o *onPost) held(n int) bool { return o.from <= n && n <= o.to }
 
+// noted tells whether anything is noted in the month.
+func (o *onPost) noted() bool {
+	return slices.ContainsFunc(o.halves, func(d [2]halfDay) bool { return d[0].noted() || d[1].noted() })
+}
+
 // tenure gives the days of the month on which a post is held.
 func (m month) tenure(r *store.Record) (from, to int) {
 	start, _ := r.View.Fields["start_date"].Text()

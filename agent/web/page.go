@@ -40,7 +40,7 @@ type page struct {
 	title    string
 	// refused tells a page that says that what was asked for cannot be had.
 	refused bool
-	papers  bool   // days are written with their year
+	papers  bool   // days and moments are written in full
 	at      string // the entry of the menu that this page is under
 	again   string // the page to go on to in a few seconds where no script runs
 }
@@ -246,13 +246,14 @@ func (p *page) villages() string {
 	return strings.Join(names, p.T("list.between"))
 }
 
-// day shows a date, 2017-05-23, without the year where it is this one.
+// day shows a date, 2017-05-23, without the year where it is this one; papers, which are
+// read in other years and have narrow columns, show it as it is.
 func (p *page) day(date string) string {
 	t, err := time.Parse(time.DateOnly, date)
-	if err != nil {
+	if err != nil || p.papers {
 		return date
 	}
-	if t.Year() == p.now.Year() && !p.papers {
+	if t.Year() == p.now.Year() {
 		return p.T("day.short", int(t.Month()), t.Day(), t.Format("Jan"))
 	}
 	return p.date(t)
@@ -263,7 +264,7 @@ func (p *page) moment(ms int64) string {
 	t := time.UnixMilli(ms).In(beijing)
 	clock := t.Format("15:04")
 	if p.papers {
-		return p.T("moment.other", p.date(t), clock)
+		return t.Format("2006-01-02 15:04")
 	}
 	switch days, _ := daysBetween(t.Format(time.DateOnly), p.today); days {
 	case 0:
@@ -287,7 +288,7 @@ func (p *page) back() string {
 		return path
 	case path == "/attendance/day":
 		return "/month/attendance"
-	case path == "/decide":
+	case path == "/decide", path == "/takeback":
 		return "/conflicts"
 	case path == "/settings":
 		return path

@@ -675,12 +675,16 @@ func TestDecide(t *testing.T) {
 			return nil
 		}
 		body, _, _ = strings.Cut(body[i:], "</section>")
+		// One for each value that can be taken, and one for another.
+		v := url.Values{}
+		for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`).FindAllStringSubmatch(body, -1) {
+			v.Set(m[1], strings.ReplaceAll(m[2], "&#43;", "+"))
+		}
 		var out []url.Values
-		for _, part := range strings.Split(body, `<form method="post" action="`+f.site.root+`/decide">`)[1:] {
-			v := url.Values{}
-			for _, m := range regexp.MustCompile(`(?:<input type="hidden"|<button class="button") name="([^"]+)" value="([^"]*)"`).FindAllStringSubmatch(part, -1) {
-				v.Set(m[1], strings.ReplaceAll(m[2], "&#43;", "+"))
-			}
+		for _, m := range regexp.MustCompile(`<button class="button" name="take" value="([^"]*)"`).FindAllStringSubmatch(body, -1) {
+			out = append(out, with(v, "take", m[1]))
+		}
+		if out != nil {
 			out = append(out, v)
 		}
 		return out
@@ -1078,6 +1082,8 @@ func TestCompare(t *testing.T) {
 	tests := []struct{ a, b, wantA, wantB string }{
 		{"屋顶漏雨已补瓦", "屋顶漏水已补好瓦", "屋顶漏[雨]已补瓦", "屋顶漏[水]已补[好]瓦"},
 		{"电话 13800138000 已核", "电话 13900139000 已核", "电话 [13800138000] 已核", "电话 [13900139000] 已核"},
+		// What two sentences share by chance between two differences is part of one.
+		{"户主在县城打工，年底才回来", "户主到省外打零工，年底才回来", "户主[在县城打]工，年底才回来", "户主[到省外打零]工，年底才回来"},
 		{"因病", "缺技术", "", ""},                 // too short to mark
 		{"完全不同的一句话", "another story", "", ""}, // nothing in common
 	}

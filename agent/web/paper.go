@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
@@ -127,5 +128,11 @@ func (p *page) place(code record.Village) string {
 	return p.villageName(code)
 }
 
-// onPapers makes the page one of papers, on which days have their years.
+// tight tells what is not to be broken into lines: a day, a number, a short word.
+func tight(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return n <= 4 || n == len(s) && n <= 12
+}
+
+// onPapers makes the page one of papers.
 func (p *page) onPapers() { p.at, p.papers = "records", true }

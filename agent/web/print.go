@@ -5,6 +5,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"zhucun/shared/form"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
@@ -12,7 +13,11 @@ import (
 // printView is the page that gathers what can be printed.
 type printView struct {
 	villages []printVillage
-	due      int // households that are due a visit
+	due      int      // households that are due a visit
+	people   []option // whose logs may be printed, by the number of their name
+	month    month
+	months   []month // from the team's first to the next one, the latest first
+	forms    []*form.Form
 }
 
 // printVillage is a village with its groups, to choose whose papers are printed.
@@ -31,13 +36,46 @@ type printGroup struct {
 	houses int
 }
 
+// oldestYears is how far back the months go that are offered.
+const oldestYears = 20
+
+// printOf is where the records of a list are printed.
+func printOf(f *form.Form) string {
+	switch f.Type {
+	case householdType, visitType:
+		return "/print#houses"
+	case logType, attendanceType:
+		return "/print#month"
+	case issueType:
+		return "/print#issues"
+	}
+	return "/print#blank"
+}
+
 func (w *Site) printPage(p *page) (reply, error) {
 	p.title, p.at = p.T("print.title"), "records"
 	snap, err := p.wholly()
 	if err != nil {
 		return reply{}, err
 	}
-	v := &printView{due: len(snap.dues(p.counted()))}
+	m, _ := monthOf(p.today)
+	v := &printView{forms: w.forms.Forms(), due: len(snap.dues(p.counted())), month: m}
+	names, err := w.writers(p)
+	if err != nil {
+		return reply{}, err
+	}
+	first := m.add(-11)
+	for _, day := range snap.started {
+		if started, ok := monthOf(day); ok {
+			first = min(first, max(started, m.add(-12*oldestYears))) // a typing error may lie far back
+		}
+	}
+	for at := m.add(1); at >= first; at = at.add(-1) {
+		v.months = append(v.months, at)
+	}
+	for _, name := range names {
+		v.people = append(v.people, option{value: w.searches.keep(name), label: name})
+	}
 	for _, a := range p.device.Assigned.Villages {
 		one := printVillage{code: a.Code, name: a.Name}
 		for _, h := range snap.houses {
@@ -94,7 +132,7 @@ func (w *Site) asked(p *page, fits func(*house) bool) (ids []record.ID, back pag
 	for _, h := range within(houses, fits) {
 		ids = append(ids, h.id)
 	}
-	return ids, pageLink{"/print", p.T("print.title")}, nil
+	return ids, pageLink{"/print", p.T("print.back")}, nil
 }
 
 func within(houses []*house, fits func(*house) bool) (out []*house) {
@@ -110,4 +148,15 @@ func within(houses []*house, fits func(*house) bool) (out []*house) {
 func (w *Site) papers(p *page, title string, c templ.Component) (reply, error) {
 	p.title = title
 	return show(c)
+}
+
+// someVillage is the village that an address names, or the laptop's first.
+func (p *page) someVillage() (record.Village, error) {
+	asked := record.Village(p.r.URL.Query().Get("village"))
+	for _, v := range p.device.Assigned.Villages {
+		if asked == "" || v.Code == asked {
+			return v.Code, nil
+		}
+	}
+	return "", errNowhere
 }

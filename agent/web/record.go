@@ -68,6 +68,10 @@ type claim struct {
 	parts                    []part // of the value, those that differ marked
 	proposal                 bool
 	shown                    bool // the pages show it until somebody has decided
+	// story tells how the value came about, from the visit of that day, if there was one.
+	story string
+	from  *pageLink
+	raw   record.Value
 }
 
 // event is one change in a record's history.
@@ -350,6 +354,7 @@ type banner struct {
 	way     string
 	marks   []string
 	edit    string // where to mend what the marks say
+	paper   string // where it is printed
 	same    bool   // nothing had changed
 	visited record.Type
 	joint   []*pair      // with another visit of that day
@@ -371,7 +376,7 @@ func (w *Site) bannerOf(p *page) (*banner, error) {
 		return nil, err
 	}
 	v := w.view(p, r)
-	b := &banner{title: v.title, way: v.way, marks: v.marks, edit: "/record/" + t + "/" + text + "/edit", same: q.Get("same") != "", visited: r.Key.Type}
+	b := &banner{title: v.title, way: v.way, marks: v.marks, edit: "/record/" + t + "/" + text + "/edit", paper: "/print/form/" + t + "?id=" + text, same: q.Get("same") != "", visited: r.Key.Type}
 	if house := houseOf(&r); r.Key.Type == visitType && !house.IsZero() {
 		visits, err := w.referring(house, visitType)
 		if err != nil {

@@ -29,6 +29,8 @@ type todayView struct {
 	mine        int    // conflicts that this person may decide
 	theirs      int
 	first       []*dispute
+	asked       []*dispute // the first that the office asks about
+	questions   int        // of all of those
 	delivery    delivery
 	houses      int
 }
@@ -90,7 +92,15 @@ func (w *Site) today(p *page) (reply, error) {
 		return reply{}, err
 	}
 	v.mine, v.theirs = len(mine), len(others)
-	if v.first, err = w.disputes(p, mine[:min(3, len(mine))]); err != nil {
+	asked := slices.DeleteFunc(slices.Clone(mine), func(o wait) bool { return !o.asked })
+	v.questions = len(asked)
+	if v.asked, err = w.disputes(p, asked[:min(3, len(asked))]); err != nil {
+		return reply{}, err
+	}
+	v.asked = slices.DeleteFunc(v.asked, func(d *dispute) bool { return d.question == nil })
+	// What is asked stands above; here what waits besides.
+	rest := mine[len(asked):]
+	if v.first, err = w.disputes(p, rest[:min(3, len(rest))]); err != nil {
 		return reply{}, err
 	}
 	if snap.unread {

@@ -80,6 +80,7 @@ type Site struct {
 	work     work
 	tries    tries
 	held     held
+	settled  settled
 }
 
 // New makes the pages of a store.
@@ -146,6 +147,11 @@ func (w *Site) routes() {
 		"GET /records":                  w.kinds,
 		"GET /print":                    w.printPage,
 		"GET /print/card":               w.printCards,
+		"GET /print/file":               w.printDossiers,
+		"GET /print/form/{type}":        w.printForms,
+		"GET /print/issues":             w.printLedger,
+		"GET /print/log":                w.printLogs,
+		"GET /print/attendance":         w.printAttendance,
 		"GET /records/{type}":           w.list,
 		"POST /records/{type}":          w.lookList,
 		"GET /record/{type}/{id}":       w.record,
@@ -168,6 +174,7 @@ func (w *Site) routes() {
 		"POST /visits/joint":            w.sayJoint,
 		"GET /conflicts":                w.conflicts,
 		"POST /decide":                  w.decide,
+		"POST /takeback":                w.takeBack,
 		"GET /sync":                     w.syncPage,
 		"POST /sync":                    w.syncNow,
 		"GET /sync/progress":            w.syncProgress,

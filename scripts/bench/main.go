@@ -48,6 +48,7 @@ var parts = []part{
 	{"apart", apart, false},
 	{"pages", pages, false},
 	{"province", province, true},
+	{"find", find, true},
 }
 
 // bench is one run.

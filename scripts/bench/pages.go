@@ -144,7 +144,8 @@ func plainRows(ctx context.Context, name string, s set) (time.Duration, error) {
 // visitor is a browser that has signed in.
 type visitor struct {
 	http.Client
-	base string
+	base  string
+	token string // of the laptop's pages
 }
 
 func signIn(ctx context.Context, srv *rig.Server) (*visitor, error) {
@@ -152,7 +153,7 @@ func signIn(ctx context.Context, srv *rig.Server) (*visitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visitor{http.Client{Jar: jar}, srv.URL}
+	v := &visitor{Client: http.Client{Jar: jar}, base: srv.URL}
 	body, err := v.read(ctx, "/signin")
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -383,13 +384,31 @@ func TestCanaries(t *testing.T) {
 			p.ask("POST", draft+"/save", v)
 		}
 	}
-	// Searched for on the page: the address of what was found is in the browser's
-	// history.
+	// Searched for on the page, as one types and by the button: the address of what was
+	// found is in the browser's history, and what it is found by lies nowhere on the disk.
+	const home = "0192d3a4-0000-7000-8000-000000000002"
+	one := all[820:823]
+	for t, fields := range map[string]map[string]any{
+		"household": {"head_name": one[0].name, "group_name": one[0].number, "phone": one[0].number},
+		"person":    {"household": home, "full_name": one[1].name, "id_number": one[1].number},
+		"visit":     {"household": home, "findings": "说起" + one[2].name + "的证件" + one[2].number},
+	} {
+		line := map[string]any{"fields": fields}
+		if t == "household" {
+			line["id"] = home
+		}
+		f.must(a.DoWith(f.ctx, strings.NewReader(lines(one[:1], func(int, canary) map[string]any { return line })), "put", t))
+	}
 	body, _ := p.ask("GET", "/find", nil)
-	for _, c := range all[:5] {
-		v := hiddenOf(body)
-		v.Set("q", c.name)
-		p.ask("POST", "/find", v)
+	for _, q := range []string{one[0].name, one[0].number, one[1].name, one[1].number, one[1].number[14:], one[2].name, "说起" + one[2].name} {
+		for _, more := range []url.Values{{}, {"for": {"visit"}}, {"part": {"1"}}, {"part": {"options"}, "village": {village}}} {
+			v := hiddenOf(body)
+			maps.Copy(v, more)
+			v.Set("q", q)
+			if found, at := p.ask("POST", "/find", v); !strings.Contains(found+at.String(), home) && !strings.Contains(at.Path, "/draft/") {
+				t.Errorf("%q is not found on the page (%v)", q, more)
+			}
+		}
 	}
 	// Wrong ids, paths and words, on either side.
 	office := f.pages(f.server.URL)

@@ -346,6 +346,72 @@
     });
   });
 
+  // What waits is decided with one key each.
+  var decisions = document.getElementById("decisions");
+  if (decisions) decide(decisions);
+
+  function decide(root) {
+    var open = all("[data-open]", root), at = root.querySelector("[data-first]");
+    root.classList.add("has-keys");
+    all(".keys", root).forEach(function (e) { e.hidden = false; });
+    function go(to, still) {
+      if (!to) return;
+      if (at) at.classList.remove("is-at");
+      at = to;
+      at.classList.add("is-at");
+      at.focus({ preventScroll: true });
+      if (!still) at.scrollIntoView({ block: "start" });
+    }
+    // A link to one of them, and an answer that must be mended, come first.
+    var named = location.hash && document.getElementById(location.hash.slice(1));
+    if (named && open.indexOf(named) >= 0) at = named;
+    if (at) go(at, at === open[0] && !named);
+    root.addEventListener("focusin", function (e) {
+      var d = e.target.closest("[data-open]");
+      if (d && d !== at) { if (at) at.classList.remove("is-at"); at = d; at.classList.add("is-at"); }
+    });
+    // What a key writes may come though the key itself was dealt with.
+    var dealt = false;
+    document.addEventListener("keypress", function (e) { if (dealt) e.preventDefault(); dealt = false; });
+    document.addEventListener("keydown", function (e) {
+      dealt = false;
+      press(e);
+      dealt = e.defaultPrevented;
+    });
+    function press(e) {
+      var t = e.target, key = e.key.toLowerCase(), typing = /^(TEXTAREA|SELECT)$/.test(t.tagName) || t.tagName === "INPUT";
+      if (e.isComposing || e.defaultPrevented || e.altKey || e.repeat) return;
+      if (typing && key === "escape") { e.preventDefault(); go(t.closest("[data-open]")); return; }
+      if (t.tagName === "TEXTAREA" && key === "enter" && (e.ctrlKey || e.metaKey)) {
+        var own = t.name === "value" && t.closest(".another").querySelector("[data-own]");
+        if (own) { e.preventDefault(); own.click(); }
+        return;
+      }
+      // Enter in a line sends what was written there, and nothing else.
+      if (t.tagName === "INPUT" && t.name === "value" && key === "enter") { e.preventDefault(); t.closest(".another").querySelector("[data-own]").click(); return; }
+      if (typing || e.ctrlKey || e.metaKey) return;
+      var step = { n: 1, arrowright: 1, p: -1, arrowleft: -1 }[key];
+      if (step) {
+        e.preventDefault();
+        go(open[Math.min(Math.max(open.indexOf(at) + step, 0), open.length - 1)]);
+        return;
+      }
+      var back = key === "u" && root.querySelector("[data-key=u]");
+      var hit = back || (at && /^[1-9bo]$/.test(key) && at.querySelector("[data-key='" + key + "']"));
+      if (!hit) { if (key === "w" && at && at.querySelector("[data-words]")) { e.preventDefault(); at.querySelector("[data-words]").focus(); } return; }
+      e.preventDefault();
+      if (key !== "o") { hit.click(); return; }
+      hit.parentNode.open = true;
+      var first = hit.parentNode.querySelector("input:not([type=hidden]), textarea, select");
+      if (first) first.focus();
+    }
+    // A key decides once.
+    all("form", root).forEach(function (f) {
+      f.addEventListener("submit", function (e) { if (f.dataset.sent) e.preventDefault(); f.dataset.sent = "1"; });
+    });
+    window.addEventListener("pageshow", function () { all("form", root).forEach(function (f) { delete f.dataset.sent; }); });
+  }
+
   // Search as one types: the next question goes out when the last is answered, and is
   // the one that stands there then.
   function latest(ask) {
