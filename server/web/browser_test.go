@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"zhucun/shared/identity"
 )
@@ -110,6 +111,37 @@ func TestDecideInTheBrowser(t *testing.T) {
 	if v, _ := f.get(house.Key).View.Fields["main_cause"].Text(); v != "skill" {
 		t.Errorf("main_cause is %q", v)
 	}
+}
+
+// The team is asked without touching the mouse, and what it answered is put away so.
+func TestAskByKeyboard(t *testing.T) {
+	f := filled(t)
+	house := f.first(small[0].Code, "household", 0)
+	f.quarrel(house)
+	ctx := browser(t)
+	signInBy(t, ctx, f, "office")
+	do(t, ctx, chromedp.Navigate(f.server.URL+"/conflicts?kind=conflict"))
+	tabTo := func(is string) {
+		t.Helper()
+		for range 60 {
+			if js[bool](t, ctx, "(function (e) { return !!("+is+"); })(document.activeElement)") {
+				return
+			}
+			do(t, ctx, chromedp.KeyEvent(kb.Tab))
+		}
+		t.Fatalf("Tab never comes to %s", is)
+	}
+	tabTo("e.matches('summary') && e.parentNode.id.endsWith('-ask')")
+	do(t, ctx, chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Tab))
+	until(t, ctx, "document.activeElement.name === 'words'")
+	do(t, ctx, chromedp.KeyEvent("药费还是手艺？"), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
+	until(t, ctx, "location.search.includes('said=asked') && document.querySelector('.notice.done').textContent.includes('已问')")
+	f.laptop("宋芬娥", identity.FirstSecretary, house.Village).answer(f.get(house.Key), "main_cause", `"illness"`, "看了病历")
+	do(t, ctx, chromedp.Navigate(f.server.URL+"/conflicts?kind=question"))
+	until(t, ctx, "document.querySelector('.asked').innerText.includes('看了病历')")
+	tabTo("e.matches('.asked button[value=close]')")
+	do(t, ctx, chromedp.KeyEvent(kb.Enter))
+	until(t, ctx, "document.body.innerText.includes('没有问过的')")
 }
 
 // An open list shows what arrives, without being touched; a page with a form

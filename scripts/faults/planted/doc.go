@@ -62,4 +62,8 @@
 //	                                 ./agent/store TestVerdictHoldsWithTheFeed, 1.9 s
 //	25-rejudged-is-joined        a record of which a restored server set something aside is joined with what a laptop had
 //	                                 ./scripts/sim TestRejudged, 5.6 s
+//	26-anybody-asks              a laptop asks the village in the office's name
+//	                                 ./shared/merge TestPermitQuestions, 1.4 s
+//	27-question-tells-hidden     a role gets what was asked about a field that it must not see
+//	                                 ./server/store/sqlite TestStore/hidden, 6.4 s
 package planted
