@@ -166,6 +166,7 @@ func (w *Site) routes() {
 		"GET /blob/{name}":              w.file,
 		"GET /blob/{name}/small":        w.smallFile,
 		"POST /blob/{name}/fetch":       w.fetchFile,
+		"GET /village":                  w.village,
 		"GET /month/work_log":           w.calendar,
 		"GET /month/attendance":         w.attendance,
 		"GET /attendance/day":           w.attendDay,
