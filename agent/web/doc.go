@@ -42,6 +42,12 @@
 //     unused; until then nothing is shown, and nothing is ever written in his name. The
 //     wrong ones are counted in the store: a restart or another clock wins no tries. It is
 //     a courtesy, and the page says so: it encrypts nothing.
+//   - On paper a household's card has what may hang on a wall: no words that somebody
+//     wrote of a measure, no number, nothing of anybody's health. On every paper long
+//     numbers show their last four signs, whatever they stand in.
+//   - A paper says up to when it counts, how many of its records are not delivered and
+//     what on it is not settled; where some of a job's papers cannot be made, so it says
+//     too. Papers of many are made one after the other, while the page is written.
 //   - No text that a person reads stands outside the table in text.go, but for
 //     what the forms bring.
 //   - A list of records has all of them, a page at a time: it is read through, and no

@@ -119,6 +119,9 @@ func (w *Site) formPaper(p *page, f *form.Form, r *store.Record) (*formPaper, er
 	asked := f.Relevant(r.View.Fields, p.today)
 	results := f.Calculate(r.View.Fields, p.today)
 	for _, fd := range f.Fields {
+		if fd.HiddenFrom(string(p.device.Assigned.Role)) {
+			continue
+		}
 		if len(x.parts) == 0 || fd.Section != (form.Label{}) {
 			x.parts = append(x.parts, paperPart{title: fd.Section.In(p.lang)})
 		}

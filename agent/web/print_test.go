@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +19,7 @@ import (
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
+	"zhucun/shared/identity"
 	"zhucun/shared/record"
 )
 
@@ -591,6 +593,145 @@ func TestPapersOnScreen(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// A paper says what it rests on: records that are not delivered, answers that contradict
+// each other, a laptop whose date cannot be right, a household that is void.
+func TestPaperIsHonest(t *testing.T) {
+	f := newFixture(t, true).enter()
+	h := f.house(0)
+	card := func() string { return bare(f.get("/print/card?household=" + h.id.String()).body) }
+	if got := card(); !strings.Contains(got, "所用的记录都已送达办公室") || strings.Contains(got, "＊") {
+		t.Errorf("of a household that is delivered: %s", got)
+	}
+	f.quarrel(h)
+	got := card()
+	if !strings.Contains(got, "坳背村民小组＊") || !strings.Contains(got, "缺技术＊") || !strings.Contains(got, "＊ 说法不一或尚待确认") || !strings.Contains(got, "其中 1 条记录还没有送达办公室") {
+		t.Errorf("of a household about which people contradict each other: %s", got)
+	}
+	if got := card(); !strings.Contains(got, "截至2025年1月9日") || !strings.Contains(got, "2025年1月9日 09:3") {
+		t.Errorf("its day: %s", got)
+	}
+	issue := f.set(f.office, "宋芬娥", issueType, record.ID{}, map[string]string{"description": "灌渠塌方没有修", "found_date": "2024-11-02", "due_date": "2024-12-31", "issue_status": "open"})
+	f.pull()
+	// A dead battery: nothing is dated by it and nothing is overdue.
+	f.wall.Store(morning.AddDate(-10, 0, 0).UnixMilli())
+	if got := card(); strings.Count(got, "2015年") != 1 || !strings.Contains(got, "好像不对：现在是2015年") || !strings.Contains(got, "截至 年 月 日") || !strings.Contains(got, "打印日期： 年 月 日") || !strings.Contains(got, "宋芬娥") {
+		t.Errorf("on a day that cannot be right: %s", got)
+	}
+	if got := bare(f.get("/print/issues").body); !strings.Contains(got, "灌渠塌方没有修") || strings.Contains(got, "▲超期") {
+		t.Errorf("the ledger of %s on a day that cannot be right: %s", issue, got)
+	}
+	f.wall.Store(morning.Add(time.Hour).UnixMilli())
+	if _, err := f.laptop.Save(t.Context(), store.Edit{Type: householdType, ID: h.id, Author: "杜旺火", Void: "记重了"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := card(); !strings.Contains(got, "已作废") {
+		t.Errorf("of a void household: %s", got)
+	}
+}
+
+// Long numbers in somebody's words show their last four signs; other numbers stay.
+func TestVeil(t *testing.T) {
+	for words, want := range map[string]string{
+		"身份证369999199001011234已核对":     "身份证****1234已核对",
+		"证号36999919900101123X":         "证号****123X",
+		"３６９９９９１９９００１０１１２３４":           "****１２３４",
+		"369999 19900101 1234":         "****1234",
+		"卡号6222021234567890123，开户行农商行": "卡号****0123，开户行农商行",
+		"卡号 6222 0212 3456 7890 123":   "卡号 **** 123",
+		"残疾证36999919900101123441":      "残疾证****3441",
+		"打了13800138000，没有人接":           "打了13800138000，没有人接",
+		"2024-11-02 13800138000 李医生":   "2024-11-02 13800138000 李医生",
+		"借了120000元，2024年还30000元":       "借了120000元，2024年还30000元",
+		"村代码369999000001":              "村代码369999000001",
+	} {
+		if got := veil(words); got != want {
+			t.Errorf("%q reads %q, want %q", words, got, want)
+		}
+	}
+}
+
+// A ledger of several sheets has its head on each, and no line is divided between two.
+func TestLongLedger(t *testing.T) {
+	f := newFixture(t, true).enter()
+	const many = 45
+	for i := range many {
+		f.set(f.office, "宋芬娥", issueType, record.ID{}, map[string]string{
+			"description": fmt.Sprintf("始%02d%s终%02d", i, strings.Repeat("渠口塌方，秧田进不了水", 3+i%9), i), "found_date": "2024-12-01", "due_date": "2025-02-01", "issue_status": "open",
+		})
+	}
+	f.pull()
+	ctx := browser(t)
+	enterBy(t, ctx, f)
+	o := paperOf(t, ctx, f, "/print/issues")
+	if len(o.pages) < 3 {
+		t.Fatalf("%d sheets", len(o.pages))
+	}
+	lines := 0
+	for i, text := range o.pages {
+		if i < len(o.pages)-1 || strings.Contains(text, "始") {
+			o.sheet(i).says(t, "发现日期", "整改措施", fmt.Sprintf("%d / %d", i+1, len(o.pages)))
+		}
+		from, to := strings.Count(text, "始"), strings.Count(text, "终")
+		if lines += from; from != to {
+			t.Errorf("on sheet %d begin %d lines and end %d", i+1, from, to)
+		}
+	}
+	if lines != many {
+		t.Errorf("%d lines", lines)
+	}
+}
+
+// What a device of some role never gets is not asked on its papers either.
+func TestPapersOfInspector(t *testing.T) {
+	f := newFixture(t, true).enter()
+	if _, err := f.laptop.SetDevice(t.Context(), func(d *store.Device) { d.Assigned.Role = identity.Inspector }); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/print/form/person", "/print/form/household", "/print/file?household=" + f.house(0).id.String()} {
+		_, main, _ := strings.Cut(f.get(path).body, "<main>")
+		for _, words := range []string{"证件号", "健康状况", "银行账号"} {
+			if strings.Contains(main, words) {
+				t.Errorf("%s asks an inspector for %s", path, words)
+			}
+		}
+	}
+}
+
+// Papers are found where one would look for them.
+func TestWaysToPapers(t *testing.T) {
+	f := newFixture(t, true).enter()
+	h := f.house(0)
+	visit := f.lastVisitOf(h).String()
+	for from, to := range map[string][]string{
+		"/records":                    {"/print"},
+		"/find":                       {"/print#houses"},
+		"/records/issue":              {"/print#issues"},
+		"/records/attendance":         {"/print#month"},
+		"/records/work_log":           {"/print#month"},
+		"/records/visit":              {"/print#houses"},
+		"/records/fund":               {"/print#blank"},
+		"/record/visit/" + visit:      {"/print/form/visit?id=" + visit},
+		"/household/" + h.id.String(): {"/print/card?household=" + h.id.String(), "/print/form/visit?household=" + h.id.String(), "/print/file?household=" + h.id.String()},
+		"/household/" + h.id.String() + "?saved=visit/" + visit: {"/print/form/visit?id=" + visit},
+	} {
+		body := f.get(from).body
+		for _, path := range to {
+			if !strings.Contains(body, `href="`+f.site.root+path+`"`) {
+				t.Errorf("%s leads nowhere near %s", from, path)
+			}
+			if a := f.get(strings.Split(path, "#")[0]); a.status != 200 {
+				t.Errorf("%s: %d", path, a.status)
+			}
+		}
+	}
+	page := f.get("/print").body
+	for _, id := range []string{"houses", "month", "issues", "blank"} {
+		if !strings.Contains(page, `<section id="`+id+`"`) {
+			t.Errorf("the page of papers has no section %s", id)
 		}
 	}
 }

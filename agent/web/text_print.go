@@ -54,6 +54,7 @@ var printTexts = map[string]said{
 	"print.visit":             {"走访记录单", "Visit record"},
 	"print.visit.blank":       {"走访记录单（空白）", "Blank visit records"},
 	"print.sheet.how":         {"%d 户，每户一份。", "Households: %d, one paper each."},
+	"print.these":             {"打印：", "Print:"},
 	"print.several":           {"打印一组或全村的明白卡、走访记录单、户档案", "Print cards, visit records or files of a group or the village"},
 	"print.signing":           {"打印出来签字", "Print it to be signed"},
 	"print.sheet":             {"打印", "Print"},
