@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"zhucun/server/store"
+	"zhucun/shared/form"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 )
@@ -259,12 +261,48 @@ func (a *Access) AddAccount(ctx context.Context, login, password string, roles [
 	if err != nil {
 		return err
 	}
-	names := make([]string, len(roles))
-	for i, r := range roles {
+	made := store.Account{ID: id.String(), Login: login, Secret: secret, Roles: roles, Village: village, Created: a.now()}
+	return a.store.AddAccount(ctx, made, &store.Note{Act: accountMade, Subject: subjectOf(&made)})
+}
+
+// accountMade is the audit's word for an account that somebody made.
+const accountMade = "account"
+
+// subjectOf is how the audit names an account that is made: what it may do stands with it,
+// and never changes.
+func subjectOf(a *store.Account) string {
+	names := make([]string, len(a.Roles))
+	for i, r := range a.Roles {
 		names[i] = string(r)
 	}
-	return a.store.AddAccount(ctx, store.Account{ID: id.String(), Login: login, Secret: secret, Roles: roles, Village: village, Created: a.now()},
-		&store.Note{Act: "account", Subject: strings.TrimSpace(login + " " + strings.Join(names, ",") + " " + string(village))})
+	return strings.TrimSpace(a.Login + " " + strings.Join(names, ",") + " " + string(a.Village))
+}
+
+// CheckAccounts tells of every account that may do something else than what the audit says
+// it was made for, or that nobody made: whoever writes in the data file makes himself one
+// so. Passwords and second factors are no matter of the audit, which says only that they
+// were set.
+func (a *Access) CheckAccounts(ctx context.Context, report func(form.Label)) error {
+	accounts, err := a.store.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	notes, err := a.store.Audits(ctx, store.AuditQuery{Limit: math.MaxInt32, Act: accountMade})
+	if err != nil {
+		return err
+	}
+	made := map[string]bool{}
+	for i := range notes {
+		made[notes[i].Subject] = true
+	}
+	for i := range accounts {
+		acc := &accounts[i]
+		if made[subjectOf(acc)] {
+			continue
+		}
+		report(form.Label{Zh: "账号 " + acc.Login + " 的角色或村与审计里新建它时的不一致", En: "the account " + acc.Login + " has other roles, or another village, than the audit says it was made with"})
+	}
+	return nil
 }
 
 // checkLogin refuses a login that is somebody's name on a laptop, or will be

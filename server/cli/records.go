@@ -548,6 +548,13 @@ func (c *call) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := s.access.CheckAccounts(ctx, func(what form.Label) {
+				if sum.Faults++; len(faults) < maxFaults {
+					faults = append(faults, store.Fault{What: what})
+				}
+			}); err != nil {
+				return err
+			}
 			data := sum.Faults
 			files, err := s.store.VerifyBlobs(ctx, func(f store.Fault) {
 				if sum.Faults++; len(faults) < maxFaults {
