@@ -145,7 +145,7 @@ func TestRestoreRefused(t *testing.T) {
 	}
 	refused("a cut", "没有复制完整", whole[:len(whole)-1])
 	refused("something else", "不是服务器的备份", []byte("PK\x03\x04 and more of a workbook, longer than a hash"))
-	refused("a later release", "另一个版本", append([]byte("zhucun backup 2\n"), whole[16:]...))
+	refused("a later release", "另一个版本", append([]byte("zhucun backup 3\n"), whole[16:]...))
 	release, err := sqlite.Lock(t.Context(), filepath.Join(s.data, lockFile))
 	if err != nil {
 		t.Fatal(err)

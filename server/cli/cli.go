@@ -241,6 +241,8 @@ func (c *call) disk(err error) string {
 		return fmt.Sprintf(c.say("%s 是只读的，无法写入；请检查它的权限和所在的磁盘", "%s is read-only; check its permissions and the disk it is on"), place)
 	case kind == sqliteIO:
 		return fmt.Sprintf(c.say("读写 %s 时磁盘出错（%s）；请检查磁盘是否已满或损坏，然后再试", "The disk failed at %s (%s); see whether it is full or damaged, then try again"), place, why)
+	case path != nil && errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf(c.say("没有这个文件或文件夹：%s；请核对名称", "There is no such file or folder: %s; check its name"), place)
 	case path != nil:
 		return fmt.Sprintf(c.say("无法读写 %s（%s）；请检查文件夹和权限", "Cannot read or write %s (%s); check the folder and its permissions"), place, why)
 	}

@@ -120,6 +120,8 @@ func TestCommands(t *testing.T) {
 		{"enrol --ttl", 2, "--ttl 后面要有值\n"},
 		{"enrol --tl 4h", 2, "没有选项 --tl；"},
 		{"backup", 2, "backup FILE"},
+		{"bundle take /nowhere/a.zcb", 1, "没有这个文件或文件夹：/nowhere/a.zcb；请核对名称\n"},
+		{"restore /nowhere/a.zsb", 1, "没有这个文件或文件夹：/nowhere/a.zsb"},
 		{"restore", 2, "restore FILE"},
 		{"verify", 0, "0 处不符"},
 		{"verify --json", 0, `"faults":0`},
