@@ -126,14 +126,7 @@ func anchorOf(id record.ID, path record.Path) string {
 }
 
 // home is the page of the record that the dispute is about.
-func (d *dispute) home() string { return homeOf(d.key) }
-
-func homeOf(k record.Key) string {
-	if k.Type == householdType {
-		return "/household/" + k.ID.String()
-	}
-	return "/record/" + string(k.Type) + "/" + k.ID.String()
-}
+func (d *dispute) home() string { return (&recordLine{key: d.key}).href() }
 
 // waiting gives what waits for this person's decision, what the office asks about
 // first, and what for others'. What others have only to confirm, and nobody
