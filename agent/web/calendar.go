@@ -74,6 +74,12 @@ func (m *monthly) at(of month, village record.Village) string {
 	return m.path + "?" + url.Values{"month": {string(of)}, "village": {string(village)}}.Encode()
 }
 
+// paper is the address of the month on paper.
+func (m *monthly) paper() string {
+	sheets := map[string]string{"/month/work_log": "/print/log", "/month/attendance": "/print/attendance"}
+	return sheets[m.path] + "?" + url.Values{"month": {string(m.month)}, "village": {string(m.village)}}.Encode()
+}
+
 // list is the address of the list of a type's records of the month.
 func (m *monthly) list(t record.Type) string {
 	return "/records/" + string(t) + "?" + url.Values{"year": {string(m.month[:4])}, "month": {string(m.month[5:])}, "village": {string(m.village)}}.Encode()

@@ -72,6 +72,13 @@ func TestMonthOfLogs(t *testing.T) {
 	if got := bare(f.get("/month/work_log?month=2024-12").body); !contains(got, "2024年12月", "整理档案", "共 1 条") {
 		t.Errorf("December: %s", got)
 	}
+	// Both months lead to themselves on paper.
+	for page, paper := range map[string]string{"/month/work_log?month=2024-12": "/print/log", "/month/attendance?month=2024-12": "/print/attendance"} {
+		to := paper + "?month=2024-12&village=" + string(firstVillage.Code)
+		if a := f.get(to); !strings.Contains(f.get(page).body, strings.ReplaceAll(to, "&", "&amp;")) || a.status != 200 || !strings.Contains(a.body, "2024年12月") {
+			t.Errorf("%s does not lead to its paper, %d", page, a.status)
+		}
+	}
 	if page := f.get("/record/work_log/new?log_date=2025-01-03&village=" + string(firstVillage.Code)).body; !strings.Contains(page, `name="f.log_date" value="2025-01-03"`) {
 		t.Error("the form of a day does not begin with that day")
 	}
