@@ -57,6 +57,7 @@
 //	  profiles              name -> Profile *: what each of the people here has chosen; not saved from a
 //	                        store that is damaged, as settings are not
 //	  settings              Settings *: what was chosen for the laptop
+//	  syncs                 []SyncNote *: what became of the last syncs
 //	  quiet                 whether the laptop spares its battery and metered links
 //	  session               Session *: the TLS session that the next connection goes on with
 //	  known                 wire.Known *: what the next request is mixed behind

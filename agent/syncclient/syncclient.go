@@ -74,6 +74,7 @@ type Client struct {
 	// that is fetched; only who syncs looks at that.
 	filePart int64
 	begun    begun
+	history  history // as begun
 	// earliest is when a busy server wants to hear of the schedule again.
 	earliest time.Time
 }
@@ -324,6 +325,7 @@ func (c *Client) once(ctx context.Context, patient bool, o *outcome) (Report, er
 	end := c.store.Now()
 	text := err == nil // the records are where they belong, whatever became of files
 	err = errors.Join(err, files)
+	c.remember(ctx, begin, &r, err)
 	c.note(func(s *State) {
 		s.Running, s.Problem = false, err
 		if text {

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"zhucun/agent/backup"
 	"zhucun/agent/store"
 	"zhucun/agent/syncclient"
 	"zhucun/agent/vault"
@@ -294,6 +295,7 @@ var pictures = os.Getenv("ZHUCUN_PICTURES")
 func TestPagesFit(t *testing.T) {
 	f := newFixture(t, true)
 	f.site.lock = &fakeLock{way: vault.Unprotected}
+	f.site.opt.Backups = &fakeBackups{overdue: 9, places: []backup.Place{{Folder: `E:\zhucun-backup`, Free: 14 << 30}}}
 	house, quarrelled, refused := f.house(0), f.house(3), f.house(6)
 	_, server := f.rejected(refused.id)
 	f.quarrel(quarrelled)
@@ -373,7 +375,7 @@ func TestPagesFit(t *testing.T) {
 		{name: "household-rejected", path: "/household/" + refused.id.String()}, {name: "record-rejected", path: "/record/household/" + refused.id.String()},
 		{name: "visit", path: draft}, {name: "both", path: draft + "?why=both"}, {name: "edit", path: edit}, {name: "record", path: visit}, {name: "record-household", path: "/record/household/" + quarrelled.id.String()},
 		{name: "saved", path: "/household/" + house.id.String() + "?saved=household/" + quarrelled.id.String()},
-		{name: "conflicts", path: "/conflicts"}, {name: "sync", path: "/sync"}, {name: "bundles", path: "/bundles"}, {name: "bundles-made", path: "/bundles?done=" + made}, {name: "bundles-several", path: "/bundles?done=" + several}, {name: "bundles-carried", path: "/bundles?done=" + carried}, {name: "bundles-taken", path: "/bundles?done=" + taken}, {name: "records", path: "/records"}, {name: "list", path: "/records/person"}, {name: "me", path: "/me"}, {name: "me-forgotten", path: "/me?forgotten=1"}, {name: "settings", path: "/settings"}, {name: "lock", path: "/lock"}, {name: "nowhere", path: "/nowhere"},
+		{name: "conflicts", path: "/conflicts"}, {name: "sync", path: "/sync"}, {name: "bundles", path: "/bundles"}, {name: "bundles-made", path: "/bundles?done=" + made}, {name: "bundles-several", path: "/bundles?done=" + several}, {name: "bundles-carried", path: "/bundles?done=" + carried}, {name: "bundles-taken", path: "/bundles?done=" + taken}, {name: "records", path: "/records"}, {name: "list", path: "/records/person"}, {name: "me", path: "/me"}, {name: "me-forgotten", path: "/me?forgotten=1"}, {name: "settings", path: "/settings"}, {name: "help", path: "/help"}, {name: "diagnosis", path: "/diagnosis"}, {name: "lock", path: "/lock"}, {name: "nowhere", path: "/nowhere"},
 		{name: "members", path: at}, {name: "members-who", path: at + "?do=split"}, {name: "members-where", path: at + "?do=join"}, {name: "members-details", path: at + "?do=split", then: split}, {name: "members-check", path: at + "?do=split", then: check},
 	}
 	for _, lang := range []string{"zh", "en"} {

@@ -50,4 +50,15 @@ var careTexts = map[string]said{
 	"store.safe":      {"您写的、您加的照片，驻村通不会自己删，送到没送到都一样。", "What you wrote and the photos you added are never removed by themselves, delivered or not."},
 
 	"me.now": {"现在是这个人", "here now"},
+
+	"help.title":  {"帮助", "Help"},
+	"help.open":   {"帮助：这一页怎么用", "Help with this page"},
+	"help.how":    {"一件事一段。要找什么，按 Ctrl 和 F；要印出来，按 Ctrl 和 P。", "One task after the other. Ctrl and F finds a word; Ctrl and P prints."},
+	"help.topics": {"有哪些内容", "Topics"},
+
+	"diag.title": {"诊断文件", "Diagnosis file"},
+	"diag.how":   {"电脑有毛病时，把这个文件发给办公室，懂电脑的人一看就知道哪里不对。里面只有版本、数量、大小、时间和出错的代号；没有任何人的姓名、证件号、电话，没有写下的内容，没有口令和钥匙。下面就是全部内容，看过再存。", "When something is wrong with the laptop, send this file to the office. It has versions, counts, sizes, times and codes of errors; no name, number or phone of anybody, nothing of what was written, no passphrase and no key. All of it is shown below; look before you save it."},
+	"diag.save":  {"保存诊断文件", "Save the diagnosis file"},
+	"diag.show":  {"文件内容", "What is in the file"},
+	"diag.whole": {"连数据一起检查（要等一会儿）", "Check the data too (takes a while)"},
 }

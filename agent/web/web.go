@@ -79,6 +79,7 @@ type Site struct {
 	ended    map[string]ended
 	work     work
 	tries    tries
+	report   shownReport
 	held     held
 	settled  settled
 }
@@ -196,6 +197,9 @@ func (w *Site) routes() {
 		"GET /settings":                 w.settings,
 		"POST /settings":                w.setSettings,
 		"GET " + backupPath:             w.backupPage,
+		"GET /help":                     w.helpPage,
+		"GET /diagnosis":                w.diagnosisPage,
+		"GET /diagnosis/file":           w.diagnosisFile,
 		"GET /lock":                     w.lockPage,
 		"POST /lock":                    w.setLock,
 		"/":                             w.nowhere,

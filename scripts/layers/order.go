@@ -15,6 +15,8 @@ var order = map[string][]line{
 		{"cli", "builds a running agent out of all the others, so it sees them all"},
 		{"web", "local pages: shows what sync and inbox report, and saves to the store"},
 		{"finder", "by what households are found; in memory alone, told what there is by web"},
+		{"help", "what people are told to do; knows nothing of the pages that show it"},
+		{"diagnosis", "what is told to the office of a laptop that ails; reads the store and changes nothing"},
 		{"backup", "copies of the store on another drive; the pages and commands ask it"},
 		{"syncclient", "carries what is in the store; knows nothing of who asks it to"},
 		{"inbox", "turns files into saved changes; works the same without any sync"},
