@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -201,6 +200,9 @@ type Place struct {
 // Places gives the drives that are there now.
 func (k *Keeper) Places() (list []Place) {
 	for _, root := range k.roots() {
+		if inside(root, k.store.Dir()) {
+			continue // what fails with the data is no other drive
+		}
 		if free, err := k.free(root); err == nil {
 			list = append(list, Place{filepath.Join(root, FolderName), free})
 		}
@@ -380,7 +382,7 @@ func (k *Keeper) into(ctx context.Context, folder, id string, begun int64) (m Ma
 	for n := 2; there(m.File); n++ { // in one second, or by a clock that was set back
 		m.File = fmt.Sprintf("%s_%d%s", name, n, Ext)
 	}
-	left, err := filepath.Glob(store.HalfOf(filepath.Join(folder, prefix+"*")))
+	left, err := listed(folder, filepath.Base(strings.TrimSuffix(store.HalfOf(prefix), "-*")), "")
 	if err != nil {
 		return m, err
 	}
@@ -419,9 +421,19 @@ func there(file string) bool {
 
 // made gives the backups of this laptop in a folder, the oldest first.
 func made(folder, prefix string) ([]string, error) {
-	all, err := filepath.Glob(filepath.Join(folder, prefix+"*"+Ext))
-	slices.Sort(all)
-	return all, err
+	return listed(folder, prefix, Ext)
+}
+
+// listed gives the files of a folder that begin and end so, in their order. A folder may
+// have any name, brackets too.
+func listed(folder, prefix, ext string) (files []string, err error) {
+	all, err := os.ReadDir(folder)
+	for _, e := range all {
+		if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), ext) {
+			files = append(files, filepath.Join(folder, e.Name()))
+		}
+	}
+	return files, err
 }
 
 // spare is what is to stay free on a drive, in bytes.

@@ -118,7 +118,7 @@ func (b *bench) look(what, folder string, want int) {
 
 func (b *bench) has(what, folder string, want int) (all []string) {
 	b.t.Helper()
-	all, err := filepath.Glob(filepath.Join(folder, "zhucun-*"+Ext))
+	all, err := listed(folder, "zhucun-", Ext)
 	if err != nil || len(all) != want {
 		b.t.Fatalf("%s: %d backups, want %d, %v", what, len(all), want, err)
 	}
@@ -193,7 +193,7 @@ func TestByItself(t *testing.T) {
 // No more than Keep stay, the newest; what is not this laptop's stays whatever there is.
 func TestBounded(t *testing.T) {
 	b := newBench(t)
-	folder := filepath.Join(b.plug("E", ""), FolderName)
+	folder := filepath.Join(b.plug("备份[2017", ""), FolderName)
 	b.choose(folder)
 	foreign := []string{"zhucun-0123456789ab-20170101-000000.zcbackup", "报表.xlsx", ".zhucun-zhucun-0123456789ab-20170101-000000.zcbackup-1"}
 	for _, name := range foreign {

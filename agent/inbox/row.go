@@ -104,7 +104,8 @@ func readEnvelope(line []byte) (e envelope, err error) {
 		for key := range all {
 			switch key {
 			case "village", "type", "id", "author", "fields":
-			case "conflicts", "proposals", "others", "marks", "state", "life", "reason", "source", "authors", "created_at", "updated_at", "history":
+			case "conflicts", "proposals", "others", "marks", "state", "life", "reason", "source", "authors", "created_at", "updated_at", "history",
+				"questions", "in_bundle", "rejected", "erased":
 				// What get and list print is taken back; the rest of it says nothing new.
 			default:
 				return e, wrong("不认识 %q", "%q is not known here", key)

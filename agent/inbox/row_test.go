@@ -19,6 +19,7 @@ func TestKeyTwice(t *testing.T) {
 		{"the same value", `{"findings":"a","findings":"a"}`, `"findings" is there twice`},
 		{"in what get prints", `{"fields":{},"marks":[1,{"path":"a","path":"b"}]}`, `"path" is there twice`},
 		{"without a name", `{"":1,"":2}`, `"" is there twice`},
+		{"all that get prints", `{"fields":{},"questions":{},"in_bundle":true,"rejected":true,"erased":true,"history":[]}`, ""},
 		{"in two objects", `{"fields":{"findings":"a"},"marks":[{"path":"a"},{"path":"b"}],"conflicts":{"findings":[]}}`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

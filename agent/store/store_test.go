@@ -239,6 +239,27 @@ func TestPosts(t *testing.T) {
 	}
 }
 
+// What was declared void and is entered anew is there again, in the same words or others;
+// a table that has it brings nothing back.
+func TestEnteredAgainAfterVoid(t *testing.T) {
+	s := enrolled(t, identity.FirstSecretary)
+	half := func(attend, source string) Saved {
+		return save(t, s, Edit{Type: "attendance", Source: source, Fields: fields("person", record.ID{9}.String(), "work_date", "2017-05-03", "half_day", "am", "attend", attend)})
+	}
+	first := half("present", Onsite)
+	for _, attend := range []string{"present", "leave"} {
+		save(t, s, Edit{Type: "attendance", ID: first.Key.ID, Void: "记错了"})
+		half("present", Import)
+		if r := read(t, s, first.Key); !r.View.Void {
+			t.Error("a table that has it brings back what was declared void")
+		}
+		again := half(attend, Onsite)
+		if r := read(t, s, first.Key); again.Key != first.Key || !again.Changed || r.View.Void {
+			t.Errorf("entered again as %s: changed %t, void %t", attend, again.Changed, r.View.Void)
+		}
+	}
+}
+
 // What was shown when the form was opened is replaced, and nothing else.
 func TestSaveReplacesWhatWasShown(t *testing.T) {
 	s := enrolled(t, identity.FirstSecretary)

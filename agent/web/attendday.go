@@ -159,7 +159,10 @@ func (w *Site) dayEdits(p *page, v *dayView) (edits []store.Edit, err error) {
 			if h.chosen == "" || h.chosen == h.status && (h.chosen != "leave" || leave == h.leave) {
 				continue
 			}
-			fields := map[string]record.Value{"attend": record.Text(h.chosen)}
+			fields := map[string]record.Value{}
+			if h.chosen != h.status {
+				fields["attend"] = record.Text(h.chosen)
+			}
 			switch {
 			case leave != "":
 				fields["leave_type"] = record.Text(leave)

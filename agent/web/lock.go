@@ -139,7 +139,7 @@ func (d *doors) anyOpen() bool {
 	defer d.mu.Unlock()
 	now := d.uptime()
 	return slices.ContainsFunc(d.sessions, func(s session) bool {
-		return s.open && max(now-s.used, d.wall().Sub(s.seen)) <= idleLock
+		return s.open && max(now-s.used, d.wall().Sub(s.seen)) <= time.Duration(d.idle.Load())
 	})
 }
 

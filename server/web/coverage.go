@@ -51,7 +51,7 @@ func (w *Site) coverage(p *page) (reply, error) {
 		v.months = append(v.months, before)
 	}
 	v.months = append(v.months, month)
-	tables, err := w.store.Figures(p.ctx, v.months, false, patience)
+	tables, err := w.store.Figures(p.ctx, v.months, true, patience)
 	if err != nil {
 		return reply{}, err
 	}

@@ -36,7 +36,7 @@ func figuresHref(v record.Village, month string) string {
 
 func leadersHref(month string) string { return address("/leaders", "month", month) }
 
-func (w *Site) leadersOf(p *page) (*leadersView, error) {
+func (w *Site) leadersOf(p *page, patience time.Duration) (*leadersView, error) {
 	month, err := p.askedMonth()
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (w *Site) leadersOf(p *page) (*leadersView, error) {
 
 func (w *Site) leaders(p *page) (reply, error) {
 	p.title, p.at = p.T("leaders.title"), leaders
-	v, err := w.leadersOf(p)
+	v, err := w.leadersOf(p, patience)
 	if err != nil {
 		return reply{}, err
 	}
@@ -78,7 +78,8 @@ func (w *Site) leadersFile(p *page) (reply, error) {
 	if p.fromElsewhere() {
 		return goTo(leadersHref(""))
 	}
-	v, err := w.leadersOf(p)
+	// A file goes on without the page that says what is still being worked out.
+	v, err := w.leadersOf(p, time.Minute)
 	if err != nil {
 		return reply{}, err
 	}
@@ -169,6 +170,9 @@ func (w *Site) figures(p *page) (reply, error) {
 
 // amount shows yuan, without fen where there are none.
 func amount(yuan float64) string {
+	if yuan < 0 {
+		return "-" + amount(-yuan)
+	}
 	if yuan == float64(int64(yuan)) {
 		return number(int(yuan))
 	}

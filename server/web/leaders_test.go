@@ -7,9 +7,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/xuri/excelize/v2"
 
+	"zhucun/shared/figure"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 )
@@ -122,7 +124,19 @@ func TestCloseMonth(t *testing.T) {
 	if strings.Contains(page.body, `action="/leaders/close"`) || strings.Contains(page.body, "后有") {
 		t.Error("what is closed can be closed, or has later data")
 	}
-	live := cells(t, office.get("/coverage?month=2024-12").body, small[0].Name)
+	live := func() float64 {
+		t.Helper()
+		month, err := figure.MonthOf("2024-12", "2025-01-09")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables, err := f.store.Figures(t.Context(), []figure.Period{month}, false, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tables[0].Rows[0].Coverage.Part
+	}
+	was, coverage := live(), cells(t, office.get("/coverage?month=2024-12").body, small[0].Name)
 
 	// A visit of the month to a household that had none.
 	l := f.laptop("晚到的", identity.TeamMember, v)
@@ -149,8 +163,11 @@ func TestCloseMonth(t *testing.T) {
 	if !strings.Contains(page.body, "后有") || !strings.Contains(page.body, "有 1 个村又来了数据") {
 		t.Error("nobody says that there is later data")
 	}
-	if now := cells(t, office.get("/coverage?month=2024-12").body, small[0].Name); now[1] == live[1] {
-		t.Errorf("the visit is in no month: %q, before %q", now, live)
+	if now := live(); now != was+1 {
+		t.Errorf("of the records as they are %v households were visited, and %v before", now, was)
+	}
+	if now := cells(t, office.get("/coverage?month=2024-12").body, small[0].Name); now[1] != coverage[1] {
+		t.Errorf("the closed month has other figures on the page of coverage: %q, before %q", now, coverage)
 	}
 	if sum := f.everything(); !strings.Contains(sum, "close") {
 		t.Error("closing is not in the audit")

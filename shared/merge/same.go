@@ -78,7 +78,7 @@ func Unite(f *form.Form, kept, other View) map[string]record.Value {
 		if fd.Kind == form.Calculate || more == "" || more.IsNull() || is == more {
 			continue
 		}
-		if len(kept.Conflicts[record.Path(fd.Name)]) > 0 {
+		if len(kept.Conflicts[record.Path(fd.Name)])+len(kept.Proposals[record.Path(fd.Name)]) > 0 {
 			continue // to write there would decide it
 		}
 		var to record.Value
@@ -135,8 +135,12 @@ func Part(f *form.Form, kept State, other View, id record.ID) map[string]record.
 				out[name] = append(out[name], element)
 			case p.IsProposal():
 				changed[name] = standing(kept[p.Standing()])
+			case len(r.Siblings) > 1 || len(kept[p.Proposal()].Siblings) > 0:
+				// Somebody wrote beside it: to write there would decide it.
 			default:
-				changed[name] = without(r.Siblings[i].Value, other.Fields[name], other.Authors)
+				if own, ok := without(r.Siblings[i].Value, other.Fields[name], other.Authors); ok {
+					changed[name] = own
+				}
 			}
 		}
 	}
@@ -154,12 +158,14 @@ func standing(r Register) record.Value {
 	return record.Null
 }
 
-// without takes a text off the end of another, as unite put it there.
-func without(is, more record.Value, authors []string) record.Value {
-	a, ok := is.Text()
-	b, _ := more.Text()
-	if before, cut := strings.CutSuffix(a, behind(b, authors)); ok && cut && b != "" {
-		return record.Text(before)
+// without takes a text off the end of another, as unite put it there, or all of it where
+// there was nothing else; false where neither can be told, since the other was mended.
+func without(is, more record.Value, authors []string) (own record.Value, ok bool) {
+	if is == more {
+		return record.Null, true
 	}
-	return record.Null
+	a, text := is.Text()
+	b, _ := more.Text()
+	before, cut := strings.CutSuffix(a, behind(b, authors))
+	return record.Text(before), text && cut && b != ""
 }

@@ -156,3 +156,40 @@ func TestSaid(t *testing.T) {
 		t.Error("which is kept depends on who asks")
 	}
 }
+
+// What waits for somebody's decision is not decided by a join, nor by undoing one; and a
+// text whose other half was mended since stays as it is.
+func TestJoinDecidesNothing(t *testing.T) {
+	f := form.Builtin().Form("visit")
+	text := func(s string) map[string]record.Value { return map[string]record.Value{"findings": record.Text(s)} }
+	kept := View{Fields: text("屋顶漏雨"), Authors: []string{"杜旺火"}}
+	other := View{Fields: text("想修水井"), Authors: []string{"曹彤倩"}}
+	if to := Unite(f, kept, other)["findings"]; to != record.Text("屋顶漏雨\n曹彤倩：想修水井") {
+		t.Fatalf("joined it is %s", to)
+	}
+	proposed := kept
+	proposed.Proposals = map[record.Path][]Sibling{"findings": {{Value: record.Text("屋顶塌了")}}}
+	if changed := Unite(f, proposed, other); len(changed) > 0 {
+		t.Errorf("beside a proposal it writes %v", changed)
+	}
+
+	id := record.ID{2}
+	joined := func(more ...Sibling) State {
+		dot := record.Dot{Stream: record.Stream{1}, Seq: 2}
+		return State{
+			"findings":   {Siblings: append([]Sibling{{Dot: dot, Value: record.Text("屋顶漏雨\n曹彤倩：想修水井")}}, more...)},
+			samePath(id): {Siblings: []Sibling{{Dot: dot, Value: record.True}}},
+		}
+	}
+	if own := Part(f, joined(), other, id)["findings"]; own != record.Text("屋顶漏雨") {
+		t.Errorf("parted it is %s", own)
+	}
+	mended := View{Fields: text("想修两口水井"), Authors: []string{"曹彤倩"}}
+	if changed := Part(f, joined(), mended, id); len(changed) > 0 {
+		t.Errorf("parted from what was mended since it writes %v", changed)
+	}
+	beside := Sibling{Dot: record.Dot{Stream: record.Stream{3}, Seq: 1}, Value: record.Text("屋顶好了")}
+	if changed := Part(f, joined(beside), other, id); len(changed) > 0 {
+		t.Errorf("parted beside another value it writes %v", changed)
+	}
+}
