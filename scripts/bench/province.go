@@ -85,7 +85,7 @@ func province(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	began = time.Now()
-	if _, err := s.Figures(ctx, []figure.Period{month}, false, time.Hour); err != nil {
+	if _, err := s.Figures(ctx, store.FigureQuery{Periods: []figure.Period{month}, Patience: time.Hour}); err != nil {
 		return err
 	}
 	all := time.Since(began)

@@ -55,12 +55,22 @@ func (r *FigureRow) behind(day string) bool {
 	return r.Closed == 0 && (!r.Known || r.Of != r.Feed || r.Until != day)
 }
 
+// FigureQuery asks for figures of some months or years.
+type FigureQuery struct {
+	Periods []figure.Period
+	// Village is the only one that is asked for; "" is all.
+	Village record.Village
+	// Closed asks for what was closed, of months that are closed.
+	Closed bool
+	// Patience is how long villages are worked out anew that have changed since theirs
+	// were, and twenty times as long those of which there is nothing yet. Of the others
+	// the tables have what was before, and say how many they are.
+	Patience time.Duration
+}
+
 // Figures gives the figures of some months or years, a table each, all as of one moment.
-// Villages that have changed since theirs were worked out are worked out anew as long as
-// it takes no longer than patience, and those of which there is nothing yet for twenty
-// times as long; of the others the tables have what was before, and say how many they are. Of a month that is closed they have what was closed, where
-// closed asks for that.
-func (s *Store) Figures(ctx context.Context, of []figure.Period, closed bool, patience time.Duration) ([]FigureTable, error) {
+func (s *Store) Figures(ctx context.Context, q FigureQuery) ([]FigureTable, error) {
+	of := q.Periods
 	tables := make([]FigureTable, len(of))
 	type place struct{ table, row int }
 	var made []place
@@ -70,9 +80,12 @@ func (s *Store) Figures(ctx context.Context, of []figure.Period, closed bool, pa
 		if err != nil {
 			return err
 		}
+		if q.Village != "" {
+			rep.Fresh = slices.DeleteFunc(rep.Fresh, func(f Fresh) bool { return f.Village != q.Village })
+		}
 		for i, p := range of {
 			tables[i] = FigureTable{Report: rep, Period: p}
-			if tables[i].Rows, err = t.keptFigures(rep, p, closed); err != nil {
+			if tables[i].Rows, err = t.keptFigures(rep, p, q); err != nil {
 				return err
 			}
 		}
@@ -84,7 +97,7 @@ func (s *Store) Figures(ctx context.Context, of []figure.Period, closed bool, pa
 				if !r.behind(of[i].To) {
 					continue
 				}
-				most := patience
+				most := q.Patience
 				if !r.Known {
 					most *= 20
 				}
@@ -129,16 +142,20 @@ const (
 // KeepFigures works out the figures of this month ahead of whoever asks for them, until
 // ctx ends.
 func (s *Store) KeepFigures(ctx context.Context) {
-	for {
+	for day := ""; ; {
 		changed := s.Changed()
 		behind := 0
 		today := Day(clock.At0(s.now()))
 		p, err := figure.MonthOf(today[:len("2017-05")], today)
 		if err == nil {
 			var tables []FigureTable
-			if tables, err = s.Figures(ctx, []figure.Period{p}, false, figuresGo); err == nil {
+			if tables, err = s.Figures(ctx, FigureQuery{Periods: []figure.Period{p}, Patience: figuresGo}); err == nil {
 				behind = tables[0].Behind
 			}
+		}
+		if err == nil && day != today {
+			day = today
+			err = s.forgetFigures(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			s.Log.Error("figures were not worked out", "error", err)
@@ -164,6 +181,17 @@ func (s *Store) KeepFigures(ctx context.Context) {
 	}
 }
 
+// figuresKept is for how many days figures are kept that were worked out for a month
+// which somebody looked at; of older ones they are worked out again.
+const figuresKept = 400
+
+func (s *Store) forgetFigures(ctx context.Context) error {
+	before := s.Now().AddDate(0, 0, -figuresKept)
+	return s.change(ctx, func(t *tx) error {
+		return t.exec(`DELETE FROM figure WHERE village_id IN (SELECT village_id FROM village_head) AND until < $1`, Day(clock.At0(before.UnixMilli())))
+	})
+}
+
 // keepFigures keeps what was worked out: of two who did, what the one who saw more made.
 func (t *tx) keepFigures(p figure.Period, r *FigureRow) error {
 	body, err := cbor.Marshal(&r.Figures)
@@ -176,13 +204,17 @@ func (t *tx) keepFigures(p figure.Period, r *FigureRow) error {
 		r.Village, p.Name, p.To, r.Of, body)
 }
 
-// keptFigures gives a row for each village, with what is kept of it.
-func (t *tx) keptFigures(rep Report, p figure.Period, closed bool) ([]FigureRow, error) {
+// keptFigures gives a row for each village of the report, with what is kept of it.
+func (t *tx) keptFigures(rep Report, p figure.Period, q FigureQuery) ([]FigureRow, error) {
 	list := make([]FigureRow, len(rep.Fresh))
 	at := make(map[record.Village]*FigureRow, len(list))
 	for i, f := range rep.Fresh {
 		list[i].Fresh = f
 		at[f.Village] = &list[i]
+	}
+	where, args := "", []any{p.Name}
+	if q.Village != "" {
+		where, args = ` AND village_id = $2`, append(args, q.Village)
 	}
 	var code record.Village
 	var until string
@@ -194,10 +226,10 @@ func (t *tx) keptFigures(rep Report, p figure.Period, closed bool) ([]FigureRow,
 			row.Known, row.Of, row.Until = true, of, until
 		}
 		return err
-	}, `SELECT village_id, until, feed, body FROM figure WHERE period = $1`, p.Name); err != nil {
+	}, `SELECT village_id, until, feed, body FROM figure WHERE period = $1`+where, args...); err != nil {
 		return nil, err
 	}
-	if !closed {
+	if !q.Closed {
 		return list, nil
 	}
 	return list, t.rows(func(r *sql.Rows) error {
@@ -215,7 +247,7 @@ func (t *tx) keptFigures(rep Report, p figure.Period, closed bool) ([]FigureRow,
 			return fmt.Errorf("what was closed of %s in %s: %w", code, p.Name, err)
 		}
 		return nil
-	}, `SELECT village_id, feed, closed_at, login, body FROM closing WHERE month = $1`, p.Name)
+	}, `SELECT village_id, feed, closed_at, login, body FROM closing WHERE month = $1`+where, args...)
 }
 
 // VillageFigures gives what the figures of a village are made of, to ask who is behind
@@ -308,7 +340,7 @@ func (s *Store) CloseMonth(ctx context.Context, month, login string, notes ...*N
 		return 0, ErrNotOver
 	}
 	// Ahead of the transaction, in which everybody waits.
-	if _, err := s.Figures(ctx, []figure.Period{p}, false, time.Hour); err != nil {
+	if _, err := s.Figures(ctx, FigureQuery{Periods: []figure.Period{p}, Patience: time.Hour}); err != nil {
 		return 0, err
 	}
 	err = s.change(ctx, func(t *tx) error {
@@ -317,7 +349,7 @@ func (s *Store) CloseMonth(ctx context.Context, month, login string, notes ...*N
 		if err != nil {
 			return err
 		}
-		rows, err := t.keptFigures(rep, p, true)
+		rows, err := t.keptFigures(rep, p, FigureQuery{Closed: true})
 		if err != nil {
 			return err
 		}

@@ -143,7 +143,7 @@ func TestReportsByHand(t *testing.T) {
 		months = append(months, p)
 	}
 	for _, patience := range []time.Duration{0, time.Minute, 0} {
-		tables, err := o.Figures(t.Context(), months, true, patience)
+		tables, err := o.Figures(t.Context(), store.FigureQuery{Periods: months, Closed: true, Patience: patience})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +255,7 @@ func TestFiguresFollow(t *testing.T) {
 	}
 	look := func(patience time.Duration) store.FigureTable {
 		t.Helper()
-		tables, err := o.Figures(t.Context(), []figure.Period{p}, true, patience)
+		tables, err := o.Figures(t.Context(), store.FigureQuery{Periods: []figure.Period{p}, Closed: true, Patience: patience})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func TestFiguresFollow(t *testing.T) {
 	if now := look(time.Minute); now.Rows[1].Coverage.Part != 1 || !now.Rows[1].After() || now.Rows[0].After() || now.Rows[1].Login != "主任" {
 		t.Errorf("of the closed month: %+v", now.Rows)
 	}
-	tables, err := o.Figures(t.Context(), []figure.Period{p}, false, time.Minute)
+	tables, err := o.Figures(t.Context(), store.FigureQuery{Periods: []figure.Period{p}, Closed: false, Patience: time.Minute})
 	if err != nil || tables[0].Rows[1].Coverage.Part != 0 {
 		t.Errorf("as it is now: %+v, %v", tables, err)
 	}
@@ -319,7 +319,7 @@ func TestFiguresFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		tables, err := o.Figures(t.Context(), []figure.Period{now}, false, 0)
+		tables, err := o.Figures(t.Context(), store.FigureQuery{Periods: []figure.Period{now}, Closed: false, Patience: 0})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func (w *Site) coverage(p *page) (reply, error) {
 		v.months = append(v.months, before)
 	}
 	v.months = append(v.months, month)
-	tables, err := w.store.Figures(p.ctx, v.months, true, patience)
+	tables, err := w.store.Figures(p.ctx, store.FigureQuery{Periods: v.months, Village: p.sight.Village, Closed: true, Patience: patience})
 	if err != nil {
 		return reply{}, err
 	}
@@ -218,7 +218,7 @@ func (w *Site) sumsToday(p *page, v *overdueView) error {
 	if err != nil {
 		return err
 	}
-	tables, err := w.store.Figures(p.ctx, []figure.Period{month}, false, patience)
+	tables, err := w.store.Figures(p.ctx, store.FigureQuery{Periods: []figure.Period{month}, Patience: patience})
 	if err != nil {
 		return err
 	}

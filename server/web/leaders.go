@@ -41,7 +41,7 @@ func (w *Site) leadersOf(p *page, patience time.Duration) (*leadersView, error) 
 	if err != nil {
 		return nil, err
 	}
-	tables, err := w.store.Figures(p.ctx, []figure.Period{month}, true, patience)
+	tables, err := w.store.Figures(p.ctx, store.FigureQuery{Periods: []figure.Period{month}, Village: p.sight.Village, Closed: true, Patience: patience})
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (w *Site) figures(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	tables, err := w.store.Figures(p.ctx, []figure.Period{month}, true, patience)
+	tables, err := w.store.Figures(p.ctx, store.FigureQuery{Periods: []figure.Period{month}, Village: code, Closed: true, Patience: patience})
 	if err != nil {
 		return reply{}, err
 	}

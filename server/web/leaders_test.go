@@ -11,6 +11,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"zhucun/server/store"
 	"zhucun/shared/figure"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
@@ -130,7 +131,7 @@ func TestCloseMonth(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tables, err := f.store.Figures(t.Context(), []figure.Period{month}, false, time.Minute)
+		tables, err := f.store.Figures(t.Context(), store.FigureQuery{Periods: []figure.Period{month}, Patience: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
