@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -428,6 +429,9 @@ func made(folder, prefix string) ([]string, error) {
 // have any name, brackets too.
 func listed(folder, prefix, ext string) (files []string, err error) {
 	all, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	for _, e := range all {
 		if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), ext) {
 			files = append(files, filepath.Join(folder, e.Name()))

@@ -233,8 +233,10 @@ func (c *call) sentence(err error) string {
 	return sentence(err, c.lang)
 }
 
+// Windows starts the agent as it does what is clicked.
+func init() { cobra.MousetrapHelpText = "" }
+
 func (c *call) root() *cobra.Command {
-	cobra.MousetrapHelpText = "" // Windows starts the agent as it does what is clicked
 	root := &cobra.Command{
 		Use:           "zhucun-agent",
 		Short:         c.say("驻村通：在村里离线记录，有网自动同步", "Zhucun: record in the village offline, sync by itself"),

@@ -82,9 +82,11 @@ func (w *Site) found(p *page, query url.Values) (*findView, error) {
 	}
 	v.from, _ = strconv.Atoi(query.Get("from"))
 	v.from = max(0, v.from)
-	if query.Has("group") {
-		group := query.Get("group")
-		v.group = &group
+	if id := query.Get("group"); query.Has("group") {
+		// One of an earlier run is none.
+		if group := w.searches.words(id); group != "" || id == "" {
+			v.group = &group
+		}
 	}
 	snap, err := p.snapshot()
 	if err != nil {
@@ -196,10 +198,14 @@ func (v *findView) link(w *Site, set ...string) string {
 		q.Set("village", string(v.village))
 	}
 	if v.group != nil {
-		q.Set("group", *v.group)
+		q.Set("group", w.searches.keep(*v.group))
 	}
 	for i := 0; i+1 < len(set); i += 2 {
-		if q.Set(set[i], set[i+1]); set[i+1] == "" && set[i] != "group" {
+		value := set[i+1]
+		if set[i] == "group" {
+			value = w.searches.keep(value)
+		}
+		if q.Set(set[i], value); value == "" && set[i] != "group" {
 			q.Del(set[i])
 		}
 		if set[i] == "village" {
