@@ -121,3 +121,32 @@ func TestAsk(t *testing.T) {
 		t.Errorf("%d faults", n)
 	}
 }
+
+// Who puts values back says who had written them; where the log does not have that, the
+// page says who put them there.
+func TestForgedBack(t *testing.T) {
+	f := filled(t)
+	house := f.first(small[0].Code, "household", 0)
+	f.quarrel(house)
+	before := f.get(house.Key)
+	l := f.laptop("宋芬娥", identity.FirstSecretary, house.Village)
+	l.answer(before, "main_cause", `"illness"`, "")
+	now := f.get(house.Key)
+	changes, err := merge.TakeBack(f.store.Forms().Form("household"), now.State, before.State, merge.Writer{Author: "宋芬娥", Role: identity.FirstSecretary}, "main_cause", now.State["main_cause"].Siblings[0].Dot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := 0
+	for _, body := range changes {
+		for i, w := range body {
+			if told := strings.ReplaceAll(string(w.Value), "杜旺火", "王书记"); told != string(w.Value) {
+				body[i].Value = record.Value(told)
+				forged++
+			}
+		}
+		l.send(house.Village, record.Change{Record: house.ID, Type: "household", Author: "宋芬娥", Body: body})
+	}
+	if a := f.as("office").get("/conflicts"); forged == 0 || strings.Contains(a.body, "王书记") || !strings.Contains(a.body, "<strong>宋芬娥</strong>") {
+		t.Errorf("forged in %d places, the page believes it: %t", forged, strings.Contains(a.body, "王书记"))
+	}
+}

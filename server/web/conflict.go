@@ -45,6 +45,7 @@ type claim struct {
 	author, when, where string
 	again               string // who put it back after it had been decided against
 	proposal, standing  bool
+	told                *merge.Told // whom a change that put it back names
 }
 
 func (d *dispute) anchor() string {
@@ -118,7 +119,7 @@ func last(standing, others []merge.Sibling) []merge.Sibling {
 func (w *Site) claim(p *page, rec *store.Record, path record.Path, c merge.Sibling, proposal, standing bool) claim {
 	cl := claim{dot: c.Dot.String(), value: p.pathText(rec.Key, path, c.Value), author: c.Author, when: p.when(c.At), proposal: proposal, standing: standing}
 	if told, again := rec.State.Told(path)[c]; again {
-		cl.author, cl.when, cl.again = told.Author, p.when(told.At), p.T("ask.back", c.Author, p.when(c.At))
+		cl.told = &told
 	}
 	switch cl.take = cl.dot; {
 	case path != record.Life:
@@ -130,7 +131,8 @@ func (w *Site) claim(p *page, rec *store.Record, path record.Path, c merge.Sibli
 	return cl
 }
 
-// places adds from which device each value came.
+// places adds from which device each value came, and of one that was put back who had
+// written it first: whom the change names, where he did write that there.
 func (p *page) places(rec *store.Record, d *dispute) error {
 	history, err := p.site.store.History(p.ctx, rec.Village, rec.ID)
 	if err != nil {
@@ -142,8 +144,23 @@ func (p *page) places(rec *store.Record, d *dispute) error {
 				d.claims[i].where = p.device(e.Device)
 			}
 		}
+		if c := &d.claims[i]; c.told != nil {
+			for _, e := range history {
+				if wrote(e, d.path, *c.told) {
+					c.author, c.when, c.again = c.told.Author, p.when(e.At), p.T("ask.back", c.author, c.when)
+					break
+				}
+			}
+		}
 	}
 	return nil
+}
+
+// wrote tells whether an entry is what somebody says that somebody had written.
+func wrote(e store.Entry, path record.Path, told merge.Told) bool {
+	return e.Change.Author == told.Author && slices.ContainsFunc(e.Change.Body, func(w record.Write) bool {
+		return (w.Path == path || w.Path == path.Proposal()) && w.Value == told.Value
+	})
 }
 
 // disputesOf lists what waits in a record, and what can be taken back.
