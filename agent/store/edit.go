@@ -160,8 +160,9 @@ func (t *tx) save(e *Edit) (Saved, error) {
 	case e.Revive:
 		body = append(body, record.Write{Path: record.Life, Value: merge.Alive, Observed: shown.Observed(record.Life)})
 	case blind && e.Source != Import && merge.Read(f, now).Void:
-		// Whoever enters anew what was declared void says that it is there.
-		body = append(body, record.Write{Path: record.Life, Value: merge.Alive, Observed: now.Observed(record.Life)})
+		// Whoever enters anew what was declared void says that it is there, and was not
+		// shown why it is not: both stand until somebody decides.
+		body = append(body, record.Write{Path: record.Life, Value: merge.Alive})
 	}
 	for id, said := range e.Same {
 		p := record.Same.Element(id.String())

@@ -143,7 +143,7 @@ func TestPhotoOverABadLink(t *testing.T) {
 	if err := os.RemoveAll(w.path("office/blobs")); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := w.command("", nil, "zhucun-server", "verify", "--data", "office"); err != nil || r.code != 1 || !strings.Contains(r.out, "missing") {
+	if r, err := w.command("", nil, "zhucun-server", "verify", "--data", "office"); err != nil || r.code != 1 || !strings.Contains(r.out, "缺失") {
 		t.Errorf("verify does not tell that it is missing: %v, %v", r, err)
 	}
 }
