@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"zhucun/shared/pinyin"
 	"zhucun/shared/record"
 )
 
@@ -372,7 +373,7 @@ func (x *Index) excerpt(list []word, i int, visits []uint32, shown map[uint32]bo
 	})
 	for _, v := range visits {
 		for _, t := range read(v) {
-			if at := index(folded(t), list[i].runes); at >= 0 {
+			if at := index(pinyin.Folded(t), list[i].runes); at >= 0 {
 				return Excerpt{x.visitID[v], cut(t, list, at)}, v, true
 			}
 		}
@@ -409,7 +410,7 @@ func cut(t string, list []word, at int) []Part {
 		to = len(text)
 	}
 	marked := make([]bool, len(text))
-	fold := folded(t)
+	fold := pinyin.Folded(t)
 	for i := range list {
 		w := list[i].runes
 		for p := from; len(list[i].grams) > 0 && p+len(w) <= len(text) && p < to; p++ {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"zhucun/shared/pinyin"
 	"zhucun/shared/record"
 )
 
@@ -130,7 +131,7 @@ func (x *Index) Put(list ...House) {
 		g, known := x.groupAt[h.Group]
 		if !known {
 			g = uint32(len(x.groups))
-			x.groups = append(x.groups, group{h.Group, x.names.alphabet.of(called(h.Group))})
+			x.groups = append(x.groups, group{h.Group, x.names.alphabet.of(pinyin.Called(h.Group))})
 			x.groupAt[h.Group] = g
 		}
 		v := slices.Index(x.villages, h.Village)
@@ -289,7 +290,7 @@ func (x *Index) PutVisits(list ...Visit) {
 	for i := range list {
 		var grams []uint32
 		for _, t := range list[i].Texts {
-			grams = gramsOf(grams, folded(t))
+			grams = gramsOf(grams, pinyin.Folded(t))
 		}
 		slices.Sort(grams)
 		texts = append(texts, text{grams: slices.Clone(slices.Compact(grams))})

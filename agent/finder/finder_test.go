@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"zhucun/shared/pinyin"
 	"zhucun/shared/record"
 )
 
@@ -44,7 +45,7 @@ func reads(name, typed []rune) (some, whole bool) {
 	if name[0] == typed[0] {
 		try(1)
 	}
-	for syllable := range readings(name[0]) {
+	for syllable := range pinyin.Readings(name[0]) {
 		s := []rune(syllable)
 		for n := 1; n <= len(s) && n <= len(typed); n++ {
 			all := n == len(s) || n == 1 || n == 2 && s[1] == 'h' || n == len(typed)
@@ -61,7 +62,7 @@ func (p *plain) rank(h House, w word) uint8 {
 	best := uint8(unfound)
 	note := func(r uint8) { best = min(best, r) }
 	byName := func(s string, other uint8) {
-		name := called(s)
+		name := pinyin.Called(s)
 		some, whole := reads(name, w.runes)
 		switch {
 		case slices.Equal(name, w.runes):
@@ -81,7 +82,7 @@ func (p *plain) rank(h House, w word) uint8 {
 		}
 	}
 	group := func() {
-		name := called(h.Group)
+		name := pinyin.Called(h.Group)
 		for i := range name {
 			if some, _ := reads(name[i:], w.runes); some && (i == 0 || !w.latin || len(w.runes) > 1) {
 				note(rankGroup)
@@ -121,7 +122,7 @@ func (p *plain) rank(h House, w word) uint8 {
 	}
 	if len(w.grams) > 0 {
 		for _, v := range p.visits {
-			if v.House == h.ID && slices.ContainsFunc(v.Texts, func(t string) bool { return index(folded(t), w.runes) >= 0 }) {
+			if v.House == h.ID && slices.ContainsFunc(v.Texts, func(t string) bool { return index(pinyin.Folded(t), w.runes) >= 0 }) {
 				note(rankText)
 			}
 		}
@@ -310,7 +311,7 @@ func TestFindsInSegments(t *testing.T) {
 		// Each visit is there, and not just another of its household.
 		has := map[uint32]map[record.ID]bool{}
 		for id, v := range p.visits {
-			for _, g := range gramsOf(nil, folded(v.Texts[0])) {
+			for _, g := range gramsOf(nil, pinyin.Folded(v.Texts[0])) {
 				if has[g] == nil {
 					has[g] = map[record.ID]bool{}
 				}

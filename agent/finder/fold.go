@@ -1,45 +1,11 @@
 package finder
 
 import (
-	"slices"
 	"strings"
 	"unicode"
+
+	"zhucun/shared/pinyin"
 )
-
-// Fold gives a character as it is compared: the wide digits and letters of Chinese input
-// methods as plain ones, large letters as small ones. A text keeps its length by it.
-func Fold(r rune) rune {
-	switch {
-	case r >= '！' && r <= '～':
-		r -= '！' - '!'
-	case r == '\u3000':
-		return ' '
-	case r == 'ü' || r == 'Ü':
-		return 'v'
-	}
-	if r < 0x80 {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		return r
-	}
-	if r >= firstRead { // nothing there has a large and a small form, but wide letters
-		return r
-	}
-	return unicode.ToLower(r)
-}
-
-// folded gives a text as runes that are compared.
-func folded(s string) []rune {
-	out := make([]rune, 0, len(s)/2)
-	for _, r := range s {
-		out = append(out, Fold(r))
-	}
-	return out
-}
-
-// joins are the characters that stand within a name and that nobody types: 买买提·吐尔逊.
-func joins(r rune) bool { return r == '·' || r == '•' || r == '・' || r == '\'' || r == '’' }
 
 func isDigit(r rune) bool  { return '0' <= r && r <= '9' }
 func isLetter(r rune) bool { return 'a' <= r && r <= 'z' }
@@ -47,15 +13,10 @@ func inWord(r rune) bool {
 	return isDigit(r) || isLetter(r) || r >= 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }
 
-// called gives a name as it is compared: without what only stands between its parts.
-func called(name string) []rune {
-	return slices.DeleteFunc(folded(name), func(r rune) bool { return joins(r) || unicode.IsSpace(r) })
-}
-
 // code gives the letters and digits of a number as they are compared.
 func code(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r = Fold(r); isDigit(r) || isLetter(r) {
+		if r = pinyin.Fold(r); isDigit(r) || isLetter(r) {
 			return r
 		}
 		return -1
@@ -82,8 +43,8 @@ type word struct {
 // divides them; everything that is found has all of them.
 func words(typed string) []word {
 	var out []word
-	for _, part := range strings.FieldsFunc(typed, func(r rune) bool { return !inWord(Fold(r)) && !joins(r) }) {
-		runes := called(part)
+	for _, part := range strings.FieldsFunc(typed, func(r rune) bool { return !inWord(pinyin.Fold(r)) && !pinyin.Joins(r) }) {
+		runes := pinyin.Called(part)
 		if len(runes) == 0 || len(out) == maxWords {
 			continue
 		}

@@ -3,6 +3,8 @@ package finder
 import (
 	"math/bits"
 	"slices"
+
+	"zhucun/shared/pinyin"
 )
 
 // likeness is how well a name is what was typed, the best first.
@@ -62,7 +64,7 @@ func takes(char rune, typed []rune) (k uint64) {
 	if !isLetter(typed[0]) {
 		return k
 	}
-	for s := range readings(char) {
+	for s := range pinyin.Readings(char) {
 		n := 0
 		for n < len(s) && n < len(typed) && rune(s[n]) == typed[n] {
 			n++
@@ -193,7 +195,7 @@ func (n *names) of(text string) uint32 {
 		return id
 	}
 	id := uint32(len(n.list))
-	chars := n.alphabet.of(called(text))
+	chars := n.alphabet.of(pinyin.Called(text))
 	chars = chars[:min(len(chars), maxName)]
 	n.list = append(n.list, name{text, none, uint32(len(n.chars)), uint8(len(chars))})
 	n.chars = append(n.chars, chars...)

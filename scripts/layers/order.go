@@ -49,6 +49,7 @@ var order = map[string][]line{
 		{"merge", "changes to a record's state; asks the form for the policy"},
 		{"form", "which fields a record has and what may stand in them"},
 		{"record", "what a record and a change are"},
+		{"pinyin", "how characters are read and typed; knows no records"},
 		{"escrow", "the key of a laptop's data, for its server alone"},
 		{"identity", "keys and signatures; knows no records"},
 		{"clock", "timestamps; knows nothing"},

@@ -1,10 +1,10 @@
 // Command pinyin builds the table of how characters are read by which names are found,
-// agent/finder/readings.bin:
+// shared/pinyin/readings.bin:
 //
 //	go run ./scripts/pinyin [-o FILE]
 //
 // The readings are the library's, all that it knows of a character, and those below.
-// The library itself is not part of the agent: it makes a map of 41,923 characters at
+// The library itself is not part of the programs: it makes a map of 41,923 characters at
 // every start, some megabytes, also of commands that look nobody up.
 package main
 
@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	out := flag.String("o", "agent/finder/readings.bin", "where to write it")
+	out := flag.String("o", "shared/pinyin/readings.bin", "where to write it")
 	flag.Parse()
 	b := build()
 	if err := os.WriteFile(*out, b, 0o666); err != nil {

@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// The table that the agent has is what the library and the readings here come to, and the
+// The table that the programs have is what the library and the readings here come to, and the
 // same every time.
 func TestTableIsOfNow(t *testing.T) {
-	has, err := os.ReadFile("../../agent/finder/readings.bin")
+	has, err := os.ReadFile("../../shared/pinyin/readings.bin")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(has, build()) {
-		t.Error("agent/finder/readings.bin is out of date: go run ./scripts/pinyin")
+		t.Error("shared/pinyin/readings.bin is out of date: go run ./scripts/pinyin")
 	}
 }

@@ -1,4 +1,4 @@
-package finder
+package pinyin
 
 import (
 	_ "embed"
@@ -43,9 +43,9 @@ var theReader = sync.OnceValue(func() *reader {
 
 func number(at int) uint16 { return uint16(table[at])<<8 | uint16(table[at+1]) }
 
-// readings gives how a character may be read, the usual way first; nothing for one that
+// Readings gives how a character may be read, the usual way first; nothing for one that
 // is not read.
-func readings(c rune) iter.Seq[string] {
+func Readings(c rune) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if c < firstRead {
 			return
