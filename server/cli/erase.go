@@ -39,6 +39,7 @@ type erasedJSON struct {
 	SetAside int              `json:"set_aside"` // segments that were set aside, in which it is erased
 	Unread   int              `json:"unread"`    // damaged ones, of which nobody can tell
 	Forgot   bool             `json:"forgotten"` // the database's files have nothing of it any more
+	Joined   []string         `json:"joined"`    // records in which what it said may stand as well
 }
 
 func (c *call) erase(ctx context.Context, s *server, typ record.Type, id record.ID, reason, by string) error {
@@ -53,7 +54,10 @@ func (c *call) erase(ctx context.Context, s *server, typ record.Type, id record.
 	} else if err != nil {
 		return err
 	}
-	j := erasedJSON{id.String(), typ, append([]record.Village{}, e.Villages...), e.Changes, e.Segments, e.SetAside, e.Unread, e.Forgotten}
+	j := erasedJSON{id.String(), typ, append([]record.Village{}, e.Villages...), e.Changes, e.Segments, e.SetAside, e.Unread, e.Forgotten, []string{}}
+	for _, id := range e.Joined {
+		j.Joined = append(j.Joined, id.String())
+	}
 	if c.json {
 		return c.print(j)
 	}
@@ -68,6 +72,9 @@ func (c *call) erase(ctx context.Context, s *server, typ record.Type, id record.
 	}
 	if j.Unread > 0 {
 		c.tell("另有 %d 段搁置的上传已损坏，看不出里面有没有", "%d other uploads that were set aside are damaged; whether it is in them nobody can tell", j.Unread)
+	}
+	for _, id := range j.Joined {
+		c.tell("它曾与 %s 合并为一条，那里可能也有它的文字；请看一看，该擦除的也要擦除", "It was joined with %s, where its text may stand as well: look at that, and erase it too if it must go", id)
 	}
 	if !j.Forgot {
 		c.tell("正有人读取，数据库的日志文件稍后由运行中的服务器清除；没有运行时请再运行一次本命令", "Somebody is reading: the running server clears the database's log file later; where none runs, run this once more")

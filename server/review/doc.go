@@ -7,6 +7,8 @@
 //     whoever decided. It replaces what that person was shown and nothing else.
 //   - Of two people who decide on the same thing the second is told so.
 //   - The reason travels with the change (Extra: a CBOR map, 1 → the reason).
+//   - Erasing takes one record. Those that it was joined with, where its text may stand,
+//     are told, and stay.
 //   - What is accepted out of quarantine keeps its author and its time.
 //   - What waits can be sent back as a question (merge.Question): the answer of the
 //     people at the village's laptops is their decision. Words of questions and answers

@@ -8,6 +8,8 @@ import (
 
 	"zhucun/server/store"
 	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
 )
 
 // Whoever is an administrator and may see the record finds the button, is warned,
@@ -64,5 +66,73 @@ func TestErase(t *testing.T) {
 	ask.Set("do", "reject")
 	if a := v.post("/quarantine", q, ask); a.status != http.StatusOK {
 		t.Errorf("rejected: %d", a.status)
+	}
+}
+
+// What two visits that were joined say stands in both: whoever erases one is led to the
+// other before and after, whichever it is, until that is erased as well.
+func TestEraseJoined(t *testing.T) {
+	f := filled(t)
+	if err := f.access.AddAccount(t.Context(), "主任", password, []identity.Role{identity.Office, identity.Admin}, ""); err != nil {
+		t.Fatal(err)
+	}
+	v, l, village := f.as("主任"), f.laptop("杜旺火", identity.FirstSecretary, small[0].Code), small[0].Code
+	const said = "那里可能也有它的文字"
+	join := func(from int) (kept, other *store.Record) {
+		t.Helper()
+		kept, other = f.first(village, "visit", from), f.first(village, "visit", from+1)
+		say := func(r, of *store.Record, fields map[string]string) record.Change {
+			c := l.change(r.Key, r.State, fields)
+			c.Body = append(c.Body, record.Write{Path: record.Same.Element(of.ID.String()), Value: record.True})
+			record.SortBody(c.Body)
+			return c
+		}
+		text, _ := other.View.Fields["findings"].Text()
+		l.send(village, say(kept, other, map[string]string{"findings": "一起去的。" + text}), say(other, kept, nil))
+		return f.get(kept.Key), f.get(other.Key)
+	}
+	erase := func(r *store.Record) answer {
+		t.Helper()
+		page := href(r.Key)
+		return v.post(page+"/erase", v.get(page), url.Values{"reason": {"依法"}, "sure": {"1"}})
+	}
+	leads := func(when string, a answer, to *store.Record, want bool) {
+		t.Helper()
+		_, told, _ := strings.Cut(a.body, said)
+		told, _, _ = strings.Cut(told, "</p>")
+		if got := strings.Contains(told, `href="`+href(to.Key)+`"`); got != want || strings.Contains(a.body, said) != want {
+			t.Errorf("%s: led to the other one: %v, want %v", when, got, want)
+		}
+	}
+
+	for i, name := range []string{"the one that is kept", "the other"} {
+		first, second := join(2 * i)
+		if i == 1 {
+			first, second = second, first
+		}
+		leads(name+", before", v.get(href(first.Key)), second, true)
+		leads(name+", whoever may not erase", f.as("office").get(href(first.Key)), second, false)
+		leads(name+", erased", erase(first), second, true)
+		leads(name+", the page later", v.get(href(first.Key)), second, true)
+		leads(name+", the other before", v.get(href(second.Key)), first, false)
+		leads(name+", both erased", erase(second), first, false)
+		leads(name+", when both are", v.get(href(first.Key)), second, false)
+	}
+	alone := f.first(village, "visit", 6)
+	leads("one that was joined with none", erase(alone), alone, false)
+
+	// Of records that say it on one side alone the commands are told as well.
+	kept, other := join(8)
+	l.send(village, record.Change{Record: other.ID, Type: "visit", Author: l.author, Form: 1, Time: uint64(f.wall.Load()) << 16,
+		Body: []record.Write{{Path: record.Same.Element(kept.ID.String()), Value: record.Null, Observed: other.State.Observed(record.Same.Element(kept.ID.String()))}}})
+	if len(f.get(other.Key).State.Joined()) != 0 {
+		t.Fatal("the other one says it still")
+	}
+	e, err := f.review.Erase(t.Context(), "visit", other.ID, "依法", merge.Writer{Author: "主任", Role: identity.Office})
+	if err != nil || len(e.Joined) != 1 || e.Joined[0] != kept.ID {
+		t.Errorf("told of %v, %v; want %v", e.Joined, err, kept.ID)
+	}
+	if e, err = f.review.Erase(t.Context(), "visit", kept.ID, "依法", merge.Writer{Author: "主任", Role: identity.Office}); err != nil || len(e.Joined) != 0 {
+		t.Errorf("told of %v, %v, which is erased", e.Joined, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
@@ -29,6 +30,7 @@ type recordView struct {
 	full     bool   // masked fields are shown
 	masked   bool   // there are some
 	by       string // who wrote most of the fields
+	joined   []ref  // where what it says, or said, may stand as well; for whoever erases
 }
 
 // fieldLine is a field with its value, and who wrote it.
@@ -159,6 +161,15 @@ func (w *Site) showRecord(p *page, rec *store.Record, full bool) (reply, error) 
 	if v.history, err = w.history(p, v); err != nil {
 		return reply{}, err
 	}
+	if p.may(access.Erase) {
+		joined, err := w.review.Joined(p.ctx, rec)
+		if err != nil {
+			return reply{}, err
+		}
+		for _, id := range joined {
+			v.joined = append(v.joined, p.ref(record.Key{Village: rec.Village, Type: rec.Type, ID: id}))
+		}
+	}
 	return show(recordPage(p, v))
 }
 
@@ -267,16 +278,21 @@ func (p *page) writtenBy(rec *store.Record, name string) string {
 func (p *page) refs(v record.Village, fd *form.Field, value record.Value) []ref {
 	var list []ref
 	for _, text := range value.Texts() {
-		r := ref{label: p.named(v, fd.Refers, text, 1)}
+		r := ref{label: text}
 		if id, err := record.ParseID(text); err == nil {
-			k := record.Key{Village: v, Type: fd.Refers, ID: id}
-			if p.lookup(k) != nil {
-				r.href = href(k)
-			}
+			r = p.ref(record.Key{Village: v, Type: fd.Refers, ID: id})
 		}
 		list = append(list, r)
 	}
 	return list
+}
+
+func (p *page) ref(k record.Key) ref {
+	r := ref{label: p.named(k.Village, k.Type, k.ID.String(), 1)}
+	if p.lookup(k) != nil {
+		r.href = href(k)
+	}
+	return r
 }
 
 // links lists what names the record.

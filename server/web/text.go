@@ -205,6 +205,7 @@ var texts = map[string]said{
 	"record.erased":       {"内容已由办公室依法擦除：%s", "Erased by the office, by law: %s"},
 	"erase.title":         {"依法擦除内容", "Erase the content by law"},
 	"erase.warning":       {"这条记录的全部内容会从服务器和各台电脑上删除，不能恢复；只留下编号、时间和填写人。以前的备份和导出的文件里还有，要另行销毁。同一个人的其他记录要一条一条擦除。", "All that this record says goes from the server and from every laptop, and cannot be brought back; its id, times and authors stay. Older backups and exported files still have it and must be destroyed as well. Other records of the same person are erased one by one."},
+	"erase.joined":        {"这条记录曾与别的记录合并为一条，那里可能也有它的文字。请看一看，该擦除的也要擦除", "This record was joined with others, where its text may stand as well. Look at them, and erase them too if they must go"},
 	"erase.reason":        {"依据（会留下记录并送到各台电脑，不要写姓名）", "Grounds (noted in the audit and sent to every laptop: name nobody)"},
 	"erase.sure":          {"我知道这不能恢复", "I know that this cannot be undone"},
 	"erase.do":            {"擦除", "Erase"},

@@ -62,6 +62,14 @@ func (s State) Others() (ids []record.ID) {
 	return ids
 }
 
+// Joined gives the records of which this one says that they are the same as it, whoever
+// says that they are not: what a join united stands in both until it is taken back.
+func (s State) Joined() []record.ID {
+	return slices.DeleteFunc(s.Others(), func(id record.ID) bool {
+		return !slices.ContainsFunc(s[samePath(id)].Siblings, func(sib Sibling) bool { return sib.Value == record.True })
+	})
+}
+
 // Keeps tells which of two records that are the same is kept: the one with the smaller
 // id, whoever joins them and wherever, so that two people who do it apart do not each
 // withdraw the other's.

@@ -152,6 +152,15 @@ func TestSaid(t *testing.T) {
 			t.Errorf("%v: %d, want %d", tt.s, got, tt.want)
 		}
 	}
+	// What a join united stands in both, though somebody says that they are two.
+	for _, tt := range []struct {
+		s    State
+		want []record.ID
+	}{{State{}, nil}, {sib(record.True), []record.ID{b}}, {sib(record.False), nil}, {sib(record.Null), nil}, {sib(record.True, record.False), []record.ID{b}}} {
+		if got := tt.s.Joined(); !slices.Equal(got, tt.want) {
+			t.Errorf("%v: joined with %v, want %v", tt.s, got, tt.want)
+		}
+	}
 	if !Keeps(a, b) || Keeps(b, a) {
 		t.Error("which is kept depends on who asks")
 	}
