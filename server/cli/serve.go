@@ -110,6 +110,7 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 	defer unwatch()
 	go s.store.Watch(watching)
 	go s.store.KeepFigures(watching)
+	go s.store.KeepLists(watching)
 	go s.access.Watch(watching)
 	// Requests have ended by then.
 	defer func() {

@@ -1,13 +1,11 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -24,26 +22,6 @@ type Row struct {
 	// Marked tells that something about the record is to be looked at.
 	Marked bool
 	Fields map[string]record.Value
-}
-
-// Browse asks for a page of a list.
-type Browse struct {
-	Type    record.Type
-	Village record.Village // "" means all
-	Where   []Condition
-	// Text must be in one of the title fields, or in a title field of the
-	// records that they name.
-	Text string
-	// After is where the page before ended; the zero Place begins at the top.
-	After Place
-	Limit int
-}
-
-// Place is a row's place in the order of a list.
-type Place struct {
-	Value   string
-	Village record.Village
-	ID      string
 }
 
 // Order says by which field a type's list is ordered, "" where it is the time
@@ -130,74 +108,6 @@ func fromColumn(fd *form.Field, v any) record.Value {
 	return ""
 }
 
-// Browse gives a page of a list in its order, and the place where the next one
-// begins; the zero Place when this is the last. Records without a value to
-// order by come last. The error may be a *ConditionError.
-//
-// Each village is asked by itself and gives as many rows as the page holds: a
-// statement that names one village goes to one node, and to an index where the
-// ordering column has one.
-func (s *Store) Browse(ctx context.Context, q Browse) (rows []Row, next Place, err error) {
-	p := s.tables[q.Type]
-	if p == nil {
-		return nil, next, ErrNotFound
-	}
-	name, down := p.order()
-	err = s.look(ctx, func(t *tx) error {
-		t.from = nil // not to keep every question that was ever asked
-		villages := []record.Village{q.Village}
-		if q.Village == "" {
-			var err error
-			if villages, err = t.villages(); err != nil {
-				return err
-			}
-		}
-		for _, empty := range []bool{false, true} {
-			if len(rows) > q.Limit || empty && name == "updated_at" || !empty && q.After != (Place{}) && q.After.Value == "" {
-				continue
-			}
-			var part []Row
-			for _, v := range villages {
-				more, err := s.browseOne(t, p, q, v, empty)
-				if err != nil {
-					return err
-				}
-				part = append(part, more...)
-			}
-			slices.SortFunc(part, func(a, b Row) int {
-				c := p.compare(name, a, b)
-				if down {
-					c = -c
-				}
-				return c
-			})
-			rows = append(rows, part...)
-		}
-		return nil
-	})
-	if len(rows) > q.Limit {
-		rows = rows[:q.Limit]
-		last := rows[q.Limit-1]
-		next = Place{Value: p.placeOf(name, last), Village: last.Village, ID: last.ID.String()}
-	}
-	return rows, next, err
-}
-
-// compare orders two rows as the database does, the smallest first.
-func (p *table) compare(name string, a, b Row) int {
-	c := 0
-	if name == "updated_at" {
-		c = cmp.Compare(a.Updated, b.Updated)
-	} else if x, y := p.placeOf(name, a), p.placeOf(name, b); columnType(p.form.Field(name)) == "TEXT" {
-		c = cmp.Compare(x, y)
-	} else {
-		n, _ := strconv.ParseFloat(x, 64)
-		m, _ := strconv.ParseFloat(y, 64)
-		c = cmp.Compare(n, m)
-	}
-	return cmp.Or(c, cmp.Compare(a.Village, b.Village), cmp.Compare(a.ID.String(), b.ID.String()))
-}
-
 // placeOf gives the ordering value of a row as a Place tells it.
 func (p *table) placeOf(name string, r Row) string {
 	if name == "updated_at" {
@@ -210,152 +120,12 @@ func (p *table) placeOf(name string, r Row) string {
 	return string(v)
 }
 
-// browseOne reads what one village has of a page: of the records that have a
-// value to order by, or of those that do not (empty).
-func (s *Store) browseOne(t *tx, p *table, q Browse, v record.Village, empty bool) (rows []Row, err error) {
-	q.Village = v
-	where, args, err := s.listed(p, q)
-	if err != nil {
-		return nil, err
-	}
-	name, down := p.order()
-	way, after := "", ">"
-	if down {
-		way, after = " DESC", "<"
-	}
-	key := "f." + quote(name)
-	begins := q.After != (Place{}) && (q.After.Value == "") == empty
-	// Where the page before ended in another village, this one is behind that
-	// place from the same value on, or only from the next.
-	passed := (v < q.After.Village) != down
-	switch {
-	case empty:
-		where += " AND " + key + " IS NULL"
-		if begins && v != q.After.Village && passed {
-			return nil, nil
-		}
-		if begins && v == q.After.Village {
-			args = append(args, q.After.ID)
-			where += fmt.Sprintf(" AND f.record_id %s $%d", after, len(args))
-		}
-		key = "f.record_id"
-	default:
-		where += " AND " + key + " IS NOT NULL"
-		if !begins {
-			break
-		}
-		value, err := p.place(name, q.After.Value)
-		if err != nil {
-			return nil, &ConditionError{Field: name, Err: err}
-		}
-		args = append(args, value)
-		switch {
-		case v == q.After.Village:
-			args = append(args, q.After.ID)
-			where += fmt.Sprintf(" AND (%s, f.record_id) %s ($%d, $%d)", key, after, len(args)-1, len(args))
-		case passed:
-			where += fmt.Sprintf(" AND %s %s $%d", key, after, len(args))
-		default:
-			where += fmt.Sprintf(" AND %s %s= $%d", key, after, len(args))
-		}
-	}
-	order := key
-	if q.Text != "" && !empty {
-		// The few that hold a text are found by what they name, not by walking
-		// all of them in their order.
-		order = "coalesce(" + key + ", NULL)"
-	}
-	// Which rows comes first, what is in them second: sorting whole rows costs
-	// ten times as much.
-	err = t.rows(func(r *sql.Rows) error {
-		row, err := p.scan(r)
-		rows = append(rows, row)
-		return err
-	}, fmt.Sprintf(`SELECT %s FROM %s f WHERE f.village_id = $1 AND f.record_id IN
-		(SELECT f.record_id FROM %s f WHERE %s ORDER BY %s%s, f.record_id%s LIMIT %d)`,
-		p.columns(), quote(p.name), quote(p.name), where, order, way, way, q.Limit+1), args...)
-	return rows, err
-}
-
 // place reads an ordering value that a Place told.
 func (p *table) place(name, value string) (any, error) {
 	if name != "updated_at" && columnType(p.form.Field(name)) == "TEXT" {
 		return value, nil
 	}
 	return strconv.ParseFloat(value, 64)
-}
-
-// Count gives how many rows a list has, at most limit.
-func (s *Store) Count(ctx context.Context, q Browse, limit int) (n int, err error) {
-	p := s.tables[q.Type]
-	if p == nil {
-		return 0, ErrNotFound
-	}
-	err = s.look(ctx, func(t *tx) error {
-		t.from = nil
-		villages := []record.Village{q.Village}
-		if q.Village == "" {
-			var err error
-			if villages, err = t.villages(); err != nil {
-				return err
-			}
-		}
-		for _, q.Village = range villages {
-			where, args, err := s.listed(p, q)
-			if err != nil {
-				return err
-			}
-			more := 0
-			if err := t.row(fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM %s f WHERE %s LIMIT %d) AS some", quote(p.name), where, limit-n), args...).Scan(&more); err != nil {
-				return err
-			}
-			if n += more; n >= limit {
-				break
-			}
-		}
-		return nil
-	})
-	return n, err
-}
-
-// listed gives the condition of a list in its village, which is parameter 1,
-// and the arguments.
-func (s *Store) listed(p *table, q Browse) (string, []any, error) {
-	where, args := "f.village_id = $1", []any{q.Village}
-	for _, c := range q.Where {
-		test, more, err := p.condition(c, len(args)+1)
-		if err != nil {
-			return "", nil, err
-		}
-		where, args = where+" AND "+test, append(args, more...)
-	}
-	if text := strings.TrimSpace(q.Text); text != "" {
-		args = append(args, "%"+likeText.Replace(text)+"%")
-		if test := s.textTest(p, "f", len(args), 1); test != "" {
-			where += " AND (" + test + ")"
-		}
-	}
-	return where, args, nil
-}
-
-// textTest looks for the text in parameter n among the title fields.
-func (s *Store) textTest(p *table, alias string, n, depth int) string {
-	var tests []string
-	for _, name := range p.form.Titles {
-		fd := p.form.Field(name)
-		switch {
-		case fd == nil || fd.Masked || fd.Many():
-		case fd.Kind == form.Text:
-			tests = append(tests, fmt.Sprintf(`%s.%s LIKE $%d ESCAPE '\'`, alias, quote(name), n))
-		case fd.Kind == form.RefOne && depth > 0 && s.tables[fd.Refers] != nil:
-			other := s.tables[fd.Refers]
-			if inner := s.textTest(other, "g", n, depth-1); inner != "" {
-				tests = append(tests, fmt.Sprintf(`%s.%s IN (SELECT g.record_id FROM %s g WHERE g.village_id = $1 AND (%s))`,
-					alias, quote(name), quote(other.name), inner))
-			}
-		}
-	}
-	return strings.Join(tests, " OR ")
 }
 
 // Rows gives those of the records of a village that are there, by id.

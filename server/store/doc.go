@@ -82,6 +82,10 @@
 //	              JSON, and the feed number that they are of: they count until that moves
 //	closing       (village, month) → the same as of the moment at which somebody closed
 //	              the month. Nothing changes it.
+//	search_key    (village, type, word, record) → that the word finds the record: names,
+//	              how they are read, numbers, and of masked ones the last four (search.go)
+//	search_head   (village) → the feed number that its keys and counts are of
+//	type_count    (village, type) → how many records there are
 //	form_TYPE     (village, record) → the record as it reads, a column a field
 //
 // The migrator is our own: the usual one links text/template, which makes the

@@ -70,6 +70,9 @@ func (d *Desk) Erase(id record.ID, author, reason string) (Erasure, error) {
 			done[x] = true
 		}
 	}
+	if err := b.t.eraseKeys(b.village, id); err != nil {
+		return e, err
+	}
 	// Nobody can decide any more on what waited.
 	if err := b.t.exec(`UPDATE quarantine SET detail = '' WHERE village_id = $1 AND record_id = $2`, b.village, id.String()); err != nil {
 		return e, err

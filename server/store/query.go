@@ -35,8 +35,24 @@ type Query struct {
 }
 
 // Condition wants a field to hold a value: to be it, or where the field is a
-// set to have it among its elements. The value is what CanonText takes.
-type Condition struct{ Field, Value string }
+// set to have it among its elements. The value is what CanonText takes. Of dates and
+// numbers it may also want the least or the largest.
+type Condition struct {
+	Field, Value string
+	Than         Than
+}
+
+// Than is how a field stands to the value of a Condition.
+type Than string
+
+// Beside being it.
+const (
+	AtLeast Than = ">="
+	AtMost  Than = "<="
+)
+
+// errSpan: only dates and numbers have a least and a largest.
+var errSpan = errors.New("only dates and numbers have a least and a largest value")
 
 // ConditionError says that a condition cannot be asked.
 type ConditionError struct {
@@ -169,6 +185,16 @@ func (p *table) condition(c Condition, n int) (string, []any, error) {
 		return "", nil, &ConditionError{Field: c.Field, Near: p.form.Nearest(c.Field)}
 	}
 	name := "f." + quote(fd.Name)
+	if c.Than != "" {
+		v, err := fd.CanonText(c.Value)
+		if err == nil && (c.Than != AtLeast && c.Than != AtMost || fd.Kind != form.Date && fd.Kind != form.Integer && fd.Kind != form.Decimal || column(fd, v) == nil) {
+			err = errSpan
+		}
+		if err != nil {
+			return "", nil, &ConditionError{Field: c.Field, Err: err}
+		}
+		return fmt.Sprintf("%s %s $%d", name, c.Than, n), []any{column(fd, v)}, nil
+	}
 	if strings.TrimSpace(c.Value) == "" {
 		return name + " IS NULL", nil, nil
 	}

@@ -206,17 +206,31 @@ func (s *Store) Reported(ctx context.Context, village record.Village) (Report, e
 	return r, err
 }
 
-// TypeCounts gives how many records of each type there are.
+// TypeCounts gives how many records of each type there are, as they were counted village
+// by village when something in it had changed.
 func (s *Store) TypeCounts(ctx context.Context) (map[record.Type]int, error) {
+	behind, err := s.keepLists(ctx, "", keepFor)
+	if err != nil {
+		return nil, err
+	}
 	counts := map[record.Type]int{}
 	return counts, s.look(ctx, func(t *tx) error {
-		for typ, p := range s.tables {
-			var n int
-			if err := t.row(`SELECT count(*) FROM ` + quote(p.name)).Scan(&n); err != nil {
-				return err
+		if behind > 0 {
+			for typ, p := range s.tables {
+				var n int
+				if err := t.row(`SELECT count(*) FROM ` + quote(p.name)).Scan(&n); err != nil {
+					return err
+				}
+				counts[typ] = n
 			}
-			counts[typ] = n
+			return nil
 		}
-		return nil
+		return t.rows(func(r *sql.Rows) error {
+			var typ record.Type
+			var n int
+			err := r.Scan(&typ, &n)
+			counts[typ] = n
+			return err
+		}, `SELECT type, sum(records) FROM type_count GROUP BY type`)
 	})
 }

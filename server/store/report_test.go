@@ -198,19 +198,19 @@ func TestBrowseOrder(t *testing.T) {
 		var days []string
 		seen := map[string]bool{}
 		for q := (store.Browse{Type: "visit", Limit: limit}); ; {
-			rows, next, err := o.Browse(t.Context(), q)
+			l, err := o.Browse(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, r := range rows {
+			for _, r := range l.Rows {
 				day, _ := r.Fields["visit_date"].Text()
 				days = append(days, day)
 				seen[string(r.Village)+r.ID.String()] = true
 			}
-			if next == (store.Place{}) {
+			if l.Next == (store.Place{}) {
 				break
 			}
-			q.After = next
+			q.After = l.Next
 		}
 		want := "2017-05-04 2017-05-03 2017-05-03 2017-05-02 2017-05-02 2017-05-01 2017-05-01" + strings.Repeat(" ", 7)
 		if got := strings.Join(days, " "); got != want || len(seen) != 14 {

@@ -141,12 +141,12 @@ func (s *Store) schema() string {
 	for _, f := range s.forms.Forms() {
 		fmt.Fprintln(h, s.tables[f.Type].version())
 	}
-	fmt.Fprintln(h, figure.Formulas, *figure.Builtin())
+	fmt.Fprintln(h, figure.Formulas, *figure.Builtin(), searchFormula)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// begin draws the epoch where the data begins, drops figures that were worked out
-// otherwise, and notes the schema.
+// begin draws the epoch where the data begins, drops figures and keys that were worked
+// out otherwise, and notes the schema.
 func (s *Store) begin(ctx context.Context) error {
 	var epoch wire.Epoch
 	if _, err := io.ReadFull(s.Random, epoch[:]); err != nil {
@@ -156,8 +156,10 @@ func (s *Store) begin(ctx context.Context) error {
 		if err := t.exec(`INSERT INTO meta(key, value) VALUES('epoch', $1) ON CONFLICT(key) DO NOTHING`, epoch[:]); err != nil {
 			return err
 		}
-		if err := t.exec(`DELETE FROM figure`); err != nil {
-			return err
+		for _, kept := range []string{"figure", "search_head", "search_key", "type_count"} {
+			if err := t.exec(`DELETE FROM ` + kept); err != nil {
+				return err
+			}
 		}
 		return t.setMeta("schema", []byte(s.schema()))
 	})

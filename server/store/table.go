@@ -155,6 +155,11 @@ func (s *Store) makeTable(t *tx, p *table) (stale bool, err error) {
 			}
 		}
 	}
+	// The order of the lists of all villages.
+	name, _ := p.order()
+	if err := t.exec(fmt.Sprintf(`CREATE INDEX IF NOT EXISTS %s ON %s(%s, village_id, record_id)`, quote(p.name+"_list"), quote(p.name), quote(name))); err != nil {
+		return false, err
+	}
 	var before []byte
 	_ = t.row(`SELECT value FROM meta WHERE key = $1`, p.name).Scan(&before) // none: the table is new
 	return string(before) != p.version(), nil

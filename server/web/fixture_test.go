@@ -330,11 +330,11 @@ func large(t testing.TB, households, visits string) *fixture {
 // first gives a record of a type, the n-th of a village's list.
 func (f *fixture) first(v record.Village, t record.Type, n int) *store.Record {
 	f.t.Helper()
-	rows, _, err := f.store.Browse(context.Background(), store.Browse{Type: t, Village: v, Limit: n + 1})
-	if err != nil || len(rows) <= n {
-		f.t.Fatalf("%d rows, %v", len(rows), err)
+	l, err := f.store.Browse(context.Background(), store.Browse{Type: t, Village: v, Limit: n + 1})
+	if err != nil || len(l.Rows) <= n {
+		f.t.Fatalf("%d rows, %v", len(l.Rows), err)
 	}
-	return f.get(rows[n].Key)
+	return f.get(l.Rows[n].Key)
 }
 
 func (f *fixture) get(k record.Key) *store.Record {
