@@ -30,7 +30,7 @@
 //     kept. Backups of before and exported files have it still; a server restored
 //     from one must be told again.
 //   - Every table that grows leads its key with the village and refers to no
-//     other; account, device, code and village are reference tables and are
+//     other; account, device, code, village and saved_view are reference tables and are
 //     never written by a delivery; so is the audit, written by people's deeds. So the schema shards by village.
 //
 // Were a number given outside the lock, a laptop could read past a row that
@@ -80,6 +80,7 @@
 //	shown         (village, first half of the hash, record) → which records show it
 //	figure        (village, month or year) → the figures of a village up to a day, as
 //	              JSON, and the feed number that they are of: they count until that moves
+//	saved_view    (id) → a list that an account looks at again and again, by name
 //	closing       (village, month) → the same as of the moment at which somebody closed
 //	              the month. Nothing changes it.
 //	search_key    (village, type, word, record) → that the word finds the record: names,

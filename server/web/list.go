@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -27,60 +27,29 @@ const (
 	fewColumns   = 5
 )
 
-type kindsView struct {
-	groups []kindGroup
-}
-
-type kindGroup struct {
-	title string
-	kinds []kind
-}
-
-type kind struct {
-	form  *form.Form
-	count int
-}
-
-// kinds lists the types of records with how many there are.
-func (w *Site) kinds(p *page) (reply, error) {
-	p.title, p.at = p.T("nav.records"), records
-	v := &kindsView{}
-	counts, err := w.store.TypeCounts(p.ctx)
-	if p.sight.Village != "" {
-		counts, err = w.store.Counts(p.ctx, p.sight.Village)
-	}
-	if err != nil {
-		return reply{}, err
-	}
-	for _, f := range w.forms.Forms() {
-		title := f.Group.Label.In(p.lang)
-		i := slices.IndexFunc(v.groups, func(g kindGroup) bool { return g.title == title })
-		if i < 0 {
-			i = len(v.groups)
-			v.groups = append(v.groups, kindGroup{title: title})
-		}
-		v.groups[i].kinds = append(v.groups[i].kinds, kind{f, counts[f.Type]})
-	}
-	return show(kindsPage(p, v))
-}
-
+// listView is a list as somebody asked for it.
 type listView struct {
 	form    *form.Form
 	ask     store.Browse
 	text    string
 	life    string
-	values  map[string]string // chosen by field
+	values  map[string]string    // chosen by field
+	spans   map[string][2]string // from and to, by field
+	chosen  []string             // columns, none for the usual ones
 	first   []*form.Field
 	more    []*form.Field
 	refs    []refFilter
 	columns []*form.Field
-	rows    []store.Row
-	count   int
-	next    string
-	begun   bool // not the first page
-	report  store.Report
+	store.Listing
+	count  int
+	exact  bool
+	next   string
+	begun  bool // not the first page
+	report store.Report
 	// villages tells that the rows are of several.
 	villages bool
+	saved    []store.SavedView
+	said     string
 }
 
 // refFilter is a condition that a link brought: the records that name another.
@@ -95,75 +64,70 @@ func (w *Site) list(p *page) (reply, error) {
 	if f == nil {
 		return reply{}, errNowhere
 	}
-	p.title, p.at = f.Title.In(p.lang), records
-	v := &listView{form: f, values: map[string]string{}}
-	q := p.r.URL.Query()
-	v.ask = store.Browse{Type: f.Type, Village: p.asked("village"), Text: q.Get("q"), Limit: listRows}
-	v.text, v.life = q.Get("q"), q.Get("life")
-	if v.life == "alive" || v.life == "void" {
-		v.ask.Where = append(v.ask.Where, store.Condition{Field: "life", Value: v.life})
+	v, err := p.readList(f, p.r.URL.Query())
+	if err != nil {
+		return reply{}, err
 	}
-	for _, fd := range p.filterFields(f) {
-		value := q.Get("w." + fd.Name)
-		if value == "" {
-			continue
-		}
-		v.values[fd.Name] = value
-		v.ask.Where = append(v.ask.Where, store.Condition{Field: fd.Name, Value: value})
-		if fd.Refers != "" {
+	if p.r.Method == http.MethodGet && !v.begun && p.wordy(v) {
+		return goTo(v.href(p)) // what a form leaves empty is not kept in the address
+	}
+	return w.showList(p, v)
+}
+
+func (w *Site) showList(p *page, v *listView) (reply, error) {
+	p.title, p.at = v.form.Title.In(p.lang), records
+	for _, fd := range p.filterFields(v.form) {
+		if value := v.values[fd.Name]; value != "" && fd.Refers != "" {
 			v.refs = append(v.refs, refFilter{fd, value, p.named(v.ask.Village, fd.Refers, value, 1)})
 		}
 	}
 	v.filters(p)
-	v.columns = p.columnsOf(f, v.values)
-	if after := q.Get("after"); after != "" {
-		if err := readPlace(after, &v.ask.After); err != nil {
-			return reply{}, errAsked
-		}
-		v.begun = true
+	v.columns = p.columnsOf(v.form, v.values)
+	if len(v.chosen) > 0 {
+		v.columns = p.chosenColumns(v.form, v.chosen)
 	}
-	next, err := w.fill(p, v)
+	err := w.fill(p, v)
 	var bad *store.ConditionError
 	if errors.As(err, &bad) {
 		return reply{}, errAsked
 	} else if err != nil {
 		return reply{}, err
 	}
-	if next != (store.Place{}) {
-		v.next = address("/records/"+string(f.Type), append(v.query(), "after", writePlace(next))...)
+	if v.Next != (store.Place{}) {
+		v.next = address("/records/"+string(v.form.Type), append(v.query(), "after", writePlace(v.Next))...)
+	}
+	if v.saved, err = w.store.SavedViews(p.ctx, p.account.Login, v.form.Type, p.shares()); err != nil {
+		return reply{}, err
 	}
 	return show(listPage(p, v))
 }
 
 // fill reads the page of the list.
-func (w *Site) fill(p *page, v *listView) (next store.Place, err error) {
-	if v.rows, next, err = w.store.Browse(p.ctx, v.ask); err != nil {
-		return next, err
+func (w *Site) fill(p *page, v *listView) (err error) {
+	if v.Listing, err = w.store.Browse(p.ctx, v.ask); err != nil {
+		return err
 	}
-	limit := listCount
-	if len(v.ask.Where) == 0 && v.ask.Text == "" {
-		limit = math.MaxInt32 // an index has it
-	}
-	if v.count, err = w.store.Count(p.ctx, v.ask, limit); err != nil {
-		return next, err
+	if v.count, v.exact, err = w.store.Count(p.ctx, v.ask, listCount); err != nil {
+		return err
 	}
 	if v.report, err = w.store.Reported(p.ctx, v.ask.Village); err != nil {
-		return next, err
+		return err
 	}
 	v.villages = v.ask.Village == "" && len(p.known) > 1
-	return next, p.gather(v.rows)
+	return p.gather(v.Rows)
 }
 
-// filters sorts the choice fields: required ones first, and whatever is chosen
-// at once in sight.
+// filters sorts the fields that have conditions: required choices first, and whatever is
+// asked for at once in sight.
 func (v *listView) filters(p *page) {
 	for _, fd := range p.filterFields(v.form) {
-		if len(fd.Choices) == 0 {
-			continue
-		}
-		if len(v.first) < firstFilters && fd.Required || v.values[fd.Name] != "" {
+		choice := len(fd.Choices) > 0
+		asked := v.values[fd.Name] != "" || v.spans[fd.Name] != [2]string{}
+		switch {
+		case fd.Refers != "" || !choice && !spanned(fd) && !worded(fd):
+		case asked, choice && fd.Required && len(v.first) < firstFilters:
 			v.first = append(v.first, fd)
-		} else {
+		default:
 			v.more = append(v.more, fd)
 		}
 	}
@@ -194,27 +158,13 @@ func (p *page) columnsOf(f *form.Form, values map[string]string) []*form.Field {
 	return list
 }
 
-// query gives what the list was asked for, as pairs.
-func (v *listView) query() []string {
-	list := []string{"village", string(v.ask.Village), "q", v.text, "life", v.life}
-	for _, fd := range v.form.Fields {
-		if value := v.values[fd.Name]; value != "" {
-			list = append(list, "w."+fd.Name, value)
-		}
-	}
-	return list
-}
-
 func (v *listView) href(p *page) string {
 	return address("/records/"+string(v.form.Type), v.query()...)
 }
 
-// file is where the list can be fetched as a file; the search does not go
-// along.
+// file is where the list can be fetched as a file.
 func (v *listView) file(format export.Format) string {
-	list := slices.Clone(v.query())
-	list[3] = ""
-	return address("/export/"+string(v.form.Type), append(list, "format", string(format))...)
+	return address("/export/"+string(v.form.Type), append(v.query(), "format", string(format))...)
 }
 
 func writePlace(at store.Place) string {
@@ -245,8 +195,8 @@ func numeric(fd *form.Field) bool {
 
 // countText says how long a list is.
 func (p *page) countText(v *listView) string {
-	if v.count == listCount && (len(v.ask.Where) > 0 || v.ask.Text != "") {
-		return p.T("list.many", number(listCount))
+	if !v.exact {
+		return p.T("list.many", number(v.count))
 	}
 	return p.T("list.count", number(v.count))
 }

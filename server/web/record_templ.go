@@ -648,7 +648,7 @@ func recordPage(p *page, v *recordView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = rowTable(p, l.rows, l.columns, false).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = rowTable(p, l.rows, l.columns, false, nil).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -44,6 +44,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /{$}":                         {path: "/", who: "office"},
 		"GET /records":                     {path: "/records", who: "office inspector sponsor_unit"},
 		"GET /records/{type}":              {path: "/records/household", who: "office inspector sponsor_unit"},
+		"POST /records/{type}/views":       {path: "/records/household/views", who: "office inspector sponsor_unit", form: url.Values{"name": {"n"}}},
+		"POST /views/{id}/drop":            {path: "/views/" + strings.Repeat("0", 36) + "/drop", who: "office inspector sponsor_unit"},
 		"GET /export/{type}":               {path: "/export/household?format=csv", who: "office"},
 		"GET /record/{village}/{id}":       {path: href(house), who: "office inspector sponsor_unit"},
 		"POST /record/{village}/{id}/full": {path: href(house) + "/full", who: "office", form: url.Values{"reason": {"r"}}},

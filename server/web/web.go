@@ -159,6 +159,8 @@ func (w *Site) all() []route {
 		{"GET /{$}", access.SeeWork, w.overview},
 		{"GET /records", access.SeeRecords, w.kinds},
 		{"GET /records/{type}", access.SeeRecords, w.list},
+		{"POST /records/{type}/views", access.SeeRecords, w.saveView},
+		{"POST /views/{id}/drop", access.SeeRecords, w.dropView},
 		{"GET /export/{type}", access.Export, w.download},
 		{"GET /record/{village}/{id}", access.SeeRecords, w.record},
 		{"GET /blob/{village}/{name}", access.SeeRecords, w.file},

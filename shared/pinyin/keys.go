@@ -5,7 +5,7 @@ import "slices"
 // Bounds of the keys of one name.
 const (
 	maxKeyed    = 16 // characters that are looked at
-	maxReadings = 4  // ways in which a whole name is read
+	maxReadings = 12 // ways in which a whole name is read
 )
 
 // Keys gives the texts by whose beginnings a name is found: itself and what is left of it
