@@ -148,12 +148,11 @@ func (w *Site) judge(p *page, v *villageView, facts, tallies []store.Record, vil
 	}
 	for i := range tallies {
 		r := &tallies[i]
-		village.Add(indicatorType, r.Key.ID, r.View.Fields)
-		// Whoever contradicts speaks too: what two people say differently is open.
-		for _, side := range r.View.Conflicts["value"] {
-			said := map[string]record.Value{"year": r.View.Fields["year"], "indicator": r.View.Fields["indicator"], "value": side.Value}
-			village.Add(indicatorType, r.Key.ID, said)
+		var apart []record.Value
+		for _, side := range r.View.Conflicts[record.Path(figure.Contested.Field)] {
+			apart = append(apart, side.Value)
 		}
+		village.AddApart(indicatorType, r.Key.ID, r.View.Fields, figure.Contested.Field, apart)
 	}
 	write := p.may(f)
 	for _, i := range village.Indicators(v.year) {

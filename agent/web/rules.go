@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/shared/figure"
 	"zhucun/shared/record"
 )
 
@@ -104,15 +105,13 @@ func (d due) level() level {
 	return fine
 }
 
-// dueOf counts the days since h was last visited, or since it or the team came.
+// dueOf counts the days since h was last visited, or since it or the team came, as the
+// office does.
 func (s *snapshot) dueOf(h *house, today string) due {
 	d := due{house: h, never: h.last == ""}
-	for by, day := range []string{h.last, h.since, s.started[h.village]} {
-		if day <= today && day > d.from { // a typing error may lie ahead
-			d.from, d.by = day, since(by)
-		}
-	}
-	d.days, _ = daysBetween(d.from, today)
+	from := []string{h.last, h.since, s.started[h.village]}
+	d.from, d.days = figure.Since(from[0], from[1], from[2], today)
+	d.by = since(slices.Index(from, d.from))
 	return d
 }
 

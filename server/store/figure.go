@@ -16,6 +16,7 @@ import (
 	"zhucun/shared/clock"
 	"zhucun/shared/figure"
 	"zhucun/shared/form"
+	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
 
@@ -262,6 +263,10 @@ func (s *Store) VillageFigures(ctx context.Context, code record.Village) (v *fig
 
 func (s *Store) villageFigures(t *tx, code record.Village) (*figure.Village, error) {
 	v := figure.New(figure.Builtin())
+	apart, err := s.apart(t, code)
+	if err != nil {
+		return nil, err
+	}
 	needs := figure.Needs()
 	for _, typ := range slices.Sorted(maps.Keys(needs)) {
 		p := s.tables[typ]
@@ -290,13 +295,41 @@ func (s *Store) villageFigures(t *tx, code record.Village) (*figure.Village, err
 					values[fd.Name] = value
 				}
 			}
-			v.Add(typ, rid, values)
+			if typ == figure.Contested.Type && len(apart[id]) > 0 {
+				v.AddApart(typ, rid, values, figure.Contested.Field, apart[id])
+			} else {
+				v.Add(typ, rid, values)
+			}
 			return nil
 		}, `SELECT `+strings.Join(columns, ", ")+` FROM `+quote(p.name)+` WHERE village_id = $1 AND life = 'alive'`, code); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return v, nil
+}
+
+// apart gives what people wrote apart of the field of which that counts, by record.
+func (s *Store) apart(t *tx, code record.Village) (map[string][]record.Value, error) {
+	of := figure.Contested
+	said := map[string][]record.Value{}
+	err := t.rows(func(r *sql.Rows) error {
+		var id string
+		var raw []byte
+		if err := r.Scan(&id, &raw); err != nil {
+			return err
+		}
+		state, err := merge.Decode(raw)
+		if err != nil {
+			return fmt.Errorf("record %s: %w", id, err)
+		}
+		view := merge.Read(s.forms.Form(of.Type), state)
+		for _, side := range view.Conflicts[record.Path(of.Field)] {
+			said[id] = append(said[id], side.Value)
+		}
+		return nil
+	}, `SELECT r.record_id, r.state FROM review w JOIN record r ON r.village_id = w.village_id AND r.record_id = w.record_id
+		WHERE w.village_id = $1 AND w.type = $2 AND w.path = $3 AND w.kind = $4`, code, of.Type, of.Field, Conflict)
+	return said, err
 }
 
 // asRead gives the value that column made a cell of; "" for none.

@@ -186,6 +186,59 @@ func TestReportsByHand(t *testing.T) {
 	}
 }
 
+// An indicator whose check two people wrote apart is as open at the office as on the
+// laptop (shared/figure), whichever of the two is shown until somebody decides.
+func TestIndicatorsApart(t *testing.T) {
+	o := newOffice(t, "甲")
+	p, err := figure.MonthOf("2017-05", "2017-06-12")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stands := func() figure.IndicatorMade {
+		t.Helper()
+		tables, err := o.Figures(t.Context(), store.FigureQuery{Periods: []figure.Period{p}, Patience: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range tables[0].Rows[0].Exit {
+			if i.Code == "n6" {
+				return i
+			}
+		}
+		t.Fatal("n6 is not among the indicators")
+		return figure.IndicatorMade{}
+	}
+	id := o.put("甲", "indicator_value", "year=2017 indicator=n6 value=yes")
+	if got := stands(); got.State != figure.Met || !got.Checked {
+		t.Errorf("checked by one: %+v", got)
+	}
+	write := func(value string, observed []record.Dot) {
+		t.Helper()
+		if err := o.Desk(t.Context(), "甲", func(d *store.Desk) error {
+			_, err := d.Write(record.Change{Record: id, Type: "indicator_value", Author: "办公室", Body: []record.Write{{Path: "value", Value: record.Text(value), Observed: observed}}})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("no", nil)
+	if got := stands(); got.State != figure.Pending || got.Value != "" {
+		t.Errorf("checked by two who contradict each other: %+v", got)
+	}
+	var both []record.Dot
+	if err := o.Desk(t.Context(), "甲", func(d *store.Desk) error {
+		rec, err := d.Record(id)
+		both = rec.State.Observed("value")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	write("no", both)
+	if got := stands(); got.State != figure.Unmet {
+		t.Errorf("decided: %+v", got)
+	}
+}
+
 // Records without a value to order by come last, on whatever page.
 func TestBrowseOrder(t *testing.T) {
 	o := newOffice(t, "甲", "乙")

@@ -2,6 +2,7 @@ package figure
 
 import (
 	"bytes"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ func Needs() map[record.Type][]string {
 
 // Formulas is counted up with every change to a formula: what was worked out by an
 // earlier one is to be worked out anew.
-const Formulas = 1
+const Formulas = 2
 
 var readers = []struct {
 	of     record.Type
@@ -87,6 +88,27 @@ func (v *Village) Add(t record.Type, id record.ID, fields map[string]record.Valu
 		}
 	}
 }
+
+// AddApart is Add for a record of which people wrote a field apart and nobody has decided
+// yet: values are what each of them wrote. What was checked of an indicator counts as far
+// as all of them say the same; elsewhere the value that fields has counts.
+func (v *Village) AddApart(t record.Type, id record.ID, fields map[string]record.Value, field string, values []record.Value) {
+	v.Add(t, id, fields)
+	if t != Contested.Type || field != Contested.Field {
+		return
+	}
+	said := maps.Clone(fields)
+	for _, value := range values {
+		said[field] = value
+		v.Add(t, id, said)
+	}
+}
+
+// Contested is the one field of which it counts what people wrote apart (AddApart).
+var Contested = struct {
+	Type  record.Type
+	Field string
+}{"indicator_value", "value"}
 
 // Figures are those of one village in one period.
 type Figures struct {

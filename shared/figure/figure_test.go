@@ -220,6 +220,56 @@ n9 unmet "49999.99" true met
 	}
 }
 
+// What people wrote apart of one check leaves the indicator open, whichever of it is shown
+// for the time being; where all of it says the same, it counts.
+func TestCheckedApart(t *testing.T) {
+	for _, tt := range []struct {
+		shown string
+		apart []string
+		want  State
+		value string
+	}{
+		{"yes", nil, Met, "yes"},
+		{"yes", []string{"yes", "no"}, Pending, ""},
+		{"no", []string{"yes", "no"}, Pending, ""},
+		{"51000", []string{"51000", "49000"}, Pending, ""},
+		{"yes", []string{"51000", "yes"}, Met, "yes"},
+	} {
+		v := New(Builtin())
+		var apart []record.Value
+		for _, s := range tt.apart {
+			apart = append(apart, record.Text(s))
+		}
+		fields := map[string]record.Value{"year": "2017", "indicator": record.Text("n9"), "value": record.Text(tt.shown)}
+		v.AddApart("indicator_value", idOf("a"), fields, "value", apart)
+		if got := v.Indicators("2017")[8]; got.State != tt.want || got.Value != tt.value {
+			t.Errorf("%s, apart %q: %s %q, want %s %q", tt.shown, tt.apart, got.State, got.Value, tt.want, tt.value)
+		}
+		if fields["value"] != record.Text(tt.shown) {
+			t.Error("what was passed was changed")
+		}
+	}
+}
+
+// The days of a household count from the last of three days, one that lies ahead too.
+func TestSince(t *testing.T) {
+	for _, tt := range []struct {
+		last, registered, came, from string
+		passed                       int
+	}{
+		{"2017-05-01", "2016-01-01", "2015-01-01", "2017-05-01", 31},
+		{"", "2017-05-31", "2015-01-01", "2017-05-31", 1},
+		{"2017-05-01", "", "2017-06-01", "2017-06-01", 0},
+		{"2017-05-01", "", "2017-06-08", "2017-06-08", 0},
+		{"2017-05-01", "2071-01-01", "", "2071-01-01", 0},
+		{"", "", "", "", 0},
+	} {
+		if from, passed := Since(tt.last, tt.registered, tt.came, "2017-06-01"); from != tt.from || passed != tt.passed {
+			t.Errorf("%q %q %q: %d from %q, want %d from %q", tt.last, tt.registered, tt.came, passed, from, tt.passed, tt.from)
+		}
+	}
+}
+
 // What is not known has no rate; nothing is met by nobody having looked.
 func TestNothingKnown(t *testing.T) {
 	p, err := YearOf("2017", "2017-05-31")

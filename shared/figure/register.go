@@ -226,10 +226,18 @@ type Overdue struct {
 	Days      int
 }
 
+// Since gives the day that a household's days count from, and how many have passed on a
+// day: the last of its last counted visit, its registration and the team's arrival, each
+// of which may be "". One that lies ahead counts too, and no days have passed: whoever is
+// to be visited from next week on is not overdue today. Without any of them from is "".
+func Since(last, registered, came, on string) (from string, passed int) {
+	from = max(last, registered, came)
+	return from, max(0, days(from, on)-1) // days counts both ends
+}
+
 // Overdue gives the households that are overdue on a day: more than OverdueAfter days
-// after the last counted visit, the registration and the team's arrival, whichever was
-// last. The longest come first. A household of which none of these is known is not
-// among them.
+// after the day that theirs count from (Since). The longest come first. A household of
+// which no such day is known is not among them.
 func (v *Village) Overdue(on string) []Overdue {
 	came := ""
 	for _, p := range v.posts {
@@ -245,9 +253,8 @@ func (v *Village) Overdue(on string) []Overdue {
 	}
 	var list []Overdue
 	for id, h := range v.households {
-		o := Overdue{Household: id, Last: last[id], From: max(last[id], h.registered, came)}
-		// Days between, where days counts both ends.
-		if o.Days = days(o.From, on) - 1; Active(h.status) && o.Days > OverdueAfter {
+		o := Overdue{Household: id, Last: last[id]}
+		if o.From, o.Days = Since(o.Last, h.registered, came, on); Active(h.status) && o.Days > OverdueAfter {
 			list = append(list, o)
 		}
 	}
