@@ -1,7 +1,7 @@
 // Package finder finds households by what somebody types into one box: the name of the
 // head or of anybody else, in characters, as it is read, or by its initials (王小明: 王小,
 // wangxiao, wxm, 王xm; characters that are read in several ways by each of them), the last
-// four of an ID number, a phone, the household's number, its group, and words of two
+// four of an ID number, a phone, the household's number, its group (三组 by 3组 and 第三组 too), and words of two
 // characters and more that were written about visits.
 //
 // What holds:

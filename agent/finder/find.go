@@ -173,9 +173,9 @@ func (x *Index) look(w *word, f *found) {
 	if w.code != "" {
 		x.number(w, f)
 	}
-	groups, some := make([]bool, len(x.groups)), false
+	groups, some, no := make([]bool, len(x.groups)), false, numbered(w.runes)
 	for i, s := 0, x.names.speller(w.runes); i < len(x.groups); i++ {
-		groups[i] = s.like(x.groups[i].chars) != unlike
+		groups[i] = s.like(x.groups[i].chars) != unlike || no.means(x.groups[i].no)
 		some = some || groups[i]
 	}
 	if some {

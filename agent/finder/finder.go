@@ -51,6 +51,7 @@ func (h *house) here() bool { return h.head != none }
 type group struct {
 	name  string
 	chars []uint32
+	no    groupNo
 }
 
 // Index is what households are found by. Its methods may be called by several at once.
@@ -131,7 +132,8 @@ func (x *Index) Put(list ...House) {
 		g, known := x.groupAt[h.Group]
 		if !known {
 			g = uint32(len(x.groups))
-			x.groups = append(x.groups, group{h.Group, x.names.alphabet.of(pinyin.Called(h.Group))})
+			name := pinyin.Called(h.Group)
+			x.groups = append(x.groups, group{h.Group, x.names.alphabet.of(name), numbered(name)})
 			x.groupAt[h.Group] = g
 		}
 		v := slices.Index(x.villages, h.Village)
@@ -299,14 +301,12 @@ func (x *Index) PutVisits(list ...Visit) {
 	for i := range list {
 		v := &list[i]
 		x.unvisit(v.ID)
-		if len(texts[i].grams) == 0 {
-			continue
-		}
 		at := uint32(len(x.visitID))
 		x.visitID, x.visitHouse = append(x.visitID, v.ID), append(x.visitHouse, x.slot(v.House))
-		x.visitAt[v.ID] = at
-		texts[i].visit = at
-		x.open = append(x.open, texts[i])
+		x.visitAt[v.ID] = at // without a word too: it is asked whose it was (Visited)
+		if texts[i].visit = at; len(texts[i].grams) > 0 {
+			x.open = append(x.open, texts[i])
+		}
 	}
 	x.mu.Unlock()
 	x.seal()

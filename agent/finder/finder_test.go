@@ -88,6 +88,9 @@ func (p *plain) rank(h House, w word) uint8 {
 				note(rankGroup)
 			}
 		}
+		if numbered(w.runes).means(numbered(name)) {
+			note(rankGroup)
+		}
 	}
 	group()
 	if !w.digits {
@@ -173,7 +176,7 @@ func (p *plain) find(q Query) (found []record.ID) {
 
 var (
 	nameOf  = rapid.StringOfN(rapid.RuneFrom([]rune("王小明单解曾重庆吕欧阳A·𠀀")), 1, 4, -1)
-	groupOf = rapid.SampledFrom([]string{"", "一组", "三里背组", "重庆组", "3组"})
+	groupOf = rapid.SampledFrom([]string{"", "一组", "三里背组", "重庆组", "3组", "第3组", "三组"})
 	digits  = rapid.StringOfN(rapid.RuneFrom([]rune("0012")), 0, 11, -1)
 	// Some have all that a word is made of, and not the word.
 	textOf = rapid.OneOf(rapid.StringOfN(rapid.RuneFrom([]rune("王水管坏了低保a5g，。 12𠀀")), 0, 12, -1), rapid.SampledFrom([]string{"水管，管坏", "管坏了水管", "a5 5g", "水管坏了", "管坏保水管"}))
@@ -241,6 +244,11 @@ func TestFindsWhatAPlainLookFinds(t *testing.T) {
 				q := queryOf(t)
 				if len(words(q.Words)) == 0 {
 					return
+				}
+				for _, v := range p.visits {
+					if house, known := x.Visited(v.ID); !known || house != v.House {
+						t.Fatalf("visit %s is to %s, not to %s", v.ID, house, v.House)
+					}
 				}
 				want := p.find(q)
 				var got []record.ID
@@ -350,6 +358,31 @@ func TestFindsInSegments(t *testing.T) {
 	for v := range maps.Keys(p.visits) {
 		if _, known := x.Visited(v); !known {
 			t.Fatalf("visit %s is known no more", v)
+		}
+	}
+}
+
+// A group that has a number is found however that is written, and by no other number.
+func TestGroupsByNumber(t *testing.T) {
+	for _, tt := range []struct{ name, by, not string }{
+		{"三组", "3组 第三组 第3组 ３组 三组 三 3 第三 3小组 03组", "13组 三十组 2组 3队 30组 第十三组"},
+		{"第3组", "三组 3组 第三组 3 三 三村民小组", "二组 三社"},
+		{"十二村民小组", "12组 第12组 十二组", "2社 一十组 1组"},
+		{"20队", "二十队 第二十队 20 二十", "2队 二十组 20组"},
+		{"三里背组", "三里 三", "3组 三组"},
+		{"一二组", "一二", "12组 3组"},
+	} {
+		for _, of := range []struct {
+			words string
+			want  int
+		}{{tt.by, 1}, {tt.not, 0}} {
+			for _, typed := range strings.Fields(of.words) {
+				x := New()
+				x.Put(House{ID: idOf(1, 1), Village: "a", Name: "王", Group: tt.name})
+				if got := x.Find(Query{Words: typed, Count: 1}, nil).Total; got != of.want {
+					t.Errorf("%s by %s: %d, want %d", tt.name, typed, got, of.want)
+				}
+			}
 		}
 	}
 }

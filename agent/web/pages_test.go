@@ -952,6 +952,16 @@ func TestVisitsThatDoNotCount(t *testing.T) {
 	if body := f.get("/household/" + id.String()).body; !strings.Contains(body, "另有 1 次作废") {
 		t.Error("the household's page counts a void visit")
 	}
+	// One that was to somebody else, without a word by which it could be found.
+	moved := visit("2025-01-09")
+	if h := f.house2(id); h.last != "2025-01-09" {
+		t.Errorf("before it is moved: %s", h.last)
+	}
+	f.wall.Add(1000)
+	f.set(f.laptop, "杜旺火", visitType, moved, map[string]string{"household": f.house(n + 1).id.String()})
+	if h := f.house2(id); h.last != "2025-01-08" || h.visits != visits-1 {
+		t.Errorf("moved to another household: last %s, %d visits, want %d", h.last, h.visits, visits-1)
+	}
 	// The day comes.
 	f.wall.Add((31 * 24 * time.Hour).Milliseconds())
 	if h := f.house2(id); h.last != "2025-02-08" {
