@@ -438,6 +438,12 @@ func (r Report) Words(lang form.Lang) string {
 		Zh: "共 %d 行：新增 %d，修改 %d，没有变化 %d，未收 %d。\n",
 		En: "%d rows: %d new, %d changed, %d unchanged, %d not taken.\n",
 	}.In(lang), r.Rows, r.New, r.Changed, r.Same, r.NotTaken)
+	if r.Since > 0 {
+		fmt.Fprintf(&b, form.Label{
+			Zh: "另有 %d 行以前收过，记录后来改过，没有再收，记录不动。\n",
+			En: "%d more rows were taken before and their records changed since: they were not taken again, and the records stay.\n",
+		}.In(lang), r.Since)
+	}
 	if r.NotTaken > 0 {
 		b.WriteString(form.Label{Zh: "改正下列各行后可再次导入整个文件，已收的行不会重复：\n", En: "Mend these lines and import the whole file again; rows that were taken are not taken twice:\n"}.In(lang))
 	}

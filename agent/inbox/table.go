@@ -42,6 +42,7 @@ const (
 	IsNew     = "new"
 	IsChanged = "changed"
 	IsSame    = "same"
+	IsSince   = "since" // taken before, and the record was changed since
 	IsBad     = "not_taken"
 	IsPassed  = "passed"
 )
@@ -428,6 +429,12 @@ func (t *taking) village(text string) (record.Village, error) {
 	return "", wrong("这台电脑没有“%s”的权限，有的是：%s", "this laptop is not for %s; it is for %s", text, strings.Join(names, "、"))
 }
 
+// sinceWords says what becomes of a row whose record was changed since it was taken.
+var sinceWords = form.Label{
+	Zh: "这一行以前收过，那条记录后来改过，现在和这一行不一样；没有再收，记录不动，要改请打开那条记录",
+	En: "this row was taken before and its record was changed since, so that the two differ; it was not taken again and the record stays; open the record to change it",
+}
+
 // flush saves the rows that are gathered, or tries to, and tells what came of them.
 func (t *taking) flush() error {
 	save := t.s.SaveRows
@@ -450,6 +457,10 @@ func (t *taking) flush() error {
 		case sv.Changed:
 			out.Is = IsChanged
 			t.rep.Changed++
+		case sv.Since && !sv.Void:
+			out.Is, out.Text = IsSince, sinceWords.In(t.o.Lang)
+			t.rep.Since++
+			t.rep.note(out.Row, out.Text)
 		default:
 			out.Is = IsSame
 			t.rep.Same++

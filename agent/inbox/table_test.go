@@ -1028,8 +1028,16 @@ func TestOneTableOnTwoLaptops(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if rep := take(c, raw, choice, "0 0 3 0"); len(rep.Noted) != 2 || !strings.Contains(rep.Noted[0].Text, "已作废") {
-		t.Errorf("of records that are void it says %v", rep.Noted)
+	// What was mended is told as that, not as unchanged, however often it is asked.
+	for range 2 {
+		rep := take(c, raw, choice, "0 0 2 0")
+		said := ""
+		for _, n := range rep.Noted {
+			said += n.Text
+		}
+		if rep.Since != 1 || strings.Count(said, "已作废") != 2 || strings.Count(said, "后来改过") != 1 || !strings.Contains(rep.Words(form.Zh), "另有 1 行以前收过") {
+			t.Errorf("of records that were changed since it says %+v, %s", rep.Noted, rep.Words(form.Zh))
+		}
 	}
 	if v, err := c.Get("visit", mended); err != nil || v.View.Fields["needs"] != `"想学养鱼"` || len(v.View.Others)+len(v.View.Conflicts) > 0 {
 		t.Errorf("what was mended since: %v, %v", v.View, err)
@@ -1058,5 +1066,24 @@ func TestOneFileOfLinesOnTwoLaptops(t *testing.T) {
 	}
 	if !maps.Equal(made[0], made[1]) {
 		t.Errorf("two laptops made %v", made)
+	}
+	// A line whose record was changed since is told as such; it is found by its number.
+	s := desk(t)
+	if _, err := JSONL(t.Context(), s, form.Builtin(), LineOptions{}, strings.NewReader(lines)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.Device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	house := record.NumberedID(d.Numbers, "household", "369999000001", "1002")
+	if _, err := s.Save(t.Context(), store.Edit{Type: "household", ID: house, Fields: map[string]record.Value{"head_name": record.Text("李二山")}}); err != nil {
+		t.Fatal(err)
+	}
+	if rep, err := JSONL(t.Context(), s, form.Builtin(), LineOptions{}, strings.NewReader(lines)); err != nil || rep.Since != 1 || rep.Same != 3 || rep.New+rep.Changed != 0 {
+		t.Errorf("one of four changed since: %+v, %v", rep, err)
+	}
+	if h, err := s.Get("household", house); err != nil || h.View.Fields["head_name"] != record.Text("李二山") {
+		t.Errorf("what was changed since: %v, %v", h.View.Fields, err)
 	}
 }

@@ -26,10 +26,13 @@ const (
 
 // Report is what came of a file, row by row for those that were not taken.
 type Report struct {
-	Rows     int   `json:"rows"`      // rows that are not empty
-	New      int   `json:"new"`       // records that came into being
-	Changed  int   `json:"changed"`   // records that were changed
-	Same     int   `json:"same"`      // rows that said nothing new
+	Rows    int `json:"rows"`    // rows that are not empty
+	New     int `json:"new"`     // records that came into being
+	Changed int `json:"changed"` // records that were changed
+	Same    int `json:"same"`    // rows that said nothing new
+	// Since counts rows that were taken before and whose records say otherwise by now:
+	// they were changed since, and stay as they are.
+	Since    int   `json:"since,omitempty"`
 	NotTaken int   `json:"not_taken"` // rows that were not taken
 	Bad      []Bad `json:"bad"`       // the first 1,000 of these
 }
@@ -100,6 +103,8 @@ func JSONL(ctx context.Context, s *store.Store, forms *form.Set, o LineOptions, 
 				rep.New++
 			case sv.Changed:
 				rep.Changed++
+			case sv.Since:
+				rep.Since++
 			default:
 				rep.Same++
 			}

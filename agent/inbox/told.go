@@ -24,6 +24,7 @@ var results = map[string]form.Label{
 	IsNew:     {Zh: "新增", En: "new"},
 	IsChanged: {Zh: "修改", En: "changed"},
 	IsSame:    {Zh: "没有变化", En: "unchanged"},
+	IsSince:   {Zh: "后来改过，没有再收", En: "changed since, not taken again"},
 	IsBad:     {Zh: "未收", En: "not taken"},
 	IsPassed:  {Zh: "不是记录", En: "no record"},
 }

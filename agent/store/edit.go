@@ -64,6 +64,9 @@ type Saved struct {
 	Created bool
 	// Void tells of an imported row that what it made before was declared void since.
 	Void bool
+	// Since tells of an imported row that was taken before that its record says otherwise
+	// by now: it was changed since.
+	Since bool
 	// Born are the issues that the save made or mended.
 	Born []record.Key
 	// Dot is the change of a decision, and Before what it was taken on: for TakeBack.
@@ -492,7 +495,9 @@ func (t *tx) saveRows(rows []Row) (saved []Saved, errs []error, err error) {
 			continue
 		}
 		if known && b.Get(rows[i].Hash[:]) != nil {
-			saved[i].Key = record.Key{Type: rows[i].Edit.Type, ID: rows[i].Edit.ID}
+			if saved[i], err = t.taken(&rows[i].Edit); err != nil {
+				return nil, nil, err
+			}
 			continue
 		}
 		if saved[i], errs[i] = t.save(&rows[i].Edit); errs[i] != nil {
@@ -533,7 +538,43 @@ func (t *tx) made(row *Row) (done Saved, refused, err error) {
 	case r.View.Erased:
 		return done, erased(), nil
 	}
-	return Saved{Key: k, Void: r.View.Void}, nil, nil
+	return Saved{Key: k, Void: r.View.Void, Since: otherwise(&r, e.Fields)}, nil, nil
+}
+
+// taken tells what became of the record of a row that was taken before.
+func (t *tx) taken(e *Edit) (Saved, error) {
+	done := Saved{Key: record.Key{Type: e.Type, ID: e.ID}}
+	d, err := t.dev()
+	if err != nil {
+		return done, err
+	}
+	_, k, err := t.target(d, e) // by its number, where it has one
+	if err != nil {
+		if refused(err) {
+			err = nil
+		}
+		return done, err
+	}
+	r, err := t.get(k.Type, k.ID)
+	if errors.Is(err, ErrNotFound) {
+		return done, nil
+	}
+	done.Key = k
+	done.Void, done.Since = r.View.Void && !r.View.Erased && e.Void == "", !r.View.Void && otherwise(&r, e.Fields)
+	return done, err
+}
+
+// otherwise tells whether a record that a row has made or changed says otherwise by now: what
+// the row says neither stands there nor waits for somebody.
+func otherwise(r *Record, fields map[string]record.Value) bool {
+	for name, value := range fields {
+		path := record.Path(name)
+		waits := slices.ContainsFunc(slices.Concat(r.View.Conflicts[path], r.View.Proposals[path]), func(s merge.Sibling) bool { return s.Value == value })
+		if !waits && r.View.Fields[name] != value && (value != record.Null || r.View.Fields[name] != "") {
+			return true
+		}
+	}
+	return false
 }
 
 // refused tells an edit that may not be made, of which nothing was written,
