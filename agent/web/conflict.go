@@ -38,6 +38,7 @@ type dispute struct {
 	unread, words string
 	clears        bool // it may be decided that nothing is to stand
 	first         bool // where the keyboard is
+	sought        bool // a household was looked for
 }
 
 // question is what the office asks, as pages show it.
@@ -99,6 +100,7 @@ type retry struct {
 	words  string // what was typed, as people read it
 	unread string
 	moved  string // why the dispute is no longer what was shown
+	sought bool   // a household was looked for, and nothing is decided yet
 	done   bool   // the page shows it again
 }
 
@@ -325,7 +327,8 @@ func (w *Site) showConflicts(p *page, status int, again retry) (reply, error) {
 		d.place = v.place
 		d.place.at = i
 		if d.anchor() == again.at && d.other != nil {
-			d.unread, d.words, v.again.done = again.unread, again.said, true
+			d.unread, d.words, d.sought, v.again.done = again.unread, again.said, again.sought, true
+			d.other.looks = houseWords(p, d.fd.Name)
 			d.other.fill(again.typed)
 		}
 	}
@@ -435,6 +438,10 @@ func (w *Site) decide(p *page) (reply, error) {
 			again.unread = again.moved
 		}
 		return w.showConflicts(p, http.StatusConflict, again)
+	}
+	if seeks(p) {
+		again.sought = true
+		return w.showConflicts(p, http.StatusOK, again)
 	}
 	d := store.Decision{Record: id, Path: path, Author: p.author, Shown: r.State, Words: body.Get("words")}
 	fd := f.PathField(path)

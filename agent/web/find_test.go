@@ -325,6 +325,25 @@ func TestFormLooksForHouseholds(t *testing.T) {
 	if !strings.Contains(a.body, `<option value="`+want+`">解放军（石头组）`) || strings.Contains(a.body, texts["move.lacks.where"].zh) {
 		t.Error("who moves does not find the household")
 	}
+	// So does who decides which household a measure is of.
+	measure := f.set(f.office, "宋芬娥", measureType, record.ID{}, map[string]string{"household": h.id.String()})
+	f.pull()
+	f.set(f.office, "宋芬娥", measureType, measure, map[string]string{"household": f.house(1).id.String()})
+	f.set(f.laptop, "杜旺火", measureType, measure, map[string]string{"household": f.house(3).id.String()})
+	f.pull()
+	r := f.record(measureType, measure.String())
+	dispute := url.Values{"type": {string(measureType)}, "id": {measure.String()}, "path": {"household"}, "_seen": {seenRegister(r.State, "household")}}
+	if body := f.get("/conflicts").body; !strings.Contains(body, `name="look.household"`) || strings.Contains(body, want) {
+		t.Error("the page of what waits offers no way to look for a household, or lists them all")
+	}
+	a = f.post("/decide", with(dispute, "look.household", "xfj", "_look", "1"))
+	if !strings.Contains(a.body, `<option value="`+want+`">解放军（石头组）`) || !strings.Contains(a.body, `<details class="another" open>`) || len(f.record(measureType, measure.String()).View.Conflicts) != 1 {
+		t.Errorf("%d: who decides does not find the household, or has decided by looking", a.status)
+	}
+	f.post("/decide", with(dispute, "value", want))
+	if got := first(f.record(measureType, measure.String()).View.Fields["household"].Texts()); got != want {
+		t.Errorf("decided for %s, want %s", got, want)
+	}
 }
 
 // Once nobody may see the pages without a passphrase nothing of the store is kept for

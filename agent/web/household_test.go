@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -96,6 +97,20 @@ func TestHouseholdPage(t *testing.T) {
 	}
 }
 
+// erase is the office erasing a record by law, as a pull brings it.
+func (f *fixture) erase(t record.Type, id record.ID, v record.Village) {
+	f.t.Helper()
+	office := record.Stream{0xEE}
+	state := merge.State{record.Life: {Siblings: []merge.Sibling{{Dot: record.Dot{Stream: office, Seq: 1}, Value: merge.Erasure("依法处理"), At: clock.At0(f.laptop.Now()), Author: "admin"}}}}
+	from := f.cursor[v]
+	if _, err := f.laptop.Take(f.t.Context(), &wire.Pull{
+		Village: v, Epoch: wire.Epoch{1}, From: from, Cursor: from + 1,
+		Records: []wire.State{{ID: id, Type: t, State: state.Encode()}}, Heads: []wire.StreamHead{{Stream: office, Seq: 1}},
+	}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 // A household that the office has erased says so on its page, and no form of it opens in
 // which somebody would write for nothing.
 func TestErasedHousehold(t *testing.T) {
@@ -105,21 +120,22 @@ func TestErasedHousehold(t *testing.T) {
 	if body := f.get("/household/" + h.id.String()).body; !strings.Contains(body, visit) || !strings.Contains(body, edit) {
 		t.Fatal("a household's page has no ways into its forms")
 	}
-	office := record.Stream{0xEE}
-	state := merge.State{record.Life: {Siblings: []merge.Sibling{{Dot: record.Dot{Stream: office, Seq: 1}, Value: merge.Erasure("依法处理"), At: clock.At0(f.laptop.Now()), Author: "admin"}}}}
-	from := f.cursor[h.village]
-	if _, err := f.laptop.Take(t.Context(), &wire.Pull{
-		Village: h.village, Epoch: wire.Epoch{1}, From: from, Cursor: from + 1,
-		Records: []wire.State{{ID: h.id, Type: householdType, State: state.Encode()}}, Heads: []wire.StreamHead{{Stream: office, Seq: 1}},
-	}); err != nil {
-		t.Fatal(err)
-	}
+	f.erase(householdType, h.id, h.village)
 	body := f.get("/household/" + h.id.String()).body
 	if !strings.Contains(body, "内容已由办公室依法擦除：依法处理") {
 		t.Error("the page does not say that the household was erased")
 	}
 	if strings.Contains(body, visit) || strings.Contains(body, edit) {
 		t.Error("the page leads into forms of what was erased")
+	}
+	for _, paper := range []string{"card", "form/visit", "file"} {
+		to := "/print/" + paper + "?household=" + h.id.String()
+		if strings.Contains(body, to) {
+			t.Errorf("the page offers %s of what was erased", to)
+		}
+		if a := f.get(to); a.status != http.StatusGone || !strings.Contains(a.body, "依法擦除") {
+			t.Errorf("%s: %d", to, a.status)
+		}
 	}
 	if a := f.get(edit); a.path != "/record/household/"+h.id.String() || !strings.Contains(a.body, "内容已由办公室依法擦除") {
 		t.Errorf("its form opens: %d, %s", a.status, a.path)

@@ -137,12 +137,15 @@ func (w *Site) twice(p *page, s *snapshot) (out []*pair, more bool, err error) {
 	slices.SortStableFunc(found, func(x, y two) int { return cmp.Compare(y.a.day, x.a.day) })
 	for _, x := range found {
 		a, err := w.store.Get(visitType, x.a.id)
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, false, err
 		}
-		b, err := w.store.Get(visitType, x.b.id)
-		if err != nil {
-			return nil, false, err
+		b, berr := w.store.Get(visitType, x.b.id)
+		if berr != nil && !errors.Is(berr, store.ErrNotFound) {
+			return nil, false, berr
+		}
+		if err != nil || berr != nil || a.Gone || b.Gone {
+			continue // gone since the lists were read
 		}
 		if pr := w.pairOf(p, a, b); pr.open() {
 			if len(out) == maxPairs {
@@ -174,7 +177,11 @@ func (w *Site) pairAsked(p *page, values url.Values) (*pair, error) {
 		if err != nil {
 			return nil, errAsked
 		}
-		if two[i], err = w.store.Get(visitType, id); err != nil {
+		two[i], err = w.store.Get(visitType, id)
+		if errors.Is(err, store.ErrNotFound) || err == nil && (two[i].Gone || two[i].View.Erased) {
+			return nil, errJointGone
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

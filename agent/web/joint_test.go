@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -73,6 +74,32 @@ func (f *fixture) said(kept, other record.ID, word string) answer {
 		f.t.Fatal(a.status)
 	}
 	return f.post("/visits/joint", values)
+}
+
+// Once one of the two is gone, or the office has erased it, the first page goes on without
+// them, and the page of the two says so.
+func TestJointGone(t *testing.T) {
+	f := newFixture(t, true).enter()
+	kept, other := f.twice(f.house(1))
+	page := "/visits/joint?a=" + other.String() + "&b=" + kept.String()
+	if a := f.get("/"); a.status != http.StatusOK || !strings.Contains(a.body, texts["joint.found"].zh) {
+		t.Fatal("the two are not offered on the first page")
+	}
+	// The lists still have a visit that is no longer there.
+	s := f.snapshot()
+	h := s.byID(f.house(1).id)
+	h.recent = append(h.recent, dayVisit{id: record.ID{1}, day: "2025-01-08"})
+	if a := f.get("/"); a.status != http.StatusOK || strings.Count(a.body, "/visits/joint?") != 1 {
+		t.Errorf("with a visit that is gone the first page answers %d", a.status)
+	}
+	f.wants("one that is not there", f.get("/visits/joint?a="+record.ID{1}.String()+"&b="+kept.String()), http.StatusGone, texts["joint.gone"].zh)
+	f.wants("both there", f.get(page), http.StatusOK)
+	f.erase(visitType, other, f.house(1).village)
+	f.wants("erased", f.get(page), http.StatusGone, texts["joint.gone"].zh, "依法擦除")
+	f.wants("said of one that was erased", f.post("/visits/joint", url.Values{"a": {kept.String()}, "b": {other.String()}, "do": {sayJoin}}), http.StatusGone, texts["joint.gone"].zh)
+	if a := f.get("/"); a.status != http.StatusOK || strings.Contains(a.body, "/visits/joint?") {
+		t.Errorf("the first page still offers the two: %d", a.status)
+	}
 }
 
 // A visit that two people wrote down is noticed where it is saved, at home and on the
@@ -181,7 +208,7 @@ func TestJointVisitOfAColleague(t *testing.T) {
 	}
 	f.role(identity.TeamMember)
 	for _, path := range []string{"/visits/joint", "/visits/joint?a=" + kept.String(), "/visits/joint?a=" + kept.String() + "&b=" + kept.String(), "/visits/joint?a=" + kept.String() + "&b=" + h.id.String()} {
-		if a := f.get(path); a.status != 400 && a.status != 404 {
+		if a := f.get(path); a.status != 400 && a.status != 410 {
 			t.Errorf("%s: %d", path, a.status)
 		}
 	}

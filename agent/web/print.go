@@ -1,10 +1,12 @@
 package web
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/a-h/templ"
 
+	"zhucun/agent/store"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -103,8 +105,13 @@ func (w *Site) asked(p *page, fits func(*house) bool) (ids []record.ID, back pag
 		if err != nil {
 			return nil, back, errNowhere
 		}
-		if !w.store.Exists(householdType, id) {
+		switch r, err := w.store.Get(householdType, id); {
+		case errors.Is(err, store.ErrNotFound):
 			return nil, back, errGone
+		case err != nil:
+			return nil, back, err
+		case r.View.Erased:
+			return nil, back, errErased
 		}
 		return []record.ID{id}, pageLink{"/household/" + id.String(), p.T("print.back.house")}, nil
 	}

@@ -87,6 +87,8 @@ var plainTexts = map[string]said{
 	"error.nowhere":         {"没有这一页", "There is no such page"},
 	"error.nowhere.next":    {"地址可能写错了。请从上面的菜单重新进入。", "The address may be mistyped. Start again from the menu above."},
 	"error.gone":            {"这台电脑上没有这条记录", "This record is not on this laptop"},
+	"error.erased":          {"这一户的内容已由办公室依法擦除", "The office has erased this household by law"},
+	"error.erased.next":     {"没有可以打印的内容了。", "Nothing is left that could be printed."},
 	"error.gone.next":       {"它可能还没有同步过来，或者已归别的村。请先同步，再用“找农户”查一查。", "It may not have come by sync yet, or belong to another village by now. Sync, then look under Households."},
 	"error.role":            {"这种记录您只能看，不能改", "You can read these records but not change them"},
 	"error.role.next":       {"什么都没有改动。需要修改，请联系办公室或有权限的同事。", "Nothing was changed. Ask the office or a colleague who may."},

@@ -25,5 +25,7 @@ var jointTexts = map[string]said{
 	"joint.said.into":  {"和这一条是同一次走访，内容在那边：", "The same visit as this one, which has the contents: "},
 	"joint.said.from":  {"并入了这一条：", "Joined to it was: "},
 	"joint.said.apart": {"和这一条不是同一次走访：", "Not the same visit as this one: "},
+	"joint.gone":       {"其中一条走访记录已经没有了", "One of the two visits is gone"},
+	"joint.gone.next":  {"它由办公室依法擦除了，或者已归别的村，不用再定是不是同一次。另一条还在，在农户页上看。", "The office has erased it by law, or it belongs to another village by now; there is nothing left to say of the two. The other one is on the household's page."},
 	"joint.undo":       {"撤回", "Take it back"},
 }

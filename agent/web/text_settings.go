@@ -46,6 +46,8 @@ var settingsTexts = map[string]said{
 	"pin.honest":            {"PIN 是同事之间的礼貌：免得别人误用您的名字写东西。它不给内容加密，拿到这台电脑的人仍可能看到里面的内容；要防这个，请设口令。", "A PIN is a courtesy among colleagues: nobody writes in your name by mistake. It encrypts nothing, and whoever has this laptop may still read what is in it; against that, set a passphrase."},
 	"pin.give":              {"给 %s 设一个 PIN", "Give %s a PIN"},
 	"pin.change":            {"更换或去掉我的 PIN", "Change or remove my PIN"},
+	"pin.proof":             {"免得别人替您设一个 PIN，把您挡在外面。设好以后，只有知道旧 PIN 的人能换。", "So that nobody sets a PIN on your name and shuts you out. After that only who knows the PIN changes it."},
+	"pin.noword":            {"这台电脑还没有口令。先设口令，再设 PIN：忘了 PIN，靠口令就能去掉。", "This laptop has no passphrase yet. Set one before a PIN: it takes a forgotten PIN away."},
 	"pin.old":               {"现在的 PIN", "Present PIN"},
 	"pin.fresh":             {"新 PIN（4 到 12 个数字）", "New PIN (4 to 12 digits)"},
 	"pin.again":             {"再输一遍", "Once more"},

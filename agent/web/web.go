@@ -241,6 +241,8 @@ func (f *fault) Error() string { return f.what }
 var (
 	errNowhere    = &fault{status: http.StatusNotFound, what: "error.nowhere", next: "error.nowhere.next"}
 	errGone       = &fault{status: http.StatusNotFound, what: "error.gone", next: "error.gone.next"}
+	errErased     = &fault{status: http.StatusGone, what: "error.erased", next: "error.erased.next"}
+	errJointGone  = &fault{status: http.StatusGone, what: "joint.gone", next: "joint.gone.next"}
 	errRole       = &fault{status: http.StatusForbidden, what: "error.role", next: "error.role.next"}
 	errNoBundle   = &fault{status: http.StatusNotFound, what: "error.bundle", next: "error.bundle.next"}
 	errUnenrolled = &fault{status: http.StatusConflict, what: "error.unenrolled", next: "error.unenrolled.next"}

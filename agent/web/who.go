@@ -18,7 +18,9 @@ import (
 // The people of a laptop: each is chosen by name, and may have a PIN. That keeps a
 // colleague from writing in somebody's name by mistake or for fun; it locks nothing away,
 // and the pages say so. Whoever knows the laptop's passphrase, or has the office's code
-// for it, takes a forgotten one away.
+// for it, gives a name its first PIN and takes a forgotten one away: else anybody who
+// chooses a colleague's name could shut him out of it. Another PIN is set by whoever knows
+// the one before.
 
 // tries are the wrong PINs since the agent began.
 type tries struct {
@@ -228,8 +230,8 @@ func ownFault(err error) string {
 
 // setPin gives whoever is at the laptop a PIN, another, or none.
 func (w *Site) setPin(p *page, v *settingsView) (bool, error) {
-	body := p.r.PostForm
-	if has := p.people[p.author]; has.HasPin() {
+	body, has := p.r.PostForm, p.people[p.author]
+	if has.HasPin() {
 		right, wait, err := w.tryPin(p, p.author, body.Get("old"))
 		if err != nil {
 			return false, err
@@ -246,6 +248,12 @@ func (w *Site) setPin(p *page, v *settingsView) (bool, error) {
 	case fresh == "" || fresh != body.Get("again"):
 		v.wrong = p.T("pin.twice")
 		return false, nil
+	}
+	if fresh != "" && !has.HasPin() {
+		if err := w.opens(body.Get("word")); err != nil {
+			v.wrong = p.T(ownFault(err))
+			return false, nil
+		}
 	}
 	err := w.store.SetPin(p.r.Context(), p.author, fresh)
 	if errors.Is(err, store.ErrPin) {

@@ -17,10 +17,13 @@ import (
 	"zhucun/agent/vault"
 )
 
-// withPin gives whoever is at the laptop a PIN, on the page.
+// withPin gives whoever is at the laptop a PIN, on the page, by a code of the office.
 func (f *fixture) withPin(digits string) {
 	f.t.Helper()
-	if a := f.post("/settings", url.Values{"part": {"who"}, "do": {"set"}, "fresh": {digits}, "again": {digits}}); a.path != "/settings?done=who" {
+	was := f.site.lock
+	defer func() { f.site.lock = was }()
+	f.site.lock = &fakeLock{way: vault.Unprotected, code: "ZR1-ONCE"}
+	if a := f.post("/settings", url.Values{"part": {"who"}, "do": {"set"}, "word": {"ZR1-ONCE"}, "fresh": {digits}, "again": {digits}}); a.path != "/settings?done=who" {
 		f.t.Fatalf("the PIN was not set: %s", a.path)
 	}
 }
@@ -208,8 +211,10 @@ func TestPinForgotten(t *testing.T) {
 // A PIN is changed and taken away by whoever knows it, and it is told what is wrong.
 func TestPinChanged(t *testing.T) {
 	f := newFixture(t, true).enter()
+	f.site.lock = &fakeLock{way: vault.Passphrase, passphrase: word}
+	f.post("/unlock", url.Values{"passphrase": {word}})
 	set := func(do, old, fresh, again string) answer {
-		return f.post("/settings", url.Values{"part": {"who"}, "do": {do}, "old": {old}, "fresh": {fresh}, "again": {again}})
+		return f.post("/settings", url.Values{"part": {"who"}, "do": {do}, "word": {word}, "old": {old}, "fresh": {fresh}, "again": {again}})
 	}
 	f.wants("too short", set("set", "", "123", "123"), http.StatusUnprocessableEntity, texts["pin.form"].zh)
 	f.wants("letters", set("set", "", "12ab", "12ab"), http.StatusUnprocessableEntity, texts["pin.form"].zh)
@@ -222,6 +227,47 @@ func TestPinChanged(t *testing.T) {
 	f.wants("removed", set("remove", "1379", "", ""), http.StatusOK, texts["set.done"].zh)
 	if p, err := f.laptop.Profile("杜旺火"); err != nil || p.HasPin() {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// Whoever is at the laptop may choose a colleague's name, but gives it no PIN: a first one
+// needs the laptop's passphrase or the office's code, and then the one before.
+func TestPinOfAColleague(t *testing.T) {
+	f := newFixture(t, true).enter()
+	f.post("/me", url.Values{"who": {"曹彤倩"}})
+	set := func(more url.Values) answer {
+		v := url.Values{"part": {"who"}, "do": {"set"}, "fresh": {"1379"}, "again": {"1379"}}
+		for name, values := range more {
+			v[name] = values
+		}
+		return f.post("/settings", v)
+	}
+	has := func(what string, want bool) {
+		t.Helper()
+		if p, err := f.laptop.Profile("曹彤倩"); err != nil || p.HasPin() != want {
+			t.Errorf("%s: has a PIN: %v, want %v, %v", what, p.HasPin(), want, err)
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		lock Lock
+	}{{"no lock", nil}, {"no passphrase", &fakeLock{way: vault.Unprotected}}, {"a keyring", &fakeLock{way: vault.Keyring}}, {"a passphrase", &fakeLock{way: vault.Passphrase, passphrase: word}}} {
+		f.site.lock = tt.lock
+		f.post("/unlock", url.Values{"passphrase": {word}})
+		for _, wrong := range []string{"", "1379", "another word"} {
+			f.wants(tt.name+" "+wrong, set(url.Values{"word": {wrong}}), http.StatusUnprocessableEntity, texts["pin.word.wrong"].zh)
+			has(tt.name, false)
+		}
+		if body := f.get("/settings").body; strings.Contains(body, texts["pin.noword"].zh) != (tt.name != "a passphrase") {
+			t.Errorf("%s: it is told %v that a passphrase comes first", tt.name, tt.name == "a passphrase")
+		}
+	}
+	f.wants("with the passphrase", set(url.Values{"word": {word}}), http.StatusOK, texts["set.done"].zh)
+	has("with the passphrase", true)
+	// From then on the passphrase takes it away where it is forgotten, and changes nothing here.
+	f.wants("changed by the passphrase", set(url.Values{"word": {word}, "fresh": {"2468"}, "again": {"2468"}}), http.StatusUnprocessableEntity, texts["pin.wrong"].zh)
+	if right, err := f.laptop.TryPin(t.Context(), "曹彤倩", "1379"); err != nil || !right {
+		t.Errorf("the PIN is another: %v", err)
 	}
 }
 
