@@ -60,7 +60,7 @@ func (r *Review) List(ctx context.Context, lang form.Lang, kind store.Kind, vill
 	}
 	var items []Item
 	for _, w := range waiting {
-		if kind != "" && w.Kind != kind {
+		if kind != "" && kind != store.Question && w.Kind != kind {
 			continue
 		}
 		item, err := r.item(ctx, w, lang)

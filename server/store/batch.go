@@ -32,6 +32,8 @@ type batch struct {
 	// touched are the records that were changed, in the order of the first change.
 	touched []*working
 	taken   Taken
+	// months are those of the village that are closed, once somebody has asked.
+	months map[string]bool
 	// What is set aside of the sender's, once it has been counted.
 	asides, asideBytes int
 }
@@ -53,6 +55,9 @@ type working struct {
 	// crossed says that several streams changed it in this transaction, or that it goes
 	// to all devices again.
 	crossed bool
+	// wrote says that something was said of it in this transaction, author who did last.
+	wrote  bool
+	author string
 }
 
 // lock locks the village's head and reads its streams.
@@ -142,6 +147,9 @@ func (b *batch) apply(st *stream, w *working, a merge.Applied, c *record.Change)
 		w.state = merge.State{}
 	}
 	w.state.ApplyInPlace(b.frontier, a, c.Body)
+	if slices.ContainsFunc(c.Body, says) {
+		w.wrote, w.author = true, c.Author
+	}
 	w.trail = binary.AppendUvarint(binary.AppendUvarint(w.trail, st.number), a.Dot.Seq)
 	if !w.last.IsZero() && w.last.Stream != a.Dot.Stream {
 		if w.touched {
@@ -155,6 +163,13 @@ func (b *batch) apply(st *stream, w *working, a merge.Applied, c *record.Change)
 		w.touched = true
 		b.touched = append(b.touched, w)
 	}
+}
+
+// says tells a write that says something of its record: a question does not, nor what
+// is said of whether it is the same as another.
+func says(w record.Write) bool {
+	_, asks := w.Path.Asked()
+	return !asks && !w.Path.Links()
 }
 
 // tellAgain gives a record a new place in the feed as it stands, for everybody.
@@ -235,91 +250,6 @@ func (b *batch) flushRecords() error {
 			return err
 		}
 		if err := b.review(id, w, &view, waiting[id]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// item is what waits for a person in one record: a register, and what of it.
-type item struct {
-	path record.Path
-	kind Kind
-}
-
-// Kind tells what waits for a person.
-type Kind string
-
-// The kinds of what waits.
-const (
-	Conflict Kind = "conflict" // several values live that no policy may settle
-	Proposal Kind = "proposal" // somebody proposes another value than the owner's
-	Question Kind = "question" // the office has asked, and waits for the answer or has yet to see it
-)
-
-// waiting reads what waits in the touched records.
-func (b *batch) waiting() (map[string][]item, error) {
-	var ids []record.ID
-	for _, w := range b.touched {
-		if w.stored {
-			ids = append(ids, w.id)
-		}
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	waiting := map[string][]item{}
-	err := b.t.rows(func(r *sql.Rows) error {
-		var id string
-		var it item
-		if err := r.Scan(&id, &it.path, &it.kind); err != nil {
-			return err
-		}
-		waiting[id] = append(waiting[id], it)
-		return nil
-	}, `SELECT record_id, path, kind FROM review WHERE village_id = $1 AND `+b.s.engine.Among("record_id", 2), b.village, texts(ids))
-	return waiting, err
-}
-
-// items gives what waits in a record, sorted.
-func items(view *merge.View) []item {
-	if len(view.Conflicts) == 0 && len(view.Proposals) == 0 && len(view.Questions) == 0 {
-		return nil
-	}
-	list := make([]item, 0, len(view.Conflicts)+len(view.Proposals)+len(view.Questions))
-	for _, p := range slices.Sorted(maps.Keys(view.Conflicts)) {
-		list = append(list, item{p, Conflict})
-	}
-	for _, p := range slices.Sorted(maps.Keys(view.Proposals)) {
-		list = append(list, item{p, Proposal})
-	}
-	for _, p := range slices.Sorted(maps.Keys(view.Questions)) {
-		if view.Questions[p].Open() {
-			list = append(list, item{p, Question})
-		}
-	}
-	return list
-}
-
-// review brings the list of what waits in a record up to date; what waited
-// before keeps its date.
-func (b *batch) review(id string, w *working, view *merge.View, before []item) error {
-	now := items(view)
-	for _, it := range now {
-		if slices.Contains(before, it) {
-			continue
-		}
-		if err := b.t.exec(`INSERT INTO review(village_id, record_id, path, kind, type, since_feed, since_at) VALUES($1, $2, $3, $4, $5, $6, $7)`,
-			b.village, id, it.path, it.kind, w.typ, w.feed, b.received.Milli()); err != nil {
-			return err
-		}
-	}
-	for _, it := range before {
-		if slices.Contains(now, it) {
-			continue
-		}
-		if err := b.t.exec(`DELETE FROM review WHERE village_id = $1 AND record_id = $2 AND path = $3 AND kind = $4`,
-			b.village, id, it.path, it.kind); err != nil {
 			return err
 		}
 	}

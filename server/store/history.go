@@ -140,59 +140,6 @@ func (e *Entry) Event() merge.Event {
 	return merge.Event{Dot: e.Dot.String(), At: e.At, Author: e.Change.Author, Device: string(e.Device), Set: set, Erased: e.Erased}
 }
 
-// Review is something that waits for a person.
-type Review struct {
-	Village record.Village
-	ID      record.ID
-	Type    record.Type
-	Path    record.Path
-	Kind    Kind
-	// Since is when it came up, by feed number and time.
-	SinceFeed uint64
-	Since     clock.Time
-}
-
-// Reviews lists what waits for a decision in the villages (none means all), the oldest
-// of each village first.
-func (s *Store) Reviews(ctx context.Context, villages ...record.Village) ([]Review, error) {
-	return s.reviews(ctx, `kind <> $2`, villages)
-}
-
-// Questions lists what the office has asked in the villages (none means all) and waits
-// for, or has yet to see the answer of.
-func (s *Store) Questions(ctx context.Context, villages ...record.Village) ([]Review, error) {
-	return s.reviews(ctx, `kind = $2`, villages)
-}
-
-func (s *Store) reviews(ctx context.Context, which string, villages []record.Village) ([]Review, error) {
-	var list []Review
-	err := s.look(ctx, func(t *tx) (err error) {
-		if len(villages) == 0 {
-			if villages, err = t.villages(); err != nil {
-				return err
-			}
-		}
-		for _, v := range villages {
-			if err := t.rows(func(r *sql.Rows) error {
-				w := Review{Village: v}
-				var id string
-				var since int64
-				if err := r.Scan(&id, &w.Type, &w.Path, &w.Kind, &w.SinceFeed, &since); err != nil {
-					return err
-				}
-				w.Since = milli(since)
-				w.ID, err = record.ParseID(id)
-				list = append(list, w)
-				return err
-			}, `SELECT record_id, type, path, kind, since_feed, since_at FROM review WHERE village_id = $1 AND `+which+` ORDER BY since_feed, record_id, path, kind`, v, string(Question)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return list, err
-}
-
 // Quarantined is an entry that was taken and not applied.
 type Quarantined struct {
 	Village  record.Village

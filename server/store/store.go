@@ -107,6 +107,9 @@ func New(ctx context.Context, e Engine, o Options) (*Store, error) {
 	if err := s.makeTables(ctx); err != nil {
 		return nil, fmt.Errorf("make the tables of the forms: %w", err)
 	}
+	if err := s.reviewAnew(ctx); err != nil {
+		return nil, fmt.Errorf("list anew what waits: %w", err)
+	}
 	if err := s.begin(ctx); err != nil {
 		return nil, fmt.Errorf("draw the epoch: %w", err)
 	}
@@ -141,7 +144,7 @@ func (s *Store) schema() string {
 	for _, f := range s.forms.Forms() {
 		fmt.Fprintln(h, s.tables[f.Type].version())
 	}
-	fmt.Fprintln(h, figure.Formulas, *figure.Builtin(), searchFormula)
+	fmt.Fprintln(h, figure.Formulas, *figure.Builtin(), searchFormula, reviewVersion)
 	return hex.EncodeToString(h.Sum(nil))
 }
 

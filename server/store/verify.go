@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
@@ -337,37 +336,4 @@ func sameRow(stored, computed []any) bool {
 		}
 	}
 	return true
-}
-
-// reviews compares what waits for a person with what the records say.
-func (v *verifier) reviews() error {
-	want := map[record.ID][]item{}
-	for id, w := range v.batch.records {
-		view := merge.Read(v.s.forms.Form(w.typ), w.state)
-		if list := items(&view); len(list) > 0 {
-			want[id] = list
-		}
-	}
-	err := v.t.rows(func(r *sql.Rows) error {
-		var text string
-		var it item
-		if err := r.Scan(&text, &it.path, &it.kind); err != nil {
-			return err
-		}
-		v.sum.Reviews++
-		id, _ := record.ParseID(text)
-		i := slices.Index(want[id], it)
-		if i < 0 {
-			v.fault("记录 %[2]s 的 %[1]s 列为 %[3]s，其实没有待处理的", "%s of record %s is listed as %s, and nothing waits there", it.path, text, it.kind)
-			return nil
-		}
-		want[id] = slices.Delete(want[id], i, i+1)
-		return nil
-	}, `SELECT record_id, path, kind FROM review WHERE village_id = $1`, v.village)
-	for id, list := range want {
-		for _, it := range list {
-			v.fault("记录 %[2]s 的 %[1]s 待处理（%[3]s），却没有列出", "%s of record %s waits as %s, and is not listed", it.path, id, it.kind)
-		}
-	}
-	return err
 }
