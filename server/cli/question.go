@@ -65,10 +65,11 @@ func (c *call) ask(ctx context.Context, s *server, id string, path record.Path, 
 	case err != nil:
 		return err
 	}
-	names, err := s.review.Answerers(ctx, rec, path)
+	devices, err := s.store.Devices(ctx)
 	if err != nil {
 		return err
 	}
+	names := s.review.Answerers(devices, rec, path)
 	if names == nil {
 		names = []string{}
 	}

@@ -77,13 +77,9 @@ func (r *Review) question(ctx context.Context, act string, a Asking, make func(*
 	return dot, err
 }
 
-// Answerers gives the people at the village's laptops who may answer a question about a
-// register: those who may decide it.
-func (r *Review) Answerers(ctx context.Context, rec *store.Record, path record.Path) ([]string, error) {
-	devices, err := r.store.Devices(ctx)
-	if err != nil {
-		return nil, err
-	}
+// Answerers gives those of the people at laptops who may answer a question about a
+// register: who may decide it, in the record's village.
+func (r *Review) Answerers(devices []store.Device, rec *store.Record, path record.Path) []string {
 	f, path := r.store.Forms().Form(rec.Type), path.Standing()
 	var names []string
 	for _, d := range devices {
@@ -98,5 +94,5 @@ func (r *Review) Answerers(ctx context.Context, rec *store.Record, path record.P
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names), nil
+	return slices.Compact(names)
 }

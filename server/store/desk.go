@@ -246,3 +246,22 @@ func (d *Desk) current(q Quarantined, body []record.Write) ([]record.Write, erro
 	}
 	return left, nil
 }
+
+// Before gives a record as it stood before one of its changes. ErrNotFound.
+func (d *Desk) Before(id record.ID, of record.Dot) (merge.State, error) {
+	history, err := d.b.s.history(d.b.t, d.b.village, id)
+	if err != nil {
+		return nil, found(err)
+	}
+	state, seen := merge.State{}, merge.Frontier{}
+	for _, e := range slices.Backward(history) {
+		if e.Dot == of {
+			return state, nil
+		}
+		if !e.Erased {
+			state.ApplyInPlace(seen, merge.Applied{Dot: e.Dot, At: e.At, Author: e.Change.Author}, e.Change.Body)
+		}
+		seen[e.Dot.Stream] = e.Dot.Seq
+	}
+	return nil, ErrNotFound
+}

@@ -94,7 +94,7 @@ func TestDecideInTheBrowser(t *testing.T) {
 	until(t, ctx, "document.querySelectorAll('.dispute').length === 2")
 	take := `Array.from(document.querySelectorAll("button[name=take]")).find(function (b) { return (b.getAttribute("aria-label") || "").indexOf("缺技术") >= 0; })`
 	js[any](t, ctx, take+".click()")
-	until(t, ctx, "location.pathname === '/conflicts' && document.querySelectorAll('.dispute').length === 2")
+	until(t, ctx, "document.querySelector('#queue-outcome').innerText.includes('请先写明理由') && document.querySelectorAll('.dispute').length === 2")
 	if n := len(f.waiting()); n != 2 {
 		t.Fatalf("decided without a reason: %d wait", n)
 	}
@@ -106,7 +106,7 @@ func TestDecideInTheBrowser(t *testing.T) {
 	}
 	js[any](t, ctx, take+".click()")
 	until(t, ctx, "document.querySelectorAll('.dispute').length === 1 && !!document.querySelector('.notice.done')")
-	do(t, ctx, chromedp.Click(".notice.done a"))
+	do(t, ctx, chromedp.Click("#queue-outcome .notice.done a"))
 	until(t, ctx, "document.body.innerText.indexOf('理由：村里核实过') >= 0")
 	if v, _ := f.get(house.Key).View.Fields["main_cause"].Text(); v != "skill" {
 		t.Errorf("main_cause is %q", v)
@@ -135,13 +135,13 @@ func TestAskByKeyboard(t *testing.T) {
 	do(t, ctx, chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Tab))
 	until(t, ctx, "document.activeElement.name === 'words'")
 	do(t, ctx, chromedp.KeyEvent("药费还是手艺？"), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
-	until(t, ctx, "location.search.includes('said=asked') && document.querySelector('.notice.done').textContent.includes('已问')")
+	until(t, ctx, "document.querySelector('#queue-outcome .notice.done').textContent.includes('已问') && !document.querySelector('.dispute')")
 	f.laptop("宋芬娥", identity.FirstSecretary, house.Village).answer(f.get(house.Key), "main_cause", `"illness"`, "看了病历")
-	do(t, ctx, chromedp.Navigate(f.server.URL+"/conflicts?kind=question"))
-	until(t, ctx, "document.querySelector('.asked').innerText.includes('看了病历')")
-	tabTo("e.matches('.asked button[value=close]')")
+	do(t, ctx, chromedp.Navigate(f.server.URL+"/conflicts?kind=answer"))
+	until(t, ctx, "document.querySelector('.dispute').innerText.includes('看了病历')")
+	tabTo("e.matches('.dispute button[value=close]')")
 	do(t, ctx, chromedp.KeyEvent(kb.Enter))
-	until(t, ctx, "document.body.innerText.includes('没有问过的')")
+	until(t, ctx, "document.querySelector('#queue-outcome').innerText.includes('已收起') && !document.querySelector('.dispute')")
 }
 
 // An open list shows what arrives, without being touched; a page with a form

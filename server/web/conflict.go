@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"zhucun/server/review"
@@ -13,9 +12,6 @@ import (
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
-
-// disputeRows is how many disputes one page shows.
-const disputeRows = 15
 
 // dispute is something that waits for a decision, with all that is said of it.
 type dispute struct {
@@ -27,6 +23,8 @@ type dispute struct {
 	claims []claim
 	shown  []string // the changes that were shown
 	since  string
+	why    string      // it waits
+	place  string      // in the queue
 	field  *form.Field // what another value is entered by; nil where none can be
 	masked bool
 	// question is what the office has asked about it, who those who may answer.
@@ -49,7 +47,7 @@ type claim struct {
 }
 
 func (d *dispute) anchor() string {
-	return "d-" + d.key.ID.String() + "-" + strings.NewReplacer("/", "-", "_", "-").Replace(string(d.path))
+	return "d-" + string(d.key.Village) + "-" + d.key.ID.String() + "-" + strings.NewReplacer("/", "-", "_", "-").Replace(string(d.path))
 }
 
 // dispute makes what is shown of a register of a record.
@@ -99,6 +97,7 @@ func (w *Site) dispute(p *page, rec *store.Record, path record.Path, kind string
 		}
 	}
 	if kind != "other" {
+		d.why = p.because(rec, path, kind)
 		if err := w.asking(p, rec, d); err != nil {
 			return nil, err
 		}
@@ -134,17 +133,22 @@ func (w *Site) claim(p *page, rec *store.Record, path record.Path, c merge.Sibli
 // places adds from which device each value came, and of one that was put back who had
 // written it first: whom the change names, where he did write that there.
 func (p *page) places(rec *store.Record, d *dispute) error {
-	history, err := p.site.store.History(p.ctx, rec.Village, rec.ID)
+	writers, err := p.writersOf(rec.Village)
 	if err != nil {
 		return err
 	}
+	var history []store.Entry // of which nobody asks unless something was put back
 	for i := range d.claims {
-		for _, e := range history {
-			if e.Dot.String() == d.claims[i].dot {
-				d.claims[i].where = p.device(e.Device)
-			}
+		c := &d.claims[i]
+		if dot, err := record.ParseDot(c.dot); err == nil {
+			c.where = p.device(writers[dot.Stream])
 		}
-		if c := &d.claims[i]; c.told != nil {
+		if c.told != nil {
+			if history == nil {
+				if history, err = p.site.store.History(p.ctx, rec.Village, rec.ID); err != nil {
+					return err
+				}
+			}
 			for _, e := range history {
 				if wrote(e, d.path, *c.told) {
 					c.author, c.when, c.again = c.told.Author, p.when(e.At), p.T("ask.back", c.author, c.when)
@@ -193,90 +197,6 @@ func sortedPaths(m map[record.Path][]merge.Sibling) []record.Path {
 	return list
 }
 
-type conflictsView struct {
-	village    record.Village
-	typ        record.Type
-	kind       string
-	total, all int
-	from       int
-	disputes   []*dispute
-	told       []*asked // what the laptops have made of what was asked
-	waits      []*asked // what they have not answered yet
-	types      []*form.Form
-	report     store.Report
-	done, said string // what has just been decided, or asked
-}
-
-func (v *conflictsView) href(from int) string {
-	n := ""
-	if from > 0 {
-		n = strconv.Itoa(from)
-	}
-	return address("/conflicts", "village", string(v.village), "type", string(v.typ), "kind", v.kind, "from", n)
-}
-
-func (w *Site) conflicts(p *page) (reply, error) { return w.queue(p, nil) }
-
-// queue shows what waits; mistaken takes the place of the dispute that it is
-// about.
-func (w *Site) queue(p *page, mistaken *dispute) (reply, error) {
-	p.title, p.at = p.T("nav.conflicts"), conflicts
-	q := p.r.URL.Query()
-	v := &conflictsView{village: p.asked("village"), typ: record.Type(q.Get("type")), kind: q.Get("kind"), done: q.Get("done"), said: q.Get("said")}
-	v.from, _ = strconv.Atoi(q.Get("from"))
-	var ask []record.Village
-	if v.village != "" {
-		ask = append(ask, v.village)
-	}
-	list, err := w.store.Reviews(p.ctx, ask...)
-	if err != nil {
-		return reply{}, err
-	}
-	v.all = len(list)
-	if err := w.questions(p, v, ask...); err != nil {
-		return reply{}, err
-	}
-	for _, f := range w.forms.Forms() {
-		if slices.ContainsFunc(list, func(r store.Review) bool { return r.Type == f.Type }) {
-			v.types = append(v.types, f)
-		}
-	}
-	if v.kind == string(store.Question) {
-		list = nil // they are listed by themselves
-	}
-	list = slices.DeleteFunc(list, func(r store.Review) bool {
-		return v.typ != "" && r.Type != v.typ || v.kind != "" && string(r.Kind) != v.kind
-	})
-	v.total = len(list)
-	if v.from < 0 || v.from >= v.total {
-		v.from = 0
-	}
-	for _, r := range list[v.from:min(v.from+disputeRows, len(list))] {
-		rec, err := w.store.Record(p.ctx, r.Village, r.ID)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		} else if err != nil {
-			return reply{}, err
-		}
-		d, err := w.dispute(p, rec, r.Path, string(r.Kind))
-		if err != nil {
-			return reply{}, err
-		}
-		d.since = p.when(r.Since)
-		v.disputes = append(v.disputes, d)
-	}
-	if v.report, err = w.store.Reported(p.ctx, v.village); err != nil {
-		return reply{}, err
-	}
-	if mistaken != nil {
-		p.still = true
-		v.disputes = slices.DeleteFunc(v.disputes, func(d *dispute) bool { return d.anchor() == mistaken.anchor() })
-		v.disputes = slices.Insert(v.disputes, 0, mistaken)
-		return reply{status: http.StatusUnprocessableEntity, body: conflictsPage(p, v)}, nil
-	}
-	return show(conflictsPage(p, v))
-}
-
 // decide settles a dispute.
 func (w *Site) decide(p *page) (reply, error) {
 	get := p.r.PostForm.Get
@@ -285,12 +205,8 @@ func (w *Site) decide(p *page) (reply, error) {
 		return reply{}, errAsked
 	}
 	d := review.Decision{Village: record.Village(get("village")), Record: id, Path: record.Path(get("path")), Reason: strings.TrimSpace(get("reason")), By: p.writer()}
-	for _, s := range strings.Fields(get("shown")) {
-		dot, err := record.ParseDot(s)
-		if err != nil {
-			return reply{}, errAsked
-		}
-		d.Shown = append(d.Shown, dot)
+	if d.Shown, err = dotsOf(get("shown")); err != nil {
+		return reply{}, errAsked
 	}
 	rec, err := w.store.Record(p.ctx, d.Village, d.Record)
 	if err != nil {
@@ -305,7 +221,7 @@ func (w *Site) decide(p *page) (reply, error) {
 			return w.decided(p, rec, d.Path)
 		}
 		m.value, m.reason, m.unread = strings.Join(p.r.PostForm["value"], ";"), d.Reason, unread
-		return w.queue(p, m)
+		return w.mistaken(p, m)
 	}
 	if d.Reason == "" {
 		return mistake(p.T("conflict.noreason"))
@@ -334,7 +250,7 @@ func (w *Site) decide(p *page) (reply, error) {
 			return reply{}, err
 		}
 	}
-	_, err = w.review.Decide(p.ctx, d)
+	dot, err := w.review.Decide(p.ctx, d)
 	switch {
 	case errors.Is(err, review.ErrDecided), errors.Is(err, review.ErrNothing):
 		return w.decided(p, rec, d.Path)
@@ -343,16 +259,43 @@ func (w *Site) decide(p *page) (reply, error) {
 	case err != nil:
 		return reply{}, err
 	}
-	back := get("back")
-	if !local(back) {
-		back = "/conflicts"
+	taken := review.Taken{Village: d.Village, Record: d.Record, Path: d.Path, Dot: dot}
+	if !p.fetched() {
+		return goTo(withDone(p.back(), "done", href(rec.Key), "undo", takenText(taken)))
 	}
-	return goTo(withDone(back, href(rec.Key)))
+	now, err := w.store.Record(p.ctx, d.Village, d.Record)
+	if err != nil {
+		return reply{}, err
+	}
+	row := rowOf(now)
+	o := &outcome{taken: &taken, title: p.label(&row), href: href(rec.Key), field: p.pathName(rec.Type, d.Path), value: p.stands(now, d.Path)}
+	return w.outcome(p, 0, o)
 }
 
-// withDone adds to an address what was just decided.
-func withDone(back, done string) string {
-	return withQuery(back, "done="+escape(done))
+// dotsOf reads changes that a form names.
+func dotsOf(text string) (dots []record.Dot, err error) {
+	for _, s := range strings.Fields(text) {
+		dot, err := record.ParseDot(s)
+		if err != nil {
+			return nil, err
+		}
+		dots = append(dots, dot)
+	}
+	return dots, nil
+}
+
+// stands shows what stands under a register.
+func (p *page) stands(rec *store.Record, path record.Path) string {
+	value := rec.View.Fields[string(path)]
+	switch {
+	case path == record.Life && rec.View.Void:
+		value = record.Text("void")
+	case path == record.Life:
+		value = merge.Alive
+	case value == "":
+		value = record.Null
+	}
+	return p.pathText(rec.Key, path, value)
 }
 
 // decided tells the second of two people what the first decided.
@@ -376,6 +319,9 @@ func (w *Site) decided(p *page, rec *store.Record, path record.Path) (reply, err
 		v.value = p.pathText(rec.Key, path, e.Change.Body[i].Value)
 		v.who, v.when, v.reason = e.Change.Author, p.when(e.At), e.Change.Reason()
 		break
+	}
+	if p.fetched() {
+		return w.outcome(p, http.StatusConflict, &outcome{title: v.title, href: href(rec.Key), field: v.field, value: v.value, late: v})
 	}
 	p.title, p.at, p.still = p.T("decided.title"), conflicts, true
 	return reply{status: http.StatusConflict, body: decidedPage(p, v)}, nil

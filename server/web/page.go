@@ -37,13 +37,17 @@ type page struct {
 	// still tells a page that does not look again by itself, refused one that
 	// says that what was asked for cannot be had.
 	still, refused bool
-	drift          int    // how many steps the code of this sign-in was off
-	version        string // what the data was when the page was made
+	// works tells a page that is worked through by keys.
+	works   bool
+	drift   int    // how many steps the code of this sign-in was off
+	version string // what the data was when the page was made
 	// known are the villages by code, waiting what waits in them.
 	known   []store.Village
 	waiting map[record.Village]store.Waiting
 	names   names
 	people  map[identity.Device]store.Device
+	laptops []store.Device
+	writers map[record.Village]map[record.Stream]identity.Device
 }
 
 // beijing is the zone of all times that people read.
@@ -247,20 +251,41 @@ func (p *page) villages(codes []record.Village) string {
 	return p.list(words)
 }
 
+// devices gives all devices; a page reads them once.
+func (p *page) devices() ([]store.Device, error) {
+	if p.people == nil {
+		list, err := p.site.store.Devices(p.ctx)
+		if err != nil {
+			return nil, err
+		}
+		p.laptops, p.people = list, map[identity.Device]store.Device{}
+		for _, d := range list {
+			p.people[d.ID] = d
+		}
+	}
+	return p.laptops, nil
+}
+
+// writersOf tells whose each stream of a village is; a page reads that once.
+func (p *page) writersOf(v record.Village) (map[record.Stream]identity.Device, error) {
+	if list, known := p.writers[v]; known {
+		return list, nil
+	}
+	list, err := p.site.store.Writers(p.ctx, v)
+	if p.writers == nil {
+		p.writers = map[record.Village]map[record.Stream]identity.Device{}
+	}
+	p.writers[v] = list
+	return list, err
+}
+
 // device says whose a device is.
 func (p *page) device(id identity.Device) string {
 	if id == store.OfficeDevice {
 		return p.T("device.office")
 	}
-	if p.people == nil {
-		p.people = map[identity.Device]store.Device{}
-		list, err := p.site.store.Devices(p.ctx)
-		if err != nil {
-			p.site.opt.Log.Error("devices not read", "error", err)
-		}
-		for _, d := range list {
-			p.people[d.ID] = d
-		}
+	if _, err := p.devices(); err != nil {
+		p.site.opt.Log.Error("devices not read", "error", err)
 	}
 	if d, known := p.people[id]; known {
 		return p.T("device.of", d.Name)

@@ -39,6 +39,9 @@ type quarantined struct {
 func (w *Site) quarantine(p *page) (reply, error) { return w.showQuarantine(p, 0, "") }
 
 func (w *Site) showQuarantine(p *page, status int, said string) (reply, error) {
+	if p.fetched() {
+		return reply{status: status, body: outcomeFault(p, said)}, nil
+	}
 	p.title, p.at = p.T("nav.quarantine"), quarantine
 	v := &quarantineView{village: p.asked("village"), said: said}
 	var ask []record.Village
@@ -106,7 +109,7 @@ func (w *Site) quarantined(p *page, q store.Quarantined) (quarantined, error) {
 func (w *Site) decideQuarantine(p *page) (reply, error) {
 	get := p.r.PostForm.Get
 	// The list is shown again as it was asked for.
-	if back, err := url.Parse(get("back")); err == nil {
+	if back, err := url.Parse(get("back")); err == nil && !p.fetched() {
 		p.r.URL.RawQuery = back.RawQuery
 	}
 	dot, err := record.ParseDot(get("id"))
@@ -142,6 +145,20 @@ func (w *Site) decideQuarantine(p *page) (reply, error) {
 		return w.showQuarantine(p, http.StatusConflict, p.T("quarantine.othertype"))
 	case err != nil:
 		return reply{}, err
+	}
+	if p.fetched() {
+		q, _, err := w.store.QuarantinedEntry(p.ctx, dot)
+		if err != nil {
+			return reply{}, err
+		}
+		e, err := w.quarantined(p, q)
+		if err != nil {
+			return reply{}, err
+		}
+		return w.outcome(p, 0, &outcome{title: e.title, href: e.href, said: p.T("quarantine." + q.Decision)})
+	}
+	if strings.HasPrefix(get("back"), "/conflicts") {
+		return goTo(withDone(p.back(), "said", "held"))
 	}
 	return goTo(address("/quarantine", "village", string(p.asked("village"))))
 }

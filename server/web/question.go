@@ -29,7 +29,7 @@ type asked struct {
 type answered struct{ author, when, value, words string }
 
 func (q *asked) anchor() string {
-	return "q-" + q.key.ID.String() + "-" + strings.NewReplacer("/", "-", "_", "-").Replace(string(q.path))
+	return "q-" + string(q.key.Village) + "-" + q.key.ID.String() + "-" + strings.NewReplacer("/", "-", "_", "-").Replace(string(q.path))
 }
 
 // questionOf makes what is shown of a question about a register; nil where there is none
@@ -55,33 +55,6 @@ func (p *page) questionOf(rec *store.Record, path record.Path) *asked {
 	return a
 }
 
-// questions lists what was asked and what came of it.
-func (w *Site) questions(p *page, v *conflictsView, villages ...record.Village) error {
-	list, err := w.store.Questions(p.ctx, villages...)
-	if err != nil {
-		return err
-	}
-	for _, r := range list {
-		if v.typ != "" && r.Type != v.typ || v.kind != "" && v.kind != string(store.Question) {
-			continue
-		}
-		rec, err := w.store.Record(p.ctx, r.Village, r.ID)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		switch q := p.questionOf(rec, r.Path); {
-		case q == nil: // it has just been seen
-		case q.State == merge.Asked:
-			v.waits = append(v.waits, q)
-		default:
-			v.told = append(v.told, q)
-		}
-	}
-	return nil
-}
-
 // maxNamed is how many of those who may answer are named.
 const maxNamed = 4
 
@@ -90,12 +63,16 @@ func (w *Site) asking(p *page, rec *store.Record, d *dispute) error {
 	if d.question = p.questionOf(rec, d.path); d.question != nil && d.question.State != merge.Asked {
 		d.question = nil // it stands above
 	}
-	names, err := w.review.Answerers(p.ctx, rec, d.path)
+	devices, err := p.devices()
+	if err != nil {
+		return err
+	}
+	names := w.review.Answerers(devices, rec, d.path)
 	d.who = p.list(names[:min(len(names), maxNamed)])
 	if len(names) > maxNamed {
 		d.who = p.T("ask.who.more", d.who, len(names))
 	}
-	return err
+	return nil
 }
 
 // ask sends a dispute back to the village as a question, or takes a question back.
@@ -106,12 +83,8 @@ func (w *Site) ask(p *page) (reply, error) {
 		return reply{}, errAsked
 	}
 	a := review.Asking{Village: record.Village(get("village")), Record: id, Path: record.Path(get("path")), Words: strings.TrimSpace(get("words")), By: p.writer()}
-	for _, s := range strings.Fields(get("shown")) {
-		dot, err := record.ParseDot(s)
-		if err != nil {
-			return reply{}, errAsked
-		}
-		a.Shown = append(a.Shown, dot)
+	if a.Shown, err = dotsOf(get("shown")); err != nil {
+		return reply{}, errAsked
 	}
 	rec, err := w.store.Record(p.ctx, a.Village, a.Record)
 	if err != nil {
@@ -139,7 +112,7 @@ func (w *Site) ask(p *page) (reply, error) {
 			return reply{}, err
 		}
 		m.words, m.unread = get("words"), unread
-		return w.queue(p, m)
+		return w.mistaken(p, m)
 	}
 	waits := len(rec.View.Conflicts[a.Path.Standing()])+len(rec.View.Proposals[a.Path.Standing()]) > 0
 	switch {
@@ -154,26 +127,12 @@ func (w *Site) ask(p *page) (reply, error) {
 	case err != nil:
 		return reply{}, err
 	}
-	back := get("back")
-	if !local(back) {
-		back = "/conflicts"
+	if p.fetched() {
+		row := rowOf(rec)
+		return w.outcome(p, 0, &outcome{title: p.label(&row), href: href(rec.Key), field: p.pathName(rec.Type, a.Path), said: p.T("said." + done)})
 	}
-	return goTo(withQuery(back, "said="+done))
+	return goTo(withDone(p.back(), "said", done))
 }
 
 // saids are what the queue may say was just done.
-var saids = []string{"asked", "closed"}
-
-// withQuery gives an address with what was just done, in the place of what it said
-// before.
-func withQuery(back, done string) string {
-	to, _, _ := strings.Cut(back, "#")
-	path, query, _ := strings.Cut(to, "?")
-	var kept []string
-	for part := range strings.SplitSeq(query, "&") {
-		if name, _, _ := strings.Cut(part, "="); name != "" && name != "done" && name != "said" {
-			kept = append(kept, part)
-		}
-	}
-	return path + "?" + strings.Join(append(kept, done), "&")
-}
+var saids = []string{"asked", "closed", "undone", "seen", "held"}

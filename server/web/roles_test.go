@@ -60,6 +60,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 			"take": {"value"}, "value": {"skill"}, "reason": {"r"}}},
 		"POST /ask": {path: "/ask", who: "office", form: url.Values{"village": {village}, "id": {house.ID.String()}, "path": {"main_cause"},
 			"words": {"哪个对？"}}},
+		"POST /undo":                        {path: "/undo", who: "office", form: url.Values{"taken": {village + " " + house.ID.String() + " main_cause 01000000000000000000000000000000:1"}}},
+		"POST /late":                        {path: "/late", who: "office", form: url.Values{"village": {village}, "id": {house.ID.String()}, "month": {"2024-12"}}},
 		"GET /quarantine":                   {path: "/quarantine", who: "office"},
 		"POST /quarantine":                  {path: "/quarantine", who: "office", form: url.Values{"id": {"x"}, "do": {"accept"}, "reason": {"r"}}},
 		"GET /devices":                      {path: "/devices", who: "office admin"},

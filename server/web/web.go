@@ -176,6 +176,8 @@ func (w *Site) all() []route {
 		{"GET /conflicts", access.Decide, w.conflicts},
 		{"POST /decide", access.Decide, w.decide},
 		{"POST /ask", access.Ask, w.ask},
+		{"POST /undo", access.Decide, w.undo},
+		{"POST /late", access.Decide, w.lateSeen},
 		{"GET /quarantine", access.Decide, w.quarantine},
 		{"POST /quarantine", access.Decide, w.decideQuarantine},
 		{"GET /devices", access.Devices, w.devices},

@@ -77,6 +77,7 @@
 
   function changed(version) {
     if (version === body.dataset.version) return;
+    if (document.querySelector("[data-works]")) return; // it brings what comes by itself
     wanted = version;
     if (editing()) tell(); else look();
   }
