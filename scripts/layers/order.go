@@ -31,6 +31,8 @@ var order = map[string][]line{
 		{"main", "starts cli and nothing else; written as the folder itself"},
 		{"cli", "builds a running server out of all the others, so it sees them all"},
 		{"web", "pages of the office: over export, review and access"},
+		{"api", "what other programs read by; has no pages and changes nothing"},
+		{"odata", "reads what spreadsheets ask for, and describes the tables to them; knows no records"},
 		{"syncapi", "the agents' door; has no pages"},
 		{"export", "tables and files; offered by web and cli, reads what review has settled"},
 		{"review", "decisions on conflicts; asks access who may decide"},

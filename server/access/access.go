@@ -36,6 +36,7 @@ type Access struct {
 	numbers        sync.Mutex
 	number         []byte
 	refused        refusals
+	read           reads
 }
 
 // New gives the access to a store; clock and randomness are the store's.

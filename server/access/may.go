@@ -27,8 +27,10 @@ const (
 	SeeAccounts Action = "accounts"    // who has which role
 	SetAccounts Action = "setaccounts" // make accounts, reset passwords
 	SeeAudit    Action = "audit"
-	Erase       Action = "erase" // a record's content, by law
-	CloseMonth  Action = "close" // keep a month's figures for good
+	Erase       Action = "erase"      // a record's content, by law
+	CloseMonth  Action = "close"      // keep a month's figures for good
+	Interfaces  Action = "interfaces" // tokens of programs, addresses that are told what comes in
+	SeeServer   Action = "server"     // the server's own numbers
 )
 
 // permissions is who may do what, as the product promises it. What a role is not
@@ -42,9 +44,9 @@ var permissions = map[identity.Role][]Action{
 	identity.TownshipOffice: {Own},
 	identity.SponsorUnit:    {Own, SeeTotals, SeeRecords},
 	identity.Inspector:      {Own, SeeTotals, SeeRecords},
-	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth},
+	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeServer},
 	identity.Leader:         {Own, SeeTotals},
-	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase},
+	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase, Interfaces, SeeServer},
 }
 
 // May tells whether one of the roles may do it.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zhucun/server/api"
 	"zhucun/server/store/sqlite"
 	"zhucun/server/syncapi"
 	"zhucun/server/web"
@@ -148,7 +149,8 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 	return nil
 }
 
-// http makes the server of all that is served: the agents' door and the pages.
+// http makes the server of all that is served: the agents' door, the pages, and what
+// programs read by.
 func (c *call) http(s *server, address string) *http.Server {
 	mux := http.NewServeMux()
 	door := syncapi.New(s.store, s.access)
@@ -160,6 +162,9 @@ func (c *call) http(s *server, address string) *http.Server {
 	mux.Handle(wire.BlobPath, syncapi.NewBlobs(door))
 	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Spool: filepath.Join(c.data, "spool"), Log: c.log, Version: Version})
 	mux.Handle("/", pages.Handler())
+	programs := api.New(s.store, s.access, api.Options{URL: address, Log: c.log}).Handler()
+	mux.Handle(api.RESTPath, programs)
+	mux.Handle(api.ODataPath, programs)
 	h := syncapi.Server(mux, c.log)
 	h.RegisterOnShutdown(pages.Close)
 	h.RegisterOnShutdown(door.Close)

@@ -86,7 +86,7 @@ func cells(row []string, f *form.Form, rec *store.Record, full bool) []string {
 			v = calculated[fd.Name]
 		}
 		if fd.Masked && !full && v != "" {
-			v = masked(v)
+			v = merge.Masked(v)
 		}
 		cell := plain(fd, v)
 		if !numeric(fd.Kind) || !number.MatchString(cell) {

@@ -151,38 +151,10 @@ func (e *Export) lines(ctx context.Context, w io.Writer, f *form.Form, o Order) 
 			return there.err
 		}
 		if o.Unmask == nil {
-			mask(f, &j)
+			j.Mask(f)
 		}
 		return encode.Encode(j)
 	}
-}
-
-// mask leaves the last four characters of every masked field's values.
-func mask(f *form.Form, j *merge.JSON) {
-	for name, v := range j.Fields {
-		if fd := f.Field(name); fd != nil && fd.Masked {
-			j.Fields[name] = masked(v)
-		}
-	}
-	for _, claims := range []map[record.Path][]merge.Claim{j.Conflicts, j.Proposals, j.Others} {
-		for p, list := range claims {
-			if fd := f.PathField(p); fd != nil && fd.Masked {
-				for i := range list {
-					list[i].Value = masked(list[i].Value)
-				}
-			}
-		}
-	}
-}
-
-func masked(v record.Value) record.Value {
-	if v.IsNull() {
-		return v
-	}
-	if s, ok := v.Text(); ok {
-		return record.Text(form.Mask(s))
-	}
-	return record.Text(form.Mask(string(v)))
 }
 
 // presence remembers which records are there: most references are to the same

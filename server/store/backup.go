@@ -104,7 +104,7 @@ const metaRestored = "restored"
 const metaAnew = "anew"
 
 // Restore begins a new life of data that came out of a backup, before anybody
-// uses it: a new epoch, nobody signed in, no open enrolment code. What laptops
+// uses it: a new epoch, nobody signed in, no open enrolment code, no token. What laptops
 // name that was lost is looked for in them (stream.rewound). Every device is told its
 // assignment again: it may have had a later one, of a number that would be given
 // again.
@@ -132,6 +132,10 @@ func (s *Store) Restore(ctx context.Context, made time.Time) (Restored, error) {
 			return err
 		}
 		if err := t.exec(`UPDATE code SET expires_at = $1 WHERE used_by IS NULL AND expires_at > $1`, r.At.UnixMilli()-1); err != nil {
+			return err
+		}
+		// Which were revoked since, nobody knows.
+		if err := t.exec(`UPDATE token SET revoked = $1 WHERE revoked = 0`, r.At.UnixMilli()); err != nil {
 			return err
 		}
 		return errors.Join(t.setMeta("epoch", epoch[:]), t.setMeta(metaRestored, note), t.setMeta(metaAnew, []byte{1}))

@@ -44,6 +44,7 @@
 //	account       who signs in at the office
 //	device        laptops: key, token, role, people, villages
 //	code          enrolment codes
+//	token         what programs read by: a hash, role, villages, until when
 //	village       names
 //	audit         (number) → who did what to what, and why, and the note's hash,
 //	              which covers that of the note before; meta "audit" is the end
