@@ -31,7 +31,7 @@ func ParseFilter(s *Set, text string) (*store.Test, error) {
 
 // ParseKey reads the key of an address: what stands between the parentheses.
 func ParseKey(s *Set, text string) (*store.Test, error) {
-	all := store.Test{Op: store.And}
+	all := store.Test{Op: store.OpAnd}
 	p := &parser{set: s, rest: text}
 	if len(text) > maxText || !utf8.ValidString(text) {
 		return nil, wrong("主键写法不对", "The key cannot be read")
@@ -51,7 +51,7 @@ func ParseKey(s *Set, text string) (*store.Test, error) {
 		if v == nil {
 			return nil, wrong("主键不能为空", "A key is not null")
 		}
-		all.Tests = append(all.Tests, store.Test{Op: store.Equal, Left: prop.Column, Values: []any{v}})
+		all.Tests = append(all.Tests, store.Test{Op: store.OpEqual, Left: prop.Column, Values: []any{v}})
 		if p.space(); p.rest == "" {
 			break
 		}
@@ -123,8 +123,8 @@ func (p *parser) peek() string {
 	return w
 }
 
-func (p *parser) or() (store.Test, error)  { return p.chain("or", store.Or, p.and) }
-func (p *parser) and() (store.Test, error) { return p.chain("and", store.And, p.not) }
+func (p *parser) or() (store.Test, error)  { return p.chain("or", store.OpOr, p.and) }
+func (p *parser) and() (store.Test, error) { return p.chain("and", store.OpAnd, p.not) }
 
 func (p *parser) chain(word string, op store.Op, part func() (store.Test, error)) (store.Test, error) {
 	t, err := part()
@@ -153,7 +153,7 @@ func (p *parser) not() (store.Test, error) {
 	if p.peek() == "not" {
 		p.word()
 		t, err := p.not()
-		return store.Test{Op: store.Not, Tests: []store.Test{t}}, err
+		return store.Test{Op: store.OpNot, Tests: []store.Test{t}}, err
 	}
 	if p.space(); p.take("(") {
 		t, err := p.or()
@@ -167,12 +167,12 @@ func (p *parser) not() (store.Test, error) {
 	return p.compare()
 }
 
-var calls = map[string]store.Op{"contains": store.Contains, "startswith": store.StartsWith, "endswith": store.EndsWith}
+var calls = map[string]store.Op{"contains": store.OpContains, "startswith": store.OpStartsWith, "endswith": store.OpEndsWith}
 
-var signs = map[string]store.Op{"eq": store.Equal, "ne": store.Unequal, "gt": store.Greater, "ge": store.AtLeast, "lt": store.Less, "le": store.AtMost}
+var signs = map[string]store.Op{"eq": store.OpEqual, "ne": store.OpUnequal, "gt": store.OpGreater, "ge": store.OpAtLeast, "lt": store.OpLess, "le": store.OpAtMost}
 
 // turned is the sign of a comparison that was written the other way round.
-var turned = map[store.Op]store.Op{store.Equal: store.Equal, store.Unequal: store.Unequal, store.Greater: store.Less, store.AtLeast: store.AtMost, store.Less: store.Greater, store.AtMost: store.AtLeast}
+var turned = map[store.Op]store.Op{store.OpEqual: store.OpEqual, store.OpUnequal: store.OpUnequal, store.OpGreater: store.OpLess, store.OpAtLeast: store.OpAtMost, store.OpLess: store.OpGreater, store.OpAtMost: store.OpAtLeast}
 
 func (p *parser) compare() (store.Test, error) {
 	if p.tests++; p.tests > maxTests {
@@ -213,7 +213,7 @@ func (p *parser) compare() (store.Test, error) {
 	if !is {
 		if o.kind == Boolean && (sign == "" || sign == "and" || sign == "or") {
 			p.rest = before
-			return store.Test{Op: store.Equal, Left: o.column(), Values: []any{true}}, nil
+			return store.Test{Op: store.OpEqual, Left: o.column(), Values: []any{true}}, nil
 		}
 		p.rest = before
 		return store.Test{}, p.expected("eq、gt 等比较", "a comparison such as eq")
@@ -223,7 +223,7 @@ func (p *parser) compare() (store.Test, error) {
 }
 
 func (p *parser) in(o operand) (store.Test, error) {
-	t := store.Test{Op: store.In, Left: o.column()}
+	t := store.Test{Op: store.OpIn, Left: o.column()}
 	if p.space(); !p.take("(") {
 		return t, p.expected("左括号", "an opening parenthesis")
 	}
@@ -285,7 +285,7 @@ func (p *parser) call(op store.Op) (store.Test, error) {
 	case (yes == "true") == (sign == "eq"):
 		return t, nil
 	}
-	return store.Test{Op: store.Not, Tests: []store.Test{t}}, nil
+	return store.Test{Op: store.OpNot, Tests: []store.Test{t}}, nil
 }
 
 // operand is a property, and what is made of it.

@@ -23,19 +23,19 @@ type Op string
 
 // The tests.
 const (
-	And        Op = "and"
-	Or         Op = "or"
-	Not        Op = "not"
-	Equal      Op = "eq"
-	Unequal    Op = "ne"
-	Greater    Op = "gt"
-	AtLeast    Op = "ge"
-	Less       Op = "lt"
-	AtMost     Op = "le"
-	In         Op = "in"
-	Contains   Op = "contains"
-	StartsWith Op = "startswith"
-	EndsWith   Op = "endswith"
+	OpAnd        Op = "and"
+	OpOr         Op = "or"
+	OpNot        Op = "not"
+	OpEqual      Op = "eq"
+	OpUnequal    Op = "ne"
+	OpGreater    Op = "gt"
+	OpAtLeast    Op = "ge"
+	OpLess       Op = "lt"
+	OpAtMost     Op = "le"
+	OpIn         Op = "in"
+	OpContains   Op = "contains"
+	OpStartsWith Op = "startswith"
+	OpEndsWith   Op = "endswith"
 )
 
 // Operand is what a Test or an order looks at: a column of the form's table, by the name
@@ -127,11 +127,11 @@ func (c *compiler) operand(o Operand) (string, error) {
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-var comparisons = map[Op]string{Equal: "=", Unequal: "<>", Greater: ">", AtLeast: ">=", Less: "<", AtMost: "<="}
+var comparisons = map[Op]string{OpEqual: "=", OpUnequal: "<>", OpGreater: ">", OpAtLeast: ">=", OpLess: "<", OpAtMost: "<="}
 
 func (c *compiler) test(t Test) (string, error) {
 	switch t.Op {
-	case And, Or:
+	case OpAnd, OpOr:
 		var parts []string
 		for _, sub := range t.Tests {
 			text, err := c.test(sub)
@@ -140,8 +140,8 @@ func (c *compiler) test(t Test) (string, error) {
 			}
 			parts = append(parts, text)
 		}
-		return "(" + strings.Join(parts, map[Op]string{And: " AND ", Or: " OR "}[t.Op]) + ")", nil
-	case Not:
+		return "(" + strings.Join(parts, map[Op]string{OpAnd: " AND ", OpOr: " OR "}[t.Op]) + ")", nil
+	case OpNot:
 		text, err := c.test(t.Tests[0])
 		return "NOT " + text, err
 	}
@@ -152,19 +152,19 @@ func (c *compiler) test(t Test) (string, error) {
 	if sign := comparisons[t.Op]; sign != "" {
 		v := t.Values[0]
 		switch {
-		case v == nil && t.Op == Equal:
+		case v == nil && t.Op == OpEqual:
 			return "(" + left + " IS NULL)", nil
-		case v == nil && t.Op == Unequal:
+		case v == nil && t.Op == OpUnequal:
 			return "(" + left + " IS NOT NULL)", nil
 		case v == nil:
 			return "(1 = 0)", nil // nothing is more or less than what is not there
-		case t.Op == Unequal:
+		case t.Op == OpUnequal:
 			return fmt.Sprintf("(%s IS NULL OR %s <> %s)", left, left, c.arg(v)), nil
 		}
 		return fmt.Sprintf("(%s IS NOT NULL AND %s %s %s)", left, left, sign, c.arg(v)), nil
 	}
 	switch t.Op {
-	case In:
+	case OpIn:
 		var among []string
 		null := ""
 		for _, v := range t.Values {
@@ -178,14 +178,14 @@ func (c *compiler) test(t Test) (string, error) {
 			return "(1 = 0" + null + ")", nil
 		}
 		return fmt.Sprintf("((%s IS NOT NULL AND %s IN (%s))%s)", left, left, strings.Join(among, ", "), null), nil
-	case Contains:
+	case OpContains:
 		// LIKE takes A and a for the same on one engine and not on the other.
 		part := c.arg(t.Values[0])
 		return fmt.Sprintf("(%s IS NOT NULL AND (%s = '' OR replace(%s, %s, '') <> %s))", left, part, left, part, left), nil
-	case StartsWith:
+	case OpStartsWith:
 		part := c.arg(t.Values[0])
 		return fmt.Sprintf("(%s IS NOT NULL AND substr(%s, 1, length(%s)) = %s)", left, left, part, part), nil
-	case EndsWith:
+	case OpEndsWith:
 		part := c.arg(t.Values[0])
 		return fmt.Sprintf("(%s IS NOT NULL AND length(%s) >= length(%s) AND substr(%s, length(%s) - length(%s) + 1) = %s)", left, left, part, left, left, part, part), nil
 	}

@@ -9,21 +9,21 @@ import (
 // of the test tells too.
 func (t *Test) Holds(get func(Operand) any) bool {
 	switch t.Op {
-	case And:
+	case OpAnd:
 		for i := range t.Tests {
 			if !t.Tests[i].Holds(get) {
 				return false
 			}
 		}
 		return true
-	case Or:
+	case OpOr:
 		for i := range t.Tests {
 			if t.Tests[i].Holds(get) {
 				return true
 			}
 		}
 		return false
-	case Not:
+	case OpNot:
 		return !t.Tests[0].Holds(get)
 	}
 	v := get(t.Left)
@@ -34,11 +34,11 @@ func (t *Test) Holds(get func(Operand) any) bool {
 		return CompareValues(v, x) == 0
 	}
 	switch t.Op {
-	case Equal:
+	case OpEqual:
 		return same(t.Values[0])
-	case Unequal:
+	case OpUnequal:
 		return !same(t.Values[0])
-	case In:
+	case OpIn:
 		for _, x := range t.Values {
 			if same(x) {
 				return true
@@ -52,19 +52,19 @@ func (t *Test) Holds(get func(Operand) any) bool {
 	text, _ := v.(string)
 	part, _ := t.Values[0].(string)
 	switch c := CompareValues(v, t.Values[0]); t.Op {
-	case Greater:
+	case OpGreater:
 		return c > 0
-	case AtLeast:
+	case OpAtLeast:
 		return c >= 0
-	case Less:
+	case OpLess:
 		return c < 0
-	case AtMost:
+	case OpAtMost:
 		return c <= 0
-	case Contains:
+	case OpContains:
 		return strings.Contains(text, part)
-	case StartsWith:
+	case OpStartsWith:
 		return strings.HasPrefix(text, part)
-	case EndsWith:
+	case OpEndsWith:
 		return strings.HasSuffix(text, part)
 	}
 	return false
