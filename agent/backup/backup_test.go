@@ -469,6 +469,26 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// The disk that the data is on is no place for its backups, wherever on it the data lies
+// and by whatever name it is reached: what takes the one takes the other.
+func TestOwnDisk(t *testing.T) {
+	b := newBench(t)
+	other := b.plug("E", "")
+	own := map[string]string{
+		"its folder": b.store.Dir(), "the folder's drive": filepath.Dir(b.store.Dir()),
+		"the root": filepath.VolumeName(b.store.Dir()) + string(filepath.Separator),
+	}
+	if link := filepath.Join(b.media, "link"); os.Symlink(b.store.Dir(), link) == nil { // not everybody may on Windows
+		own["by a link"] = link
+	}
+	for name, own := range own {
+		b.keep.roots = func() []string { return []string{own, other} }
+		if places := b.keep.Places(); len(places) != 1 || places[0].Folder != filepath.Join(other, FolderName) {
+			t.Errorf("%s: offered are %+v", name, places)
+		}
+	}
+}
+
 // People are told when no backup was made for a week, and not where no drive was chosen.
 func TestOverdue(t *testing.T) {
 	b := newBench(t)

@@ -628,6 +628,15 @@ var uglyTables = []ugly{
 		bad:  map[int]string{3: "没有 户编号 1001，户主 张无忌", 4: "有 2 条都是 户主 王小明", 5: "没有 户编号 1009"},
 	},
 	{
+		name: "amounts below zero, in another unit too",
+		make: func(t testing.TB) []byte {
+			return newBook(t).rows(1, row("户编号", "年度", "工资性收入（万元）"), row("1001", 2016, -0.5), row("1001", 2017, "-300元"), row("1001", 2018, 0)).bytes()
+		},
+		want:  "income 3 0 0 0",
+		recs:  []string{"household=张三丰/三组 year=2016 wage=-5000", "household=张三丰/三组 year=2017 wage=-300", "household=张三丰/三组 year=2018 wage=0"},
+		noted: map[int]string{2: "不能小于0", 3: "不能小于0"},
+	},
+	{
 		name: "people of the team, several in a cell",
 		make: func(t testing.TB) []byte {
 			return newBook(t).rows(1, row("户", "走访时间", "走访干部", "走访情况", "存在困难"), row("张三丰", "2017.5.3", "王书记、李队员", "屋顶漏水已报村里", "无"), row("1001", "2017.5.9", "李队员", "送去药品", "想学养蜂"), row("张三丰", "2017.5.10", "赵某", "没有此人", nil)).bytes()

@@ -40,6 +40,11 @@ func (f *fixture) dayForm(date string) (string, url.Values) {
 			values.Set(m[2], m[3])
 		}
 	}
+	for _, m := range regexp.MustCompile(`(?s)<select[^>]* name="([^"]*)">(.*?)</select>`).FindAllStringSubmatch(a.body, -1) {
+		if chosen := regexp.MustCompile(`value="([^"]*)" selected`).FindStringSubmatch(m[2]); chosen != nil {
+			values.Set(m[1], chosen[1])
+		}
+	}
 	return path, values
 }
 
@@ -109,13 +114,49 @@ func TestDayOfAttendance(t *testing.T) {
 		t.Errorf("half a day of leave: %v", r.View.Fields)
 	}
 
+	// The kind of leave stays through a look at the page, and can be changed by itself.
+	leave := func(what, half, want string) {
+		t.Helper()
+		r := f.record(attendanceType, halfOf(t, f, cao, "2025-01-08", half).String())
+		if got, _ := r.View.Fields["leave_type"].Text(); r.View.Fields["attend"] != `"leave"` || got != want {
+			t.Errorf("%s: %v, want leave of the kind %s", what, r.View.Fields, want)
+		}
+	}
+	path, values = f.dayForm("2025-01-08")
+	if a := f.post(path, values); !strings.Contains(a.path, "noted=0") {
+		t.Errorf("a page that nobody touched: %s", a.path)
+	}
+	leave("nothing touched", "am", "sick")
+	path, values = f.dayForm("2025-01-08")
+	values.Set("leave."+cao.String(), "personal")
+	f.post(path, values)
+	leave("another kind", "am", "personal")
+	// With one press for all that are left it is each one's own kind.
+	path, values = f.dayForm("2025-01-06")
+	values.Set("rest", "leave")
+	values.Set("leave."+cao.String(), "sick")
+	values.Set("leave."+du.String(), "personal")
+	f.post(path, values)
+	for who, want := range map[record.ID]string{cao: `"sick"`, du: `"personal"`} {
+		for _, half := range halves {
+			if r := f.record(attendanceType, halfOf(t, f, who, "2025-01-06", half).String()); r.View.Fields["attend"] != `"leave"` || string(r.View.Fields["leave_type"]) != want {
+				t.Errorf("leave for everybody: %v, want %s", r.View.Fields, want)
+			}
+		}
+	}
+
 	// The same half day noted by hand, and by the page again, is the same record.
 	path, values = f.dayForm("2025-01-08")
 	values.Set("am."+cao.String(), "present")
 	f.post(path, values)
 	f.set(f.laptop, "曹彤倩", attendanceType, record.ID{}, map[string]string{"person": cao.String(), "work_date": "2025-01-08", "half_day": "am", "attend": "驻村"})
 	n := 0
-	f.laptop.Each("", attendanceType, func(store.Record) bool { n++; return true })
+	f.laptop.Each("", attendanceType, func(r store.Record) bool {
+		if r.View.Fields["work_date"] == `"2025-01-08"` {
+			n++
+		}
+		return true
+	})
 	if r := f.record(attendanceType, id.String()); n != 3 || r.View.Fields["attend"] != `"present"` || r.View.Fields["leave_type"] != "" || len(r.View.Conflicts) > 0 {
 		t.Errorf("%d records, %v, to decide %v", n, r.View.Fields, r.View.Conflicts)
 	}

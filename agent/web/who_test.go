@@ -385,3 +385,42 @@ func searchFolder(t *testing.T, dir string, secret []byte) {
 		t.Errorf("%d files, %v", files, err)
 	}
 }
+
+// What was chosen on the page of settings is chosen there when it is opened again, also
+// after the agent was started anew, and what is shown to whoever has not come in yet speaks
+// the same language.
+func TestOpenAsChosen(t *testing.T) {
+	f := newFixture(t, true).enter()
+	f.withPin("2580")
+	groups := regexp.MustCompile(`<input type="radio" name="([a-z]+)" [^>]*value="([^"]*)" checked`)
+	chosen := func(when string, want map[string]string) {
+		t.Helper()
+		got := map[string]string{}
+		for _, m := range groups.FindAllStringSubmatch(f.get("/settings").body, -1) {
+			got[m[1]] += m[2]
+		}
+		for name, value := range want {
+			if got[name] != value {
+				t.Errorf("%s: of %s %q is chosen, want %q", when, name, got[name], value)
+			}
+		}
+	}
+	chosen("at first", map[string]string{"language": "zh", "size": "", "quiet": "0", "side": "0", "idle": "15"})
+	for _, part := range []url.Values{
+		{"part": {"look"}, "language": {"en"}, "size": {"huge"}}, {"part": {"sync"}, "quiet": {"1"}}, {"part": {"photo"}, "side": {"900"}}, {"part": {"lock"}, "idle": {"30"}},
+	} {
+		f.post("/settings", part)
+	}
+	want := map[string]string{"language": "en", "size": "huge", "quiet": "1", "side": "900", "idle": "30"}
+	chosen("at once", want)
+	f.restart()
+	f.client.Jar = newJar(t) // another browser
+	f.wants("before anybody comes in", f.get("/"), http.StatusForbidden, `<html lang="en"`)
+	f.enter()
+	f.wants("before the PIN", f.get("/settings"), http.StatusLocked, `<html lang="en"`)
+	f.post("/me", url.Values{"who": {"杜旺火"}, "pin": {"2580"}})
+	chosen("started anew", want)
+	if !strings.Contains(f.get("/").body, `data-size="huge"`) {
+		t.Error("the type is of another size than was chosen")
+	}
+}

@@ -328,6 +328,31 @@ func TestFiguresFollow(t *testing.T) {
 	if now := look(0); now.Behind != 0 || now.Rows[1].Coverage.Part != 1 {
 		t.Errorf("what was worked out is not kept: %+v", now.Rows[1])
 	}
+	// Of a month that runs the figures are those of a day; who asks for a day before does not
+	// put his in the place of later ones.
+	running := func(today string, patience time.Duration) store.FigureTable {
+		t.Helper()
+		of, err := figure.MonthOf("2017-06", today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables, err := o.Figures(t.Context(), store.FigureQuery{Periods: []figure.Period{of}, Patience: patience})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tables[0]
+	}
+	running("2017-06-10", time.Minute)
+	if now := running("2017-06-12", 0); now.Behind != 2 {
+		t.Errorf("figures of two days before count as today's: %+v", now)
+	}
+	running("2017-06-12", time.Minute)
+	if before := running("2017-06-10", time.Minute); before.Rows[1].Until != "2017-06-10" {
+		t.Errorf("of the day before: %+v", before.Rows[1])
+	}
+	if now := running("2017-06-12", 0); now.Behind != 0 || now.Rows[1].Until != "2017-06-12" {
+		t.Errorf("after a look at the day before: %+v", now)
+	}
 	if _, err := o.CloseMonth(t.Context(), "2017-05", "主任"); err != nil {
 		t.Fatal(err)
 	}

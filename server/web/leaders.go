@@ -170,13 +170,16 @@ func (w *Site) figures(p *page) (reply, error) {
 
 // amount shows yuan, without fen where there are none.
 func amount(yuan float64) string {
-	if yuan < 0 {
-		return "-" + amount(-yuan)
+	fen := int64(math.Round(yuan * 100)) // ten times 0.1 come to less than 1
+	sign := ""
+	if fen < 0 {
+		fen, sign = -fen, "-"
 	}
-	if yuan == float64(int64(yuan)) {
-		return number(int(yuan))
+	whole := sign + number(int(fen/100))
+	if fen%100 == 0 {
+		return whole
 	}
-	return number(int(yuan)) + strconv.FormatFloat(yuan-float64(int64(yuan)), 'f', 2, 64)[1:]
+	return whole + fmt.Sprintf(".%02d", fen%100)
 }
 
 // halfDays shows days, of which there are halves.

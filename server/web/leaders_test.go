@@ -37,7 +37,9 @@ func cells(t *testing.T, body, village string) []string {
 func TestLeaders(t *testing.T) {
 	f := filled(t)
 	f.account(identity.SponsorUnit)
-	leader := f.as("leader")
+	leader, sponsor := f.as("leader"), f.as("sponsor_unit")
+	// The file comes first, before anybody has worked a figure out: it has them all the same.
+	file := sponsor.get("/leaders.xlsx?month=2024-12")
 	page := leader.get("/leaders?month=2024-12")
 	one := leader.get("/figures/" + string(small[0].Code) + "?month=2024-12")
 	if page.status != http.StatusOK || one.status != http.StatusOK {
@@ -58,7 +60,6 @@ func TestLeaders(t *testing.T) {
 	if office := f.as("office").get("/figures/" + string(small[0].Code) + "?month=2024-12"); !strings.Contains(office.body, f.teams[f.first(small[0].Code, "team_post", 0).ID.String()]) {
 		t.Error("the office does not see whose attendance it is")
 	}
-	sponsor := f.as("sponsor_unit")
 	if own := sponsor.get("/leaders?month=2024-12"); !strings.Contains(own.body, small[0].Name) || strings.Contains(own.body, small[1].Name) {
 		t.Error("a sponsor unit sees other villages than its own")
 	}
@@ -73,7 +74,6 @@ func TestLeaders(t *testing.T) {
 		}
 	}
 
-	file := sponsor.get("/leaders.xlsx?month=2024-12")
 	book, err := excelize.OpenReader(bytes.NewReader([]byte(file.body)))
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +100,22 @@ func TestLeaders(t *testing.T) {
 	}
 	if kind, err := book.GetCellType("Sheet1", "C3"); err != nil || kind == excelize.CellTypeSharedString || kind == excelize.CellTypeInlineString {
 		t.Errorf("a count is a cell of type %v, %v", kind, err)
+	}
+}
+
+// Amounts are of fen, whatever a sum of many has come to.
+func TestAmount(t *testing.T) {
+	tenths := 0.0
+	for range 10 {
+		tenths += 0.1
+	}
+	for yuan, want := range map[float64]string{
+		0: "0", 1: "1", 12800: "12,800", 0.5: "0.50", 1234567.8: "1,234,567.80", 99.05: "99.05", -12.5: "-12.50", -0.01: "-0.01", -3000: "-3,000",
+		tenths: "1", 1999.9999999: "2,000", -0.999999: "-1", -0.001: "0",
+	} {
+		if got := amount(yuan); got != want {
+			t.Errorf("%v yuan are %s, want %s", yuan, got, want)
+		}
 	}
 }
 

@@ -349,3 +349,27 @@ func BenchmarkCanon(b *testing.B) {
 		}
 	}
 }
+
+// No amount is below zero: of each that is, in whatever form, people are told.
+func TestAmount(t *testing.T) {
+	n := 0
+	for _, f := range Builtin().Forms() {
+		for _, fd := range f.Fields {
+			if fd.Kind != Decimal {
+				continue
+			}
+			n++
+			for value, want := range map[record.Value]bool{`-0.01`: true, `-100`: true, `0.01`: false} {
+				told := slices.ContainsFunc(f.Check(map[string]record.Value{fd.Name: value}, today), func(m Mark) bool {
+					return m.Path == record.Path(fd.Name) && m.Code == MarkConstraint
+				})
+				if told != want {
+					t.Errorf("%s: %s is %s: told %v, want %v", f.Type, fd.Name, value, told, want)
+				}
+			}
+		}
+	}
+	if n < 15 {
+		t.Errorf("only %d amounts", n)
+	}
+}
