@@ -400,7 +400,7 @@ func (c *call) there() error {
 
 // own is an agent of a store that this command opened itself.
 func (c *call) own(s *store.Store) *agent {
-	return &agent{store: s, dir: s.Dir(), sync: syncclient.New(s, Version, c.log), forms: form.Builtin(), backups: keeper(s, c.log)}
+	return &agent{store: s, dir: s.Dir(), sync: syncclient.New(s, Version, c.log), forms: s.Forms(), backups: keeper(s, c.log)}
 }
 
 // print writes one JSON object a line.

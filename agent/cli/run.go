@@ -214,10 +214,9 @@ func (f *front) run(ctx context.Context, stop context.CancelFunc) (err error) {
 	if d, err := s.Device(); err == nil && d.Wiped { // cut off before it was done
 		return errors.Join(syncclient.ErrWiped, c.dispose(s))
 	}
-	forms := form.Builtin()
 	client := syncclient.New(s, Version, c.log)
-	a := &agent{store: s, dir: s.Dir(), sync: client, forms: forms, addr: f.addr, link: f.link, backups: keeper(s, c.log)}
-	box, err := inbox.New(s, forms, func() form.Lang { return a.lang() }, shrinker, c.log)
+	a := &agent{store: s, dir: s.Dir(), sync: client, forms: s.Forms(), addr: f.addr, link: f.link, backups: keeper(s, c.log)}
+	box, err := inbox.New(s, s.Forms(), func() form.Lang { return a.lang() }, shrinker, c.log)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (t *tx) born(f *form.Form, k record.Key, author string, before, after merge
 	if err != nil {
 		return nil, err
 	}
-	issue := t.s.opt.Forms.Form(issueType)
+	issue := t.s.forms.Form(issueType)
 	if issue == nil || f.Type == issueType || merge.Permit(issue, issueType, nil, merge.Writer{Author: author, Role: d.Assigned.Role}, nil) != nil {
 		return nil, nil
 	}

@@ -36,12 +36,24 @@ type Device struct {
 	Escrowed wire.Epoch `cbor:"12,keyasint,omitempty"`
 	// Wiped tells that everything is to be removed from here, as the office ordered.
 	Wiped bool `cbor:"13,keyasint,omitempty"`
+	// Published tells that what the office has published came with the assignment and was
+	// kept: by a program before that it was not.
+	Published bool `cbor:"21,keyasint,omitempty"`
 	// Takes is what the server has said that it takes (wire.Synced.Takes).
 	Takes uint64 `cbor:"20,keyasint,omitempty"`
 }
 
 // Enrolled tells whether the laptop belongs to a server.
 func (d *Device) Enrolled() bool { return d.ID != "" }
+
+// Serial is that of the assignment that the device has, with what the office has
+// published; 0 where it is to come again.
+func (d *Device) Serial() uint64 {
+	if !d.Published {
+		return 0
+	}
+	return d.Assigned.Serial
+}
 
 // Private is the device's signing key.
 func (d *Device) Private() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(d.Key) }
@@ -116,13 +128,15 @@ func (s *Store) Device() (d Device, err error) {
 	return d, err
 }
 
-// SetDevice changes the device under change; the key is made if there is none.
+// SetDevice changes the device under change; the key is made if there is none. What comes
+// with a new assignment of the office's publications holds from then on.
 func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, err error) {
-	err = s.update(ctx, false, func(t *tx) error {
+	err = s.publish(ctx, func(t *tx) error {
 		p, err := t.dev()
 		if err != nil {
 			return err
 		}
+		serial := p.Assigned.Serial
 		if len(p.Key) == 0 {
 			p.Key = make([]byte, ed25519.SeedSize)
 			if _, err := io.ReadFull(s.opt.Rand, p.Key); err != nil {
@@ -130,6 +144,12 @@ func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, 
 			}
 		}
 		change(p)
+		if raw := p.Assigned.Edition; p.Assigned.Serial != serial || len(raw) > 0 {
+			p.Assigned.Edition, p.Published = nil, true
+			if err := t.take(raw); err != nil {
+				return err
+			}
+		}
 		d = *p
 		if err := t.placeLoose(p); err != nil {
 			return err

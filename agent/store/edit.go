@@ -105,7 +105,7 @@ func (s *Store) Save(ctx context.Context, edits ...Edit) ([]Saved, error) {
 var ErrType = errors.New("unknown type")
 
 func (t *tx) save(e *Edit) (Saved, error) {
-	f := t.s.opt.Forms.Form(e.Type)
+	f := t.s.forms.Form(e.Type)
 	if f == nil {
 		return Saved{}, fmt.Errorf("%w: no form %q", ErrType, e.Type)
 	}
@@ -261,7 +261,7 @@ func (t *tx) newID(d *Device, v *village, e *Edit) (record.ID, error) {
 		if err != nil {
 			return id, err
 		}
-		view := merge.Read(t.s.opt.Forms.Form(e.Type), s)
+		view := merge.Read(t.s.forms.Form(e.Type), s)
 		other := func(field string) bool {
 			bears, is := view.Fields[field], e.Fields[field]
 			return bears != "" && is != "" && bears != is
@@ -356,7 +356,7 @@ func (s *Store) Decide(ctx context.Context, e Decision) (saved Saved, err error)
 		if err != nil {
 			return err
 		}
-		f := t.s.opt.Forms.Form(k.Type)
+		f := t.s.forms.Form(k.Type)
 		if f == nil {
 			return fmt.Errorf("%w: no form %q", ErrType, k.Type)
 		}
@@ -417,7 +417,7 @@ func (s *Store) TakeBack(ctx context.Context, done Saved, path record.Path, by s
 		if err != nil {
 			return err
 		}
-		f := t.s.opt.Forms.Form(k.Type)
+		f := t.s.forms.Form(k.Type)
 		if f == nil {
 			return fmt.Errorf("%w: no form %q", ErrType, k.Type)
 		}

@@ -56,7 +56,7 @@ func (s *Store) TellLost(ctx context.Context) (told int, err error) {
 	}
 	for _, code := range due {
 		var found []at
-		for _, f := range s.opt.Forms.Forms() {
+		for _, f := range s.forms.Forms() {
 			if err := s.Each(code, f.Type, func(r Record) bool {
 				found = append(found, at{code, f.Type, r.Key.ID})
 				return true
@@ -128,7 +128,7 @@ func (v *village) tellLost(k record.Key) (told int, err error) {
 			c := changes[sib.Dot]
 			if c == nil {
 				c = &record.Change{Record: k.ID, Type: k.Type, Time: uint64(sib.At), Author: sib.Author}
-				if f := v.t.s.opt.Forms.Form(k.Type); f != nil {
+				if f := v.t.s.forms.Form(k.Type); f != nil {
 					c.Form = f.Version
 				}
 				c.SetLost()

@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"zhucun/shared/clock"
+	"zhucun/shared/form"
 	"zhucun/shared/journal"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -101,7 +102,7 @@ func Rebuild(dir string, opt Options, seen os.FileInfo) (Rebuilt, error) {
 	var renewed *lease
 	var by []byte
 	tmp, err := makeStore(dir, fileName+".anew-*", opt.Key, func(db *bbolt.DB) error {
-		s := &Store{file: newHandle(db, nil), seal: seal, opt: opt, dir: dir}
+		s := &Store{file: newHandle(db, nil), seal: seal, opt: opt, forms: form.Builtin().Copy(), dir: dir}
 		err := s.fill(db, found, plans, r)
 		file, renewed, by = s.lease()
 		return err
@@ -180,6 +181,7 @@ func (s *Store) fill(db *bbolt.DB, found *salvage, plans []plan, r Rebuilt) erro
 			return err
 		}
 		if found.device != nil {
+			found.device.Published = false // what was published comes again
 			if err := s.putSealed(t.Bucket(bucketMeta), deviceAt, keyDevice, found.device); err != nil {
 				return err
 			}

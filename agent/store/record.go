@@ -114,7 +114,7 @@ func (v *village) store(k record.Key, tc touched, s merge.State) error {
 	v.t.s.touch(v.t.Tx, 4)
 	v.t.changed = append(v.t.changed, k)
 	b.FillPercent = 0.9 // most ids are made by a clock: pages fill from the end
-	f := v.t.s.opt.Forms.Form(k.Type)
+	f := v.t.s.forms.Form(k.Type)
 	_, old, found, err := v.stored(k.Type, k.ID)
 	if err != nil {
 		return err
@@ -228,7 +228,7 @@ func (v *village) refer(f *form.Form, k record.Key, was, is merge.View) error {
 func (v *village) referAlone(k record.Key, e *entry) error {
 	c := e.change()
 	s := merge.Apply(merge.State{}, nil, merge.Applied{Dot: record.Dot{Seq: 1}, Author: c.Author}, c.Body)
-	f := v.t.s.opt.Forms.Form(k.Type)
+	f := v.t.s.forms.Form(k.Type)
 	return v.refer(f, k, merge.View{}, merge.Read(f, s))
 }
 
@@ -289,7 +289,7 @@ func (v *village) read(k record.Key, tc touched, s merge.State) (Record, error) 
 	} else if tc.Quarantined && len(s) == 0 {
 		r.Way, r.Gone = merge.Quarantined, true
 	}
-	r.View = merge.Read(v.t.s.opt.Forms.Form(k.Type), s)
+	r.View = merge.Read(v.t.s.forms.Form(k.Type), s)
 	return r, nil
 }
 

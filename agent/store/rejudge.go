@@ -117,7 +117,7 @@ func (j *judged) without(k record.Key) error {
 
 // remove takes a record of which nothing is left from the village.
 func (v *village) remove(k record.Key, was merge.State) error {
-	f := v.t.s.opt.Forms.Form(k.Type)
+	f := v.t.s.forms.Form(k.Type)
 	view := merge.Read(f, was)
 	if err := errors.Join(v.refer(f, k, view, merge.View{}), v.show(f, k, view, merge.View{}, false), v.review(k, merge.View{})); err != nil {
 		return err

@@ -100,7 +100,7 @@ func (s *Store) Each(code record.Village, t record.Type, yield func(Record) bool
 func (s *Store) Referring(target record.ID, t record.Type, yield func(Record) bool) error {
 	prefix := append(append(append([]byte{}, target[:]...), t...), 0)
 	open := func(v *village) *bbolt.Bucket { return v.b.Bucket(bucketRefers) }
-	f := s.opt.Forms.Form(t)
+	f := s.forms.Form(t)
 	return s.scan("", open, prefix, func(v *village, k, _ []byte) (Record, error) {
 		return v.mustLoad(t, record.ID(k[len(prefix):]))
 	}, func(r Record) bool {

@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"zhucun/shared/clock"
+	"zhucun/shared/figure"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
@@ -51,7 +53,6 @@ type Options struct {
 	Wall  func() int64 // milliseconds since 1970
 	Rand  io.Reader
 	NewID func() (record.ID, error) // for records without a number
-	Forms *form.Set
 	// Leases is a folder outside the data folder for the note by which a store
 	// knows that it is an older image or a copy (lease.go); empty for none.
 	Leases string
@@ -88,6 +89,8 @@ type Store struct {
 	close     sync.Once
 	stop      sync.Once
 	pages     residence
+	forms     *form.Set // that hold, and so do the rules
+	rules     atomic.Pointer[figure.Rules]
 	// stopping is closed when the store is to be closed; healing is waited for then.
 	stopping chan struct{}
 	healing  sync.WaitGroup
@@ -134,13 +137,17 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	}
 	remove(dir, spare)
 	remove(dir, halfBackup) // what a cut left, a whole database each
-	s := &Store{file: newHandle(db, is), stopping: make(chan struct{}), heads: map[string]reach{}, seal: seal, opt: opt, dir: dir, queue: make(chan *job, 256), looks: make(chan struct{}, 1), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
+	s := &Store{file: newHandle(db, is), stopping: make(chan struct{}), heads: map[string]reach{}, seal: seal, opt: opt, forms: form.Builtin().Copy(), dir: dir, queue: make(chan *job, 256), looks: make(chan struct{}, 1), done: make(chan struct{}), changed: make(chan struct{}), committed: make(chan struct{}, 1), leased: make(chan struct{})}
+	s.rules.Store(figure.Builtin())
 	if err := s.recall(db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	go s.commit()
 	go s.keepLease()
-	err = s.Resume(context.Background())
+	err = s.holdEdition()
+	if err == nil {
+		err = s.Resume(context.Background())
+	}
 	if err == nil {
 		err = s.claim(context.Background())
 	}
@@ -164,9 +171,6 @@ func (opt Options) filled() Options {
 	}
 	if opt.NewID == nil {
 		opt.NewID = newID
-	}
-	if opt.Forms == nil {
-		opt.Forms = form.Builtin()
 	}
 	return opt
 }

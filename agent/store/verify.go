@@ -153,7 +153,7 @@ func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n 
 				}
 			}
 		}
-		view := merge.Read(v.t.s.opt.Forms.Form(typ), s)
+		view := merge.Read(v.t.s.forms.Form(typ), s)
 		if waits := len(view.Conflicts)+len(view.Proposals) > 0; waits != (v.b.Bucket(bucketReview).Get(k) != nil) {
 			fault("%s %s: waits for a person: %v, but is not listed so", typ, record.ID(k), waits)
 		}

@@ -385,7 +385,7 @@ func (c *Client) reply(ctx context.Context, b *bundle.Opened, t *Collected, prog
 			return fmt.Errorf("%w: %w", ErrUnfit, err)
 		}
 		// First: the file has pages of villages that are new.
-		if a := answer.Assigned; a != nil && a.Serial > d.Assigned.Serial {
+		if a := answer.Assigned; a != nil && a.Serial > d.Serial() {
 			if err := c.store.Assign(ctx, *a); err != nil {
 				errs = append(errs, err)
 			}

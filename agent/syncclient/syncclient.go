@@ -596,7 +596,7 @@ func says(p wire.Pull) bool {
 
 // request is the message that carries out.
 func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing) *wire.Sync {
-	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Assigned.Serial, Reads: wire.ReadsKnown}
+	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Serial(), Reads: wire.ReadsKnown}
 	for i := range out {
 		m.Villages = append(m.Villages, out[i].Push)
 		m.Pending += out[i].Left

@@ -88,7 +88,7 @@ func (w *Site) village(p *page) (reply, error) {
 // facts reads what the indicators are made of: the profiles, the newest year first, what
 // was checked, and the village as the figures see it, without the checks.
 func (w *Site) facts(code record.Village) (facts, tallies []store.Record, village *figure.Village, err error) {
-	village = figure.New(figure.Builtin())
+	village = figure.New(w.store.Rules())
 	for _, t := range []record.Type{profileType, householdType, personType, indicatorType} {
 		err := w.store.Each(code, t, func(r store.Record) bool {
 			switch {

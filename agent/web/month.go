@@ -105,7 +105,7 @@ func (m month) period(today string) figure.Period {
 // rota gives a village's attendance in a month by a day: first secretaries first, then
 // by name, and last those whose posts are not here.
 func (w *Site) rota(code record.Village, m month, today string) ([]*onPost, error) {
-	village := figure.New(figure.Builtin())
+	village := figure.New(w.store.Rules())
 	posts := map[record.ID]store.Record{}
 	err := w.store.Each(code, teamType, func(r store.Record) bool {
 		if !r.View.Void {

@@ -44,8 +44,7 @@ type SyncState struct {
 
 // Options are what a site takes from outside; the zero value is the machine's.
 type Options struct {
-	Forms *form.Set
-	Log   *slog.Logger
+	Log *slog.Logger
 	// Clock is the machine's time, for links, sessions and nothing else: what
 	// people read goes by the store's corrected one.
 	Clock   func() time.Time
@@ -86,9 +85,6 @@ type Site struct {
 
 // New makes the pages of a store.
 func New(s *store.Store, syncer Syncer, opt Options) *Site {
-	if opt.Forms == nil {
-		opt.Forms = form.Builtin()
-	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
@@ -101,7 +97,7 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 	if opt.Free == nil {
 		opt.Free = drive.Free
 	}
-	w := &Site{store: s, sync: syncer, opt: opt, forms: opt.Forms, Gate: opt.Gate, mux: http.NewServeMux(), ended: map[string]ended{}, tries: tries{last: map[string]time.Duration{}}}
+	w := &Site{store: s, sync: syncer, opt: opt, forms: s.Forms(), Gate: opt.Gate, mux: http.NewServeMux(), ended: map[string]ended{}, tries: tries{last: map[string]time.Duration{}}}
 	if w.Gate == nil {
 		w.Gate = NewGate(s.Dir(), nil, opt)
 	}
@@ -112,7 +108,7 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 	if x, err := s.Settings(); err == nil {
 		w.doors.idle.Store(int64(x.IdleFor()))
 	}
-	w.cache = newCache(s, opt.Forms)
+	w.cache = newCache(s, w.forms)
 	w.cache.shut = w.Gate.shut
 	if opt.Holds != nil {
 		w.cache.grown = opt.Holds

@@ -47,6 +47,7 @@ var order = map[string][]line{
 		{"bundle", "the same journal entries in a file"},
 		{"journal", "signed, chained changes; opens them for merge"},
 		{"blob", "the names of files and what proves that a server has one; reads no record"},
+		{"edition", "forms and rules as the office has published them"},
 		{"figure", "what villages are accounted for by; reads values, knows no states"},
 		{"merge", "changes to a record's state; asks the form for the policy"},
 		{"form", "which fields a record has and what may stand in them"},

@@ -1,14 +1,18 @@
 package figure
 
 import (
+	"bytes"
 	"embed"
 	"encoding/csv"
-	"fmt"
-	"io/fs"
+	"errors"
+	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+
+	"zhucun/shared/form"
 )
 
 // Rules are what is set from above and changes with the years.
@@ -53,11 +57,32 @@ func (r *Rules) line(year string) (yuan float64, ok bool) {
 	return yuan, ok
 }
 
+// The files of the rules.
+const (
+	linesFile      = "exit_lines.csv"
+	indicatorsFile = "indicators.csv"
+)
+
 //go:embed data/*.csv
 var data embed.FS
 
+// Tables are the files that rules are read from, by their names.
+type Tables map[string][]byte
+
+var builtinTables = sync.OnceValue(func() Tables {
+	t := Tables{}
+	for _, name := range []string{linesFile, indicatorsFile} {
+		raw, err := data.ReadFile("data/" + name)
+		if err != nil {
+			panic(err)
+		}
+		t[name] = raw
+	}
+	return t
+})
+
 var builtin = sync.OnceValue(func() *Rules {
-	r, err := load(data)
+	r, err := Load(builtinTables())
 	if err != nil {
 		panic(err)
 	}
@@ -68,29 +93,39 @@ var builtin = sync.OnceValue(func() *Rules {
 // a test loads them.
 func Builtin() *Rules { return builtin() }
 
-func load(files fs.FS) (*Rules, error) {
+// BuiltinTables gives what they are read from.
+func BuiltinTables() Tables { return maps.Clone(builtinTables()) }
+
+// Load reads rules. The error is a *form.Mistake.
+func Load(t Tables) (*Rules, error) {
 	r := &Rules{}
-	err := rows(files, "data/exit_lines.csv", func(c []string) error {
+	err := rows(t, linesFile, []string{"year", "yuan"}, func(row int, c []string) error {
 		yuan, err := strconv.ParseFloat(c[1], 64)
+		if err != nil || !(yuan > 0 && yuan < 1e6) {
+			return form.Mistaken(linesFile, row, "%q 不是元数", "%q is no amount in yuan", c[1])
+		}
+		if len(c[0]) != 4 || strings.Trim(c[0], "0123456789") != "" || len(r.Lines) > 0 && r.Lines[len(r.Lines)-1].Year >= c[0] {
+			return form.Mistaken(linesFile, row, "年份 %q 应为四位数，从早到晚各一行", "year %q: four digits, each once, the earliest first", c[0])
+		}
 		r.Lines = append(r.Lines, Line{c[0], yuan})
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if !slices.IsSortedFunc(r.Lines, func(a, b Line) int { return strings.Compare(a.Year, b.Year) }) {
-		return nil, fmt.Errorf("data/exit_lines.csv: the years are not in their order")
-	}
-	return r, rows(files, "data/indicators.csv", func(c []string) error {
+	return r, rows(t, indicatorsFile, []string{"indicator", "figure", "op", "threshold"}, func(row int, c []string) error {
 		threshold, err := strconv.ParseFloat(c[3], 64)
-		if err != nil {
-			return err
+		if err != nil || math.IsNaN(threshold) || math.IsInf(threshold, 0) {
+			return form.Mistaken(indicatorsFile, row, "标准 %q 不是数", "threshold %q is not a number", c[3])
 		}
 		if measures[c[1]] == nil {
-			return fmt.Errorf("no figure %q", c[1])
+			return form.Mistaken(indicatorsFile, row, "没有指标数 %q", "no figure %q", c[1])
 		}
 		if c[2] != "<=" && c[2] != ">=" {
-			return fmt.Errorf("%q is neither <= nor >=", c[2])
+			return form.Mistaken(indicatorsFile, row, "%q 应为 <= 或 >=", "%q is neither <= nor >=", c[2])
+		}
+		if c[0] == "" || slices.ContainsFunc(r.Indicators, func(i Indicator) bool { return i.Code == c[0] }) {
+			return form.Mistaken(indicatorsFile, row, "指标 %q 应只有一行", "indicator %q: each has one row", c[0])
 		}
 		r.Indicators = append(r.Indicators, Indicator{c[0], c[1], c[2] == ">=", threshold})
 		return nil
@@ -98,19 +133,26 @@ func load(files fs.FS) (*Rules, error) {
 }
 
 // rows reads a table behind its header.
-func rows(files fs.FS, name string, f func(cells []string) error) error {
-	file, err := files.Open(name)
-	if err != nil {
-		return err
+func rows(t Tables, name string, header []string, f func(row int, cells []string) error) error {
+	raw, ok := t[name]
+	if !ok {
+		return form.Mistaken(name, 0, "缺这个文件", "it is missing")
 	}
-	defer file.Close()
-	table, err := csv.NewReader(file).ReadAll()
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	r := csv.NewReader(bytes.NewReader(raw))
+	r.FieldsPerRecord = len(header)
+	table, err := r.ReadAll()
+	var bad *csv.ParseError
+	if errors.As(err, &bad) {
+		return form.Mistaken(name, bad.StartLine, "%v", "%v", bad.Err)
+	} else if err != nil {
+		return form.Mistaken(name, 0, "%v", "%v", err)
+	}
+	if len(table) == 0 || !slices.Equal(table[0], header) {
+		return form.Mistaken(name, 1, "列应为 %s", "the columns are %s", strings.Join(header, ", "))
 	}
 	for i, cells := range table[1:] {
-		if err := f(cells); err != nil {
-			return fmt.Errorf("%s row %d: %w", name, i+2, err)
+		if err := f(i+2, cells); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,8 +1,6 @@
 package form
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,16 +47,16 @@ func (e *Expr) String() string {
 // parse compiles an expression. known tells which fields there are.
 func parse(source string, known func(name string) bool) (*Expr, error) {
 	if len(source) > maxExpr {
-		return nil, fmt.Errorf("expression longer than %d bytes", maxExpr)
+		return nil, wrong("表达式超过 %d 字节", "expression longer than %d bytes", maxExpr)
 	}
 	if !utf8.ValidString(source) {
-		return nil, errors.New("expression is not UTF-8")
+		return nil, wrong("表达式不是 UTF-8 编码", "expression is not UTF-8")
 	}
 	p := &parser{src: source, known: known}
 	p.next()
 	root := p.or()
 	if p.err == nil && p.tok != tokEnd {
-		p.fail("unexpected %q", p.text)
+		p.fail("这里不能写 %q", "unexpected %q", p.text)
 	}
 	if p.err != nil {
 		return nil, p.err
@@ -88,9 +86,9 @@ type parser struct {
 	err   error
 }
 
-func (p *parser) fail(format string, args ...any) {
+func (p *parser) fail(zh, en string, args ...any) {
 	if p.err == nil {
-		p.err = fmt.Errorf(format, args...)
+		p.err = wrong(zh, en, args...)
 	}
 	p.tok, p.text = tokBad, ""
 }
@@ -111,7 +109,7 @@ func (p *parser) next() {
 	case rest[0] == '\'' || rest[0] == '"':
 		end := strings.IndexByte(rest[1:], rest[0])
 		if end < 0 {
-			p.fail("text without closing quote")
+			p.fail("引号没有结束", "text without closing quote")
 			return
 		}
 		take(tokText, rest[1:1+end], end+2)
@@ -124,14 +122,14 @@ func (p *parser) next() {
 			n++
 		}
 		if points > 1 || rest[n-1] == '.' {
-			p.fail("%q is not a number", rest[:n])
+			p.fail("%q 不是数", "%q is not a number", rest[:n])
 			return
 		}
 		take(tokNumber, rest[:n], n)
 	case strings.HasPrefix(rest, "${"):
 		end := strings.IndexByte(rest, '}')
 		if end < 0 {
-			p.fail("${ without }")
+			p.fail("${ 没有 }", "${ without }")
 			return
 		}
 		take(tokField, strings.TrimSpace(rest[2:end]), end+1)
@@ -147,7 +145,7 @@ func (p *parser) next() {
 			n = 2
 		}
 		if !slices.Contains(symbols, rest[:n]) {
-			p.fail("%q is not in the subset", clip(rest))
+			p.fail("%q 不在支持的写法之中", "%q is not in the subset", clip(rest))
 			return
 		}
 		take(tokSymbol, rest[:n], n)
@@ -171,16 +169,16 @@ func (p *parser) take(s string) bool {
 func (p *parser) expect(s string) {
 	if !p.take(s) && p.err == nil {
 		if p.tok == tokEnd {
-			p.fail("%q missing at the end", s)
+			p.fail("末尾缺 %q", "%q missing at the end", s)
 		} else {
-			p.fail("%q where %q was expected", p.text, s)
+			p.fail("是 %q，应为 %q", "%q where %q was expected", p.text, s)
 		}
 	}
 }
 
 func (p *parser) or() node {
 	if p.depth++; p.depth > maxNests {
-		p.fail("nested deeper than %d", maxNests)
+		p.fail("嵌套超过 %d 层", "nested deeper than %d", maxNests)
 		return nil
 	}
 	defer func() { p.depth-- }()
@@ -302,14 +300,14 @@ func (p *parser) primary() node {
 		}
 		v, err := record.Number(text)
 		if err != nil {
-			p.fail("%q is not a number", clip(text))
+			p.fail("%q 不是数", "%q is not a number", clip(text))
 			return nil
 		}
 		return &literal{recall(v)}
 	case tok == tokField:
 		p.next()
 		if !p.known(text) {
-			p.fail("unknown field ${%s}", clip(text))
+			p.fail("没有字段 ${%s}", "unknown field ${%s}", clip(text))
 		}
 		return &answer{text}
 	case p.take("."):
@@ -322,9 +320,9 @@ func (p *parser) primary() node {
 		p.next()
 		return p.call(text)
 	case tok == tokEnd:
-		p.fail("expression ends too early")
+		p.fail("表达式没有写完", "expression ends too early")
 	default:
-		p.fail("unexpected %q", text)
+		p.fail("这里不能写 %q", "unexpected %q", text)
 	}
 	return nil
 }
@@ -339,7 +337,7 @@ type function struct {
 func (p *parser) call(name string) node {
 	f, ok := functions[name]
 	if !ok {
-		p.fail("function %q is not in the subset", clip(name))
+		p.fail("函数 %q 不在支持的写法之中", "function %q is not in the subset", clip(name))
 		return nil
 	}
 	p.expect("(")
@@ -357,7 +355,7 @@ func (p *parser) call(name string) node {
 		return nil
 	}
 	if len(args) < f.min || len(args) > f.max && (f.max > 0 || f.min == 0) {
-		p.fail("function %q does not take %d arguments", name, len(args))
+		p.fail("函数 %q 不接受 %d 个参数", "function %q does not take %d arguments", name, len(args))
 		return nil
 	}
 	if name != "regex" {
@@ -365,12 +363,12 @@ func (p *parser) call(name string) node {
 	}
 	pattern, ok := args[1].(*literal)
 	if !ok || pattern.value.kind != isText {
-		p.fail("regex: the pattern must be a text in quotes")
+		p.fail("regex：式样应是引号里的文字", "regex: the pattern must be a text in quotes")
 		return nil
 	}
 	re, err := regexp.Compile(pattern.value.s)
 	if err != nil {
-		p.fail("regex: %w", err)
+		p.fail("regex：%v", "regex: %v", err)
 		return nil
 	}
 	return &match{args[0], re}

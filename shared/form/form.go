@@ -1,12 +1,10 @@
 package form
 
 import (
-	"embed"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"zhucun/shared/record"
 )
@@ -233,24 +231,39 @@ func (f *Form) Nearest(name string) string {
 	return nearest(name, names)
 }
 
-// Set is the forms of one release, with their code lists.
-type Set struct {
+// Set is the forms that hold, with their code lists. What they are may be replaced at
+// any time; a form that was taken out of it stays as it was.
+type Set struct{ now atomic.Pointer[content] }
+
+// content is the forms of one release or edition.
+type content struct {
 	forms  []*Form
 	byType map[record.Type]*Form
 	lists  map[string]*list
 }
 
+// Copy gives a set of its own with the same forms.
+func (s *Set) Copy() *Set {
+	c := new(Set)
+	c.now.Store(s.now.Load())
+	return c
+}
+
+// Become has the set hold the forms of another.
+func (s *Set) Become(other *Set) { s.now.Store(other.now.Load()) }
+
 // Form finds the form of a record type; nil when unknown.
-func (s *Set) Form(t record.Type) *Form { return s.byType[t] }
+func (s *Set) Form(t record.Type) *Form { return s.now.Load().byType[t] }
 
 // Forms gives every form in the order of settings.csv. The slice is the
 // caller's; what it points to is shared and must not be changed.
-func (s *Set) Forms() []*Form { return slices.Clone(s.forms) }
+func (s *Set) Forms() []*Form { return slices.Clone(s.now.Load().forms) }
 
 // Nearest gives the record type closest to a misspelt one; "" when none is near.
 func (s *Set) Nearest(t string) string {
-	names := make([]string, len(s.forms))
-	for i, f := range s.forms {
+	forms := s.now.Load().forms
+	names := make([]string, len(forms))
+	for i, f := range forms {
 		names[i] = string(f.Type)
 	}
 	return nearest(t, names)
@@ -258,27 +271,8 @@ func (s *Set) Nearest(t string) string {
 
 // Choices gives a code list in its order; nil when unknown.
 func (s *Set) Choices(name string) []Choice {
-	if l := s.lists[name]; l != nil {
+	if l := s.now.Load().lists[name]; l != nil {
 		return slices.Clone(l.choices)
 	}
 	return nil
 }
-
-//go:embed data/*.csv
-var data embed.FS
-
-var builtin = sync.OnceValue(func() *Set {
-	sub, err := fs.Sub(data, "data")
-	if err != nil {
-		panic(err)
-	}
-	s, err := Load(sub)
-	if err != nil {
-		panic(err)
-	}
-	return s
-})
-
-// Builtin gives the forms that the program was built with, read once. A
-// mistake in them panics; the tests load every one.
-func Builtin() *Set { return builtin() }

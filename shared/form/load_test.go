@@ -4,28 +4,27 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
-	"testing/fstest"
 )
 
-// small is a folder of forms without a mistake.
-func small() fstest.MapFS {
-	return fstest.MapFS{
-		"settings.csv": {Data: []byte("form_id,version,title::中文 (zh),title::English (en),group,key,alike,titles,writers,owners\n" +
+// small is the tables of forms without a mistake.
+func small() Tables {
+	return Tables{
+		"settings.csv": []byte("form_id,version,title::中文 (zh),title::English (en),group,key,alike,titles,writers,owners\n" +
 			"house,3,户,House,g,no,no | name,name,member office,office\n" +
-			"note,1,记,Note,g,_author day,,day,member,\n")},
-		"choices.csv": {Data: []byte("list_name,name,label::中文 (zh),label::English (en),also,merge\n" +
+			"note,1,记,Note,g,_author day,,day,member,\n"),
+		"choices.csv": []byte("list_name,name,label::中文 (zh),label::English (en),also,merge\n" +
 			"form_group,g,组,group,,\nrole,member,队员,member,,\nrole,office,办公室,office,,\n" +
-			"stage,one,一,one,first,\nstage,two,二,two,,\nstage,stopped,停,stopped,,review\n")},
-		"house.csv": {Data: []byte("\ufeff" + `type,name,label::中文 (zh),label::English (en),relevant,constraint,constraint_message::中文 (zh),constraint_message::English (en),required,calculation,merge,mask
+			"stage,one,一,one,first,\nstage,two,二,two,,\nstage,stopped,停,stopped,,review\n"),
+		"house.csv": []byte("\ufeff" + `type,name,label::中文 (zh),label::English (en),relevant,constraint,constraint_message::中文 (zh),constraint_message::English (en),required,calculation,merge,mask
 text,no,编号,Number,,"regex(., '^\d+$')",数字,digits,,,owner,yes
 text,name,名,Name,,,,,yes,,review,
 integer,a,甲,A,${name} != '',. >= 0,不小于0,from 0,,,max,
 calculate,twice,倍,Twice,,,,,,${a} * 2,,
 select_one stage,stage,段,Stage,,,,,,,max,
-`)},
-		"headings.csv": {Data: []byte("form_id,field,also\nhouse,no,号码 号\n")},
-		"note.csv": {Data: []byte("type,name,label::中文 (zh),label::English (en),merge,parameters\ndate,day,日,Day,author,\n" +
-			"select_one_from_file house.csv,house,户,House,author,\nimage,photos,照片,Photos,union,location=yes\n")},
+`),
+		"headings.csv": []byte("form_id,field,also\nhouse,no,号码 号\n"),
+		"note.csv": []byte("type,name,label::中文 (zh),label::English (en),merge,parameters\ndate,day,日,Day,author,\n" +
+			"select_one_from_file house.csv,house,户,House,author,\nimage,photos,照片,Photos,union,location=yes\n"),
 	}
 }
 
@@ -86,7 +85,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"role", "settings.csv", "day,member", "day,membr", `settings.csv row 3: writers: unknown role "membr"`},
 		{"owner that may not write", "settings.csv", "member office,office", "member,office", `settings.csv row 2: owners: "office" is not among`},
 		{"group", "settings.csv", "Note,g", "Note,h", `settings.csv row 3: group: unknown code "h"`},
-		{"no file", "settings.csv", "note,1", "memo,1", "read form: open memo.csv"},
+		{"no file", "settings.csv", "note,1", "memo,1", "memo.csv: it is missing"},
 		{"file that nothing names", "settings.csv", "note,1,记,Note,g,_author day,,day,member,\n", "", "note.csv: no row in settings.csv"},
 		{"code twice", "choices.csv", "stage,two", "stage,one", `choices.csv row 6: code "one" twice in list "stage"`},
 		{"code", "choices.csv", "stage,two", "stage,two x", `choices.csv row 6: list_name "stage", name "two x"`},
@@ -96,11 +95,11 @@ func TestLoadRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := small()
-			text := string(dir[tt.file].Data)
+			text := string(dir[tt.file])
 			if !strings.Contains(text, tt.old) {
 				t.Fatalf("%q is not in %s", tt.old, tt.file)
 			}
-			dir[tt.file] = &fstest.MapFile{Data: []byte(strings.Replace(text, tt.old, tt.new, 1))}
+			dir[tt.file] = []byte(strings.Replace(text, tt.old, tt.new, 1))
 			if _, err := Load(dir); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 				t.Errorf("got %v; want %s", err, tt.want)
 			}
@@ -111,7 +110,7 @@ func TestLoadRefuses(t *testing.T) {
 // A folder of forms loads or is refused, whatever is in a file.
 func FuzzLoad(f *testing.F) {
 	for name, file := range small() {
-		f.Add(name, file.Data)
+		f.Add(name, file)
 	}
 	for _, name := range []string{"settings.csv", "choices.csv", "household.csv", "person.csv"} {
 		raw, err := fs.ReadFile(data, "data/"+name)
@@ -125,7 +124,7 @@ func FuzzLoad(f *testing.F) {
 		if dir[name] == nil {
 			return
 		}
-		dir[name] = &fstest.MapFile{Data: raw}
+		dir[name] = raw
 		s, err := Load(dir)
 		if err != nil {
 			return

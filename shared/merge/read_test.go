@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"pgregory.net/rapid"
 
@@ -20,15 +19,15 @@ import (
 
 // thing is a form with a field for each policy.
 var thing = func() *form.Form {
-	set, err := form.Load(fstest.MapFS{
-		"settings.csv": {Data: []byte("form_id,version,title::中文 (zh),title::English (en),group,key,alike,titles,writers,owners\n" +
-			"thing,1,物,Thing,all,,,note,team_member first_secretary township_office office,township_office office\n")},
-		"choices.csv": {Data: []byte("list_name,name,label::中文 (zh),label::English (en),also,merge\n" +
+	set, err := form.Load(form.Tables{
+		"settings.csv": []byte("form_id,version,title::中文 (zh),title::English (en),group,key,alike,titles,writers,owners\n" +
+			"thing,1,物,Thing,all,,,note,team_member first_secretary township_office office,township_office office\n"),
+		"choices.csv": []byte("list_name,name,label::中文 (zh),label::English (en),also,merge\n" +
 			"form_group,all,全,All,,\n" +
 			"role,team_member,队员,Member,,\nrole,first_secretary,书记,Secretary,,\nrole,township_office,镇,Township,,\nrole,office,厅,Office,,\n" +
 			"tag,road,路,Road,,\ntag,water,水,Water,,\ntag,power,电,Power,,\n" +
-			"level,planned,计划,Planned,,\nlevel,doing,进行,Doing,,\nlevel,done,完成,Done,,\nlevel,stopped,终止,Stopped,,review\n")},
-		"thing.csv": {Data: []byte("type,name,label::中文 (zh),label::English (en),required,constraint,merge\n" +
+			"level,planned,计划,Planned,,\nlevel,doing,进行,Doing,,\nlevel,done,完成,Done,,\nlevel,stopped,终止,Stopped,,review\n"),
+		"thing.csv": []byte("type,name,label::中文 (zh),label::English (en),required,constraint,merge\n" +
 			"text,note,注,Note,,,latest\n" +
 			"select_multiple tag,tags,类,Tags,,,union\n" +
 			"select_one level,level,度,Level,,,max\n" +
@@ -36,7 +35,7 @@ var thing = func() *form.Form {
 			"text,group,组,Group,,,review\n" +
 			"select_multiple tag,causes,因,Causes,,,review\n" +
 			"text,status,态,Status,,,owner\n" +
-			"text,story,事,Story,,,author\n")},
+			"text,story,事,Story,,,author\n"),
 	})
 	if err != nil {
 		panic(err)

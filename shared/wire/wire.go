@@ -148,6 +148,9 @@ type Assignment struct {
 	PhotoQuality uint64 `cbor:"6,keyasint,omitempty"`
 	// Originals tells that a photo is kept as it came too, and brought behind all else.
 	Originals bool `cbor:"7,keyasint,omitempty"`
+	// Edition is what the office has published (edition.Edition.Encode); empty while it has
+	// published nothing. An agent that does not know of it goes on with its own forms.
+	Edition []byte `cbor:"8,keyasint,omitempty"`
 }
 
 // Village is a village's code and names.
