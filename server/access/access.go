@@ -295,7 +295,11 @@ func (a *Access) Assignment(ctx context.Context, d *store.Device) (wire.Assignme
 	if err != nil {
 		return wire.Assignment{}, err
 	}
-	as := wire.Assignment{Serial: d.Serial, Role: d.Role, Profiles: d.Profiles, OfflineDays: uint64(days), PhotoSide: uint64(photos.Side), PhotoQuality: uint64(photos.Quality), Originals: photos.Originals}
+	published, err := a.store.EditionAsSent(ctx)
+	if err != nil {
+		return wire.Assignment{}, err
+	}
+	as := wire.Assignment{Serial: d.Serial, Edition: published, Role: d.Role, Profiles: d.Profiles, OfflineDays: uint64(days), PhotoSide: uint64(photos.Side), PhotoQuality: uint64(photos.Quality), Originals: photos.Originals}
 	for _, code := range d.Villages {
 		v := wire.Village{Code: code}
 		if i := slices.IndexFunc(known, func(v store.Village) bool { return v.Code == code }); i >= 0 {

@@ -239,21 +239,29 @@ func (b *batch) flushRecords() error {
 			string(b.village), id, string(w.typ), int64(w.feed), w.last.Stream[:], int64(w.last.Seq), int64(w.other), w.trail, w.state.Encode()); err != nil {
 			return err
 		}
-		p := b.s.tables[w.typ]
-		view := merge.Read(b.s.forms.Form(w.typ), w.state)
-		if p != nil {
-			if err := b.t.exec(p.upsert, p.row(b.village, id, &view)...); err != nil {
-				return err
-			}
-		}
-		if err := b.show(id, w, &view); err != nil {
-			return err
-		}
-		if err := b.review(id, w, &view, waiting[id]); err != nil {
+		if err := b.derive(b.s.tables()[w.typ], w, waiting[id]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// derive writes what is derived from a record by its form: its row, which files it shows,
+// and what waits in it. p is nil where no form is known.
+func (b *batch) derive(p *table, w *working, waiting map[item]detail) error {
+	id := w.id.String()
+	if p == nil {
+		view := merge.Read(nil, w.state)
+		return b.review(id, w, &view, waiting)
+	}
+	view := merge.Read(p.form, w.state)
+	if err := b.t.exec(p.upsert, p.row(b.village, id, &view)...); err != nil {
+		return err
+	}
+	if err := b.show(p.form, id, w, &view); err != nil {
+		return err
+	}
+	return b.review(id, w, &view, waiting)
 }
 
 // parseTrail gives the changes that were applied to a record, in their order.

@@ -261,9 +261,8 @@ func shows(f *form.Form, view *merge.View) (list []record.ID) {
 }
 
 // show notes which files a record shows.
-func (b *batch) show(id string, w *working, view *merge.View) error {
-	f := b.s.forms.Form(w.typ)
-	if f == nil || !slices.ContainsFunc(f.Fields, func(fd *form.Field) bool { return fd.Kind == form.Image }) {
+func (b *batch) show(f *form.Form, id string, w *working, view *merge.View) error {
+	if !slices.ContainsFunc(f.Fields, func(fd *form.Field) bool { return fd.Kind == form.Image }) {
 		return nil
 	}
 	now := shows(f, view)

@@ -27,7 +27,7 @@ type Row struct {
 // Order says by which field a type's list is ordered, "" where it is the time
 // of the last change, and whether the largest comes first.
 func (s *Store) Order(t record.Type) (field string, down bool) {
-	p := s.tables[t]
+	p := s.tables()[t]
 	if p == nil {
 		return "", true
 	}
@@ -130,7 +130,7 @@ func (p *table) place(name, value string) (any, error) {
 
 // Rows gives those of the records of a village that are there, by id.
 func (s *Store) Rows(ctx context.Context, v record.Village, typ record.Type, ids ...record.ID) (map[record.ID]Row, error) {
-	p := s.tables[typ]
+	p := s.tables()[typ]
 	found := make(map[record.ID]Row, len(ids))
 	if p == nil || len(ids) == 0 {
 		return found, nil
@@ -162,7 +162,7 @@ func (s *Store) Referring(ctx context.Context, k record.Key, limit int) ([]Refer
 				if fd.Refers != k.Type || fd.Kind != form.RefOne && fd.Kind != form.RefMultiple {
 					continue
 				}
-				p := s.tables[f.Type]
+				p := s.tables()[f.Type]
 				test, arg := fmt.Sprintf("f.%s = $2", quote(fd.Name)), k.ID.String()
 				if fd.Many() {
 					test, arg = fmt.Sprintf("f.%s LIKE $2", quote(fd.Name)), "%"+arg+"%"

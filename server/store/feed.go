@@ -38,7 +38,7 @@ type FeedPlace struct {
 // now. The page is of one moment; what changes later comes again, further on. The error
 // may be a *ConditionError.
 func (s *Store) Feed(ctx context.Context, q Feed) (list []*Record, next FeedPlace, more bool, err error) {
-	p := s.tables[q.Type]
+	p := s.tables()[q.Type]
 	if p == nil {
 		return nil, q.After, false, ErrNotFound
 	}

@@ -262,14 +262,14 @@ func (s *Store) VillageFigures(ctx context.Context, code record.Village) (v *fig
 }
 
 func (s *Store) villageFigures(t *tx, code record.Village) (*figure.Village, error) {
-	v := figure.New(figure.Builtin())
+	v := figure.New(s.rules.Load())
 	apart, err := s.apart(t, code)
 	if err != nil {
 		return nil, err
 	}
 	needs := figure.Needs()
 	for _, typ := range slices.Sorted(maps.Keys(needs)) {
-		p := s.tables[typ]
+		p := s.tables()[typ]
 		fields := make([]*form.Field, len(needs[typ]))
 		cells := make([]any, len(fields))
 		var id string

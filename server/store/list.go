@@ -129,7 +129,7 @@ func (s *Store) orderOf(t *tx, p *table, q Browse, byVillage bool) (o order, uns
 // order. Neither takes longer than a page may: what is left is looked through when
 // somebody asks for more.
 func (s *Store) Browse(ctx context.Context, q Browse) (l Listing, err error) {
-	p := s.tables[q.Type]
+	p := s.tables()[q.Type]
 	if p == nil {
 		return l, ErrNotFound
 	}
@@ -431,7 +431,7 @@ func placeText(v any) string {
 
 // Count gives how many rows a list has, at most limit; exact tells that there are no more.
 func (s *Store) Count(ctx context.Context, q Browse, limit int) (n int, exact bool, err error) {
-	p := s.tables[q.Type]
+	p := s.tables()[q.Type]
 	if p == nil {
 		return 0, false, ErrNotFound
 	}

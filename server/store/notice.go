@@ -80,6 +80,9 @@ func (s *Store) Watch(ctx context.Context) {
 				s.Log.Error("contacts were not written", "error", err)
 			}
 		}
+		if err := s.catchUp(ctx); err != nil {
+			s.Log.Error("what the office has published does not hold yet", "error", err)
+		}
 		now, err := s.fingerprint(ctx)
 		if err != nil {
 			s.Log.Error("could not look for changes", "error", err)
@@ -108,7 +111,7 @@ func (s *Store) fingerprint(ctx context.Context) (sum [sha256.Size]byte, err err
 		if err := t.row(`SELECT count(*) FROM quarantine WHERE decided = ''`).Scan(&open); err != nil {
 			return err
 		}
-		fmt.Fprintln(h, devices, serials, villages, feeds, open, s.heard.told())
+		fmt.Fprintln(h, devices, serials, villages, feeds, open, s.edition.Load(), s.heard.told())
 		return nil
 	})
 	h.Sum(sum[:0])

@@ -154,7 +154,7 @@ func (s *Store) scan(r interface{ Scan(...any) error }) (*Record, error) {
 // compile gives the statement for one village, whose code is its first
 // parameter.
 func (s *Store) compile(q Query) (string, []any, error) {
-	p := s.tables[q.Type]
+	p := s.tables()[q.Type]
 	if p == nil {
 		if len(q.Where) > 0 {
 			return "", nil, &ConditionError{Field: q.Where[0].Field}
@@ -294,7 +294,7 @@ func (s *Store) Exists(ctx context.Context, v record.Village, typ record.Type, i
 func (s *Store) Counts(ctx context.Context, v record.Village) (map[record.Type]int, error) {
 	counts := map[record.Type]int{}
 	err := s.look(ctx, func(t *tx) error {
-		for typ, p := range s.tables {
+		for typ, p := range s.tables() {
 			var n int
 			if err := t.row(`SELECT count(*) FROM `+quote(p.name)+` WHERE village_id = $1`, v).Scan(&n); err != nil {
 				return err

@@ -138,7 +138,7 @@ func (s *Store) Stands(ctx context.Context) ([]Stand, Report, error) {
 			list[i] = Stand{Fresh: f, Waiting: waiting[f.Village]}
 			at[f.Village] = &list[i]
 		}
-		for typ, p := range s.tables {
+		for typ, p := range s.tables() {
 			if err := t.rows(func(r *sql.Rows) error {
 				var v record.Village
 				var n int
@@ -216,7 +216,7 @@ func (s *Store) TypeCounts(ctx context.Context) (map[record.Type]int, error) {
 	counts := map[record.Type]int{}
 	return counts, s.look(ctx, func(t *tx) error {
 		if behind > 0 {
-			for typ, p := range s.tables {
+			for typ, p := range s.tables() {
 				var n int
 				if err := t.row(`SELECT count(*) FROM ` + quote(p.name)).Scan(&n); err != nil {
 					return err

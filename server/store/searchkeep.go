@@ -112,7 +112,7 @@ func (s *Store) keepVillage(t *tx, b behindSearch) error {
 			return err
 		}
 	}
-	for typ, p := range s.tables {
+	for typ, p := range s.tables() {
 		if b.known && !types[typ] {
 			continue
 		}
@@ -126,7 +126,7 @@ func (s *Store) keepVillage(t *tx, b behindSearch) error {
 
 // keepKeys writes the keys of some records of a type, or of all.
 func (s *Store) keepKeys(t *tx, v record.Village, typ record.Type, ids []record.ID, all bool) error {
-	p := s.tables[typ]
+	p := s.tables()[typ]
 	if p == nil {
 		return nil
 	}

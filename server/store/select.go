@@ -66,7 +66,7 @@ type Selected struct {
 // Select gives a page of rows, all of one moment, and where the next one begins, nil when
 // this is the last. The error may be a *ConditionError.
 func (s *Store) Select(ctx context.Context, q Select) (rows []Selected, next *Mark, err error) {
-	p := s.tables[q.Type]
+	p := s.tables()[q.Type]
 	if p == nil {
 		return nil, nil, ErrNotFound
 	}
@@ -90,7 +90,7 @@ func (s *Store) Select(ctx context.Context, q Select) (rows []Selected, next *Ma
 
 // SelectCount gives how many rows a Select has, whatever its place and limit.
 func (s *Store) SelectCount(ctx context.Context, q Select) (n int, err error) {
-	p := s.tables[q.Type]
+	p := s.tables()[q.Type]
 	if p == nil {
 		return 0, ErrNotFound
 	}

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -67,8 +68,13 @@ type Store struct {
 	anew   bool // the data has come out of a backup once
 	write  statements
 	read   statements
-	tables map[record.Type]*table
-	zip    *zstd.Encoder
+	made   atomic.Pointer[map[record.Type]*table]
+	rules  atomic.Pointer[figure.Rules]
+	// edition is the number of what the office has published last, as this process has it;
+	// publishing is held while another takes its place.
+	edition    atomic.Uint64
+	publishing sync.Mutex
+	zip        *zstd.Encoder
 
 	notice notice
 	heard  contacts
@@ -82,17 +88,15 @@ func New(ctx context.Context, e Engine, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{Options: o, engine: e, forms: form.Builtin()}
+	s := &Store{Options: o, engine: e, forms: form.Builtin().Copy()}
 	s.write.db, s.read.db = e.Write, e.Read
 	s.notice.init()
 	var err error
 	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false)); err != nil {
 		return nil, err
 	}
-	s.tables = map[record.Type]*table{}
-	for _, f := range s.forms.Forms() {
-		s.tables[f.Type] = newTable(f)
-	}
+	s.hold(0, form.Builtin(), figure.Builtin())
+	_, _ = s.holdNewest(ctx) // before the schema is made there is none
 	// A command beside a running server must not wait for its lock only to
 	// find that everything is in order.
 	if s.current(ctx) {
@@ -100,6 +104,9 @@ func New(ctx context.Context, e Engine, o Options) (*Store, error) {
 	}
 	if err := s.migrate(ctx); err != nil {
 		return nil, fmt.Errorf("bring the schema up to date: %w", err)
+	}
+	if _, err := s.holdNewest(ctx); err != nil {
+		return nil, fmt.Errorf("read what the office has published: %w", err)
 	}
 	if err := s.chainNotes(ctx); err != nil {
 		return nil, fmt.Errorf("chain the audit: %w", err)
@@ -142,9 +149,9 @@ func (s *Store) schema() string {
 	files, err := fs.Glob(s.engine.Migrations, "*.sql")
 	fmt.Fprintln(h, files, err)
 	for _, f := range s.forms.Forms() {
-		fmt.Fprintln(h, s.tables[f.Type].version())
+		fmt.Fprintln(h, s.tables()[f.Type].version())
 	}
-	fmt.Fprintln(h, figure.Formulas, *figure.Builtin(), searchFormula, reviewVersion)
+	fmt.Fprintln(h, figure.Formulas, *s.rules.Load(), searchFormula, reviewVersion)
 	return hex.EncodeToString(h.Sum(nil))
 }
 

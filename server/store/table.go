@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -85,7 +84,7 @@ func (s *Store) makeTables(ctx context.Context) error {
 	err := s.change(ctx, func(t *tx) error {
 		t.from, stale = nil, nil
 		for _, f := range s.forms.Forms() {
-			p := s.tables[f.Type]
+			p := s.tables()[f.Type]
 			old, err := s.makeTable(t, p)
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
@@ -104,10 +103,8 @@ func (s *Store) makeTables(ctx context.Context) error {
 		return err
 	}
 	for _, v := range villages {
-		for _, p := range stale {
-			if err := s.change(ctx, func(t *tx) error { return p.projectAnew(t, v.Village) }); err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
-			}
+		if err := s.deriveAnew(ctx, v.Village, stale); err != nil {
+			return err
 		}
 	}
 	return s.change(ctx, func(t *tx) error {
@@ -165,29 +162,23 @@ func (s *Store) makeTable(t *tx, p *table) (stale bool, err error) {
 	return string(before) != p.version(), nil
 }
 
-// projectAnew makes the rows of a village from its records.
-func (p *table) projectAnew(t *tx, v record.Village) error {
-	var rows [][]any
-	err := t.rows(func(r *sql.Rows) error {
-		var id string
-		var state []byte
-		if err := r.Scan(&id, &state); err != nil {
-			return err
-		}
-		st, err := merge.Decode(state)
-		if err != nil {
-			return nil // Verify reports it; here it must not stop the start
-		}
-		view := merge.Read(p.form, st)
-		rows = append(rows, p.row(v, id, &view))
-		return nil
-	}, `SELECT record_id, state FROM record WHERE village_id = $1 AND type = $2`, v, p.form.Type)
-	for _, row := range rows {
-		if err == nil {
-			err = t.exec(p.upsert, row...)
+// clear empties the columns of fields that the form no longer has: what is erased or
+// hidden later must not stay there.
+func (p *table) clear(t *tx, s *Store, v record.Village) error {
+	have, err := s.engine.Columns(t.ctx, t.Tx, p.name)
+	if err != nil {
+		return err
+	}
+	var sets []string
+	for _, c := range have {
+		if p.form.Field(c) == nil && !slices.Contains(ownColumns, c) {
+			sets = append(sets, quote(c)+" = NULL")
 		}
 	}
-	return err
+	if len(sets) == 0 {
+		return nil
+	}
+	return t.exec(`UPDATE `+quote(p.name)+` SET `+strings.Join(sets, ", ")+` WHERE village_id = $1`, v)
 }
 
 // row gives the values of a record's row, in the order of the columns.

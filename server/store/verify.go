@@ -240,7 +240,7 @@ func (v *verifier) quarantine() error {
 // rows reads the forms' tables, by the record's id as text.
 func (v *verifier) rows() (map[record.Type]map[string][]any, error) {
 	tables := map[record.Type]map[string][]any{}
-	for typ, p := range v.s.tables {
+	for typ, p := range v.s.tables() {
 		rows := map[string][]any{}
 		err := v.t.rows(func(r *sql.Rows) error {
 			values := make([]any, len(ownColumns)-1+len(p.fields))
@@ -296,7 +296,7 @@ func (v *verifier) records(tables map[record.Type]map[string][]any) error {
 			v.fault("记录 %s 的序号 %d 排在 %d 之后", "record %s has the feed number %d after %d", text, feed, lastFeed)
 		}
 		lastFeed = feed
-		p := v.s.tables[w.typ]
+		p := v.s.tables()[w.typ]
 		if p == nil {
 			return nil
 		}
@@ -315,7 +315,7 @@ func (v *verifier) records(tables map[record.Type]map[string][]any) error {
 	}
 	for typ, rows := range tables {
 		for id := range rows {
-			v.fault("%s 表里有 %s 的一行，却没有这条记录", "%s has a row for %s, which is no such record", v.s.tables[typ].name, id)
+			v.fault("%s 表里有 %s 的一行，却没有这条记录", "%s has a row for %s, which is no such record", v.s.tables()[typ].name, id)
 		}
 	}
 	return nil

@@ -1,0 +1,1 @@
+CREATE TABLE edition(number BIGINT PRIMARY KEY, made_at BIGINT NOT NULL, made_by TEXT NOT NULL, note TEXT NOT NULL, content BLOB NOT NULL);
