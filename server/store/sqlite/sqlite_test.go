@@ -96,6 +96,32 @@ func TestVerifyFinds(t *testing.T) {
 	}
 }
 
+// What the office publishes, by a process and beside another.
+func TestEditions(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "zhucun.db")
+	at := func(tb testing.TB, o store.Options) *store.Store {
+		s, err := Open(context.Background(), file, o)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { s.Close() })
+		return s
+	}
+	w := storetest.NewWorld(t, at)
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	storetest.Editions(w, func() *store.Store { return at(t, w.Options()) }, func(table, column string) (n int) {
+		if err := db.QueryRow(`SELECT count(*) FROM "` + table + `" WHERE "` + column + `" IS NOT NULL`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	})
+	w.Whole()
+}
+
 // A command beside a running server: both write the same village in turn, and
 // the server comes to know.
 func TestTwoProcesses(t *testing.T) {

@@ -1,0 +1,147 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"zhucun/server/store"
+	"zhucun/shared/clock"
+	"zhucun/shared/figure"
+	"zhucun/shared/form"
+	"zhucun/shared/identity"
+	"zhucun/shared/record"
+)
+
+// publish publishes the household's form with changes; pairs are what stands in it, and
+// what is to stand there.
+func (w *World) publish(rules figure.Tables, pairs ...string) error {
+	w.Helper()
+	last, err := w.Edition(w.ctx())
+	w.ok(err)
+	table := form.BuiltinTables()["household.csv"]
+	for i := 0; i < len(pairs); i += 2 {
+		if !bytes.Contains(table, []byte(pairs[i])) {
+			w.Fatalf("%q is not in the form", pairs[i])
+		}
+		table = bytes.Replace(table, []byte(pairs[i]), []byte(pairs[i+1]), 1)
+	}
+	settings := form.BuiltinTables()["settings.csv"]
+	settings = bytes.Replace(settings, []byte("household,1,"), []byte("household,"+string(rune('2'+last.Number))+","), 1)
+	next, err := last.Next(form.Tables{"household.csv": table, "settings.csv": settings}, rules)
+	w.ok(err)
+	return w.Publish(w.ctx(), next, "admin", "试行")
+}
+
+// Editions: again opens the data in another process, left counts the rows of a table that
+// have something in a column. What is published holds for what was stored before and for what comes; a process that
+// did not publish it follows, and so does one that is opened later.
+func Editions(w *World, again func() *store.Store, left func(table, column string) int) {
+	const (
+		phone     = "text,phone,电话,Phone"
+		partner   = "select_one_from_file household.csv,partner,结对户,Paired household,,,,,,,,latest,,,,\n" + phone
+		mobile    = "a mobile number has 11 digits and begins with 1,latest"
+		contested = "a mobile number has 11 digits and begins with 1,review"
+	)
+	beside := again() // another process on the same data
+	l, m := w.Laptop("王队员", identity.FirstSecretary), w.Laptop("李队员", identity.FirstSecretary)
+	l.Write(New("household", ID(1), map[record.Path]record.Value{"head_name": `"李大"`, "phone": `"13900000001"`, "partner": record.Text(ID(2).String())}))
+	m.Write(record.Change{Record: ID(1), Type: "household", Form: 1, Body: []record.Write{{Path: "phone", Value: `"13900000002"`}}})
+	l.Send(l.Segment(1, 1))
+	m.Send(m.Segment(1, 1))
+	waits := func(s *store.Store) int {
+		list, err := s.Reviews(w.ctx(), Code)
+		w.ok(err)
+		return len(list)
+	}
+	partners := func(s *store.Store) (n int, err error) {
+		for _, e := range s.Records(w.ctx(), store.Query{Type: "household", Where: []store.Condition{{Field: "partner", Value: ID(2).String()}}}) {
+			if e != nil {
+				return 0, e
+			}
+			n++
+		}
+		return n, nil
+	}
+	if n := waits(w.Store); n != 0 {
+		w.Errorf("%d wait before", n)
+	}
+	if _, err := partners(w.Store); err == nil {
+		w.Error("a field that no form has is asked for")
+	}
+	serial := func() uint64 {
+		d, err := w.Device(w.ctx(), l.Device.ID)
+		w.ok(err)
+		return d.Serial
+	}
+	w.enrolled(l)
+	told := serial()
+	w.ok(w.publish(figure.Tables{"exit_lines.csv": []byte("year,yuan\n2016,4321\n")}, phone, partner, mobile, contested))
+	shows := func(who string, s *store.Store) {
+		w.Helper()
+		n, err := partners(s)
+		if err != nil || n != 1 || waits(s) != 1 || s.Rules().Lines[0].Yuan != 4321 {
+			w.Errorf("%s: %d by partner, %v, %d wait, %v", who, n, err, waits(s), s.Rules().Lines)
+		}
+	}
+	shows("who published", w.Store)
+	w.Whole()
+	if n := serial(); n != told+1 {
+		w.Errorf("the laptop's serial went from %d to %d", told, n)
+	}
+	list, err := w.Editions(w.ctx())
+	w.ok(err)
+	if len(list) != 1 || list[0].Number != 1 || list[0].By != "admin" || list[0].Note != "试行" {
+		w.Errorf("%+v", list)
+	}
+
+	// Meanwhile another process has stored by the forms before.
+	m.Write(New("household", ID(3), map[record.Path]record.Value{"head_name": `"李三"`, "partner": record.Text(ID(2).String())}))
+	_, err = beside.Take(w.ctx(), store.Delivery{Village: Code, From: m.Device, Segments: [][]byte{m.Segment(2, 2)}, Received: clock.At0(w.Clock)})
+	w.ok(err)
+	ctx, stop := context.WithTimeout(w.ctx(), 20*time.Second)
+	defer stop()
+	go beside.Watch(ctx)
+	for ctx.Err() == nil {
+		if n, err := partners(beside); err == nil && n == 2 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	stop()
+	if n, err := partners(w.Store); n != 2 || err != nil {
+		w.Errorf("%d by partner, %v, once the other process knows", n, err)
+	}
+	if n, err := partners(again()); n != 2 || err != nil {
+		w.Errorf("%d by partner, %v, in a process that was opened later", n, err)
+	}
+	w.Whole()
+
+	// Two publish at once: the second is told.
+	first, err := w.Edition(w.ctx())
+	w.ok(err)
+	a, err := first.Next(nil, nil)
+	w.ok(err)
+	w.ok(w.Publish(w.ctx(), a, "admin", ""))
+	if err := w.Publish(w.ctx(), a, "other", ""); !errors.Is(err, store.ErrPublished) {
+		w.Errorf("the second to publish: %v", err)
+	}
+	// What cannot be read publishes nothing.
+	var mistake *form.Mistake
+	if err := w.publish(nil, phone, "hologram,phone,电话,Phone"); !errors.As(err, &mistake) || !strings.HasPrefix(mistake.Error(), "household.csv row 5") {
+		w.Errorf("a form with a mistake: %v", err)
+	}
+	// A field that goes takes what it held out of the table.
+	w.ok(w.publish(nil))
+	if _, err := partners(w.Store); err == nil {
+		w.Error("a field that went is asked for")
+	}
+	if n := left("form_household", "partner"); n != 0 {
+		w.Errorf("%d rows still have what was in it", n)
+	}
+	if n := waits(w.Store); n != 0 {
+		w.Errorf("%d wait, though nothing is left to decide", n)
+	}
+}
