@@ -266,47 +266,56 @@ type Decision struct {
 // Decide settles what waits under a register and gives the change that does.
 // ErrDecided, ErrNothing, ErrForm, store.ErrNotFound, a *merge.Refusal.
 func (r *Review) Decide(ctx context.Context, d Decision) (record.Dot, error) {
-	d.Path = d.Path.Standing()
 	var dot record.Dot
-	err := r.store.Desk(ctx, d.Village, func(desk *store.Desk) error {
-		rec, err := desk.Record(d.Record)
-		if err != nil {
-			return err
-		}
-		f := r.store.Forms().Form(rec.Type)
-		if f == nil {
-			return ErrForm
-		}
-		shown, err := d.shown(rec)
-		if err != nil {
-			return err
-		}
-		if d.Path == record.Life && d.Value != merge.Alive {
-			d.Value = record.Text(d.Reason)
-		}
-		value, err := shown.Choose(f, d.Path, d.Take, d.Value)
-		if errors.Is(err, merge.ErrNotLive) {
-			return ErrDecided
-		} else if err != nil {
-			return err
-		}
-		body, err := merge.Decide(f, shown, d.By, d.Path, value)
-		if err != nil {
-			return err
-		}
-		act := "conflict"
-		if len(rec.View.Conflicts[d.Path]) == 0 && len(rec.View.Proposals[d.Path]) > 0 {
-			act = "proposal"
-		}
-		desk.Note(store.Note{Act: act, Subject: subject(rec.Type, rec.ID) + " " + string(d.Path), Reason: d.Reason})
-		// Whoever decides does not wait for an answer any more.
-		if closed, err := merge.Close(f, rec.State, d.Path); err == nil {
-			body = append(body, closed)
-			record.SortBody(body)
-		}
-		dot, err = desk.Write(change(rec.ID, rec.Type, d.By, d.Reason, body))
+	err := r.store.Desk(ctx, d.Village, func(desk *store.Desk) (err error) {
+		dot, err = r.decide(desk, d)
 		return err
 	})
+	return dot, err
+}
+
+// decide writes nothing where it gives one of Decide's errors.
+func (r *Review) decide(desk *store.Desk, d Decision) (record.Dot, error) {
+	var none record.Dot
+	d.Path = d.Path.Standing()
+	rec, err := desk.Record(d.Record)
+	if err != nil {
+		return none, err
+	}
+	f := r.store.Forms().Form(rec.Type)
+	if f == nil {
+		return none, ErrForm
+	}
+	shown, err := d.shown(rec)
+	if err != nil {
+		return none, err
+	}
+	if d.Path == record.Life && d.Value != merge.Alive {
+		d.Value = record.Text(d.Reason)
+	}
+	value, err := shown.Choose(f, d.Path, d.Take, d.Value)
+	if errors.Is(err, merge.ErrNotLive) {
+		return none, ErrDecided
+	} else if err != nil {
+		return none, err
+	}
+	body, err := merge.Decide(f, shown, d.By, d.Path, value)
+	if err != nil {
+		return none, err
+	}
+	act := "conflict"
+	if len(rec.View.Conflicts[d.Path]) == 0 && len(rec.View.Proposals[d.Path]) > 0 {
+		act = "proposal"
+	}
+	// Whoever decides does not wait for an answer any more.
+	if closed, err := merge.Close(f, rec.State, d.Path); err == nil {
+		body = append(body, closed)
+		record.SortBody(body)
+	}
+	dot, err := desk.Write(change(rec.ID, rec.Type, d.By, d.Reason, body))
+	if err == nil {
+		desk.Note(store.Note{Act: act, Subject: subject(rec.Type, rec.ID) + " " + string(d.Path), Reason: d.Reason})
+	}
 	return dot, err
 }
 

@@ -106,6 +106,15 @@ func (v *queueView) ofKind(kind store.Kind) string {
 	return some.href("")
 }
 
+// bulkHref leads to deciding by a rule among what is asked for.
+func (v *queueView) bulkHref() string {
+	rule := review.Newer
+	if v.ask.Kind == store.Proposal {
+		rule = review.FillsEmpty
+	}
+	return address("/bulk", "rule", string(rule), "village", string(v.ask.Village), "type", string(v.ask.Type), "field", string(v.ask.Path), "who", v.ask.Who)
+}
+
 // all is how much waits of every kind.
 func (v *queueView) all() int {
 	n := 0

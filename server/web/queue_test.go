@@ -350,7 +350,7 @@ func TestQueueFit(t *testing.T) {
 			width, height int64
 		}{{"wide", 1366, 768}, {"narrow", 360, 740}} {
 			do(t, ctx, chromedp.EmulateViewport(size.width, size.height))
-			for _, pg := range []struct{ name, path string }{{"queue", "/conflicts"}} {
+			for _, pg := range []struct{ name, path string }{{"queue", "/conflicts"}, {"bulk", "/bulk?rule=newer"}} {
 				do(t, ctx, chromedp.Navigate(f.server.URL+pg.path))
 				until(t, ctx, "!!document.querySelector('main')")
 				looks(t, ctx, strings.Join([]string{pg.name, lang, size.name}, "-"))
