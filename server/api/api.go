@@ -40,7 +40,6 @@ type Options struct {
 type API struct {
 	store  *store.Store
 	access *access.Access
-	forms  *form.Set
 	opt    Options
 	mux    *http.ServeMux
 	pace   paces
@@ -53,7 +52,7 @@ func New(s *store.Store, a *access.Access, opt Options) *API {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	api := &API{store: s, access: a, forms: s.Forms(), opt: opt, mux: http.NewServeMux(), patience: patience}
+	api := &API{store: s, access: a, opt: opt, mux: http.NewServeMux(), patience: patience}
 	for _, r := range slices.Concat(api.routes(), api.odataRoutes()) {
 		api.mux.HandleFunc(r.pattern, api.serve(r))
 	}

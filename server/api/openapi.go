@@ -45,7 +45,7 @@ func (a *API) document() object {
 		"/api/openapi.json": object{"get": object{"operationId": "getOpenAPI", "summary": "This document", "responses": responses(object{"type": "object"}, "application/vnd.oai.openapi+json;version=3.1")}},
 	}
 	schemas := a.schemas()
-	for _, f := range a.forms.Forms() {
+	for _, f := range a.store.Forms().Forms() {
 		name := string(f.Type)
 		schemas[name+"_fields"] = fieldsOf(f)
 		schemas[name] = recordOf(f)

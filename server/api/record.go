@@ -24,7 +24,7 @@ type records struct {
 }
 
 func (a *API) form(q *request) (*form.Form, error) {
-	f := a.forms.Form(record.Type(q.PathValue("type")))
+	f := a.store.Forms().Form(record.Type(q.PathValue("type")))
 	if f == nil {
 		return nil, errNowhere
 	}
@@ -90,7 +90,7 @@ func (a *API) list(q *request) (*answer, error) {
 
 // show makes of a record what the token may see.
 func (a *API) show(q *request, rec *store.Record, full bool) (merge.JSON, error) {
-	f := a.forms.Form(rec.Type)
+	f := a.store.Forms().Form(rec.Type)
 	q.reader.Sight.Hide(f, rec)
 	j, err := a.store.JSON(q.Context(), rec, q.lang)
 	if err != nil {
@@ -177,7 +177,7 @@ func (a *API) history(q *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := a.forms.Form(rec.Type)
+	f := a.store.Forms().Form(rec.Type)
 	j.History = []merge.Event{}
 	for i := range entries {
 		q.reader.Sight.HideEntry(f, &entries[i])

@@ -40,7 +40,7 @@ const villagesSet = "villages"
 func (a *API) tables(q *request, full bool) []*table {
 	list := []*table{villageTable()}
 	if q.reader.May(access.SeeRecords) {
-		for _, f := range a.forms.Forms() {
+		for _, f := range a.store.Forms().Forms() {
 			list = append(list, tableOf(q, f, full))
 		}
 	}
@@ -51,7 +51,7 @@ func (a *API) table(q *request, name string, full bool) *table {
 	if name == villagesSet {
 		return villageTable()
 	}
-	f := a.forms.Form(record.Type(name))
+	f := a.store.Forms().Form(record.Type(name))
 	if f == nil {
 		return nil
 	}

@@ -70,14 +70,25 @@ func Main(ctx context.Context, args []string) int {
 // logger writes the log, in English, on standard error. Whoever reads it there
 // when the disk has failed is told as after a command what to do.
 func (c *call) logger(level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if err, ok := a.Value.Any().(error); ok {
-			if text := c.disk(err); text != "" {
-				return slog.String(a.Key, text+c.say("（", " (")+err.Error()+c.say("）", ")"))
-			}
+	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level, ReplaceAttr: c.plainer}))
+}
+
+// jsonLogger writes the log as JSON, a line each, with the requests.
+func (c *call) jsonLogger() *slog.Logger {
+	level := slog.LevelInfo
+	if os.Getenv("ZHUCUN_DEBUG") != "" {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewJSONHandler(c.err, &slog.HandlerOptions{Level: level, ReplaceAttr: c.plainer}))
+}
+
+func (c *call) plainer(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok {
+		if text := c.disk(err); text != "" {
+			return slog.String(a.Key, text+c.say("（", " (")+err.Error()+c.say("）", ")"))
 		}
-		return a
-	}}))
+	}
+	return a
 }
 
 // language is Chinese unless the command or the environment asks for English.

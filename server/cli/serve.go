@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zhucun/server/api"
+	"zhucun/server/monitor"
 	"zhucun/server/store/sqlite"
 	"zhucun/server/syncapi"
 	"zhucun/server/web"
@@ -38,6 +39,7 @@ const (
 type serveOptions struct {
 	listen, url, cert, key string
 	plain                  bool
+	log                    string
 }
 
 func (c *call) serveCommand() *cobra.Command {
@@ -49,6 +51,7 @@ func (c *call) serveCommand() *cobra.Command {
 	f.StringVar(&o.cert, "tls-cert", "", c.say("浏览器用的证书文件", "certificate for browsers"))
 	f.StringVar(&o.key, "tls-key", "", c.say("证书的密钥文件", "its key"))
 	f.BoolVar(&o.plain, "plain-http", false, c.say("不加密（仅用于前面另有 HTTPS 代理，或测试）", "no TLS (behind an HTTPS proxy, or for tests)"))
+	f.StringVar(&o.log, "log", "text", c.say("日志格式：text，或 json（每个请求一行）", "how the log is written: text, or json with a line for each request"))
 	return cmd
 }
 
@@ -61,6 +64,13 @@ func (c *call) serve(ctx context.Context, o serveOptions) error {
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Path != "" || u.RawQuery != "" || u.User != nil {
 			return c.usage("--url 应如 https://example.cn:8440，不带路径", "--url is like https://example.cn:8440, without a path")
 		}
+	}
+	switch o.log {
+	case "text":
+	case "json":
+		c.log = c.jsonLogger()
+	default:
+		return c.usage("--log 只能是 text 或 json", "--log is text or json")
 	}
 	_, port, err := net.SplitHostPort(o.listen)
 	if err == nil {
@@ -106,7 +116,7 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 		l = tls.NewListener(l, config)
 	}
 	// Requests outlive the signal: what has arrived is finished.
-	h := c.http(s, address)
+	h := c.http(s, address, o)
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()
 	go s.store.Watch(watching)
@@ -151,7 +161,7 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 
 // http makes the server of all that is served: the agents' door, the pages, and what
 // programs read by.
-func (c *call) http(s *server, address string) *http.Server {
+func (c *call) http(s *server, address string, o serveOptions) *http.Server {
 	mux := http.NewServeMux()
 	door := syncapi.New(s.store, s.access)
 	mux.Handle(wire.EnrolPath, door)
@@ -165,7 +175,11 @@ func (c *call) http(s *server, address string) *http.Server {
 	programs := api.New(s.store, s.access, api.Options{URL: address, Log: c.log}).Handler()
 	mux.Handle(api.RESTPath, programs)
 	mux.Handle(api.ODataPath, programs)
-	h := syncapi.Server(mux, c.log)
+	watch := monitor.New(s.store, s.access, monitor.Options{Data: c.data, Room: web.Room, Log: c.log, Version: Version, Requests: o.log == "json"})
+	for _, path := range []string{monitor.HealthPath, monitor.ReadyPath, monitor.MetricsPath} {
+		mux.Handle(path, watch.Handler())
+	}
+	h := syncapi.Server(watch.Count(mux), c.log)
 	h.RegisterOnShutdown(pages.Close)
 	h.RegisterOnShutdown(door.Close)
 	return h

@@ -339,7 +339,7 @@ func TestUploadLeavesRoom(t *testing.T) {
 	if heads, err := f.store.Heads(context.Background()); err != nil || slices.ContainsFunc(heads, func(h store.Head) bool { return h.Feed > 0 }) {
 		t.Errorf("something was taken: %v, %v", heads, err)
 	}
-	f.site.room = room
+	f.site.room = Room
 	try("room", file, http.StatusOK, "新收 1 条")
 	for range maxComing {
 		f.site.comes <- struct{}{}

@@ -2,8 +2,8 @@ package web
 
 import "golang.org/x/sys/windows"
 
-// room tells how much of the disk of a folder is free for the server, and how large it is.
-func room(dir string) (free, all uint64, err error) {
+// Room tells how much of the disk of a folder is free for the server, and how large it is.
+func Room(dir string) (free, all uint64, err error) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err == nil {
 		err = windows.GetDiskFreeSpaceEx(name, &free, &all, nil)

@@ -67,7 +67,7 @@ func New(s *store.Store, a *access.Access, r *review.Review, opt Options) *Site 
 	}
 	w := &Site{store: s, access: a, review: r, export: export.New(s, a), forms: s.Forms(), opt: opt, key: formKey(s),
 		sessions: newSessions(s), mux: http.NewServeMux(), stall: stall, liveStall: liveStall, closing: make(chan struct{}),
-		door: syncapi.New(s, a), uploads: make(chan struct{}, maxUploads), comes: make(chan struct{}, maxComing), room: room}
+		door: syncapi.New(s, a), uploads: make(chan struct{}, maxUploads), comes: make(chan struct{}, maxComing), room: Room}
 	w.clearSpools()
 	w.routes()
 	return w
