@@ -32,6 +32,7 @@ var order = map[string][]line{
 		{"cli", "builds a running server out of all the others, so it sees them all"},
 		{"web", "pages of the office: over export, review and access"},
 		{"api", "what other programs read by; has no pages and changes nothing"},
+		{"webhook", "tells others what has changed; asks nobody but the store"},
 		{"monitor", "how the server is, for whoever runs it; sees counts alone"},
 		{"odata", "reads what spreadsheets ask for, and describes the tables to them; knows no records"},
 		{"syncapi", "the agents' door; has no pages"},

@@ -234,6 +234,9 @@ func (a *Access) AddAccount(ctx context.Context, login, password string, roles [
 	if err := plainName(login); err != nil {
 		return err
 	}
+	if strings.HasPrefix(login, ByToken) {
+		return &NameError{"登录名不能以 token: 开头", "a login does not begin with token:"} // the audit would take it for a program
+	}
 	for _, r := range roles {
 		if !slices.Contains(identity.Roles, r) {
 			return &NameError{fmt.Sprintf("没有“%s”这个角色", r), fmt.Sprintf("there is no role %q", r)}

@@ -125,8 +125,11 @@ func (r *Reader) Reaches(v record.Village) bool {
 	return slices.Contains(r.Token.Villages, v)
 }
 
-// Who is how the audit names it. An account's login has no such colon before it.
-func (r *Reader) Who() string { return "token:" + r.Token.Name }
+// ByToken is what the audit's names of programs begin with.
+const ByToken = "token:"
+
+// Who is how the audit names it.
+func (r *Reader) Who() string { return ByToken + r.Token.Name }
 
 // ErrToken says that a token is unknown, revoked or too old. Which of these, nobody is
 // told who does not hold it.

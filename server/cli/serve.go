@@ -22,6 +22,7 @@ import (
 	"zhucun/server/store/sqlite"
 	"zhucun/server/syncapi"
 	"zhucun/server/web"
+	"zhucun/server/webhook"
 	"zhucun/shared/wire"
 )
 
@@ -40,6 +41,7 @@ type serveOptions struct {
 	listen, url, cert, key string
 	plain                  bool
 	log                    string
+	private                bool // webhooks may go to this machine and its network
 }
 
 func (c *call) serveCommand() *cobra.Command {
@@ -52,6 +54,7 @@ func (c *call) serveCommand() *cobra.Command {
 	f.StringVar(&o.key, "tls-key", "", c.say("证书的密钥文件", "its key"))
 	f.BoolVar(&o.plain, "plain-http", false, c.say("不加密（仅用于前面另有 HTTPS 代理，或测试）", "no TLS (behind an HTTPS proxy, or for tests)"))
 	f.StringVar(&o.log, "log", "text", c.say("日志格式：text，或 json（每个请求一行）", "how the log is written: text, or json with a line for each request"))
+	f.BoolVar(&o.private, "webhooks-private", false, c.say("通知可以发往本机和内网地址，也可以不加密", "webhooks may go to this machine and to private networks, and without TLS"))
 	return cmd
 }
 
@@ -123,6 +126,14 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 	go s.store.KeepFigures(watching)
 	go s.store.KeepLists(watching)
 	go s.access.Watch(watching)
+	sending, sent := context.WithCancel(watching)
+	told := make(chan struct{})
+	go func() {
+		webhook.New(s.store, s.access, webhook.Options{Private: o.private, Log: c.log, Version: Version}).Run(sending)
+		close(told)
+	}()
+	// Before the store is closed.
+	defer func() { sent(); <-told }()
 	// Requests have ended by then.
 	defer func() {
 		ctx := context.WithoutCancel(ctx)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/shared/form"
 )
@@ -14,7 +15,7 @@ const auditRows = 100
 
 // acts are what the audit can be asked for, in the order of the list.
 var acts = []string{"signin", "refused", "refusedmore", "signouts", "view", "export", "masked", "conflict", "proposal", "undo", "late", "ask", "unask", "accept", "reject", "erase", "writeoff", "close",
-	"village", "code", "enrolled", "revoke", "regrant", "profile", "assign", "account", "token", "untoken", "read", "password", "factor", "nofactor", "recovery", "recover", "offline", "photos", "require", "bundle", "backup", "restore", "restored"}
+	"village", "code", "enrolled", "revoke", "regrant", "profile", "assign", "account", "token", "untoken", "read", "webhook", "rewebhook", "unwebhook", "password", "factor", "nofactor", "recovery", "recover", "offline", "photos", "require", "bundle", "backup", "restore", "restored"}
 
 type auditView struct {
 	ask   store.AuditQuery
@@ -83,6 +84,9 @@ func (p *page) act(act string) string {
 
 // actor says who acted.
 func (p *page) actor(who string) string {
+	if name, program := strings.CutPrefix(who, access.ByToken); program {
+		return p.T("audit.program", name)
+	}
 	switch rest, line := strings.CutPrefix(who, store.CommandLine); {
 	case line:
 		return p.T("audit.commandline") + rest

@@ -219,7 +219,7 @@ func TestPagesFit(t *testing.T) {
 		{"record-household", href(house.Key)}, {"record-visit", href(visit.Key)},
 		{"coverage", "/coverage?month=2024-12"}, {"overdue", "/overdue"},
 		{"leaders", "/leaders?month=2024-12"}, {"figures", "/figures/" + string(v) + "?month=2024-12"}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
-		{"devices", "/devices"}, {"accounts", "/accounts"}, {"audit", "/audit"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
+		{"devices", "/devices"}, {"accounts", "/accounts"}, {"interfaces", "/interfaces"}, {"audit", "/audit"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
 	}
 	in := false
 	for _, lang := range []string{"zh", "en"} {

@@ -91,6 +91,13 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /blob/{village}/{name}/small":  {path: photo + "/small", who: "office inspector sponsor_unit"},
 		"GET /assets/{hash}/{name}":         {path: assetPath("zhucun.css"), who: "door"},
 		"POST /record/{village}/{id}/erase": {path: href(house) + "/erase", who: "admin", form: url.Values{"reason": {"依法"}, "sure": {"1"}}},
+
+		"GET /interfaces":                      {path: "/interfaces", who: "admin"},
+		"POST /interfaces/token":               {path: "/interfaces/token", who: "admin", form: url.Values{"name": {"x"}, "role": {"office"}, "days": {"30"}}},
+		"POST /interfaces/token/{id}/revoke":   {path: "/interfaces/token/x/revoke", who: "admin"},
+		"POST /interfaces/webhook":             {path: "/interfaces/webhook", who: "admin", form: url.Values{"url": {"https://x.example/"}}},
+		"POST /interfaces/webhook/{id}/resume": {path: "/interfaces/webhook/x/resume", who: "admin"},
+		"POST /interfaces/webhook/{id}/remove": {path: "/interfaces/webhook/x/remove", who: "admin"},
 	}
 }
 
@@ -103,12 +110,14 @@ func (f *fixture) everything() string {
 	codes, err3 := f.store.Codes(ctx)
 	notes, err4 := f.store.Audits(ctx, store.AuditQuery{Limit: 1000})
 	heads, err5 := f.store.Heads(ctx)
-	for _, err := range []error{err1, err2, err3, err4, err5} {
+	tokens, err6 := f.store.Tokens(ctx)
+	hooks, err7 := f.store.Webhooks(ctx)
+	for _, err := range []error{err1, err2, err3, err4, err5, err6, err7} {
 		if err != nil {
 			f.t.Fatal(err)
 		}
 	}
-	return fmt.Sprint(accounts, devices, codes, notes, heads, f.waiting())
+	return fmt.Sprint(accounts, devices, codes, notes, heads, tokens, hooks, f.waiting())
 }
 
 // Every page and every form, for every role and for who is not in: whoever may

@@ -104,6 +104,7 @@ const (
 	devices     = "devices"
 	bundles     = "bundles"
 	accounts    = "accounts"
+	interfaces  = "interfaces"
 	auditReport = "audit"
 )
 
@@ -122,6 +123,7 @@ var areas = []struct {
 	{devices, "/devices", access.Devices},
 	{bundles, bundlesPath, access.Bundles},
 	{accounts, "/accounts", access.SeeAccounts},
+	{interfaces, interfacesPath, access.Interfaces},
 	{auditReport, "/audit", access.SeeAudit},
 }
 
@@ -200,6 +202,12 @@ func (w *Site) all() []route {
 		{"POST /accounts/password", access.SetAccounts, w.resetPassword},
 		{"POST /accounts/factor", access.SetAccounts, w.resetFactor},
 		{"POST /accounts/require", access.SetAccounts, w.requireFactor},
+		{"GET /interfaces", access.Interfaces, w.interfaces},
+		{"POST /interfaces/token", access.Interfaces, w.addToken},
+		{"POST /interfaces/token/{id}/revoke", access.Interfaces, w.revokeToken},
+		{"POST /interfaces/webhook", access.Interfaces, w.addWebhook},
+		{"POST /interfaces/webhook/{id}/resume", access.Interfaces, w.resumeWebhook},
+		{"POST /interfaces/webhook/{id}/remove", access.Interfaces, w.removeWebhook},
 		{"GET /audit", access.SeeAudit, w.audit},
 		{"/", access.Own, w.nowhere},
 	}
