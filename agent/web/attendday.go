@@ -8,7 +8,6 @@ import (
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
-	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
 
@@ -132,18 +131,10 @@ func (w *Site) noteDay(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	saved, err := w.store.Save(p.r.Context(), edits...)
-	var refusal *merge.Refusal
-	if errors.As(err, &refusal) {
-		return reply{}, errRole
-	}
+	saved, err := w.saved(p, edits...)
 	if err != nil {
 		return reply{}, err
 	}
-	for _, s := range saved {
-		w.cache.note(s.Key)
-	}
-	w.sync.Now()
 	return goTo(v.at(v.month, v.village) + "&noted=" + strconv.Itoa(len(saved)))
 }
 

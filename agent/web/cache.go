@@ -16,6 +16,7 @@ import (
 	"zhucun/agent/store"
 	"zhucun/shared/blob"
 	"zhucun/shared/clock"
+	"zhucun/shared/figure"
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
@@ -670,7 +671,7 @@ func (s *snapshot) houseOf(r *store.Record) *house {
 	text := func(name string) string { t, _ := r.View.Fields[name].Text(); return t }
 	return &house{
 		id: r.Key.ID, village: r.Key.Village, name: text("head_name"), group: few(text("group_name")),
-		phone: text("phone"), no: text("household_no"), active: owedVisits(r.View.Fields), since: few(text("registered_date")),
+		phone: text("phone"), no: text("household_no"), active: figure.Active(text("poverty_status")), since: few(text("registered_date")),
 		way: withFiles(s.form, r, s.files), review: reviewed(r),
 	}
 }

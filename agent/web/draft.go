@@ -479,6 +479,27 @@ func (w *Site) posted(p *page, keep bool) (e *entry, both []string, err error) {
 	return e, both, nil
 }
 
+// saved keeps what somebody wrote, notes it for the lists and lets it go on its way.
+// errRole where that is not for this person to write.
+func (w *Site) saved(p *page, edits ...store.Edit) ([]store.Saved, error) {
+	saved, err := w.store.Save(p.r.Context(), edits...)
+	var refusal *merge.Refusal
+	if errors.As(err, &refusal) {
+		return nil, errRole
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range saved {
+		w.cache.note(s.Key)
+		for _, k := range s.Born {
+			w.cache.note(k)
+		}
+	}
+	w.sync.Now()
+	return saved, nil
+}
+
 // save makes a record of a draft.
 func (w *Site) save(p *page) (reply, error) {
 	w.saving.Lock()
@@ -521,21 +542,12 @@ func (w *Site) save(p *page) (reply, error) {
 		}
 		return w.showForm(p, e, http.StatusUnprocessableEntity, notice)
 	}
-	saved, err := w.store.Save(p.r.Context(), e.edit(p.counted()))
-	var refusal *merge.Refusal
-	if errors.As(err, &refusal) {
-		return reply{}, errRole
-	}
+	saved, err := w.saved(p, e.edit(p.counted()))
 	if err != nil {
 		return reply{}, err
 	}
 	serial, _ := strconv.Atoi(p.r.PostForm.Get("_serial"))
 	w.end(e.draft.ID, ended{saved[0].Key, p.r.PostForm.Get("_window"), serial})
-	w.cache.note(saved[0].Key)
-	for _, k := range saved[0].Born {
-		w.cache.note(k)
-	}
-	w.sync.Now()
 	r, err := w.store.Get(saved[0].Key.Type, saved[0].Key.ID)
 	if err != nil {
 		return reply{}, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zhucun/agent/store"
+	"zhucun/shared/figure"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
@@ -99,9 +100,6 @@ const (
 	maxYears  = 4
 	maxPhotos = 12
 )
-
-// gone are the reasons of change after which somebody is of the household no more.
-var gone = []string{"death", "marry_out", "move_out", "prison"}
 
 func (w *Site) household(p *page) (reply, error) {
 	id, err := record.ParseID(p.r.PathValue("id"))
@@ -268,7 +266,7 @@ func (w *Site) sizeOf(id record.ID) (n int, err error) {
 // hasLeft tells somebody who is of the household no more.
 func hasLeft(r *store.Record) bool {
 	change, _ := r.View.Fields["change_type"].Text()
-	return slices.Contains(gone, change)
+	return figure.Gone(change)
 }
 
 func (w *Site) person(p *page, f *form.Form, r *store.Record) person {

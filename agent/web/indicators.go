@@ -196,27 +196,11 @@ func (p *page) stateWord(s figure.State) string {
 
 // ruleWord says what an indicator asks for.
 func (p *page) ruleWord(of string) string {
-	switch of {
-	case "headcount":
-		return p.T("village.rule.headcount")
-	case "paved":
-		return p.T("village.rule.paved")
-	case "unsafe_water":
-		return p.T("village.rule.water")
-	case "without_power":
-		return p.T("village.rule.power")
-	case "unsafe_houses":
-		return p.T("village.rule.houses")
-	case "broadband":
-		return p.T("village.rule.broadband")
-	case "services":
-		return p.T("village.rule.services")
-	case "waste_service":
-		return p.T("village.rule.waste")
-	case "collective_income":
-		return p.T("village.rule.income")
+	rule := "village.rule." + of
+	if _, known := texts[rule]; !known {
+		return of
 	}
-	return of
+	return p.T(rule)
 }
 
 // measuredWord is what the records make of an indicator, "" where they do not say.

@@ -251,18 +251,9 @@ func (w *Site) sayJoint(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	saved, err := w.store.Save(p.r.Context(), edits...)
-	var refusal *merge.Refusal
-	if errors.As(err, &refusal) {
-		return reply{}, errRole
-	}
-	if err != nil {
+	if _, err := w.saved(p, edits...); err != nil {
 		return reply{}, err
 	}
-	for _, s := range saved {
-		w.cache.note(s.Key)
-	}
-	w.sync.Now()
 	return goTo("/record/visit/" + x.kept.Key.ID.String() + "?done=1")
 }
 

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"errors"
 	"hash/fnv"
 	"net/url"
 	"slices"
@@ -13,7 +12,6 @@ import (
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
-	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
 
@@ -138,10 +136,6 @@ func (w *Site) members(p *page) (reply, error) {
 		return show(movePage(p, m))
 	}
 	to, err := w.settle(p, m)
-	var refusal *merge.Refusal
-	if errors.As(err, &refusal) {
-		return reply{}, errRole
-	}
 	if err != nil {
 		return reply{}, err
 	}
@@ -374,15 +368,8 @@ func (w *Site) settle(p *page, m *move) (record.ID, error) {
 	if len(old.Fields) > 0 || old.Void != "" {
 		edits = append(edits, old)
 	}
-	saved, err := w.store.Save(p.r.Context(), edits...)
-	if err != nil {
-		return to, err
-	}
-	for _, s := range saved {
-		w.cache.note(s.Key)
-	}
-	w.sync.Now()
-	return to, nil
+	_, err = w.saved(p, edits...)
+	return to, err
 }
 
 // changed leaves out what stands so already.

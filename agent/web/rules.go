@@ -28,24 +28,15 @@ const (
 	sampleType     record.Type = "inspection_sample"
 )
 
-// When a household is due a visit, in days since the last one.
-const (
-	soonDays    = 25
-	overdueDays = 31
-	alarmDays   = 62
-)
-
-// owedVisits tells the households that a team visits every month.
-func owedVisits(fields map[string]record.Value) bool {
-	status, _ := fields["poverty_status"].Text()
-	return slices.Contains([]string{"new", "unexited", "pre_exit", "exited", "returned"}, status)
-}
+// soonDays is after how many days without a visit a household is due one soon; when it
+// is overdue the figures say.
+const soonDays = 25
 
 // countedVisit tells the visits by which a household counts as visited.
 func countedVisit(fields map[string]record.Value) bool {
 	mode, _ := fields["visit_mode"].Text()
 	result, _ := fields["visit_result"].Text()
-	return (mode == "home" || mode == "field") && (result == "met" || result == "proxy")
+	return figure.Counted(mode, result)
 }
 
 // beijing is the zone of every day and hour on the pages.
@@ -95,9 +86,9 @@ const (
 
 func (d due) level() level {
 	switch {
-	case d.days > alarmDays:
+	case d.days > figure.SeriousAfter:
 		return alarm
-	case d.days > overdueDays:
+	case d.days > figure.OverdueAfter:
 		return overdue
 	case d.days >= soonDays:
 		return soon

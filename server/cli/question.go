@@ -110,10 +110,7 @@ func (c *call) questions(ctx context.Context, s *server, villages []record.Villa
 	for i := range items {
 		it := &items[i]
 		if c.json {
-			if err := c.print(merge.Waiting{
-				Village: it.Village, Type: it.Type, ID: it.ID.String(), Record: it.ID.String(), Path: it.Path, Kind: string(it.Kind), Title: it.Label,
-				Value: it.Record.View.Fields[string(it.Path)], Values: it.JSON(), Since: it.Since.String(), Question: it.Question.JSON(), MayDecide: true,
-			}); err != nil {
+			if err := c.print(it.Waiting()); err != nil {
 				return err
 			}
 			continue

@@ -233,8 +233,16 @@ func (r *Review) Parse(t record.Type, p record.Path, text string) (record.Value,
 	return fd.CanonText(text)
 }
 
-// JSON gives the claims as commands and interfaces print them.
-func (it *Item) JSON() []merge.Claim {
+// Waiting gives the item as commands print it.
+func (it *Item) Waiting() merge.Waiting {
+	return merge.Waiting{
+		Village: it.Village, Type: it.Type, ID: it.ID.String(), Record: it.ID.String(), Path: it.Path, Kind: string(it.Kind), Title: it.Label,
+		Value: it.Record.View.Fields[string(it.Path)], Values: it.claims(), Since: it.Since.String(), Question: it.Question.JSON(), MayDecide: true,
+	}
+}
+
+// claims are those of the item, as commands print them.
+func (it *Item) claims() []merge.Claim {
 	list := make([]merge.Claim, 0, len(it.Claims))
 	for _, c := range it.Claims {
 		v := c.Value

@@ -171,7 +171,7 @@ func TestDecide(t *testing.T) {
 			var left []record.Path
 			for _, it := range items {
 				left = append(left, it.Path)
-				if len(it.JSON()) == 0 || it.Label == "" || it.Field == "" {
+				if len(it.Waiting().Values) == 0 || it.Label == "" || it.Field == "" {
 					t.Errorf("item %+v", it)
 				}
 			}
