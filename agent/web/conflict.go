@@ -240,7 +240,7 @@ func both(fd *form.Field, claims []claim) record.Value {
 		switch one, ok := c.raw.Text(); {
 		case fd.Many():
 			said = append(said, c.raw.Texts()...)
-		case ok && shapeOf(fd) == prose && !slices.Contains(said, one):
+		case ok && fd.Shape() == prose && !slices.Contains(said, one):
 			said = append(said, one)
 		default:
 			return ""
@@ -267,7 +267,7 @@ func both(fd *form.Field, claims []claim) record.Value {
 // otherControl asks for a value that nobody gave.
 func (w *Site) otherControl(p *page, d *dispute, v record.Village) *control {
 	fd := d.fd
-	c := &control{fd: fd, id: d.anchor() + "-other", name: "value", shape: shapeOf(fd), label: d.label, asked: true}
+	c := &control{fd: fd, id: d.anchor() + "-other", name: "value", shape: fd.Shape(), label: d.label, asked: true}
 	switch {
 	case len(fd.Choices) > 0:
 		c.options = choicesOf(fd, nil, p.lang)

@@ -17,17 +17,17 @@ import (
 )
 
 // shape is how a field is asked.
-type shape string
+type shape = form.Shape
 
 const (
-	line   shape = "line"   // one line of text, also numbers and places
-	prose  shape = "prose"  // several lines
-	date   shape = "date"   // a line with a calendar beside it
-	radio  shape = "radio"  // one of a few
-	choose shape = "choose" // one of many
-	checks shape = "checks" // several
-	files  shape = "files"  // names of pictures
-	result shape = "result" // worked out, not asked
+	line   = form.Line
+	prose  = form.Prose
+	date   = form.Day
+	radio  = form.Radio
+	choose = form.Choose
+	checks = form.Checks
+	files  = form.Files
+	result = form.Result
 )
 
 // option is one choice of a control.
@@ -132,38 +132,8 @@ func (c *control) describedBy() string {
 // maxLoose is how many files that no record shows yet a form offers.
 const maxLoose = 12
 
-// maxRadios is up to how many choices are all shown.
-const maxRadios = 8
-
 // minFilter is from how many choices on a search box helps.
 const minFilter = 12
-
-func shapeOf(fd *form.Field) shape {
-	switch fd.Kind {
-	case form.Calculate:
-		return result
-	case form.Image:
-		return files
-	case form.Date:
-		return date
-	case form.SelectMultiple, form.RefMultiple:
-		return checks
-	case form.RefOne:
-		return choose
-	case form.SelectOne:
-		if len(fd.Choices) <= maxRadios {
-			return radio
-		}
-		return choose
-	case form.Text:
-		// What one person tells in own words takes several lines; names and
-		// numbers, which somebody decides or a rule describes, take one.
-		if fd.Policy == form.Author || fd.Policy == form.Latest && fd.Constraint == nil {
-			return prose
-		}
-	}
-	return line
-}
 
 // controls makes the page's view of every field.
 func (w *Site) controls(p *page, e *entry) ([]*control, error) {
@@ -177,7 +147,7 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 	var out []*control
 	for _, fd := range e.form.Fields {
 		c := &control{
-			fd: fd, id: "f-" + fd.Name, name: "f." + fd.Name, shape: shapeOf(fd),
+			fd: fd, id: "f-" + fd.Name, name: "f." + fd.Name, shape: fd.Shape(),
 			label: fd.Label.In(p.lang), hint: hintOf(p, fd), required: fd.Required, asked: asked[fd.Name],
 			unread: e.unread[fd.Name].In(p.lang), marks: marks[fd.Name],
 		}
@@ -187,8 +157,8 @@ func (w *Site) controls(p *page, e *entry) ([]*control, error) {
 		}
 		if fd.Masked {
 			c.stands = fd.Show(e.view.Fields[fd.Name], p.lang)
-			c.erased = c.typed == erase
-			c.typed = strings.TrimPrefix(c.typed, erase)
+			c.erased = c.typed == form.Cleared
+			c.typed = strings.TrimPrefix(c.typed, form.Cleared)
 		}
 		switch {
 		case fd.Kind == form.Integer:

@@ -247,8 +247,8 @@ func (w *Site) rescue(p *page, keep bool) (*entry, error) {
 	}
 	changed := false
 	for _, fd := range e.form.Fields {
-		typed := posted(fd, body)
-		here := fd.Kind != form.Calculate && print(fd, typed) != stood[fd.Name]
+		typed := fd.Posted(body)
+		here := fd.Kind != form.Calculate && fd.Print(typed) != stood[fd.Name]
 		if here || e.fresh() && fd.Kind != form.Calculate {
 			e.put(fd, typed, body.Get("_window"))
 		}
@@ -418,7 +418,7 @@ func (w *Site) keep(p *page) (reply, error) {
 		k.Also[name] = p.T("form.also", w.typedWords(p, e, fd, e.typed[name]))
 	}
 	for _, fd := range e.form.Fields {
-		if fd.Kind != form.Calculate && !slices.Contains(both, fd.Name) && !same(fd, posted(fd, p.r.PostForm), e.typed[fd.Name]) {
+		if fd.Kind != form.Calculate && !slices.Contains(both, fd.Name) && !fd.SameTyped(fd.Posted(p.r.PostForm), e.typed[fd.Name]) {
 			k.Newer = to == ""
 		}
 	}
@@ -612,7 +612,7 @@ func (w *Site) draftLines(p *page) (out []draftLine, others map[string]int, err 
 		r := store.Record{Key: record.Key{Village: d.Village, Type: d.Type, ID: d.Record}, View: merge.View{Fields: e.now}}
 		l.title = w.titleOf(p, &r)
 		for _, fd := range e.form.Fields {
-			if t := first(e.typed[fd.Name]); shapeOf(fd) == prose && t != "" && d.Values[fd.Name] != nil {
+			if t := first(e.typed[fd.Name]); fd.Shape() == prose && t != "" && d.Values[fd.Name] != nil {
 				l.excerpt = clip(t, 30)
 				break
 			}

@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"zhucun/agent/store"
@@ -63,47 +61,7 @@ func (e *entry) fresh() bool { return e.draft.Record.IsZero() }
 // base is what stood in a field's control when the form was opened. Of a
 // masked field nothing does: its control is for another value.
 func (e *entry) base(fd *form.Field) []string {
-	v := e.view.Fields[fd.Name]
-	if fd.Masked || v == "" || v.IsNull() {
-		return nil
-	}
-	return rawOf(fd, v)
-}
-
-// rawOf gives a value as its control holds it.
-func rawOf(fd *form.Field, v record.Value) []string {
-	if fd.Kind == form.Text && fd.Many() {
-		return []string{strings.Join(v.Texts(), "、")}
-	}
-	if fd.Kind == form.Geopoint {
-		return []string{strings.ReplaceAll(strings.Trim(string(v), "[]"), ",", ", ")}
-	}
-	if texts := v.Texts(); texts != nil {
-		return texts
-	}
-	return []string{string(v)}
-}
-
-// erase stands for a masked field that is to be cleared: its empty control
-// means that nothing was typed.
-const erase = "\x00erase"
-
-// posted is what a page's control of a field holds.
-func posted(fd *form.Field, values map[string][]string) []string {
-	var typed []string
-	for _, t := range values["f."+fd.Name] {
-		t = strings.ReplaceAll(t, "\r\n", "\n")
-		if fd.Kind == form.Image {
-			typed = append(typed, strings.Split(t, "\n")...)
-		} else {
-			typed = append(typed, t)
-		}
-	}
-	typed = slices.DeleteFunc(typed, func(t string) bool { return t == "" })
-	if values["erase."+fd.Name] != nil && len(typed) == 0 {
-		typed = []string{erase}
-	}
-	return typed
+	return fd.Typed(e.view.Fields[fd.Name])
 }
 
 // Besides what was typed, a draft's values say which window of the browser
@@ -127,14 +85,14 @@ func (e *entry) take(values map[string][]string) (both []string) {
 		if fd.Kind == form.Calculate {
 			continue
 		}
-		typed, stands := posted(fd, values), e.typed[fd.Name]
+		typed, stands := fd.Posted(values), e.typed[fd.Name]
 		was, told := stood[fd.Name]
 		also := alsoKey + fd.Name + "." + window
 		delete(e.draft.Values, also)
 		switch {
-		case same(fd, typed, stands), told && print(fd, typed) == was && e.writer(fd) != window:
+		case fd.SameTyped(typed, stands), told && fd.Print(typed) == was && e.writer(fd) != window:
 			continue
-		case told && e.writer(fd) != window && print(fd, stands) != was:
+		case told && e.writer(fd) != window && fd.Print(stands) != was:
 			e.draft.Values[also] = typed
 			both = append(both, fd.Name)
 			continue
@@ -153,7 +111,7 @@ func (e *entry) put(fd *form.Field, typed []string, window string) {
 	}
 	e.typed[fd.Name] = typed
 	e.draft.Values[fd.Name] = typed
-	if base := e.base(fd); same(fd, typed, base) {
+	if base := e.base(fd); fd.SameTyped(typed, base) {
 		e.typed[fd.Name] = base
 		delete(e.draft.Values, fd.Name)
 	}
@@ -177,7 +135,7 @@ func (e *entry) also(fd *form.Field) (all [][]string) {
 func (e *entry) stood() string {
 	var b strings.Builder
 	for _, fd := range e.form.Fields {
-		fmt.Fprintf(&b, "%s:%s ", fd.Name, print(fd, e.typed[fd.Name]))
+		fmt.Fprintf(&b, "%s:%s ", fd.Name, fd.Print(e.typed[fd.Name]))
 	}
 	return b.String()
 }
@@ -188,9 +146,9 @@ func (e *entry) stoodNow(values map[string][]string) string {
 	was := stoodOf(first(values["_stood"]))
 	var b strings.Builder
 	for _, fd := range e.form.Fields {
-		typed := posted(fd, values)
-		if same(fd, typed, e.typed[fd.Name]) {
-			was[fd.Name] = print(fd, typed)
+		typed := fd.Posted(values)
+		if fd.SameTyped(typed, e.typed[fd.Name]) {
+			was[fd.Name] = fd.Print(typed)
 		}
 		fmt.Fprintf(&b, "%s:%s ", fd.Name, was[fd.Name])
 	}
@@ -206,39 +164,6 @@ func stoodOf(text string) map[string]string {
 	return stood
 }
 
-// print is short for what a control holds.
-func print(fd *form.Field, typed []string) string {
-	h := fnv.New64a()
-	for _, t := range plain(fd, typed) {
-		h.Write([]byte(t))
-		h.Write([]byte{0})
-	}
-	return strconv.FormatUint(h.Sum64(), 36)
-}
-
-// plain is what a control holds as a browser gives it back: a line loses its
-// breaks, several lines have them all alike. Choices have no order.
-func plain(fd *form.Field, typed []string) []string {
-	out := make([]string, len(typed))
-	for i, t := range typed {
-		switch shapeOf(fd) {
-		case prose:
-			out[i] = strings.ReplaceAll(strings.ReplaceAll(t, "\r\n", "\n"), "\r", "\n")
-		case line, date:
-			out[i] = strings.NewReplacer("\r", "", "\n", "").Replace(t)
-		default:
-			out[i] = t
-		}
-	}
-	if fd.Many() {
-		slices.Sort(out)
-	}
-	return out
-}
-
-// same tells whether a control holds what it held.
-func same(fd *form.Field, a, b []string) bool { return slices.Equal(plain(fd, a), plain(fd, b)) }
-
 // read makes values of what was typed.
 func (e *entry) read() {
 	e.touched, e.unread = map[string]record.Value{}, map[string]form.Label{}
@@ -247,7 +172,7 @@ func (e *entry) read() {
 		e.now[name] = v
 	}
 	for _, fd := range e.form.Fields {
-		if fd.Kind == form.Calculate || same(fd, e.typed[fd.Name], e.base(fd)) {
+		if fd.Kind == form.Calculate || fd.SameTyped(e.typed[fd.Name], e.base(fd)) {
 			continue
 		}
 		v, err := e.parse(fd, e.typed[fd.Name])
@@ -268,32 +193,9 @@ func (e *entry) read() {
 	}
 }
 
-// parse reads what a control holds. Codes of another version of the form that
-// stood there already stay.
+// parse reads what a control holds.
 func (e *entry) parse(fd *form.Field, typed []string) (record.Value, error) {
-	if len(typed) == 0 || typed[0] == erase {
-		return record.Null, nil
-	}
-	if fd.Kind == form.Text && fd.Many() || !fd.Many() && len(fd.Choices) == 0 && fd.Kind != form.RefOne {
-		return fd.CanonText(typed[0])
-	}
-	if !fd.Many() {
-		return fd.Canon(text(typed[0]))
-	}
-	var known, foreign []string
-	stood := e.view.Fields[fd.Name].Texts()
-	for _, t := range typed {
-		if _, listed := fd.Choice(t); len(fd.Choices) > 0 && !listed && slices.Contains(stood, t) {
-			foreign = append(foreign, t)
-		} else {
-			known = append(known, t)
-		}
-	}
-	v, err := fd.Canon(json.RawMessage(record.List(known)))
-	if err != nil || len(foreign) == 0 {
-		return v, err
-	}
-	return record.Set(append(v.Texts(), foreign...)), nil
+	return fd.ReadTyped(typed, e.view.Fields[fd.Name])
 }
 
 func text(s string) json.RawMessage { return json.RawMessage(record.Text(s)) }

@@ -158,7 +158,7 @@ func (w *Site) paperRow(p *page, x *formPaper, f *form.Form, fd *form.Field, r *
 	if result != "" && row.value == "" {
 		row.value = p.shown(fd, result)
 	}
-	row.wide = shapeOf(fd) == prose || fd.Many()
+	row.wide = fd.Shape() == prose || fd.Many()
 	if fd.Kind == form.Image {
 		row.photos, row.value = w.photos(p, fd, r.View.Fields[fd.Name]), ""
 		row.photos = slices.DeleteFunc(row.photos, func(x photo) bool { return x.img == "" })
@@ -175,9 +175,9 @@ func (w *Site) paperRow(p *page, x *formPaper, f *form.Form, fd *form.Field, r *
 		width += 2 + len([]rune(b))
 	}
 	row.wide = row.wide || width > 18
-	if shapeOf(fd) == prose && fd.Required {
+	if fd.Shape() == prose && fd.Required {
 		row.lines = proseLines
-	} else if shapeOf(fd) == prose {
+	} else if fd.Shape() == prose {
 		row.lines = fewLines
 	}
 	return row, nil

@@ -211,7 +211,7 @@ func (w *Site) joint(p *page) (reply, error) {
 		if r.both = r.kept; united[fd.Name] != "" {
 			r.both = p.shown(fd, united[fd.Name])
 		}
-		r.differ = r.kept != r.other && r.both == r.kept && r.other != "" && shapeOf(fd) != prose && !fd.Many()
+		r.differ = r.kept != r.other && r.both == r.kept && r.other != "" && fd.Shape() != prose && !fd.Many()
 		if r.kept+r.other != "" {
 			v.rows = append(v.rows, r)
 		}

@@ -513,7 +513,7 @@ func asBrowsers(form url.Values) url.Values {
 		fd := formField(name)
 		for i, t := range texts {
 			t = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(t)
-			if fd != nil && shapeOf(fd) != prose {
+			if fd != nil && fd.Shape() != prose {
 				t = strings.ReplaceAll(t, "\n", "")
 			}
 			texts[i] = strings.ReplaceAll(t, "\n", "\r\n")

@@ -434,7 +434,7 @@ func (f *fixture) everyAnswer(ft *form.Form) (answers map[string]string, said []
 		case form.Text:
 			answer = fd.Label.Zh + strings.Repeat("长得很的一段话，没有空格也要换行，", 6) + "Donaudampfschifffahrtsgesellschaft"
 			words = "长得很的一段话，没有空格也要换行"
-			if fd.Masked || fd.Constraint != nil && shapeOf(fd) != prose {
+			if fd.Masked || fd.Constraint != nil && fd.Shape() != prose {
 				answer, words = "13800138000", "8000"
 			}
 		}

@@ -19,6 +19,7 @@ const (
 	SeeRecords  Action = "records"     // of one's villages, as SightOf says, numbers masked
 	SeeWork     Action = "work"        // how villages and laptops stand, what waits
 	Decide      Action = "decide"      // on conflicts, proposals and the quarantine
+	Edit        Action = "edit"        // write records that the role writes, as merge.Permit says
 	Ask         Action = "ask"         // the team about what waits, as a question
 	Export      Action = "export"      // records as files
 	Unmask      Action = "unmask"      // numbers in full, for a reason
@@ -42,9 +43,9 @@ var permissions = map[identity.Role][]Action{
 	identity.FirstSecretary: {Own},
 	identity.VillageClerk:   {Own},
 	identity.TownshipOffice: {Own},
-	identity.SponsorUnit:    {Own, SeeTotals, SeeRecords},
-	identity.Inspector:      {Own, SeeTotals, SeeRecords},
-	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeServer},
+	identity.SponsorUnit:    {Own, SeeTotals, SeeRecords, Edit},
+	identity.Inspector:      {Own, SeeTotals, SeeRecords, Edit},
+	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Edit, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeServer},
 	identity.Leader:         {Own, SeeTotals},
 	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase, Interfaces, SeeServer},
 }

@@ -1,11 +1,13 @@
 // Package review is where a person decides what no policy may: which of several
 // values stands, what becomes of a proposal, whether an entry in quarantine is
-// taken after all.
+// taken after all; and where the office itself writes.
 //
 // What holds:
 //   - A decision is an ordinary change, signed by the server, in the name of
 //     whoever decided. It replaces what that person was shown and nothing else.
 //   - Of two people who decide on the same thing the second is told so.
+//   - Of a form that somebody at the office fills in only what was touched is written, and
+//     nothing where somebody else has written one of those fields since it was opened.
 //   - The reason travels with the change (Extra: a CBOR map, 1 → the reason).
 //   - Erasing takes one record. Those that it was joined with, where its text may stand,
 //     are told, and stay.

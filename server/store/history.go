@@ -24,6 +24,9 @@ type Entry struct {
 	At     clock.Time
 	Device identity.Device
 	Change record.Change
+	// Received is when it came, as its receipt says, and Backed that it is in a backup.
+	Received clock.Time
+	Backed   bool
 	// Erased tells one whose body was erased.
 	Erased bool
 }
@@ -39,9 +42,11 @@ type logReader struct {
 
 // run is a segment of the log with its times.
 type run struct {
-	seg    *journal.Segment
-	device identity.Device
-	ats    []clock.Time
+	seg      *journal.Segment
+	device   identity.Device
+	ats      []clock.Time
+	received clock.Time
+	backed   uint64 // the last entry of the stream that is in a backup
 }
 
 func (l *logReader) entry(d record.Dot) (Entry, error) {
@@ -52,9 +57,10 @@ func (l *logReader) entry(d record.Dot) (Entry, error) {
 	}
 	var device identity.Device
 	var body, proof []byte
-	if err := l.t.row(`SELECT s.body, s.receipt, t.device_id FROM segment s JOIN stream t ON t.village_id = s.village_id AND t.stream_id = s.stream_id
+	var backed uint64
+	if err := l.t.row(`SELECT s.body, s.receipt, t.device_id, t.backed FROM segment s JOIN stream t ON t.village_id = s.village_id AND t.stream_id = s.stream_id
 		WHERE s.village_id = $1 AND s.stream_id = $2 AND s.last_seq >= $3 ORDER BY s.last_seq LIMIT 1`,
-		l.village, d.Stream[:], d.Seq).Scan(&body, &proof, &device); err != nil {
+		l.village, d.Stream[:], d.Seq).Scan(&body, &proof, &device, &backed); err != nil {
 		return Entry{}, found(err)
 	}
 	seg, err := l.s.unpack(body)
@@ -64,11 +70,11 @@ func (l *logReader) entry(d record.Dot) (Entry, error) {
 	if d.Seq < seg.From || d.Seq > seg.Last() {
 		return Entry{}, ErrNotFound
 	}
-	ats, _, err := times(seg, proof)
+	ats, receipt, err := times(seg, proof)
 	if err != nil {
 		return Entry{}, err
 	}
-	r := &run{seg, device, ats}
+	r := &run{seg, device, ats, receipt.Received, backed}
 	if l.kept == nil {
 		l.kept = map[record.Stream][]*run{}
 	}
@@ -78,7 +84,7 @@ func (l *logReader) entry(d record.Dot) (Entry, error) {
 
 func (r *run) entry(d record.Dot) Entry {
 	i := d.Seq - r.seg.From
-	return Entry{Dot: d, At: r.ats[i], Device: r.device, Change: r.seg.Changes[i], Erased: r.seg.Erased(int(i))}
+	return Entry{Dot: d, At: r.ats[i], Device: r.device, Change: r.seg.Changes[i], Received: r.received, Backed: d.Seq <= r.backed, Erased: r.seg.Erased(int(i))}
 }
 
 // times gives the times of a segment's entries by its receipt.

@@ -15,6 +15,7 @@ import (
 // photo is a file that a record shows, as a page shows it.
 type photo struct {
 	alt  string
+	view string // where a page shows it with what is known of it
 	open string // where it is whole; "" where it is not here
 	img  string // where its small picture is; "" where there is none
 	word string // what is to be known of it
@@ -23,7 +24,8 @@ type photo struct {
 }
 
 // photos gives the files that a field of a record names.
-func (w *Site) photos(p *page, village record.Village, fd *form.Field, v record.Value) ([]photo, error) {
+func (w *Site) photos(p *page, k record.Key, fd *form.Field, v record.Value) ([]photo, error) {
+	village := k.Village
 	if fd == nil || fd.Kind != form.Image {
 		return nil, nil
 	}
@@ -37,6 +39,7 @@ func (w *Site) photos(p *page, village record.Village, fd *form.Field, v record.
 			continue
 		}
 		at := "/blob/" + string(village) + "/" + name
+		x.view = href(k) + "/files/" + name
 		b, err := w.store.Blob(p.ctx, village, h)
 		switch {
 		case errors.Is(err, store.ErrNotFound):

@@ -30,7 +30,10 @@ type recordView struct {
 	full     bool   // masked fields are shown
 	masked   bool   // there are some
 	by       string // who wrote most of the fields
-	joined   []ref  // where what it says, or said, may stand as well; for whoever erases
+	said     string // what was done, and whether it was
+	done     bool
+	edits    bool  // whoever looks may edit it
+	joined   []ref // where what it says, or said, may stand as well; for whoever erases
 }
 
 // fieldLine is a field with its value, and who wrote it.
@@ -65,6 +68,7 @@ type event struct {
 	who    string
 	device string
 	reason string
+	came   string // when it was received, and whether it is in a backup
 	first  bool
 	sets   []set
 }
@@ -97,8 +101,18 @@ func (w *Site) record(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return w.showRecord(p, rec, false)
+	v, err := w.recordView(p, rec, false)
+	if err != nil {
+		return reply{}, err
+	}
+	if said := p.r.URL.Query().Get("said"); slices.Contains(saidOfRecords, said) {
+		v.said, v.done = p.T("edit.said."+said), said == "edited" || said == "void" || said == "unvoid"
+	}
+	return show(recordPage(p, v))
 }
+
+// saidOfRecords is what a page of a record may say of what was done.
+var saidOfRecords = []string{"edited", "same", "void", "unvoid", "moved", "reason"}
 
 // recordInFull shows a record with its masked fields in full, once the reason
 // is in the audit.
@@ -135,42 +149,52 @@ func (w *Site) eraseRecord(p *page) (reply, error) {
 }
 
 func (w *Site) showRecord(p *page, rec *store.Record, full bool) (reply, error) {
+	v, err := w.recordView(p, rec, full)
+	if err != nil {
+		return reply{}, err
+	}
+	return show(recordPage(p, v))
+}
+
+func (w *Site) recordView(p *page, rec *store.Record, full bool) (*recordView, error) {
 	row := rowOf(rec)
 	if err := p.gather([]store.Row{row}); err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	v := &recordView{rec: rec, form: w.forms.Form(rec.Type), label: p.label(&row), full: full}
 	p.title, p.at = v.label, records
 	j, err := w.store.JSON(p.ctx, rec, p.lang)
 	if err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	v.marks = slices.DeleteFunc(j.Marks, func(m merge.Mark) bool { return p.hides(rec.Type, m.Path) })
 	if v.feed, err = w.store.Reported(p.ctx, rec.Village); err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	if err := w.fields(p, v); err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	if err := w.disputesOf(p, v); err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	if err := w.links(p, v); err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	if v.history, err = w.history(p, v); err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	if p.may(access.Erase) {
 		joined, err := w.review.Joined(p.ctx, rec)
 		if err != nil {
-			return reply{}, err
+			return nil, err
 		}
 		for _, id := range joined {
 			v.joined = append(v.joined, p.ref(record.Key{Village: rec.Village, Type: rec.Type, ID: id}))
 		}
 	}
-	return show(recordPage(p, v))
+	_, v.edits = p.editor(v.form)
+	v.edits = v.edits && !rec.View.Erased
+	return v, nil
 }
 
 // fields shows the fields in the order of the form, then those it does not
@@ -218,7 +242,7 @@ func (w *Site) fields(p *page, v *recordView) error {
 			l.value = p.pathText(rec.Key, record.Path(name), value)
 		}
 		var err error
-		if l.photos, err = w.photos(p, rec.Village, fd, value); err != nil {
+		if l.photos, err = w.photos(p, rec.Key, fd, value); err != nil {
 			return err
 		}
 		l.by = p.writtenBy(rec, name)
@@ -340,7 +364,7 @@ func (w *Site) history(p *page, v *recordView) ([]event, error) {
 	var list []event
 	for i := range entries {
 		e := &entries[i]
-		ev := event{entry: *e, when: p.when(e.At), who: e.Change.Author, device: p.device(e.Device), reason: e.Change.Reason()}
+		ev := event{entry: *e, when: p.when(e.At), who: e.Change.Author, device: p.device(e.Device), reason: e.Change.Reason(), came: p.cameText(e)}
 		ev.sets, ev.first = w.sets(p, v, e, said)
 		list = append(list, ev)
 	}

@@ -1,0 +1,161 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"zhucun/server/store"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// MaxWhy bounds the reason of an edit, in characters.
+const MaxWhy = 500
+
+// Edit is what somebody at the office changes in a record.
+type Edit struct {
+	Village record.Village
+	Record  record.ID
+	// Fields are those that were touched, canonical; Null clears.
+	Fields map[string]record.Value
+	// Shown is the Mark of each of them as it was when the form was opened.
+	Shown  map[string]string
+	Reason string // may be empty
+	By     merge.Writer
+}
+
+// MovedError says that others have written, since the form was opened, what it would write.
+type MovedError struct{ Fields []string }
+
+func (e *MovedError) Error() string {
+	return "written by somebody else meanwhile: " + strings.Join(e.Fields, ", ")
+}
+
+// ErrVoid: the record is void; what is written to it would wait for a decision.
+var ErrVoid = errors.New("the record is void")
+
+// Mark is short for all that stands under a field: it changes with every value that comes
+// or goes, also with proposals and elements.
+func Mark(s merge.State, field string) string {
+	h := fnv.New64a()
+	for _, p := range slices.Sorted(maps.Keys(s)) {
+		if name, _ := p.Standing().Field(); name != field {
+			continue
+		}
+		var dots []string
+		for _, sib := range s[p].Siblings {
+			dots = append(dots, sib.Dot.String())
+		}
+		slices.Sort(dots)
+		h.Write([]byte(string(p) + "\x00" + strings.Join(dots, " ") + "\x00"))
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+// Edit writes what was touched, on what was shown: nothing at all where somebody else has
+// written one of the fields meanwhile (*MovedError). What the writer does not own is
+// proposed. wrote tells whether there was anything to write. ErrForm, ErrVoid, ErrLong,
+// store.ErrErased, store.ErrNotFound, a *merge.Refusal.
+func (r *Review) Edit(ctx context.Context, e Edit) (wrote bool, err error) {
+	if utf8.RuneCountInString(e.Reason) > MaxWhy {
+		return false, ErrLong
+	}
+	err = r.store.Desk(ctx, e.Village, func(desk *store.Desk) error {
+		wrote = false
+		rec, err := desk.Record(e.Record)
+		if err != nil {
+			return err
+		}
+		f := r.store.Forms().Form(rec.Type)
+		switch {
+		case f == nil:
+			return ErrForm
+		case rec.View.Erased:
+			return store.ErrErased
+		case rec.View.Void:
+			return ErrVoid
+		}
+		var moved []string
+		for name := range e.Fields {
+			if Mark(rec.State, name) != e.Shown[name] {
+				moved = append(moved, name)
+			}
+		}
+		if len(moved) > 0 {
+			slices.Sort(moved)
+			return &MovedError{moved}
+		}
+		body, err := merge.Compose(f, rec.State, rec.State.Authors(), e.By, e.Fields)
+		if err != nil || len(body) == 0 {
+			return err
+		}
+		if err := merge.Permit(f, rec.Type, rec.State, e.By, body); err != nil {
+			return err
+		}
+		// Whoever writes it does not wait for an answer any more.
+		for _, w := range slices.Clone(body) {
+			if closed, err := merge.Close(f, rec.State, w.Path.Standing()); err == nil && !w.Path.IsProposal() {
+				body = append(body, closed)
+			}
+		}
+		record.SortBody(body)
+		desk.Note(store.Note{Act: "edit", Subject: subject(rec.Type, rec.ID) + " " + strings.Join(slices.Sorted(maps.Keys(e.Fields)), " "), Reason: e.Reason})
+		_, err = desk.Write(change(rec.ID, rec.Type, e.By, e.Reason, body))
+		wrote = err == nil
+		return err
+	})
+	return wrote, err
+}
+
+// Life is that somebody at the office declares a record void, or valid again.
+type Life struct {
+	Village record.Village
+	Record  record.ID
+	Void    bool
+	// Feed is the feed number of the record as it was shown: what has come since was not
+	// seen by whoever declares it void.
+	Feed   uint64
+	Reason string // must not be empty
+	By     merge.Writer
+}
+
+// SetLife declares a record void or valid again. *MovedError, ErrDecided: it is so already,
+// ErrReason, ErrLong, store.ErrErased, store.ErrNotFound, a *merge.Refusal.
+func (r *Review) SetLife(ctx context.Context, l Life) error {
+	if strings.TrimSpace(l.Reason) == "" {
+		return ErrReason
+	}
+	if utf8.RuneCountInString(l.Reason) > MaxWhy {
+		return ErrLong
+	}
+	return r.store.Desk(ctx, l.Village, func(desk *store.Desk) error {
+		rec, err := desk.Record(l.Record)
+		switch {
+		case err != nil:
+			return err
+		case rec.View.Erased:
+			return store.ErrErased
+		case rec.View.Void == l.Void && len(rec.View.Conflicts[record.Life]) == 0:
+			return ErrDecided
+		case rec.Feed != l.Feed:
+			return &MovedError{}
+		}
+		act, value := "unvoid", merge.Alive
+		if l.Void {
+			act, value = "void", rec.State.Void(l.Reason)
+		}
+		body := []record.Write{{Path: record.Life, Value: value, Observed: rec.State.Observed(record.Life)}}
+		if err := merge.Permit(r.store.Forms().Form(rec.Type), rec.Type, rec.State, l.By, body); err != nil {
+			return err
+		}
+		desk.Note(store.Note{Act: act, Subject: subject(rec.Type, rec.ID), Reason: l.Reason})
+		_, err = desk.Write(change(rec.ID, rec.Type, l.By, l.Reason, body))
+		return err
+	})
+}
