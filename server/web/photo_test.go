@@ -45,6 +45,10 @@ func TestPhoto(t *testing.T) {
 	if got := office.get(page).body; !strings.Contains(got, texts["photo.waits"].zh) || strings.Contains(got, `/blob/`) {
 		t.Error("a photo that did not come is not named so")
 	}
+	view := page + "/files/" + names["jpg"]
+	if got := office.get(view); got.status != 200 || !strings.Contains(got.body, texts["photo.waits"].zh) || strings.Contains(got.body, "<img") {
+		t.Errorf("the page of a photo that did not come: %d", got.status)
+	}
 	for kind, body := range bodies {
 		h, _, _ := blob.ParseName(names[kind])
 		if err := held.Put(h, bytes.NewReader(body)); err != nil {
@@ -107,6 +111,27 @@ func TestPhoto(t *testing.T) {
 		if got := f.as(who).ask("GET /blob/{village}/{name}", promise{path: link}); got.status != want || strings.Contains(got.body, string(raw)) != (want == http.StatusOK) {
 			t.Errorf("the original, %s: %d, want %d", who, got.status, want)
 		}
+	}
+	// A photo has a page with what is known of it; what shows it no more has none.
+	shown := office.get(view)
+	for _, want := range []string{`src="` + at + names["jpg"], `href="` + link, "宋芬娥的电脑", photo.String(), "JPG"} {
+		if shown.status != 200 || !strings.Contains(shown.body, want) {
+			t.Errorf("the photo's page lacks %s: %d", want, shown.status)
+		}
+	}
+	if got := office.get(page + "/files/" + names["html"]).body; strings.Contains(got, `<img src="`+at+names["html"]) {
+		t.Error("a page is shown as a picture")
+	}
+	for _, path := range []string{href(house.Key) + "/files/" + names["jpg"], page + "/files/x.jpg", page + "/files/" + blob.Name(original, "jpg")} {
+		if got := office.get(path); got.status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, got.status)
+		}
+	}
+	if err := held.Remove(photo); err != nil {
+		t.Fatal(err)
+	}
+	if got := office.get(view).body; !strings.Contains(got, texts["photo.missing"].zh) {
+		t.Error("a photo that is gone is not named so")
 	}
 	// Of another village's record nothing is known under this one's.
 	if got := office.ask("GET /blob/{village}/{name}", promise{path: "/blob/" + string(small[1].Code) + "/" + names["jpg"]}); got.status != http.StatusNotFound {
