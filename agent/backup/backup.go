@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -377,20 +378,20 @@ func (k *Keeper) into(ctx context.Context, folder, id string, begun int64) (m Ma
 	if err != nil {
 		return m, err
 	}
-	prefix := "zhucun-" + id + "-"
-	name := filepath.Join(folder, prefix+time.UnixMilli(begun).In(beijing).Format("20060102-150405"))
-	m.File = name + Ext
-	for n := 2; there(m.File); n++ { // in one second, or by a clock that was set back
-		m.File = fmt.Sprintf("%s_%d%s", name, n, Ext)
-	}
-	left, err := listed(folder, filepath.Base(strings.TrimSuffix(store.HalfOf(prefix), "-*")), "")
+	own, err := k.own(folder)
 	if err != nil {
 		return m, err
 	}
-	for _, half := range left {
-		os.Remove(half) // one that stays takes room and is tried again
+	name := "zhucun-" + id + "-" + time.UnixMilli(begun).In(beijing).Format("20060102-150405")
+	m.File = filepath.Join(folder, name+Ext)
+	for n := 2; there(m.File); n++ { // in one second, by a clock that was set back, or another laptop's
+		m.File = filepath.Join(folder, fmt.Sprintf("%s_%d%s", name, n, Ext))
 	}
-	if m.Removed, err = k.room(folder, prefix); err != nil {
+	if m.Removed, err = k.room(folder, own); err != nil {
+		return m, err
+	}
+	own = append(slices.DeleteFunc(own, func(file string) bool { return !there(file) }), m.File)
+	if err := k.noted(ctx, id, own); err != nil {
 		return m, err
 	}
 	if m.Bytes, err = k.write(m.File, note, func(done, of int64) error {
@@ -399,14 +400,7 @@ func (k *Keeper) into(ctx context.Context, folder, id string, begun int64) (m Ma
 	}); err != nil {
 		return m, err
 	}
-	all, err := made(folder, prefix)
-	if err != nil {
-		return m, err
-	}
-	for _, file := range all[:max(0, len(all)-Keep)] {
-		if file == m.File {
-			break // by a clock that went back it is not the newest; it stays
-		}
+	for _, file := range own[:max(0, len(own)-Keep)] {
 		if err := os.Remove(file); err != nil {
 			return m, fmt.Errorf("remove an old backup: %w", err)
 		}
@@ -415,37 +409,71 @@ func (k *Keeper) into(ctx context.Context, folder, id string, begun int64) (m Ma
 	return m, nil
 }
 
+// own gives the backups in a folder that this store made, the oldest first, and clears
+// away what is left of those that were cut off.
+func (k *Keeper) own(folder string) (files []string, err error) {
+	x, err := k.store.Settings()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range x.Drive.Made {
+		file := filepath.Join(folder, name)
+		if there(file) {
+			files = append(files, file)
+			continue
+		}
+		left, err := halves(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, half := range left {
+			os.Remove(half) // one that stays takes room, and no more
+		}
+	}
+	return files, nil
+}
+
+// noted keeps which backups of the drive are this store's.
+func (k *Keeper) noted(ctx context.Context, id string, own []string) error {
+	return k.store.SetSettings(ctx, func(x *store.Settings) {
+		if x.Drive.ID != id {
+			return // another was chosen meanwhile
+		}
+		x.Drive.Made = nil
+		for _, file := range own {
+			x.Drive.Made = append(x.Drive.Made, filepath.Base(file))
+		}
+	})
+}
+
 func there(file string) bool {
 	_, err := os.Lstat(file)
 	return err == nil
 }
 
-// made gives the backups of this laptop in a folder, the oldest first.
-func made(folder, prefix string) ([]string, error) {
-	return listed(folder, prefix, Ext)
-}
-
-// listed gives the files of a folder that begin and end so, in their order. A folder may
-// have any name, brackets too.
-func listed(folder, prefix, ext string) (files []string, err error) {
-	all, err := os.ReadDir(folder)
+// halves gives what is left in a folder of a backup that was cut off. A folder may have
+// any name, brackets too.
+func halves(file string) (left []string, err error) {
+	all, err := os.ReadDir(filepath.Dir(file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	begins := strings.TrimSuffix(filepath.Base(store.HalfOf(file)), "*")
 	for _, e := range all {
-		if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), ext) {
-			files = append(files, filepath.Join(folder, e.Name()))
+		if strings.HasPrefix(e.Name(), begins) {
+			left = append(left, filepath.Join(filepath.Dir(file), e.Name()))
 		}
 	}
-	return files, err
+	return left, err
 }
 
 // spare is what is to stay free on a drive, in bytes.
 const spare = 1 << 20
 
-// room sees to it that a backup finds room: older ones go for it, the oldest first, but for
-// the newest that reads as it was written. None goes where that would not be enough.
-func (k *Keeper) room(folder, prefix string) (removed int, err error) {
+// room sees to it that a backup finds room: older ones of its own go for it, the oldest
+// first, but for the newest that reads as it was written. None goes where that would not be
+// enough.
+func (k *Keeper) room(folder string, all []string) (removed int, err error) {
 	need, err := k.store.BackupSize()
 	if err != nil {
 		return 0, err
@@ -458,10 +486,6 @@ func (k *Keeper) room(folder, prefix string) (removed int, err error) {
 	if lack <= 0 {
 		return 0, nil
 	}
-	all, err := made(folder, prefix)
-	if err != nil {
-		return 0, err
-	}
 	good := -1
 	for i := len(all) - 1; i >= 0 && good < 0; i-- {
 		if store.CheckBackup(all[i]) == nil {
@@ -470,7 +494,7 @@ func (k *Keeper) room(folder, prefix string) (removed int, err error) {
 	}
 	var goes []string
 	for i, file := range all {
-		if i == good || lack <= 0 {
+		if i == good || lack <= 0 || !there(file) {
 			continue
 		}
 		info, err := os.Stat(file)

@@ -116,9 +116,23 @@ func (b *bench) look(what, folder string, want int) {
 	b.has(what, folder, want)
 }
 
+// listed gives the backups in a folder, whoever made them, by their names.
+func listed(folder string) (files []string, err error) {
+	all, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range all {
+		if strings.HasPrefix(e.Name(), "zhucun-") && strings.HasSuffix(e.Name(), Ext) {
+			files = append(files, filepath.Join(folder, e.Name()))
+		}
+	}
+	return files, err
+}
+
 func (b *bench) has(what, folder string, want int) (all []string) {
 	b.t.Helper()
-	all, err := listed(folder, "zhucun-", Ext)
+	all, err := listed(folder)
 	if err != nil || len(all) != want {
 		b.t.Fatalf("%s: %d backups, want %d, %v", what, len(all), want, err)
 	}
@@ -206,7 +220,7 @@ func TestBounded(t *testing.T) {
 		if err := b.keep.Look(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		all, err := made(folder, "zhucun-"+b.drive().ID+"-")
+		all, err := b.keep.own(folder)
 		if err != nil || len(all) != min(i+1, Keep) {
 			t.Fatalf("day %d: %d backups, %v", i, len(all), err)
 		}
@@ -222,6 +236,72 @@ func TestBounded(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Two laptops that one image was put on know the drive by the same marker. Each keeps the
+// newest of its own; what the other makes it leaves, its halves too, and when room is short.
+func TestTwoOfOneImage(t *testing.T) {
+	b := newBench(t)
+	drive := b.plug("E", "")
+	folder := filepath.Join(drive, FolderName)
+	b.choose(folder)
+	b.look("before they were two", folder, 1)
+	if err := b.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	image := t.TempDir()
+	if err := os.CopyFS(image, os.DirFS(b.store.Dir())); err != nil {
+		t.Fatal(err)
+	}
+	again := func(dir string) *bench {
+		n := &bench{t: t, media: b.media, room: b.room}
+		n.wall.Store(b.wall.Load())
+		var err error
+		if n.store, err = store.Open(dir, store.Options{Key: make([]byte, store.KeySize), Wall: n.wall.Load, NoSync: true}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.store.Close() })
+		n.begin()
+		return n
+	}
+	one, two := again(b.store.Dir()), again(image)
+	mine := map[*bench][]string{}
+	for range Keep + 3 {
+		for _, n := range []*bench{one, two} {
+			n.later(24 * time.Hour)
+			m, err := n.keep.Now(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			mine[n] = append(mine[n], m.File)
+		}
+	}
+	there := func(what string, n *bench, want int) {
+		t.Helper()
+		own := mine[n][len(mine[n])-want:]
+		for _, file := range own {
+			if err := store.CheckBackup(file); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+	there("of the one", one, Keep)
+	there("of the other", two, Keep)
+	one.has("both", folder, 2*Keep)
+
+	half := strings.Replace(store.HalfOf(mine[two][Keep]), "*", "123", 1)
+	if err := os.WriteFile(half, []byte("being written by the other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one.later(24 * time.Hour)
+	one.room = spare
+	if _, err := one.keep.Now(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	there("of the other, where the one had no room", two, Keep)
+	if _, err := os.Stat(half); err != nil {
+		t.Errorf("the half of the other: %v", err)
 	}
 }
 

@@ -9,7 +9,9 @@
 //     named; older ones are removed after that, never before.
 //   - Of the backups of this laptop on a drive the newest Keep stay. Where there is no room
 //     for another, older ones make some only behind one that was just read and found good.
-//     Those of other laptops and other files are never touched.
+//     Those of other laptops and other files are never touched, and of two laptops that one
+//     image was put on, which know the drive by one marker, neither touches what the other
+//     makes: which are a laptop's own is kept in its store (store.Drive.Made).
 //   - By itself it makes one a day at most, and after one that failed it waits an hour, or
 //     until the drive was away.
 //   - A drive that is pulled out midway leaves what was there before; what it leaves of the

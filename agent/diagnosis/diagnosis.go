@@ -152,10 +152,12 @@ type Verify struct {
 	Files   int    `json:"files"`
 	Broken  int    `json:"broken_files"`
 	Failed  bool   `json:"failed"` // it could not be done to its end
+	// Cut tells that there was no more time: what is said is of what was read until then.
+	Cut bool `json:"cut_off"`
 }
 
 // Of makes the report of a store. way is what unlocks it, version the agent's, which
-// stands in the code; check has the data checked too.
+// stands in the code; check has the data checked too, for as long as ctx has.
 func Of(ctx context.Context, s *store.Store, way vault.Way, version string, check bool) (r Report, err error) {
 	d, err := s.Device()
 	if err != nil {
@@ -236,17 +238,18 @@ func Of(ctx context.Context, s *store.Store, way vault.Way, version string, chec
 
 func verify(ctx context.Context, s *store.Store) (*Verify, error) {
 	v := new(Verify)
-	rep, err := s.Verify(true)
-	if err != nil {
+	rep, err := s.VerifyWithin(ctx, true)
+	v.Records, v.Entries, v.Faults = rep.Records, rep.Entries, len(rep.Faults)
+	broken, read, berr := s.CheckBlobs(ctx, false)
+	v.Files, v.Broken = read, len(broken)
+	switch err := errors.Join(err, berr); {
+	case errors.Is(err, context.Canceled):
+		return v, err
+	case errors.Is(err, context.DeadlineExceeded):
+		v.Cut = true
+	case err != nil:
 		v.Failed = true
 	}
-	v.Records, v.Entries, v.Faults = rep.Records, rep.Entries, len(rep.Faults)
-	broken, read, err := s.CheckBlobs(ctx, false)
-	if errors.Is(err, context.Canceled) {
-		return v, err
-	}
-	v.Failed = v.Failed || err != nil
-	v.Files, v.Broken = read, len(broken)
 	return v, nil
 }
 

@@ -40,7 +40,7 @@ func (s *Store) CheckBlobs(ctx context.Context, waiting bool) (faults []BlobFaul
 	}
 	for _, b := range held {
 		if err := ctx.Err(); err != nil {
-			return nil, 0, err
+			return faults, read, err
 		}
 		if b.Small && !waiting {
 			switch _, err := s.readFile(b.Hash, smallFile); {

@@ -33,6 +33,9 @@ type Drive struct {
 	Last  int64  `cbor:"4,keyasint,omitempty"`
 	Tried int64  `cbor:"5,keyasint,omitempty"`
 	Fault string `cbor:"6,keyasint,omitempty"`
+	// Made are the names of the backups that this store made there, or began, in their
+	// order: by the drive alone two laptops that one image was put on look alike.
+	Made []string `cbor:"7,keyasint,omitempty"`
 }
 
 // idleMinutes is how long it is where nobody chose.

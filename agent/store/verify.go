@@ -27,6 +27,12 @@ const maxFaults = 100
 // changes nothing. The file's structure is left out where it was just inspected
 // (Inspect), which a process of its own can survive.
 func (s *Store) Verify(inspected bool) (r Report, err error) {
+	return s.VerifyWithin(context.Background(), inspected)
+}
+
+// VerifyWithin is Verify that ends with ctx, between two records: the report is then of
+// what was read until then, and the error the context's.
+func (s *Store) VerifyWithin(ctx context.Context, inspected bool) (r Report, err error) {
 	r.Faults = []string{}
 	fault := func(format string, args ...any) {
 		if len(r.Faults) < maxFaults {
@@ -36,7 +42,7 @@ func (s *Store) Verify(inspected bool) (r Report, err error) {
 	// The file's structure is looked at in the writer's turn: bbolt counts pages by
 	// its list of free ones, which a commit beside would be changing.
 	if !inspected {
-		if err := s.update(context.Background(), false, func(t *tx) error {
+		if err := s.update(ctx, false, func(t *tx) error {
 			t.check(func(e error) { fault("data file: %v", e) })
 			return errLooked
 		}); !errors.Is(err, errLooked) {
@@ -51,6 +57,9 @@ func (s *Store) Verify(inspected bool) (r Report, err error) {
 				continue
 			}
 			for _, s := range v.streams() {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
 				o := v.owns[s]
 				if o.Acked.Seq > o.Head.Seq {
 					fault("village %s: stream %s is acknowledged beyond its end", code, s)
@@ -69,7 +78,10 @@ func (s *Store) Verify(inspected bool) (r Report, err error) {
 			}
 			v.verifyVerdicts(fault)
 			for _, typ := range v.types() {
-				r.Records += v.verifyRecords(typ, fault)
+				n, err := v.verifyRecords(ctx, typ, fault)
+				if r.Records += n; err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -116,10 +128,13 @@ func (v *village) verifyReceipts(s record.Stream, whole *own, acked uint64, faul
 // errLooked ends a transaction that has changed nothing.
 var errLooked = errors.New("nothing to commit")
 
-func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n uint64) {
+func (v *village) verifyRecords(ctx context.Context, typ record.Type, fault func(string, ...any)) (n uint64, err error) {
 	entries := map[record.Dot]*entry{} // the own changes that a record names, each read once
 	c := v.b.Bucket(recordBucket(typ)).Cursor()
 	for k, raw := c.First(); k != nil; k, raw = c.Next() {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
 		n++
 		clear(entries)
 		if len(k) != 16 {
@@ -161,7 +176,7 @@ func (v *village) verifyRecords(typ record.Type, fault func(string, ...any)) (n 
 	if n != v.place.Records[typ] {
 		fault("village %s: %d records of type %s, counted as %d", v.code, n, typ, v.place.Records[typ])
 	}
-	return n
+	return n, nil
 }
 
 // wrote tells whether what a record has of an own change is what the journal has,

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	"zhucun/agent/diagnosis"
 	"zhucun/agent/vault"
@@ -22,7 +24,9 @@ func (w *Site) diagnosisPage(p *page) (reply, error) {
 	if w.lock != nil {
 		way = w.lock.Way()
 	}
-	r, err := diagnosis.Of(p.r.Context(), w.store, way, w.opt.Version, p.r.URL.Query().Get("check") != "")
+	ctx, cancel := context.WithTimeout(p.r.Context(), w.checks)
+	defer cancel()
+	r, err := diagnosis.Of(ctx, w.store, way, w.opt.Version, p.r.URL.Query().Get("check") != "")
 	if err != nil {
 		return reply{}, err
 	}
@@ -33,8 +37,21 @@ func (w *Site) diagnosisPage(p *page) (reply, error) {
 	w.report.mu.Lock()
 	w.report.name, w.report.raw = r.Name(), raw
 	w.report.mu.Unlock()
-	return show(diagnosisPage(p, string(raw)))
+	said := ""
+	switch {
+	case r.Verify == nil:
+	case r.Verify.Cut:
+		said = p.T("diag.cut", int(w.checks.Seconds()))
+	case r.Verify.Failed || r.Verify.Faults+r.Verify.Broken > 0:
+		said = p.T("diag.faults")
+	default:
+		said = p.T("diag.sound")
+	}
+	return show(diagnosisPage(p, said, string(raw)))
 }
+
+// checkTime is how long the data is checked for the diagnosis page at most.
+const checkTime = 30 * time.Second
 
 // diagnosisFile gives the file that was shown.
 func (w *Site) diagnosisFile(*page) (reply, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"zhucun/agent/help"
 )
@@ -57,6 +58,16 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// A check of the data ends when its time is over, and both page and file say that it did.
+func TestDiagnosisCutOff(t *testing.T) {
+	f := newFixture(t, true).enter()
+	f.site.checks = time.Nanosecond
+	f.wants("with no time at all", f.get("/diagnosis?check=1"), http.StatusOK, "&#34;cut_off&#34;: true", "&#34;failed&#34;: false", "0 秒内没有检查完")
+	if body := f.get("/diagnosis").body; strings.Contains(body, "没有检查完") || strings.Contains(body, "cut_off") {
+		t.Error("it says so where nobody asked for a check")
+	}
+}
+
 // The diagnosis file is saved as it was shown, and has nothing about anybody.
 func TestDiagnosisPage(t *testing.T) {
 	f := newFixture(t, true).enter()
@@ -64,7 +75,7 @@ func TestDiagnosisPage(t *testing.T) {
 		t.Errorf("what was not shown leads to %s", a.path)
 	}
 	a := f.get("/diagnosis?check=1")
-	f.wants("shown", a, http.StatusOK, "&#34;skew_ms&#34;", "&#34;broken_files&#34;: 0")
+	f.wants("shown", a, http.StatusOK, "&#34;skew_ms&#34;", "&#34;broken_files&#34;: 0", "&#34;cut_off&#34;: false", texts["diag.sound"].zh)
 	f.wall.Add(3600_000)
 	file := f.get("/diagnosis/file")
 	if !strings.HasPrefix(file.header.Get("Content-Disposition"), `attachment; filename="zhucun-diagnosis-20250109-0930.json"`) {

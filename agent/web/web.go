@@ -79,6 +79,7 @@ type Site struct {
 	work     work
 	tries    tries
 	report   shownReport
+	checks   time.Duration // how long a check of the data may take
 	held     held
 	settled  settled
 }
@@ -97,7 +98,7 @@ func New(s *store.Store, syncer Syncer, opt Options) *Site {
 	if opt.Free == nil {
 		opt.Free = drive.Free
 	}
-	w := &Site{store: s, sync: syncer, opt: opt, forms: s.Forms(), Gate: opt.Gate, mux: http.NewServeMux(), ended: map[string]ended{}, tries: tries{last: map[string]time.Duration{}}}
+	w := &Site{store: s, sync: syncer, opt: opt, forms: s.Forms(), Gate: opt.Gate, mux: http.NewServeMux(), ended: map[string]ended{}, tries: tries{last: map[string]time.Duration{}}, checks: checkTime}
 	if w.Gate == nil {
 		w.Gate = NewGate(s.Dir(), nil, opt)
 	}
