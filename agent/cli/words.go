@@ -67,6 +67,9 @@ func (c *call) rebuilt(r store.Rebuilt) string {
 	if r.Missing > 0 {
 		text += c.say("，有 %d 次没找到，请核对最近的录入，重新填写", ", %d were not: look through your last entries and enter those again", r.Missing)
 	}
+	if r.Unchosen {
+		text += c.say("；备份用的盘、PIN 等设置可能没有全部找回，请在设置里再看一遍", "; the drive for backups, PINs and other settings may not all be there: look through the settings")
+	}
 	if r.Lost {
 		return text + c.say("。这台电脑的登记没有找回：请向办公室要登记码，运行 zhucun-agent enrol 登记码，然后会接着送出", ". Who this laptop is could not be saved: ask the office for a code and run zhucun-agent enrol CODE; what was saved is sent then")
 	}

@@ -41,6 +41,8 @@ type Rebuilt struct {
 	Aside string `cbor:"3,keyasint"`
 	// Lost tells that nothing said any more who the laptop is: it must be enrolled.
 	Lost bool `cbor:"4,keyasint,omitempty"`
+	// Unchosen tells that what was chosen on the laptop (Settings, PINs) may not be all there.
+	Unchosen bool `cbor:"5,keyasint,omitempty"`
 }
 
 // spare is the name of a store that was made anew and has not its name yet.
@@ -88,6 +90,7 @@ func Rebuild(dir string, opt Options, seen os.FileInfo) (Rebuilt, error) {
 		r.At += found.clock.Skew
 	}
 	r.Lost = found.device == nil || !found.device.Enrolled()
+	r.Unchosen = found.choices.lost()
 	for _, p := range plans {
 		r.Saved += uint64(len(p.again))
 		r.Missing += p.missing
@@ -186,6 +189,9 @@ func (s *Store) fill(db *bbolt.DB, found *salvage, plans []plan, r Rebuilt) erro
 				return err
 			}
 		}
+		if err := t.putChoices(&found.choices); err != nil {
+			return err
+		}
 		clk, err := t.time()
 		if err != nil {
 			return err
@@ -237,6 +243,25 @@ func (s *Store) fill(db *bbolt.DB, found *salvage, plans []plan, r Rebuilt) erro
 		}
 	}
 	return nil
+}
+
+// putChoices writes what was chosen on the laptop.
+func (t *tx) putChoices(c *choices) error {
+	b := t.Bucket(bucketMeta)
+	if c.settings != nil {
+		if err := t.s.putSealed(b, settingsAt, keySettings, c.settings); err != nil {
+			return err
+		}
+	}
+	if c.profiles == nil {
+		return nil
+	}
+	if c.doubtful {
+		for _, p := range c.profiles {
+			p.Pin, p.Misses = nil, 0
+		}
+	}
+	return t.s.putSealed(b, profilesAt, keyProfiles, c.profiles)
 }
 
 // wind sets a new store's clock: as the old one stood, where that can be, and past

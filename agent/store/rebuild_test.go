@@ -103,6 +103,91 @@ func TestStaleEntries(t *testing.T) {
 	}
 }
 
+// What was chosen on the laptop comes along where it can be read. Where an old PIN may
+// stand beside a new one neither does, and it is said.
+func TestChoicesRebuilt(t *testing.T) {
+	drive := Drive{ID: "0123456789ab", Path: "/media/E", Auto: true, Since: t0, Made: []string{"zhucun-1.zcbackup"}}
+	for _, tt := range []struct {
+		name    string
+		headers bool // both pages that say where everything is are gone
+		chosen  bool
+		again   bool // the PIN was changed
+	}{
+		{"the tree is whole", false, true, true},
+		{"the tree is whole, and nothing was chosen", false, false, false},
+		{"without the tree", true, true, false},
+		{"without the tree, and the PIN was changed", true, true, true},
+		{"without the tree, and nothing was chosen", true, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, leases := t.TempDir(), t.TempDir()
+			s := noted(t, dir, leases)
+			pin := "2580"
+			if tt.chosen {
+				if err := errors.Join(s.SetSettings(ctx, func(x *Settings) { x.Idle, x.Drive = 5, drive }), s.SetPin(ctx, "王书记", pin),
+					s.SetProfile(ctx, "王书记", func(p *Profile) { p.Language = "en" })); err != nil {
+					t.Fatal(err)
+				}
+			}
+			save(t, s, Edit{Type: "visit", Fields: fields("findings", "屋顶漏雨了")})
+			if tt.again {
+				pin = "1379"
+				if err := s.SetPin(ctx, "王书记", pin); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, fileName)
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.headers {
+				clear(raw[:2*os.Getpagesize()])
+			}
+			if err := os.WriteFile(file, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := Rebuild(dir, Options{Key: make([]byte, KeySize), Wall: func() int64 { return t0 }, Leases: leases}, info)
+			if err != nil || r.Saved != 1 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			s = noted(t, dir, leases)
+			x, err := s.Settings()
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := s.Profile("王书记")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !tt.chosen {
+				if r.Unchosen != tt.headers || x.Idle != 0 || p.HasPin() {
+					t.Errorf("%+v, %+v, %+v", r, x, p)
+				}
+				return
+			}
+			if x.Idle != 5 || x.Drive.ID != drive.ID || len(x.Drive.Made) != 1 || p.Language != "en" {
+				t.Errorf("chosen was %+v, and %+v", x, p)
+			}
+			right, err := s.TryPin(ctx, "王书记", pin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doubtful := tt.headers && tt.again
+			if p.HasPin() == doubtful || right == doubtful || r.Unchosen != doubtful {
+				t.Errorf("has a PIN: %v, the right one: %v, it is said to be lost: %v", p.HasPin(), right, r.Unchosen)
+			}
+		})
+	}
+}
+
 // Who was slower than another, or has another key, changes nothing; nor does one for
 // whom there is no room or right.
 func TestRebuildOrNothing(t *testing.T) {

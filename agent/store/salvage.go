@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"encoding/hex"
+	"maps"
 	"os"
 	"slices"
 
@@ -33,6 +34,61 @@ type salvage struct {
 	streams map[record.Stream]*remains
 	drafts  map[string]Draft
 	imports [][]byte
+	choices
+}
+
+// choices are what people have chosen on the laptop.
+type choices struct {
+	settings *Settings
+	profiles map[string]*Profile
+	walked   bool // the tree led to them, or said that there are none
+	// doubtful tells that several states of the profiles were found of which none is known
+	// to be the last: PINs that somebody has changed since would shut him out.
+	doubtful bool
+}
+
+// lost tells that something that was chosen may be gone.
+func (c *choices) lost() bool {
+	return !c.walked && (c.settings == nil || c.profiles == nil || c.doubtful)
+}
+
+// choice takes what was chosen, if that is what stands there.
+func (s *salvage) choice(e element) {
+	switch {
+	case bytes.Equal(e.key, keySettings):
+		x := new(Settings)
+		plain, err := unwrap(s.seal, settingsAt, e.value)
+		if err != nil || decMode.Unmarshal(plain, x) != nil {
+			return
+		}
+		// Of several the one of the latest backup, by which it is newest if by anything.
+		if has := s.settings; has == nil || max(x.Drive.Tried, x.Drive.Since) > max(has.Drive.Tried, has.Drive.Since) {
+			s.settings = x
+		}
+	case bytes.Equal(e.key, keyProfiles):
+		all := map[string]*Profile{}
+		plain, err := unwrap(s.seal, profilesAt, e.value)
+		if err != nil || decMode.Unmarshal(plain, &all) != nil {
+			return
+		}
+		if s.doubtful = s.doubtful || s.profiles != nil && !samePins(s.profiles, all); s.profiles == nil {
+			s.profiles = all
+		}
+	}
+}
+
+// samePins tells whether the same people have the same PINs.
+func samePins(a, b map[string]*Profile) bool {
+	pins := func(all map[string]*Profile) map[string]string {
+		of := map[string]string{}
+		for name, p := range all {
+			if p.Pin != nil {
+				of[name] = string(p.Pin.Sum)
+			}
+		}
+		return of
+	}
+	return maps.Equal(pins(a), pins(b))
 }
 
 // remains are what is left of an own stream. Of is its village, where that is
@@ -98,7 +154,7 @@ func dig(f *os.File, seal cipher.AEAD, note *lease, known *memo) (*salvage, erro
 			}
 		}
 	}
-	if whole && !s.older {
+	if s.choices.walked = whole && !s.older; s.choices.walked {
 		return s, nil
 	}
 	// Names first: a change is sealed for its stream, and in a leaf that nothing
@@ -201,6 +257,8 @@ func (s *salvage) walked(path [][]byte, e element) {
 	switch {
 	case at(0, bucketMeta) && bytes.Equal(e.key, keyDevice):
 		s.who(e)
+	case at(0, bucketMeta) && (bytes.Equal(e.key, keySettings) || bytes.Equal(e.key, keyProfiles)):
+		s.choice(e)
 	case at(0, bucketMeta) && bytes.Equal(e.key, keyClock):
 		c := new(clock.Clock)
 		if decMode.Unmarshal(e.value, c) == nil {
@@ -247,6 +305,7 @@ func (s *salvage) names(e element) {
 	if e.bucket && len(e.key) == villageSize && bytes.Trim(e.key, "0123456789") == nil && !slices.Contains(s.codes, record.Village(e.key)) {
 		s.codes = append(s.codes, record.Village(e.key))
 	}
+	s.choice(e)
 	s.small(e)
 }
 

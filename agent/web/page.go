@@ -120,13 +120,17 @@ func (p *page) fetched() string {
 // rebuilt tells what became of a data file that was damaged.
 func (p *page) rebuilt() string {
 	r := p.status.Rebuilt
-	switch {
-	case r.At == 0:
+	if r.At == 0 {
 		return ""
-	case r.Missing > 0:
-		return p.T("rebuilt.missing", p.moment(r.At), r.Aside, r.Saved, r.Missing)
 	}
-	return p.T("rebuilt.done", p.moment(r.At), r.Aside, r.Saved)
+	said := p.T("rebuilt.done", p.moment(r.At), r.Aside, r.Saved)
+	if r.Missing > 0 {
+		said = p.T("rebuilt.missing", p.moment(r.At), r.Aside, r.Saved, r.Missing)
+	}
+	if r.Unchosen {
+		said += p.T("rebuilt.unchosen")
+	}
+	return said
 }
 
 // doubt says why today's date cannot be right, or that the records that are counted by it

@@ -384,6 +384,7 @@ var plainTexts = map[string]said{
 	"sync.asked":           {"已开始同步，请过一会儿看结果。", "The sync has started; look again in a moment."},
 	"rebuilt.fetched":      {"数据文件坏过，%s的记录正在从办公室重新取回，现在看到的不全；联网后会自动取完。", "The data file was damaged: the records of %s are being fetched from the office again and are not all here yet. That goes on by itself whenever there is a network."},
 	"rebuilt.done":         {"%s发现数据文件有损坏，已重新建立，原文件留作 %s。还没送出的 %d 处改动都找回来了。", "The data file was found damaged (%s) and made anew; the old one is kept as %s. All %d changes that had not been delivered were saved."},
+	"rebuilt.unchosen":     {"备份用的盘、PIN 等设置可能没有全部找回，请到“设置”里再看一遍。", " The drive for backups, PINs and other settings may not all be there: look through the settings."},
 	"rebuilt.missing":      {"%s发现数据文件有损坏，已重新建立，原文件留作 %s。还没送出的改动找回 %d 处，有 %d 处没找到：请核对最近的录入，重新填写，并把原文件交给办公室。", "The data file was found damaged (%s) and made anew; the old one is kept as %s. Of the changes that had not been delivered %d were saved and %d were not: look through your last entries, enter those again, and give the old file to the office."},
 	"sync.behind":          {"这台电脑的时钟慢了 %d 分钟。记录的时间已自动校正，建议在系统设置里调准。", "This laptop's clock is %d minutes slow. Times on records are corrected; set it right in the system settings."},
 	"sync.ahead":           {"这台电脑的时钟快了 %d 分钟。记录的时间已自动校正，建议在系统设置里调准。", "This laptop's clock is %d minutes fast. Times on records are corrected; set it right in the system settings."},
