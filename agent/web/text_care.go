@@ -60,7 +60,7 @@ var careTexts = map[string]said{
 	"diag.how":    {"电脑有毛病时，把这个文件发给办公室，懂电脑的人一看就知道哪里不对。里面只有版本、数量、大小、时间和出错的代号；没有任何人的姓名、证件号、电话，没有写下的内容，没有口令和钥匙。下面就是全部内容，看过再存。", "When something is wrong with the laptop, send this file to the office. It has versions, counts, sizes, times and codes of errors; no name, number or phone of anybody, nothing of what was written, no passphrase and no key. All of it is shown below; look before you save it."},
 	"diag.save":   {"保存诊断文件", "Save the diagnosis file"},
 	"diag.show":   {"文件内容", "What is in the file"},
-	"diag.whole":  {"连数据一起检查（最多半分钟）", "Check the data too (half a minute at most)"},
+	"diag.whole":  {"连数据一起检查（最多半分钟）", "Check the data (up to 30 s)"},
 	"diag.sound":  {"数据检查过了，没有发现毛病；结果写在文件里。", "The data was checked and no fault was found; the file says so."},
 	"diag.faults": {"数据检查过了，有的地方不对，写在文件里。请存下文件发给办公室；写下的内容先不要动。", "The data was checked and has faults, which the file tells. Save the file and send it to the office; leave the data as it is."},
 	"diag.cut":    {"数据多，%d 秒内没有检查完；文件里是查过的部分。办公室要全部检查时，会告诉您怎么做。", "There is much data and %d seconds were not enough; the file has what was checked. The office tells you what to do if it wants all of it checked."},
