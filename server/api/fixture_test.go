@@ -60,6 +60,7 @@ func newOffice(t *testing.T) *office {
 	}
 	o.api = New(o.store, o.access, Options{URL: "https://office.example"})
 	o.server = httptest.NewServer(o.api.Handler())
+	o.api.opt.URL = o.server.URL
 	t.Cleanup(o.server.Close)
 	return o
 }

@@ -244,7 +244,7 @@ func (r *reading) resume(q *request) error {
 	bad := asked("$skiptoken", "$skiptoken 写法不对，请原样使用 @odata.nextLink", "The $skiptoken cannot be read; use @odata.nextLink as it was given")
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	var m mark
-	if err != nil || json.Unmarshal(b, &m) != nil || len(m.Values) != len(r.order) || m.Left < -1 || r.key {
+	if err != nil || json.Unmarshal(b, &m) != nil || len(m.Values) != len(r.order) || m.Left < -1 || m.Village == "" || r.key {
 		return bad
 	}
 	r.after = &store.Mark{Village: m.Village, ID: m.ID}

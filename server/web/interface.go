@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,7 @@ type interfacesView struct {
 	said     string
 	token    access.NewToken // as it was filled in
 	hook     access.NewWebhook
-	// made is a token or a secret, shown once; of is whose, user what Basic's user is.
+	// made is a token or a secret, shown once, and of whom.
 	made, of string
 	secret   bool
 	base     string
@@ -180,4 +181,13 @@ func (p *page) webhookOf(h *store.Webhook) string {
 		words = append(words, p.villages(h.Villages))
 	}
 	return p.list(words)
+}
+
+// webhookPath is what comes behind the host of an address.
+func webhookPath(h *store.Webhook) string {
+	u, err := url.Parse(h.URL)
+	if err != nil {
+		return ""
+	}
+	return u.RequestURI()
 }

@@ -6,7 +6,7 @@ func init() { maps.Copy(texts, interfaceTexts) }
 
 // interfaceTexts is what is said where other programs are let in and told.
 var interfaceTexts = map[string]said{
-	"nav.interfaces":           {"对接", "Interfaces"},
+	"nav.interfaces":           {"对接", "API"},
 	"interfaces.how":           {"让报表工具和其他系统读取数据，或在记录变动时得到通知。它们只能读，不能改。", "Lets spreadsheets and other systems read the data, or be told when records change. They read and change nothing."},
 	"interfaces.where":         {"从哪里读取", "Where to read"},
 	"interfaces.odata":         {"Excel、Power BI（OData）", "Excel, Power BI (OData)"},

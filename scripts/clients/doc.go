@@ -1,0 +1,4 @@
+// Package clients shows that stock programs read the office's data: a validator of OpenAPI
+// finds the description sound and every answer as it describes it, and clients of OData from
+// npm ask, page and read the metadata as they would of any other service.
+package clients
