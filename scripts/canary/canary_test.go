@@ -111,7 +111,7 @@ func (l *log) bytes() []byte {
 	defer l.mu.Unlock()
 	var logged []string
 	for _, line := range strings.Split(l.b.String(), "\n") {
-		if strings.HasPrefix(line, "time=") {
+		if strings.HasPrefix(line, "time=") || strings.HasPrefix(line, `{"time"`) {
 			logged = append(logged, line)
 		}
 	}
@@ -148,7 +148,7 @@ func newField(t *testing.T) *field {
 			t.Fatalf("build %s: %v\n%s", side, err, out)
 		}
 	}
-	g := &rig.Rig{Dir: filepath.Join(f.home, "data"), Bin: bin, Lang: "zh", Plain: true, Env: []string{"ZHUCUN_DEBUG=1", "TMPDIR=" + f.tmp}, Log: &f.log}
+	g := &rig.Rig{Dir: filepath.Join(f.home, "data"), Bin: bin, Lang: "zh", Plain: true, Env: []string{"ZHUCUN_DEBUG=1", "ZHUCUN_LOG=json", "TMPDIR=" + f.tmp}, Log: &f.log}
 	var err error
 	if f.server, err = g.Server(f.ctx, "office"); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,6 +69,26 @@ var commands = map[string]func(ts script, neg bool, args []string){
 			status(ts, ts.Exec(args[1], args[2:]...))
 			return re.MatchString(ts.ReadFile("stdout")) != neg, nil
 		}))
+	},
+
+	// fetch STATUS PATH [TOKEN]: asks the office's server as another program does; the answer
+	// is on the standard output. Of a story without TLS.
+	"fetch": func(ts script, _ bool, args []string) {
+		want(ts, args, 2, 3, "fetch STATUS PATH [TOKEN]")
+		r, err := http.NewRequest(http.MethodGet, worldOf(ts).url+args[1], nil)
+		ts.Check(err)
+		if len(args) > 2 {
+			r.Header.Set("Authorization", "Bearer "+args[2])
+		}
+		answer, err := http.DefaultClient.Do(r)
+		ts.Check(err)
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		ts.Check(err)
+		fmt.Fprint(ts.Stdout(), string(body))
+		if strconv.Itoa(answer.StatusCode) != args[0] {
+			ts.Fatalf("%s: %d, want %s: %s", args[1], answer.StatusCode, args[0], body)
+		}
 	},
 
 	// waitfile FILE...: until the files are there; with !, gone.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -53,7 +55,7 @@ func (c *call) serveCommand() *cobra.Command {
 	f.StringVar(&o.cert, "tls-cert", "", c.say("浏览器用的证书文件", "certificate for browsers"))
 	f.StringVar(&o.key, "tls-key", "", c.say("证书的密钥文件", "its key"))
 	f.BoolVar(&o.plain, "plain-http", false, c.say("不加密（仅用于前面另有 HTTPS 代理，或测试）", "no TLS (behind an HTTPS proxy, or for tests)"))
-	f.StringVar(&o.log, "log", "text", c.say("日志格式：text，或 json（每个请求一行）", "how the log is written: text, or json with a line for each request"))
+	f.StringVar(&o.log, "log", cmp.Or(os.Getenv("ZHUCUN_LOG"), "text"), c.say("日志格式：text，或 json（每个请求一行；或环境变量 ZHUCUN_LOG）", "how the log is written: text, or json with a line for each request (or ZHUCUN_LOG)"))
 	f.BoolVar(&o.private, "webhooks-private", false, c.say("通知可以发往本机和内网地址，也可以不加密", "webhooks may go to this machine and to private networks, and without TLS"))
 	return cmd
 }
