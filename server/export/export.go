@@ -21,12 +21,14 @@ type Format string
 
 // The formats.
 const (
-	JSONL Format = "jsonl"
-	CSV   Format = "csv"
+	JSONL   Format = "jsonl"
+	CSV     Format = "csv"
+	XLSX    Format = "xlsx"
+	GeoJSON Format = "geojson"
 )
 
 // Formats lists them.
-var Formats = []Format{JSONL, CSV}
+var Formats = []Format{JSONL, CSV, XLSX, GeoJSON}
 
 // FormatError says that there is no such format.
 type FormatError struct{ Name string }
@@ -67,6 +69,8 @@ type Order struct {
 	Query  store.Query
 	// Unmask asks for masked fields in full; nil leaves them masked.
 	Unmask *Unmask
+	// GCJ02 asks for places as maps made in China have them, in a geojson.
+	GCJ02 bool
 	// Lang is the language of marks; labels in a csv are Chinese.
 	Lang form.Lang
 }
@@ -99,8 +103,16 @@ func (e *Export) Write(ctx context.Context, w io.Writer, o Order) (int, error) {
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	put := e.lines(ctx, out, f, o)
-	if o.Format == CSV {
+	end := func() error { return nil }
+	switch o.Format {
+	case CSV:
 		put = rows(out, f, o)
+	case XLSX:
+		b := newWorkbook(out, f, o.Unmask != nil)
+		put, end = b.row, b.close
+	case GeoJSON:
+		x := newFeatures(out, f, o.Unmask != nil, o.GCJ02)
+		put, end = x.row, x.close
 	}
 	n := 0
 	for rec, err := range e.store.Records(ctx, o.Query) {
@@ -116,6 +128,9 @@ func (e *Export) Write(ctx context.Context, w io.Writer, o Order) (int, error) {
 		if err := put(nil); err != nil {
 			return 0, err
 		}
+	}
+	if err := end(); err != nil {
+		return n, err
 	}
 	return n, out.Flush()
 }
@@ -133,7 +148,14 @@ func subject(f *form.Form, q store.Query) string {
 		if fd := f.Field(c.Field); fd == nil && c.Field != "life" && c.Field != "author" || fd != nil && fd.Masked {
 			value = form.Mask(value)
 		}
-		s += " " + c.Field + "=" + value
+		than := "="
+		if c.Than != "" {
+			than = string(c.Than)
+		}
+		s += " " + c.Field + than + value
+	}
+	if q.Text != "" {
+		s += " ?" // what was looked for may be somebody's name
 	}
 	return s
 }

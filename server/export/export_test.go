@@ -1,6 +1,7 @@
 package export_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -127,7 +128,27 @@ func (o *office) write(order export.Order) string {
 	if _, err := o.export.Write(o.t.Context(), &b, order); err != nil {
 		o.t.Fatal(err)
 	}
-	return b.String()
+	if order.Format != export.XLSX {
+		return b.String()
+	}
+	// What is packed is looked at unpacked.
+	z, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		raw, err := io.ReadAll(r)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		fmt.Fprintf(&all, "== %s\n%s\n", f.Name, strings.ReplaceAll(string(raw), "</row>", "</row>\n"))
+	}
+	return all.String()
 }
 
 func golden(t *testing.T, name, got string) {
@@ -159,7 +180,11 @@ func TestGolden(t *testing.T) {
 		"pension_income": "1200", "eco_income": "300", "other_transfer": "0", "business_cost": "1500", "members": "4"})
 	for _, typ := range []record.Type{"household", "visit", "income"} {
 		for _, f := range export.Formats {
-			golden(t, fmt.Sprintf("%s.%s", typ, f), o.write(export.Order{Format: f, Query: store.Query{Type: typ}}))
+			name := fmt.Sprintf("%s.%s", typ, f)
+			if f == export.XLSX {
+				name += ".txt" // unpacked
+			}
+			golden(t, name, o.write(export.Order{Format: f, Query: store.Query{Type: typ}}))
 		}
 	}
 }
@@ -263,7 +288,7 @@ func TestMaskAndReason(t *testing.T) {
 		t.Errorf("exports that are masked: %+v, %v", notes, err)
 	}
 	notes, err := o.Audits(t.Context(), store.AuditQuery{Act: "export", Limit: 9})
-	if err != nil || len(notes) != 2 || notes[0].Act != "export" || notes[0].Reason != "发放补助" || notes[0].Subject != "household 369999000001 poverty_attr=dibao" {
+	if err != nil || len(notes) != len(export.Formats) || notes[0].Act != "export" || notes[0].Reason != "发放补助" || notes[0].Subject != "household 369999000001 poverty_attr=dibao" {
 		t.Errorf("audit %+v, %v", notes, err)
 	}
 	var b bytes.Buffer
@@ -354,7 +379,7 @@ func TestFile(t *testing.T) {
 }
 
 func TestFormats(t *testing.T) {
-	for _, name := range []string{"xlsx", "geojson", "CSV", ""} {
+	for _, name := range []string{"xls", "stata", "CSV", ""} {
 		if _, err := export.ParseFormat(name); err == nil || !strings.Contains(err.Error(), "jsonl, csv") {
 			t.Errorf("%q: %v", name, err)
 		}

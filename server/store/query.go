@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"zhucun/shared/form"
 	"zhucun/shared/merge"
@@ -30,6 +31,10 @@ type Query struct {
 	Villages []record.Village
 	// Where are the conditions that all must hold.
 	Where []Condition
+	// Text is what they are looked for by, as in a list; Shows tells the fields by which
+	// that may be, nil is all.
+	Text  string
+	Shows func(*form.Field) bool
 	// Limit bounds the answer; 0 means no bound.
 	Limit int
 }
@@ -78,6 +83,13 @@ func (e *ConditionError) Unwrap() error { return e.Err }
 // of one moment. The record is valid until the next one is asked for.
 func (s *Store) Records(ctx context.Context, q Query) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
+		if q.Text = strings.TrimSpace(q.Text); q.Text != "" {
+			// All of it, however long that takes: nothing may be missing in silence.
+			if _, err := s.keepLists(ctx, "", time.Hour); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
 		text, args, err := s.compile(q)
 		if err != nil {
 			yield(nil, err)
@@ -85,7 +97,7 @@ func (s *Store) Records(ctx context.Context, q Query) iter.Seq2[*Record, error] 
 		}
 		stopped := false
 		err = s.look(ctx, func(t *tx) error {
-			if len(q.Where) > 0 {
+			if len(q.Where) > 0 || q.Text != "" {
 				t.from = nil // not to keep every question that was ever asked
 			}
 			villages := q.Villages
@@ -170,6 +182,15 @@ func (s *Store) compile(q Query) (string, []any, error) {
 			return "", nil, err
 		}
 		text, args = text+" AND "+test, append(args, more...)
+	}
+	if q.Text != "" {
+		shows := q.Shows
+		if shows == nil {
+			shows = func(*form.Field) bool { return true }
+		}
+		a := &params{args: append([]any{nil}, args...)} // the first is the village
+		test, _ := s.textTest(p, q.Text, shows, a)
+		text, args = text+" AND "+test, a.args[1:]
 	}
 	return text + ` ORDER BY f.record_id`, args, nil
 }

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
 	"zhucun/server/export"
+	"zhucun/server/review"
 	"zhucun/server/store"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
@@ -203,43 +205,63 @@ func (p *page) countText(v *listView) string {
 
 // download sends a list as a file, masked as on the pages.
 func (w *Site) download(p *page) (reply, error) {
+	if p.fromElsewhere() {
+		return goTo("/records/" + fileName(p.r.PathValue("type")))
+	}
+	return w.sendList(p, p.r.URL.Query(), nil)
+}
+
+// downloadInFull sends a list with its masked fields in full, once the reason is in the
+// audit.
+func (w *Site) downloadInFull(p *page) (reply, error) {
+	q, err := url.ParseQuery(p.r.PostForm.Get("query"))
+	if err != nil {
+		return reply{}, errAsked
+	}
+	q.Set("format", p.r.PostForm.Get("format"))
+	reason := strings.TrimSpace(p.r.PostForm.Get("reason"))
+	if reason == "" || len([]rune(reason)) > review.MaxWhy {
+		return reply{}, errAsked
+	}
+	return w.sendList(p, q, &export.Unmask{Who: p.account.Login, Reason: reason})
+}
+
+func (w *Site) sendList(p *page, q url.Values, unmask *export.Unmask) (reply, error) {
 	f := w.forms.Form(record.Type(p.r.PathValue("type")))
 	if f == nil {
 		return reply{}, errNowhere
 	}
-	if p.fromElsewhere() {
-		return goTo("/records/" + string(f.Type))
+	gcj := q.Get("format") == "geojson-gcj02"
+	if gcj {
+		q.Set("format", string(export.GeoJSON))
 	}
-	q := p.r.URL.Query()
 	format, err := export.ParseFormat(q.Get("format"))
 	if err != nil {
 		return reply{}, errAsked
 	}
-	o := export.Order{Format: format, Lang: p.lang, Query: store.Query{Type: f.Type}}
+	v, err := p.readList(f, q)
+	if err != nil {
+		return reply{}, err
+	}
+	o := export.Order{Format: format, GCJ02: gcj, Lang: p.lang, Unmask: unmask,
+		Query: store.Query{Type: f.Type, Where: v.ask.Where, Text: v.text, Shows: v.ask.Shows}}
 	name := string(f.Type)
-	if v := p.asked("village"); v != "" {
-		o.Query.Villages, name = []record.Village{v}, name+"-"+fileName(string(v))
+	if code := v.ask.Village; code != "" {
+		o.Query.Villages, name = []record.Village{code}, name+"-"+fileName(string(code))
 	}
-	if life := q.Get("life"); life == "alive" || life == "void" {
-		o.Query.Where = append(o.Query.Where, store.Condition{Field: "life", Value: life})
-	}
-	for _, fd := range p.filterFields(f) {
-		if value := q.Get("w." + fd.Name); value != "" {
-			if _, err := fd.CanonText(value); err != nil {
-				return reply{}, errAsked
-			}
-			o.Query.Where = append(o.Query.Where, store.Condition{Field: fd.Name, Value: value})
-		}
-	}
-	kind := "text/csv; charset=utf-8"
-	if format == export.JSONL {
-		kind = "application/jsonl"
+	kind := map[export.Format]string{export.CSV: "text/csv; charset=utf-8", export.JSONL: "application/jsonl", export.GeoJSON: "application/geo+json",
+		export.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}[format]
+	// What is wrong with a condition is found before anything is noted or written.
+	ask := v.ask
+	ask.Limit, ask.After, ask.Text = 1, store.Place{}, ""
+	var bad *store.ConditionError
+	if _, err := w.store.Browse(p.ctx, ask); errors.As(err, &bad) {
+		return reply{}, errAsked
 	}
 	out, err := w.newSpool(0)
 	if err != nil {
 		return reply{}, err
 	}
-	var bad *store.ConditionError
 	if _, err := w.export.Write(p.ctx, out, o); errors.As(err, &bad) {
 		return reply{}, errors.Join(errAsked, out.Close())
 	} else if err != nil {

@@ -187,3 +187,12 @@ func spanType(fd *form.Field) string {
 	}
 	return "number"
 }
+
+// placed and masked tell forms that have a place, and those with numbers that are masked.
+func (v *listView) placed() bool {
+	return slices.ContainsFunc(v.form.Fields, func(fd *form.Field) bool { return fd.Kind == form.Geopoint })
+}
+
+func (v *listView) masked() bool {
+	return slices.ContainsFunc(v.form.Fields, func(fd *form.Field) bool { return fd.Masked })
+}

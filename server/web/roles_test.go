@@ -45,6 +45,7 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /records":                     {path: "/records", who: "office inspector sponsor_unit"},
 		"GET /records/{type}":              {path: "/records/household", who: "office inspector sponsor_unit"},
 		"POST /records/{type}/views":       {path: "/records/household/views", who: "office inspector sponsor_unit", form: url.Values{"name": {"n"}}},
+		"POST /export/{type}/full":         {path: "/export/household/full", who: "office", form: url.Values{"format": {"csv"}, "reason": {"r"}}},
 		"POST /views/{id}/drop":            {path: "/views/" + strings.Repeat("0", 36) + "/drop", who: "office inspector sponsor_unit"},
 		"GET /export/{type}":               {path: "/export/household?format=csv", who: "office"},
 		"GET /record/{village}/{id}":       {path: href(house), who: "office inspector sponsor_unit"},

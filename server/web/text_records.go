@@ -84,4 +84,9 @@ var recordTexts = map[string]said{
 	"file.from":        {"%s，来自%s", "%s, from %s"},
 	"file.by":          {"谁放进来的", "Put in by"},
 	"file.hash":        {"指纹（SHA-256）", "SHA-256"},
+
+	"list.gcj":      {"GeoJSON（国内地图）", "GeoJSON (GCJ-02)"},
+	"export.full":   {"导出完整号码", "Export with numbers in full"},
+	"export.format": {"格式", "Format"},
+	"export.do":     {"导出", "Export"},
 }

@@ -164,6 +164,7 @@ func (w *Site) all() []route {
 		{"POST /records/{type}/views", access.SeeRecords, w.saveView},
 		{"POST /views/{id}/drop", access.SeeRecords, w.dropView},
 		{"GET /export/{type}", access.Export, w.download},
+		{"POST /export/{type}/full", access.Unmask, w.downloadInFull},
 		{"GET /record/{village}/{id}", access.SeeRecords, w.record},
 		{"GET /blob/{village}/{name}", access.SeeRecords, w.file},
 		{"GET /blob/{village}/{name}/small", access.SeeRecords, w.smallFile},
