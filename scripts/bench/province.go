@@ -114,6 +114,11 @@ func province(ctx context.Context, b *bench) (err error) {
 		{"first page of visits", "/records/visit", 100},
 		{"first page of households", "/records/household", 100},
 		{"visits of a village", "/records/visit?village=" + provinceVillage(size.Villages/2), 100},
+		{"households found by initials", "/records/household?q=wx", 100},
+		{"people found by name", "/records/person?q=%E7%8E%8B", 100},
+		{"people found by the end of a number", "/records/person?q=0012", 100},
+		{"visits of whom a name finds", "/records/visit?q=wxm", 100},
+		{"visits of one result", "/records/visit?w.visit_result=refused", 100},
 	} {
 		var took []float64
 		for n := range provinceTimes + 1 {

@@ -60,9 +60,9 @@ const keepFor = 300 * time.Millisecond
 
 var (
 	// browseFor is how long a page looks for what fits before it shows what there is.
-	browseFor = 80 * time.Millisecond
+	browseFor = 30 * time.Millisecond
 	// window is how many rows are looked at in one go where few may fit.
-	window = 20_000
+	window = 2_000
 )
 
 // sortable is up to how many records a list of all villages is ordered by any column; for
