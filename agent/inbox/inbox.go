@@ -15,11 +15,11 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"zhucun/agent/sheet"
 	"zhucun/agent/store"
 	"zhucun/agent/table"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
+	"zhucun/shared/sheet"
 )
 
 // The folders of a drop folder.

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"zhucun/agent/sheet"
 	"zhucun/agent/store"
 	"zhucun/agent/table"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
+	"zhucun/shared/sheet"
 )
 
 // RowError is what is wrong with a row, for people.

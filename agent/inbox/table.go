@@ -13,11 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"zhucun/agent/sheet"
 	"zhucun/agent/store"
 	"zhucun/agent/table"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
+	"zhucun/shared/sheet"
 )
 
 // TableOptions say how a table is to be taken.

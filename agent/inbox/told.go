@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"zhucun/agent/sheet"
 	"zhucun/shared/form"
+	"zhucun/shared/sheet"
 )
 
 // Told writes what came of every row of a table into a workbook.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"zhucun/agent/sheet"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
+	"zhucun/shared/sheet"
 )
 
 // Skip is why a row is passed over; empty for one that is read.

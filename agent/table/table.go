@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"zhucun/agent/sheet"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
+	"zhucun/shared/sheet"
 )
 
 // Options say what somebody has decided; the zero value decides nothing.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"zhucun/agent/sheet"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
+	"zhucun/shared/sheet"
 )
 
 func find(t testing.TB, raw string, o Options) (*Layout, error) {

@@ -10,9 +10,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"zhucun/agent/sheet"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
+	"zhucun/shared/sheet"
 )
 
 // exactDigits is how many digits a spreadsheet keeps of a number.

@@ -19,10 +19,10 @@ import (
 	"time"
 
 	"zhucun/agent/inbox"
-	"zhucun/agent/sheet"
 	"zhucun/agent/table"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
+	"zhucun/shared/sheet"
 )
 
 // importPath is where a table is uploaded.

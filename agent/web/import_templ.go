@@ -12,8 +12,8 @@ import (
 	"strconv"
 
 	"zhucun/agent/inbox"
-	"zhucun/agent/sheet"
 	"zhucun/agent/table"
+	"zhucun/shared/sheet"
 )
 
 func importBody(p *page, v *importView) templ.Component {

@@ -17,9 +17,9 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"zhucun/agent/inbox"
-	"zhucun/agent/sheet"
 	"zhucun/agent/store"
 	"zhucun/shared/record"
+	"zhucun/shared/sheet"
 )
 
 // tableOf makes a workbook of rows; nil is an empty row.
