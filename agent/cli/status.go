@@ -42,6 +42,10 @@ type statusJSON struct {
 	// Missing counts changes that were saved here and are not here now; those that
 	// were delivered come back from the office.
 	Missing uint64 `json:"missing,omitempty"`
+	// Edition is the number of what the office has published last and holds here, 0 for the
+	// program's own forms; Unread tells of a later one that this program cannot read.
+	Edition uint64 `json:"edition"`
+	Unread  bool   `json:"edition_unread,omitempty"`
 	// Rebuilt tells of the last time that the data file was damaged and made anew.
 	Rebuilt  *rebuiltJSON `json:"rebuilt,omitempty"`
 	InBundle uint64       `json:"in_bundle"` // pending changes that went into a bundle and no further
@@ -146,6 +150,9 @@ func (c *call) statusCmd() *cobra.Command {
 				} else if lapsed {
 					s.OutOfContact = days
 				}
+				if s.Edition, s.Unread, err = a.store.Edition(); err != nil {
+					return err
+				}
 				if s.Quiet, err = a.store.Quiet(); err != nil {
 					return err
 				}
@@ -209,6 +216,9 @@ func (c *call) statusCmd() *cobra.Command {
 					last = time.UnixMilli(d.LastSync).In(beijing).Format("2006-01-02 15:04")
 				}
 				c.write(c.say("上次同步 %s；未送达 %d，已送达 %d，被搁置 %d；待决定 %d\n", "last sync %s; pending %d, delivered %d, set aside %d; to decide %d\n", last, st.Pending, st.Delivered, st.Quarantined, st.Conflicts))
+				if s.Unread {
+					c.write(c.say("办公室发布了新的表格，这个程序太旧，读不了；照原来的表格用，请尽快更新程序\n", "the office has published forms that this program is too old to read; it goes on with those before, update it soon\n"))
+				}
 				if st.Blobs > 0 {
 					c.write(c.say("还有 %d 张照片或文件没有送达\n", "%d photos or files are not delivered yet\n", st.Blobs))
 				}

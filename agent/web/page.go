@@ -117,6 +117,15 @@ func (p *page) fetched() string {
 	return strings.Join(names, p.T("list.between"))
 }
 
+// outdated tells that the office has published what this program cannot read.
+func (p *page) outdated() bool {
+	if !p.known() {
+		return false
+	}
+	_, unread, err := p.site.store.Edition()
+	return unread && err == nil
+}
+
 // rebuilt tells what became of a data file that was damaged.
 func (p *page) rebuilt() string {
 	r := p.status.Rebuilt

@@ -382,6 +382,7 @@ var plainTexts = map[string]said{
 	"sync.originals":       {"本机留有 %d 张原图，占 %s；还有 %d 张（%s）没送到办公室。记录显示送达，是说文字和照片，不算原图。", "%d originals of photos lie on this laptop and take %s; %d of them (%s) are not at the office yet. A record that shows as delivered is so with its text and photos; originals do not count."},
 	"sync.now":             {"现在同步一次", "Sync now"},
 	"sync.asked":           {"已开始同步，请过一会儿看结果。", "The sync has started; look again in a moment."},
+	"edition.unread":       {"办公室发布了新的表格，这台电脑上的程序太旧，读不了。照原来的表格可以继续录入，不会丢；请尽快更新驻村通。", "The office has published forms that this program is too old to read. You can go on with those before, and nothing is lost; update Zhucun soon."},
 	"rebuilt.fetched":      {"数据文件坏过，%s的记录正在从办公室重新取回，现在看到的不全；联网后会自动取完。", "The data file was damaged: the records of %s are being fetched from the office again and are not all here yet. That goes on by itself whenever there is a network."},
 	"rebuilt.done":         {"%s发现数据文件有损坏，已重新建立，原文件留作 %s。还没送出的 %d 处改动都找回来了。", "The data file was found damaged (%s) and made anew; the old one is kept as %s. All %d changes that had not been delivered were saved."},
 	"rebuilt.unchosen":     {"备份用的盘、PIN 等设置可能没有全部找回，请到“设置”里再看一遍。", " The drive for backups, PINs and other settings may not all be there: look through the settings."},

@@ -30,6 +30,8 @@ const (
 	SeeAudit    Action = "audit"
 	Erase       Action = "erase"      // a record's content, by law
 	CloseMonth  Action = "close"      // keep a month's figures for good
+	SeeForms    Action = "forms"      // what is asked, and by which rules figures are worked out
+	Publish     Action = "publish"    // other forms, code lists and rules, for all laptops
 	Interfaces  Action = "interfaces" // tokens of programs, addresses that are told what comes in
 	SeeServer   Action = "server"     // the server's own numbers
 )
@@ -45,9 +47,9 @@ var permissions = map[identity.Role][]Action{
 	identity.TownshipOffice: {Own},
 	identity.SponsorUnit:    {Own, SeeTotals, SeeRecords, Edit},
 	identity.Inspector:      {Own, SeeTotals, SeeRecords, Edit},
-	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Edit, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeServer},
+	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Edit, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeForms, Publish, SeeServer},
 	identity.Leader:         {Own, SeeTotals},
-	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase, Interfaces, SeeServer},
+	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase, SeeForms, Interfaces, SeeServer},
 }
 
 // May tells whether one of the roles may do it.

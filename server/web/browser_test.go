@@ -212,6 +212,10 @@ func TestPagesFit(t *testing.T) {
 	if err := f.access.AddAccount(t.Context(), "主任", password, []identity.Role{identity.Office, identity.Admin}, ""); err != nil {
 		t.Fatal(err)
 	}
+	draft := filepath.Join(t.TempDir(), "visit.xlsx")
+	if err := os.WriteFile(draft, edited(t, f, map[string]string{"答应办的事": "承诺事项", "string-length(.) <= 200": "string-length(.) <= 300", "date|follow_up": "text|follow_up"}), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ctx := browser(t)
 	pages := []struct{ name, path string }{
 		{"signin", "/signin"}, {"overview", "/"}, {"records", "/records"}, {"households", "/records/household"},
@@ -219,7 +223,7 @@ func TestPagesFit(t *testing.T) {
 		{"record-household", href(house.Key)}, {"record-visit", href(visit.Key)},
 		{"coverage", "/coverage?month=2024-12"}, {"overdue", "/overdue"},
 		{"leaders", "/leaders?month=2024-12"}, {"figures", "/figures/" + string(v) + "?month=2024-12"}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
-		{"devices", "/devices"}, {"accounts", "/accounts"}, {"interfaces", "/interfaces"}, {"audit", "/audit"}, {"bundles", "/bundles"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
+		{"forms", "/forms"}, {"form-visit", "/forms/visit"}, {"draft", ""}, {"devices", "/devices"}, {"accounts", "/accounts"}, {"interfaces", "/interfaces"}, {"audit", "/audit"}, {"bundles", "/bundles"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
 	}
 	in := false
 	for _, lang := range []string{"zh", "en"} {
@@ -236,7 +240,10 @@ func TestPagesFit(t *testing.T) {
 					signInBy(t, ctx, f, "主任")
 					in = true
 				}
-				if pg.name == "code" {
+				if pg.name == "draft" {
+					do(t, ctx, chromedp.Navigate(f.server.URL+"/forms"), chromedp.SetUploadFiles("#file", []string{draft}), chromedp.Click("form[action='/forms/look'] button"))
+					until(t, ctx, "!!document.querySelector('#differences')")
+				} else if pg.name == "code" {
 					do(t, ctx, chromedp.Navigate(f.server.URL+"/devices"), chromedp.SendKeys("#name", "王队员"),
 						chromedp.Click("input[name=village]"), chromedp.Click("form[action='/devices/code'] button"))
 					until(t, ctx, "!!document.querySelector('.qr')")

@@ -107,6 +107,11 @@ func (l *laptop) opens(file []byte) bool {
 // upload sends a file as the form of a page does.
 func (v *visitor) upload(token string, file []byte) answer {
 	v.f.t.Helper()
+	return v.uploadTo(bundlesPath, token, file)
+}
+
+func (v *visitor) uploadTo(path, token string, file []byte) answer {
+	v.f.t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
 	w.WriteField("_token", token)
@@ -118,7 +123,7 @@ func (v *visitor) upload(token string, file []byte) answer {
 		part.Write(file)
 	}
 	w.Close()
-	r, err := http.NewRequest(http.MethodPost, v.f.server.URL+bundlesPath, &body)
+	r, err := http.NewRequest(http.MethodPost, v.f.server.URL+path, &body)
 	if err != nil {
 		v.f.t.Fatal(err)
 	}
@@ -279,7 +284,7 @@ func TestUploadInTheBrowser(t *testing.T) {
 	}
 	ctx := browser(t)
 	signInBy(t, ctx, f, "office")
-	do(t, ctx, chromedp.Click("#nav a[href='/bundles']"))
+	do(t, ctx, chromedp.Click("#nav summary"), chromedp.Click("#nav a[href='/bundles']"))
 	until(t, ctx, "!!document.querySelector('#file')")
 	do(t, ctx, chromedp.SetUploadFiles("#file", []string{bad}), chromedp.Click("form[data-upload] button"))
 	until(t, ctx, "document.querySelector('.notice.bad') && document.querySelector('.notice.bad').textContent.indexOf('没有复制完整') >= 0")

@@ -137,6 +137,30 @@ func (p *page) code() string {
 }
 
 // may tells whether whoever is signed in may do it.
+// cares tells whether what keeps the whole going is in a menu of its own: for who has more
+// to do than that.
+func (p *page) cares() bool {
+	care, work := 0, 0
+	for _, a := range areas {
+		if p.may(a.action) && a.care {
+			care++
+		} else if p.may(a.action) {
+			work++
+		}
+	}
+	return care > 1 && work > 0
+}
+
+// caring tells that the page is one of those.
+func (p *page) caring() bool {
+	for _, a := range areas {
+		if a.care && a.name == p.at {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *page) may(a access.Action) bool { return access.May(p.account.Roles, a) }
 
 func (p *page) writer() merge.Writer {

@@ -572,5 +572,6 @@ var texts = map[string]said{
 	"audit.backup":      {"备份", "made a backup"},
 	"audit.restore":     {"从备份恢复服务器", "restored the server from a backup"},
 	"audit.restored":    {"核对了恢复后的停用和登记码", "saw to revocations and codes after a restore"},
+	"audit.publish":     {"发布表格和标准", "published forms and rules"},
 	"audit.bundle":      {"收取数据包", "took a bundle"},
 }

@@ -103,6 +103,7 @@ const (
 	quarantine  = "quarantine"
 	devices     = "devices"
 	bundles     = "bundles"
+	formList    = "forms"
 	accounts    = "accounts"
 	interfaces  = "interfaces"
 	auditReport = "audit"
@@ -113,18 +114,22 @@ const (
 var areas = []struct {
 	name, path string
 	action     access.Action
+	// care tells what keeps the whole going, and is in a menu of its own where there is
+	// more.
+	care bool
 }{
-	{overview, "/", access.SeeWork},
-	{records, "/records", access.SeeRecords},
-	{leaders, "/leaders", access.SeeTotals},
-	{coverage, "/coverage", access.SeeTotals},
-	{conflicts, "/conflicts", access.Decide},
-	{quarantine, "/quarantine", access.Decide},
-	{devices, "/devices", access.Devices},
-	{bundles, bundlesPath, access.Bundles},
-	{accounts, "/accounts", access.SeeAccounts},
-	{interfaces, interfacesPath, access.Interfaces},
-	{auditReport, "/audit", access.SeeAudit},
+	{overview, "/", access.SeeWork, false},
+	{records, "/records", access.SeeRecords, false},
+	{leaders, "/leaders", access.SeeTotals, false},
+	{coverage, "/coverage", access.SeeTotals, false},
+	{conflicts, "/conflicts", access.Decide, false},
+	{quarantine, "/quarantine", access.Decide, false},
+	{devices, "/devices", access.Devices, true},
+	{bundles, bundlesPath, access.Bundles, true},
+	{formList, formsPath, access.SeeForms, true},
+	{accounts, "/accounts", access.SeeAccounts, true},
+	{interfaces, interfacesPath, access.Interfaces, true},
+	{auditReport, "/audit", access.SeeAudit, true},
 }
 
 // home is where an account begins.
@@ -202,6 +207,11 @@ func (w *Site) all() []route {
 		{"POST /bundles", access.Bundles, w.takeBundle},
 		{"GET /bundles/{id}", access.Bundles, w.bundle},
 		{"GET /bundles/{id}/reply", access.Bundles, w.bundleReply},
+		{"GET /forms", access.SeeForms, w.formsPage},
+		{"GET /forms/{type}", access.SeeForms, w.formFields},
+		{"GET /forms/{type}/workbook", access.SeeForms, w.formFile},
+		{"POST /forms/look", access.Publish, w.lookForms},
+		{"POST /forms/publish", access.Publish, w.publish},
 		{"GET /accounts", access.SeeAccounts, w.accounts},
 		{"POST /accounts", access.SetAccounts, w.addAccount},
 		{"POST /accounts/password", access.SetAccounts, w.resetPassword},

@@ -64,7 +64,7 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, now *edition.Edition, 
 	if err != nil {
 		return nil, err
 	}
-	old, oldRules, err := now.Load()
+	old, _, err := now.Load()
 	if err != nil {
 		return nil, err
 	}
@@ -86,11 +86,26 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, now *edition.Edition, 
 	if next, err = w.countUp(now, next); err != nil {
 		return nil, w.place(err, under)
 	}
-	forms, rules, err := next.Load()
+	d, err := Check(next, now, before)
 	if err != nil {
 		return nil, w.place(err, under)
 	}
-	d := &Draft{Type: w.typ, Edition: next, Differences: form.Differences(old, forms, form.Builtin())}
+	d.Type = w.typ
+	return d, nil
+}
+
+// Check gives the draft that an edition is over what is published now. before are all
+// editions that were published: no field comes back as another kind.
+func Check(next, now *edition.Edition, before []*edition.Edition) (*Draft, error) {
+	old, oldRules, err := now.Load()
+	if err != nil {
+		return nil, err
+	}
+	forms, rules, err := next.Load()
+	if err != nil {
+		return nil, err
+	}
+	d := &Draft{Edition: next, Differences: form.Differences(old, forms, form.Builtin())}
 	d.Rules = !slices.Equal(oldRules.Lines, rules.Lines) || !slices.Equal(oldRules.Indicators, rules.Indicators)
 	for _, e := range before {
 		was, _, err := e.Load()
@@ -98,10 +113,13 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, now *edition.Edition, 
 			continue // of a later release
 		}
 		for _, x := range form.Differences(was, forms, form.Builtin()) {
-			known := slices.ContainsFunc(d.Differences, func(o form.Difference) bool {
-				return o.Type == x.Type && o.Field == x.Field && o.Refused != form.Label{}
-			})
-			if x.Column == "type" && !known && old.Form(x.Type).Field(x.Field) == nil {
+			if x.Column != "type" || x.Field == "" {
+				continue
+			}
+			if f := old.Form(x.Type); f != nil && f.Field(x.Field) != nil {
+				continue // said above
+			}
+			if !slices.Contains(d.Differences, x) {
 				d.Differences = append(d.Differences, x)
 			}
 		}

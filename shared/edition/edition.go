@@ -18,8 +18,8 @@ type Edition struct {
 	Rules  figure.Tables `cbor:"2,keyasint,omitempty"`
 }
 
-// MaxSize bounds an encoded edition, in bytes: some twenty times the program's own tables.
-const MaxSize = 1 << 20
+// MaxSize bounds an encoded edition, in bytes: some ten times the program's own tables.
+const MaxSize = 700 << 10
 
 // ErrUnread says that these bytes are no edition that this program reads.
 var ErrUnread = errors.New("an edition that this program cannot read")
