@@ -127,6 +127,7 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 	go s.store.Watch(watching)
 	go s.store.KeepFigures(watching)
 	go s.store.KeepLists(watching)
+	go s.store.KeepPairs(watching)
 	go s.access.Watch(watching)
 	sending, sent := context.WithCancel(watching)
 	told := make(chan struct{})

@@ -86,6 +86,12 @@
 //	              the month. Nothing changes it.
 //	search_key    (village, type, word, record) → that the word finds the record: names,
 //	              how they are read, numbers, and of masked ones the last four (search.go)
+//	alike         (village, key, record) → that the record shares the key, a hash, with others
+//	              that may be the same; wide where other villages' are looked at too
+//	alike_head    (village) → the feed number up to which pairs were looked for
+//	pair          (village, record, other) → two records that may be the same, how likely
+//	bulk          (village, bulk, nth) → a decision of those that were taken by a rule
+//	bulk_head     (bulk) → who took them, when, by which rule and why
 //	search_head   (village) → the feed number that its keys and counts are of
 //	type_count    (village, type) → how many records there are
 //	form_TYPE     (village, record) → the record as it reads, a column a field

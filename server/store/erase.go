@@ -73,6 +73,9 @@ func (d *Desk) Erase(id record.ID, author, reason string) (Erasure, error) {
 	if err := b.t.eraseKeys(b.village, id); err != nil {
 		return e, err
 	}
+	if err := b.t.erasePairs(b.village, id); err != nil {
+		return e, err
+	}
 	// Nobody can decide any more on what waited.
 	if err := b.t.exec(`UPDATE quarantine SET detail = '' WHERE village_id = $1 AND record_id = $2`, b.village, id.String()); err != nil {
 		return e, err

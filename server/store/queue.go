@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
 )
 
 // The queue is all that waits for a person at the office, village by village: first what
-// the records say, the oldest first, then what is in quarantine. It is read page by page
+// the records say, the oldest first, then records that may be the same, then what is in
+// quarantine. It is read page by page
 // from a place on, so that what is decided meanwhile shifts nothing.
 
 // QueueQuery asks for a page of the queue. Empty fields ask for all; without a kind
@@ -47,6 +49,8 @@ type Waits struct {
 	Place QueuePlace
 	// Quarantined is the entry where it is one that is in quarantine.
 	Quarantined *Quarantined
+	// Pair is set where it is two records that may be the same.
+	Pair *Pair
 }
 
 // QueueCount is how many things of one sort wait in a village.
@@ -83,9 +87,15 @@ func (q *QueueQuery) Sum(counts []QueueCount) int {
 	return n
 }
 
+// pairPatience is how long whoever asks waits for pairs that are still to be found.
+const pairPatience = 30 * time.Millisecond
+
 // Queue gives a page of the queue and the counts of all that waits of whom the query
 // asks for. The page ends the queue where it is not full.
 func (s *Store) Queue(ctx context.Context, q QueueQuery) (page []Waits, counts []QueueCount, err error) {
+	if _, err := s.keepPairs(ctx, q.Village, pairPatience); err != nil {
+		return nil, nil, err
+	}
 	err = s.look(ctx, func(t *tx) error {
 		page = nil
 		if counts, err = t.queueCounts(q); err != nil {
@@ -106,10 +116,7 @@ func (s *Store) Queue(ctx context.Context, q QueueQuery) (page []Waits, counts [
 			if c := cmp.Or(cmp.Compare(p.village, q.After.Village), p.part-q.After.Part); q.After != (QueuePlace{}) && c < 0 {
 				continue
 			}
-			read := t.queuedReviews
-			if p.part == partOf(Held) {
-				read = t.queuedEntries
-			}
+			read := []func(record.Village, QueueQuery, int) ([]Waits, error){t.queuedReviews, t.queuedPairs, t.queuedEntries}[p.part]
 			more, err := read(p.village, q, q.Limit-len(page))
 			if err != nil {
 				return err
@@ -123,11 +130,21 @@ func (s *Store) Queue(ctx context.Context, q QueueQuery) (page []Waits, counts [
 	return page, counts, err
 }
 
+// The parts of the queue of a village.
+const (
+	partReviews = iota
+	partPairs
+	partHeld
+)
+
 func partOf(k Kind) int {
-	if k == Held {
-		return 2
+	switch k {
+	case Held:
+		return partHeld
+	case Twin, Joint, Clash:
+		return partPairs
 	}
-	return 0
+	return partReviews
 }
 
 func (t *tx) queueCounts(q QueueQuery) (counts []QueueCount, err error) {
@@ -146,6 +163,9 @@ func (t *tx) queueCounts(q QueueQuery) (counts []QueueCount, err error) {
 		return err
 	}
 	if err := t.rows(add, `SELECT village_id, kind, type, path, asked, count(*) FROM review`+where+` GROUP BY village_id, kind, type, path, asked`, args...); err != nil {
+		return nil, err
+	}
+	if err := t.rows(add, `SELECT village_id, kind, type, '', 0, count(*) FROM pair`+where+` GROUP BY village_id, kind, type`, args...); err != nil {
 		return nil, err
 	}
 	where, args = ` WHERE decided = ''`, []any{Held}
@@ -199,7 +219,7 @@ func (t *tx) queuedReviews(v record.Village, q QueueQuery, limit int) (list []Wa
 	if q.Who != "" {
 		test(`r.who LIKE $%d ESCAPE '\'`, whoPattern(q.Who))
 	}
-	if a := q.After; a.Village == v && a.Part == 0 {
+	if a := q.After; a.Village == v && a.Part == partReviews {
 		test(`(r.since_feed, r.record_id, r.path, r.kind) > ($%d, $%d, $%d, $%d)`, a.Since, a.ID, a.Path, a.Kind)
 	}
 	return list, t.rows(func(r *sql.Rows) error {
@@ -222,7 +242,7 @@ func (t *tx) queuedEntries(v record.Village, q QueueQuery, limit int) (list []Wa
 	if q.Who != "" {
 		test("author", q.Who)
 	}
-	if a := q.After; a.Village == v && a.Part == partOf(Held) {
+	if a := q.After; a.Village == v && a.Part == partHeld {
 		dot, err := record.ParseDot(a.ID)
 		if err != nil {
 			return nil, err
@@ -234,7 +254,7 @@ func (t *tx) queuedEntries(v record.Village, q QueueQuery, limit int) (list []Wa
 		one, err := scanQuarantined(r)
 		list = append(list, Waits{
 			Review:      Review{Village: v, ID: one.Record, Type: one.Type, Kind: Held, Since: one.Received},
-			Place:       QueuePlace{Village: v, Part: partOf(Held), Since: uint64(one.Received.Milli()), ID: one.Dot.String(), Kind: Held},
+			Place:       QueuePlace{Village: v, Part: partHeld, Since: uint64(one.Received.Milli()), ID: one.Dot.String(), Kind: Held},
 			Quarantined: &one,
 		})
 		return err

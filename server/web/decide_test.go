@@ -160,7 +160,7 @@ func TestDecideVoid(t *testing.T) {
 		if a := v.post("/decide", page, with(form, "take", "", "reason", "核实")); a.status != http.StatusBadRequest {
 			t.Errorf("neither void nor alive: %d", a.status)
 		}
-		if tt.waiting != strings.Contains(v.get("/conflicts").body, `class="dispute"`) {
+		if tt.waiting != strings.Contains(v.get("/conflicts?kind=conflict").body, `class="dispute"`) {
 			t.Errorf("%+v: the page does not show what waits", tt)
 		}
 	}

@@ -135,4 +135,4 @@ func (w *Site) ask(p *page) (reply, error) {
 }
 
 // saids are what the queue may say was just done.
-var saids = []string{"asked", "closed", "undone", "seen", "held"}
+var saids = []string{"asked", "closed", "undone", "seen", "held", "join", "apart"}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/a-h/templ"
+
 	"zhucun/server/review"
 	"zhucun/server/store"
 	"zhucun/shared/form"
@@ -30,7 +32,7 @@ const queueHeader = "X-Zhucun-Queue"
 func (p *page) fetched() bool { return p.r.Header.Get(queueHeader) != "" }
 
 // queueKinds are the sorts of things in the queue, in the order of its filter.
-var queueKinds = []store.Kind{store.Conflict, store.Proposal, store.Answer, store.Question, store.Held, store.After}
+var queueKinds = []store.Kind{store.Conflict, store.Proposal, store.Twin, store.Joint, store.Clash, store.Answer, store.Question, store.Held, store.After}
 
 type queueView struct {
 	ask    store.QueueQuery
@@ -45,6 +47,7 @@ type queueView struct {
 	// one of saids.
 	done, said string
 	undo       *review.Taken
+	unsay      []string // two records of which something was said
 }
 
 // queueCount is how many things of a kind wait.
@@ -60,6 +63,7 @@ type thing struct {
 	asked   *asked
 	held    *quarantined
 	late    *lateThing
+	twin    *twin
 }
 
 // lateThing is a record that was written to after its month was closed.
@@ -146,6 +150,9 @@ func (w *Site) queue(p *page, mistaken *dispute) (reply, error) {
 		return reply{}, err
 	}
 	if text := q.Get("undo"); text != "" {
+		v.unsay = parseTwin(text)
+	}
+	if text := q.Get("undo"); text != "" && v.unsay == nil {
 		if v.undo, err = parseTaken(text); err != nil {
 			return reply{}, errAsked
 		}
@@ -216,6 +223,14 @@ func (w *Site) thing(p *page, x store.Waits) (thing, error) {
 	if x.Quarantined != nil {
 		held, err := w.quarantined(p, *x.Quarantined)
 		one.held = &held
+		return one, err
+	}
+	if x.Pair != nil {
+		two, err := w.twin(p, x.Village, x.Kind, x.Pair.Record, x.Pair.Other)
+		if err == nil {
+			two.place = placeText(x.Place)
+		}
+		one.twin = two
 		return one, err
 	}
 	rec, err := w.store.Record(p.ctx, x.Village, x.ID)
@@ -311,8 +326,17 @@ type outcome struct {
 	said                      string        // a sentence instead of the field
 	taken                     *review.Taken // to take it back
 	late                      *decidedView  // somebody else was quicker
+	twin                      *twin         // of which something was said
 	left                      int
 	back                      string
+}
+
+// undoPath is where it is taken back.
+func (o *outcome) undoPath() templ.SafeURL {
+	if o.twin != nil {
+		return "/same"
+	}
+	return "/undo"
 }
 
 // outcome shows one, with how much is left of what the queue is asked for.

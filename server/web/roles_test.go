@@ -70,6 +70,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /bulk":                               {path: "/bulk?rule=newer", who: "office"},
 		"POST /bulk":                              {path: "/bulk", who: "office", form: url.Values{"rule": {"newer"}, "reason": {"r"}, "item": {village + " " + house.ID.String() + " main_cause 01000000000000000000000000000000:1 01000000000000000000000000000000:1"}}},
 		"POST /bulk/undo":                         {path: "/bulk/undo", who: "office", form: url.Values{"bulk": {"none"}}},
+		"POST /same":                              {path: "/same", who: "office", form: url.Values{"village": {village}, "kept": {house.ID.String()}, "other": {other.ID.String()}, "do": {"apart"}, "reason": {"r"}}},
+		"GET /across":                             {path: "/across", who: "office"},
 		"POST /late":                              {path: "/late", who: "office", form: url.Values{"village": {village}, "id": {house.ID.String()}, "month": {"2024-12"}}},
 		"GET /quarantine":                         {path: "/quarantine", who: "office"},
 		"POST /quarantine":                        {path: "/quarantine", who: "office", form: url.Values{"id": {"x"}, "do": {"accept"}, "reason": {"r"}}},

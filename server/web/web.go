@@ -190,6 +190,8 @@ func (w *Site) all() []route {
 		{"POST /ask", access.Ask, w.ask},
 		{"POST /undo", access.Decide, w.undo},
 		{"POST /late", access.Decide, w.lateSeen},
+		{"POST /same", access.Decide, w.same},
+		{"GET /across", access.Decide, w.across},
 		{"GET /bulk", access.Decide, w.bulk},
 		{"POST /bulk", access.Decide, w.decideBulk},
 		{"POST /bulk/undo", access.Decide, w.undoBulk},

@@ -132,7 +132,9 @@
     if (busy || !form) return;
     busy = true;
     begin();
-    post("/undo", new URLSearchParams(new FormData(form))).then(function (a) {
+    var data = new URLSearchParams(new FormData(form)), button = form.querySelector("button");
+    if (button.name) data.append(button.name, button.value);
+    post(form.getAttribute("action"), data).then(function (a) {
       busy = false;
       if (a.fault) { tell(a.fault); return; }
       var back = a.body.querySelector("form.dispute");
@@ -206,7 +208,7 @@
     switch (e.key) {
     case "j": case "ArrowDown": case "s": begin(); step(1); break;
     case "k": case "ArrowUp": begin(); step(-1); break;
-    case "u": undo(outcome.querySelector("form[action='/undo']")); break;
+    case "u": undo(outcome.querySelector("button") && outcome.querySelector("form")); break;
     case "r":
       choice = current && current.querySelector("input[name=reason]");
       if (choice) { begin(); choice.focus(); }

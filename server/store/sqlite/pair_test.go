@@ -1,0 +1,130 @@
+package sqlite
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"zhucun/server/store"
+	"zhucun/server/store/storetest"
+	"zhucun/shared/alike"
+	"zhucun/shared/identity"
+	"zhucun/shared/merge"
+	"zhucun/shared/record"
+)
+
+// listed gives the pairs that the queue has, as texts.
+func listed(t interface{ Fatal(...any) }, w *storetest.World) (list []string) {
+	if err := w.FindPairs(w.Context(), storetest.Code); err != nil {
+		t.Fatal(err)
+	}
+	for q := (store.QueueQuery{Village: storetest.Code, Limit: 7}); ; {
+		page, _, err := w.Queue(w.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range page {
+			if x.Pair != nil {
+				list = append(list, fmt.Sprint(x.Kind, x.Pair.Record, x.Pair.Other))
+			}
+		}
+		if len(page) < q.Limit {
+			slices.Sort(list)
+			return list
+		}
+		q.After = page[len(page)-1].Place
+	}
+}
+
+// Whatever is written, voided, said and looked at in whatever order: the queue lists the
+// pairs that comparing all with all gives.
+func TestPairsIncrementally(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := storetest.NewWorld(t, open)
+		l := w.Laptop("王队员", identity.Office)
+		names := rapid.SampledFrom([]string{"张伟", "章伟", "李娜"})
+		born := rapid.SampledFrom([]string{"1960-01-01", "1995-02-03", ""})
+		n := rapid.IntRange(3, 8).Draw(rt, "people")
+		for range rapid.IntRange(3, 25).Draw(rt, "steps") {
+			id := storetest.ID(rapid.IntRange(0, n-1).Draw(rt, "who"))
+			var state merge.State
+			if rec, err := w.Record(t.Context(), storetest.Code, id); err == nil {
+				state = rec.State
+			}
+			set := func(p record.Path, v record.Value) {
+				l.Write(storetest.Set("person", id, p, v, state.Observed(p)...))
+			}
+			switch rapid.IntRange(0, 5).Draw(rt, "does") {
+			case 0, 1:
+				l.Write(record.Change{Record: id, Type: "person", Form: 1, Body: []record.Write{
+					{Path: "birth_date", Value: record.Text(born.Draw(rt, "born")), Observed: state.Observed("birth_date")},
+					{Path: "full_name", Value: record.Text(names.Draw(rt, "name")), Observed: state.Observed("full_name")},
+				}})
+			case 2:
+				set("id_number", rapid.SampledFrom([]record.Value{`"369999196001010018"`, `"369999199502030025"`, record.Null}).Draw(rt, "number"))
+			case 3:
+				other := storetest.ID(rapid.IntRange(0, n-1).Draw(rt, "other"))
+				set(record.Same.Element(other.String()), rapid.SampledFrom([]record.Value{record.True, record.False, record.Null}).Draw(rt, "said"))
+			case 4:
+				if state != nil {
+					set(record.Life, state.Void("重复"))
+				}
+			case 5:
+				listed(rt, w) // somebody looks
+			}
+			l.Push()
+		}
+		var want []string
+		for i := range n {
+			for j := range i {
+				a, errA := w.Record(t.Context(), storetest.Code, storetest.ID(j))
+				b, errB := w.Record(t.Context(), storetest.Code, storetest.ID(i))
+				if errA != nil || errB != nil || a.View.Void || b.View.Void {
+					continue
+				}
+				if !merge.Keeps(a.ID, b.ID) {
+					a, b = b, a
+				}
+				score, _ := alike.Compare("person", a.View.Fields, b.View.Fields)
+				said := merge.LikenessOf(a.State, a.ID, b.State, b.ID)
+				switch {
+				case merge.Contradicts(a.State, a.ID, b.State, b.ID):
+					want = append(want, fmt.Sprint(store.Clash, a.ID, b.ID))
+				case said == merge.Same, said == merge.Unsaid && score >= alike.Probable:
+					want = append(want, fmt.Sprint(store.Twin, a.ID, b.ID))
+				}
+			}
+		}
+		slices.Sort(want)
+		if got := listed(rt, w); !slices.Equal(got, want) {
+			rt.Fatalf("listed %v, want %v", got, want)
+		}
+	})
+}
+
+// A key that very many share makes no pairs of all with all; once few share it, it does.
+func TestPairsBounded(t *testing.T) {
+	w := storetest.NewWorld(t, open)
+	l := w.Laptop("王队员", identity.Office)
+	const many = 40
+	for i := range many {
+		l.Write(storetest.New("household", storetest.ID(i), map[record.Path]record.Value{"head_name": `"李大山"`, "group_name": `"三组"`}))
+	}
+	l.Push()
+	if n := len(listed(t, w)); n > 12*11/2 {
+		t.Errorf("%d pairs of %d that are all alike", n, many)
+	}
+	for i := 5; i < many; i++ {
+		rec, err := w.Record(t.Context(), storetest.Code, storetest.ID(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Write(storetest.Set("household", storetest.ID(i), "head_name", record.Text(fmt.Sprintf("另一户%d", i)), rec.State.Observed("head_name")...))
+	}
+	l.Push()
+	if n := len(listed(t, w)); n != 5*4/2 {
+		t.Errorf("%d pairs of 5", n)
+	}
+}
