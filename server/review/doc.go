@@ -15,6 +15,10 @@
 //   - What waits can be sent back as a question (merge.Question): the answer of the
 //     people at the village's laptops is their decision. Words of questions and answers
 //     are in the record's own changes and nowhere else.
+//   - Decisions by rule are decisions like others, on what was shown; what moved since is
+//     left out and told.
+//   - What is undone is undone by a change that puts back what stood before, where nothing
+//     has followed: of a decision, of a batch, of two records that were joined.
 //
 // Were a decision to replace what stands when it is stored, a value that came
 // in while the page was open would be thrown away unseen.
