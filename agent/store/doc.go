@@ -56,6 +56,7 @@
 //	  rebuilt               Rebuilt: when the store was last made anew
 //	  profiles              name -> Profile *: what each of the people here has chosen; not saved from a
 //	                        store that is damaged, as settings are not
+//	  edition               what the office has published *, and what of that is not read yet
 //	  settings              Settings *: what was chosen for the laptop
 //	  syncs                 []SyncNote *: what became of the last syncs
 //	  quiet                 whether the laptop spares its battery and metered links
