@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -239,35 +238,45 @@ func (w *Site) sendList(p *page, q url.Values, unmask *export.Unmask) (reply, er
 	if err != nil {
 		return reply{}, errAsked
 	}
-	v, err := p.readList(f, q)
+	o, name, err := w.order(p, f, q)
 	if err != nil {
 		return reply{}, err
 	}
-	o := export.Order{Format: format, GCJ02: gcj, Lang: p.lang, Unmask: unmask,
-		Query: store.Query{Type: f.Type, Where: v.ask.Where, Text: v.text, Shows: v.ask.Shows}}
-	name := string(f.Type)
-	if code := v.ask.Village; code != "" {
-		o.Query.Villages, name = []record.Village{code}, name+"-"+fileName(string(code))
-	}
+	o.Format, o.GCJ02, o.Unmask = format, gcj, unmask
 	kind := map[export.Format]string{export.CSV: "text/csv; charset=utf-8", export.JSONL: "application/jsonl", export.GeoJSON: "application/geo+json",
 		export.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}[format]
-	// What is wrong with a condition is found before anything is noted or written.
-	ask := v.ask
-	ask.Limit, ask.After, ask.Text = 1, store.Place{}, ""
-	var bad *store.ConditionError
-	if _, err := w.store.Browse(p.ctx, ask); errors.As(err, &bad) {
-		return reply{}, errAsked
-	}
 	out, err := w.newSpool(0)
 	if err != nil {
 		return reply{}, err
 	}
+	var bad *store.ConditionError
 	if _, err := w.export.Write(p.ctx, out, o); errors.As(err, &bad) {
 		return reply{}, errors.Join(errAsked, out.Close())
 	} else if err != nil {
 		return reply{}, errors.Join(err, out.Close())
 	}
-	return out.send(kind, fmt.Sprintf("%s-%s.%s", name, p.now.Format("20060102-1504"), format))
+	return out.send(kind, name+"."+string(format))
+}
+
+// order asks for what a list shows, and names the file. What is wrong with a condition is
+// found before anything is noted or written.
+func (w *Site) order(p *page, f *form.Form, q url.Values) (o export.Order, name string, err error) {
+	v, err := p.readList(f, q)
+	if err != nil {
+		return o, "", err
+	}
+	o = export.Order{Lang: p.lang, Query: store.Query{Type: f.Type, Where: v.ask.Where, Text: v.text, Shows: v.ask.Shows}}
+	name = string(f.Type)
+	if code := v.ask.Village; code != "" {
+		o.Query.Villages, name = []record.Village{code}, name+"-"+fileName(string(code))
+	}
+	ask := v.ask
+	ask.Limit, ask.After, ask.Text = 1, store.Place{}, ""
+	var bad *store.ConditionError
+	if _, err := w.store.Browse(p.ctx, ask); errors.As(err, &bad) {
+		return o, "", errAsked
+	}
+	return o, name + "-" + p.now.Format("20060102-1504"), nil
 }
 
 // fromElsewhere tells that a page elsewhere led here. It would have a file put on the

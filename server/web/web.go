@@ -170,6 +170,7 @@ func (w *Site) all() []route {
 		{"POST /views/{id}/drop", access.SeeRecords, w.dropView},
 		{"GET /export/{type}", access.Export, w.download},
 		{"POST /export/{type}/full", access.Unmask, w.downloadInFull},
+		{"POST /export/{type}/template", access.Export, w.fillTemplate},
 		{"GET /record/{village}/{id}", access.SeeRecords, w.record},
 		{"GET /blob/{village}/{name}", access.SeeRecords, w.file},
 		{"GET /blob/{village}/{name}/small", access.SeeRecords, w.smallFile},
