@@ -68,7 +68,7 @@
 //	setaside      (village, stream, first entry, hash) → what could not be taken,
 //	              at most 8 MB and 1,000 segments of a device. Under the village
 //	              "" is what a device sent for villages that are not its own.
-//	contact       (village, device) → when it was last heard of
+//	contact       (village, device) → when it was last heard of, and what it told of itself
 //	review        (village, record, register, kind) → what waits for a person, and what
 //	              the office has asked
 //	blob          (village, hash) → a file of the village: its kind, size, who brought

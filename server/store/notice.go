@@ -161,6 +161,8 @@ type Contact struct {
 	// Offset is the server's clock less the device's, in milliseconds.
 	Offset int64
 	Agent  string
+	// Assigned is the serial of the assignment that the device has; 0: not known.
+	Assigned uint64
 }
 
 // contacts are kept in memory until FlushContacts: a sync that finds nothing
@@ -240,10 +242,10 @@ func (s *Store) FlushContacts(ctx context.Context) error {
 		}
 		err := s.change(ctx, func(t *tx) error {
 			for _, c := range fresh[:n] {
-				if err := t.exec(`INSERT INTO contact(village_id, device_id, seen_at, pending, clock_offset, agent) VALUES($1, $2, $3, $4, $5, $6)
+				if err := t.exec(`INSERT INTO contact(village_id, device_id, seen_at, pending, clock_offset, agent, assigned) VALUES($1, $2, $3, $4, $5, $6, $7)
 					ON CONFLICT(village_id, device_id) DO UPDATE SET seen_at = excluded.seen_at, pending = excluded.pending,
-					clock_offset = excluded.clock_offset, agent = excluded.agent`,
-					c.Village, c.Device, c.Seen.UnixMilli(), c.Pending, c.Offset, c.Agent); err != nil {
+					clock_offset = excluded.clock_offset, agent = excluded.agent, assigned = excluded.assigned`,
+					c.Village, c.Device, c.Seen.UnixMilli(), c.Pending, c.Offset, c.Agent, c.Assigned); err != nil {
 					return err
 				}
 			}
@@ -265,11 +267,11 @@ func (s *Store) Contacts(ctx context.Context) ([]Contact, error) {
 		return t.rows(func(r *sql.Rows) error {
 			var c Contact
 			var seen int64
-			err := r.Scan(&c.Village, &c.Device, &seen, &c.Pending, &c.Offset, &c.Agent)
+			err := r.Scan(&c.Village, &c.Device, &seen, &c.Pending, &c.Offset, &c.Agent, &c.Assigned)
 			c.Seen = time.UnixMilli(seen)
 			last[contactKey{c.Village, c.Device}] = c
 			return err
-		}, `SELECT village_id, device_id, seen_at, pending, clock_offset, agent FROM contact`)
+		}, `SELECT village_id, device_id, seen_at, pending, clock_offset, agent, assigned FROM contact`)
 	})
 	if err != nil {
 		return nil, err

@@ -502,6 +502,12 @@ func (h *Handler) exchange(ctx context.Context, d *store.Device, m *wire.Sync, a
 		work = work || len(pull.Receipts) > 0 || len(pull.Backed) > 0 || h.rewound(p)
 	}
 	if d.Revoked() && !work {
+		// Of a laptop that was revoked this alone is a contact: it tells that the order went out.
+		for i := range m.Villages {
+			if v := m.Villages[i].Village; slices.Contains(d.Villages, v) {
+				h.heard(d, m, v, arrived, offset)
+			}
+		}
 		return nil, &fault{http.StatusForbidden, wire.Fault{Code: wire.FaultRevoked, Text: "the office has revoked this laptop",
 			Wipe: identity.Sign(h.store.Key, identity.WipeOf, []byte(d.ID))}}
 	}
@@ -567,5 +573,5 @@ func (h *Handler) heard(d *store.Device, m *wire.Sync, v record.Village, at time
 	if len(agent) > 64 {
 		agent = agent[:64]
 	}
-	h.store.Heard(store.Contact{Village: v, Device: d.ID, Seen: at, Pending: min(m.Pending, 1<<53), Offset: offset, Agent: agent})
+	h.store.Heard(store.Contact{Village: v, Device: d.ID, Seen: at, Pending: min(m.Pending, 1<<53), Offset: offset, Agent: agent, Assigned: min(m.Assigned, 1<<53)})
 }

@@ -356,8 +356,20 @@ func TestRevoked(t *testing.T) {
 	if q := answer.Villages[0].Receipts[0].Quarantined; len(q) != 1 || q[0].Reason != store.ReasonRevoked {
 		t.Errorf("quarantined %+v", q)
 	}
+	// It is a contact only once the order to empty itself goes out.
+	heard := func() bool {
+		list, err := h.s.Contacts(context.Background())
+		h.ok(err)
+		return slices.ContainsFunc(list, func(c store.Contact) bool { return c.Device == l.who.Device })
+	}
+	if heard() {
+		t.Error("a revoked laptop that was given no order counts as heard of")
+	}
 	if _, f := l.sync(wire.Push{Village: village, Streams: l.own(1)}); f == nil || f.Code != wire.FaultRevoked {
 		t.Errorf("the fault is %+v", f)
+	}
+	if !heard() {
+		t.Error("nobody knows that the order went out")
 	}
 
 	// Of a backup that lacks its last work it hears all the same, and sends it again.

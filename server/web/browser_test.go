@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"zhucun/server/store"
 	"zhucun/shared/identity"
 )
 
@@ -207,7 +208,12 @@ func TestPagesFit(t *testing.T) {
 	f.ask(answered, "main_cause", "到底是哪一个原因？")
 	f.laptop("宋芬娥", identity.FirstSecretary, v).answer(f.get(answered.Key), "main_cause", `"illness"`, "看过病历，去年住院两次，花了三万多。")
 	f.stray(f.first(v, "household", 1))
-	f.laptop("刘专干", identity.VillageClerk, f.codes()[1])
+	if _, err := f.access.Revoke(t.Context(), f.laptop("刘专干", identity.VillageClerk, f.codes()[1]).device.ID); err != nil {
+		t.Fatal(err)
+	}
+	f.laptop("王书记", identity.FirstSecretary, f.codes()...).hear(20*24*time.Hour, store.Contact{Agent: "0.9", Pending: 31, Assigned: 1, Offset: (50 * time.Hour).Milliseconds()})
+	f.laptop("赵会计", identity.VillageClerk, f.codes()[1]).hear(time.Hour, store.Contact{Agent: "0.10", Assigned: 1})
+	f.laptop("钱队员", identity.TeamMember, f.codes()[1])
 	visit := f.first(v, "visit", 0)
 	if err := f.access.AddAccount(t.Context(), "主任", password, []identity.Role{identity.Office, identity.Admin}, ""); err != nil {
 		t.Fatal(err)
@@ -223,7 +229,7 @@ func TestPagesFit(t *testing.T) {
 		{"record-household", href(house.Key)}, {"record-visit", href(visit.Key)},
 		{"coverage", "/coverage?month=2024-12"}, {"overdue", "/overdue"},
 		{"leaders", "/leaders?month=2024-12"}, {"figures", "/figures/" + string(v) + "?month=2024-12"}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
-		{"forms", "/forms"}, {"form-visit", "/forms/visit"}, {"draft", ""}, {"devices", "/devices"}, {"accounts", "/accounts"}, {"interfaces", "/interfaces"}, {"audit", "/audit"}, {"bundles", "/bundles"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
+		{"forms", "/forms"}, {"form-visit", "/forms/visit"}, {"draft", ""}, {"devices", "/devices"}, {"devices-new", "/devices/new"}, {"laptop", "/devices/" + string(f.laptops["杜旺火"].device.ID)}, {"laptop-revoked", "/devices/" + string(f.laptops["刘专干"].device.ID)}, {"accounts", "/accounts"}, {"interfaces", "/interfaces"}, {"audit", "/audit"}, {"bundles", "/bundles"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
 	}
 	in := false
 	for _, lang := range []string{"zh", "en"} {
@@ -244,7 +250,7 @@ func TestPagesFit(t *testing.T) {
 					do(t, ctx, chromedp.Navigate(f.server.URL+"/forms"), chromedp.SetUploadFiles("#file", []string{draft}), chromedp.Click("form[action='/forms/look'] button"))
 					until(t, ctx, "!!document.querySelector('#differences')")
 				} else if pg.name == "code" {
-					do(t, ctx, chromedp.Navigate(f.server.URL+"/devices"), chromedp.SendKeys("#name", "王队员"),
+					do(t, ctx, chromedp.Navigate(f.server.URL+"/devices/new"), chromedp.SendKeys("#name", "王队员"),
 						chromedp.Click("input[name=village]"), chromedp.Click("form[action='/devices/code'] button"))
 					until(t, ctx, "!!document.querySelector('.qr')")
 				} else {

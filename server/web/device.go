@@ -22,78 +22,34 @@ import (
 // ttls are how long a code can be made to work, in hours.
 var ttls = []int{24, 72, 168, 720}
 
-type devicesView struct {
-	devices []deviceLine
-	codes   []store.Code
+// enrolView is what codes are issued with.
+type enrolView struct {
 	said    string // why what was asked could not be done
-	about   identity.Device
 	name    string
 	role    identity.Role
 	chosen  []record.Village
-	offline int // days without contact that lock a laptop
-	// restored waits to be confirmed.
-	restored *store.Restored
+	codes   []store.Code // not used yet
+	offline int          // days without contact that lock a laptop
 }
 
-// deviceLine is a laptop with its last contact over all its villages.
-type deviceLine struct {
-	store.Device
-	contact contact
-}
+func (w *Site) enrolPage(p *page) (reply, error) { return w.showEnrol(p, 0, &enrolView{}) }
 
-func (w *Site) devices(p *page) (reply, error) { return w.showDevices(p, 0, &devicesView{}) }
-
-func (w *Site) showDevices(p *page, status int, v *devicesView) (reply, error) {
-	p.title, p.at = p.T("nav.devices"), devices
-	if v.said != "" {
-		p.still = true
-	}
-	list, err := w.store.Devices(p.ctx)
-	if err != nil {
-		return reply{}, err
-	}
-	contacts, err := w.contacts(p)
-	if err != nil {
-		return reply{}, err
-	}
-	for _, d := range slices.Backward(list) {
-		l := deviceLine{Device: d, contact: contact{device: d}}
-		for _, c := range contacts {
-			if c.device.ID == d.ID && (!l.contact.heard || c.seen.After(l.contact.seen)) {
-				pending := l.contact.pending
-				l.contact = c
-				l.contact.pending = max(pending, c.pending)
-			}
-		}
-		l.contact.judge(p.now)
-		v.devices = append(v.devices, l)
-	}
-	rank := func(d deviceLine) int {
-		switch {
-		case d.Revoked():
-			return 2
-		case d.contact.loud():
-			return 0
-		}
-		return 1
-	}
-	slices.SortStableFunc(v.devices, func(a, b deviceLine) int { return rank(a) - rank(b) })
+func (w *Site) showEnrol(p *page, status int, v *enrolView) (reply, error) {
+	p.title, p.at, p.still = p.T("device.issue"), devices, true
+	var err error
 	if v.offline, err = w.access.OfflineDays(p.ctx); err != nil {
 		return reply{}, err
 	}
-	if v.restored, err = w.store.Restored(p.ctx); err != nil {
+	if v.codes, err = w.openCodes(p); err != nil {
 		return reply{}, err
 	}
+	return reply{status: status, body: enrolPage(p, v)}, nil
+}
+
+// openCodes gives the enrolment codes that can still be used.
+func (w *Site) openCodes(p *page) ([]store.Code, error) {
 	codes, err := w.store.Codes(p.ctx)
-	if err != nil {
-		return reply{}, err
-	}
-	for _, c := range codes {
-		if c.UsedBy == "" && p.now.Before(c.Expires) {
-			v.codes = append(v.codes, c)
-		}
-	}
-	return reply{status: status, body: devicesPage(p, v)}, nil
+	return slices.DeleteFunc(codes, func(c store.Code) bool { return c.UsedBy != "" || !p.now.Before(c.Expires) }), err
 }
 
 // sentence gives an error that people can read; "" for any other.
@@ -115,7 +71,7 @@ func (p *page) sentence(err error) string {
 // newCode issues an enrolment code and shows it, this once.
 func (w *Site) newCode(p *page) (reply, error) {
 	get := p.r.PostForm
-	v := &devicesView{name: strings.TrimSpace(get.Get("name")), role: identity.Role(get.Get("role"))}
+	v := &enrolView{name: strings.TrimSpace(get.Get("name")), role: identity.Role(get.Get("role"))}
 	for _, code := range get["village"] {
 		v.chosen = append(v.chosen, record.Village(code))
 	}
@@ -130,7 +86,7 @@ func (w *Site) newCode(p *page) (reply, error) {
 		URL: w.opt.URL, Pin: identity.PinOf(w.store.Key.Public().(ed25519.PublicKey))})
 	if said := p.sentence(err); said != "" {
 		v.said = said
-		return w.showDevices(p, http.StatusUnprocessableEntity, v)
+		return w.showEnrol(p, http.StatusUnprocessableEntity, v)
 	} else if err != nil {
 		return reply{}, err
 	}
@@ -192,42 +148,6 @@ func qrPath(text string, mode qr.Encoding) (string, int, error) {
 
 func dark(r, _, _, _ uint32) bool { return r < 0x8000 }
 
-func (w *Site) revoke(p *page) (reply, error) {
-	id := identity.Device(p.r.PathValue("id"))
-	if p.r.PostForm.Get("sure") == "" {
-		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: p.T("device.sure"), about: id})
-	}
-	_, err := w.access.Revoke(p.ctx, id)
-	if said := p.sentence(err); said != "" {
-		return w.showDevices(p, http.StatusConflict, &devicesView{said: said, about: id})
-	} else if err != nil {
-		return reply{}, err
-	}
-	return goTo("/devices")
-}
-
-func (w *Site) regrant(p *page) (reply, error) {
-	id := identity.Device(p.r.PathValue("id"))
-	_, err := w.access.Regrant(p.ctx, id)
-	if said := p.sentence(err); said != "" {
-		return w.showDevices(p, http.StatusConflict, &devicesView{said: said, about: id})
-	} else if err != nil {
-		return reply{}, err
-	}
-	return goTo("/devices")
-}
-
-func (w *Site) addProfile(p *page) (reply, error) {
-	id := identity.Device(p.r.PathValue("id"))
-	_, err := w.access.AddProfile(p.ctx, id, strings.TrimSpace(p.r.PostForm.Get("name")))
-	if said := p.sentence(err); said != "" {
-		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: said, about: id})
-	} else if err != nil {
-		return reply{}, err
-	}
-	return goTo("/devices")
-}
-
 func (w *Site) setOffline(p *page) (reply, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(p.r.PostForm.Get("days")))
 	if err != nil {
@@ -235,34 +155,9 @@ func (w *Site) setOffline(p *page) (reply, error) {
 	}
 	err = w.access.SetOfflineDays(p.ctx, p.account.Login, n)
 	if said := p.sentence(err); said != "" {
-		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: said})
+		return w.showEnrol(p, http.StatusUnprocessableEntity, &enrolView{said: said})
 	} else if err != nil {
 		return reply{}, err
 	}
-	return goTo("/devices")
-}
-
-type recoverView struct {
-	people string
-	code   string
-}
-
-// recover shows a laptop's recovery code, this once.
-func (w *Site) recover(p *page) (reply, error) {
-	id := identity.Device(p.r.PathValue("id"))
-	code, err := w.access.Recover(p.ctx, p.account.Login, id, strings.TrimSpace(p.r.PostForm.Get("reason")))
-	switch {
-	case errors.Is(err, access.ErrReason):
-		return w.showDevices(p, http.StatusUnprocessableEntity, &devicesView{said: p.T("recover.why"), about: id})
-	case errors.Is(err, access.ErrNoEscrow):
-		return w.showDevices(p, http.StatusConflict, &devicesView{said: p.T("recover.none"), about: id})
-	case err != nil:
-		return reply{}, err
-	}
-	d, err := w.store.Device(p.ctx, id)
-	if err != nil {
-		return reply{}, err
-	}
-	p.title, p.at, p.still = p.T("recover.title"), devices, true
-	return show(recoverPage(p, &recoverView{people: p.list(d.Profiles), code: code}))
+	return goTo("/devices/new")
 }

@@ -77,6 +77,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /quarantine":                         {path: "/quarantine", who: "office"},
 		"POST /quarantine":                        {path: "/quarantine", who: "office", form: url.Values{"id": {"x"}, "do": {"accept"}, "reason": {"r"}}},
 		"GET /devices":                            {path: "/devices", who: "office admin"},
+		"GET /devices/new":                        {path: "/devices/new", who: "office admin"},
+		"GET /devices/{id}":                       {path: "/devices/" + string(device), who: "office admin"},
 		"POST /devices/code":                      {path: "/devices/code", who: "office admin", form: url.Values{"name": {"新队员"}, "role": {"team_member"}, "village": {village}}},
 		"POST /devices/offline":                   {path: "/devices/offline", who: "office admin", form: url.Values{"days": {"30"}}},
 		"POST /devices/{id}/recover":              {path: "/devices/" + string(device) + "/recover", who: "office admin", form: url.Values{"reason": {"口令忘了"}}},

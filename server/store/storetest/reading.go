@@ -475,11 +475,11 @@ func fresh(w *World) {
 
 func contact(w *World) {
 	changed := w.Changed()
-	w.Heard(store.Contact{Village: Code, Device: "d", Seen: w.time(), Pending: 3, Offset: -7, Agent: "0.1"})
+	w.Heard(store.Contact{Village: Code, Device: "d", Seen: w.time(), Pending: 3, Offset: -7, Agent: "0.1", Assigned: 4})
 	for range 2 {
 		list, err := w.Contacts(w.ctx())
 		w.ok(err)
-		if len(list) != 1 || list[0].Pending != 3 || list[0].Offset != -7 || !list[0].Seen.Equal(w.time()) {
+		if len(list) != 1 || list[0].Pending != 3 || list[0].Offset != -7 || list[0].Assigned != 4 || !list[0].Seen.Equal(w.time()) {
 			w.Errorf("contacts %+v", list)
 		}
 		w.ok(w.FlushContacts(w.ctx()))
