@@ -279,3 +279,58 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// What is masked or hidden is opened by no edition: not by another cell, not by a field that
+// copies it, not by one that goes and would come back, nor by a form that is left out. What
+// the program itself works out of an ID number may be.
+func TestNothingOpened(t *testing.T) {
+	refused := func(name string, d *Draft, err error, want bool) {
+		t.Helper()
+		if err != nil || d.Refused() != want {
+			t.Errorf("%s: refused %v, want %v; %v", name, !want, want, err)
+		}
+	}
+	for _, tt := range []struct {
+		name    string
+		field   map[string]string
+		refused bool
+	}{
+		{"copy", map[string]string{"type": "text", "calculation": "${id_number}"}, true},
+		{"copy with blanks", map[string]string{"type": "text", "calculation": "coalesce( ${ id_number } , '')"}, true},
+		{"number", map[string]string{"type": "calculate", "calculation": "number(${id_number})"}, true},
+		{"illness", map[string]string{"type": "calculate", "calculation": "if(selected(${health}, 'disabled'), 1, 0)"}, true},
+		{"masked, not hidden", map[string]string{"type": "text", "calculation": "${id_number}", "mask": "yes"}, true},
+		{"masked and hidden", map[string]string{"type": "text", "calculation": "${id_number}", "mask": "yes", "hidden": "inspector sponsor_unit"}, false},
+		{"illness, hidden", map[string]string{"type": "calculate", "calculation": "if(selected(${health}, 'disabled'), 1, 0)", "hidden": "inspector"}, false},
+		{"age", map[string]string{"type": "calculate", "calculation": "age(id_birth_date(${id_number}))"}, false},
+	} {
+		person := pagesOf(t, none, "person")
+		tt.field["name"], tt.field["label"+zh], tt.field["label"+en] = "copy", "抄", "Copy"
+		person[0].row(tt.field)
+		d, err := read(t, none, person...)
+		refused(tt.name, d, err, tt.refused)
+	}
+
+	pages := pagesOf(t, none, "person")
+	pages[0].row(map[string]string{"type": "text", "name": "secret", "label" + zh: "密", "mask": "yes", "hidden": "team_member"})
+	one, err := read(t, none, pages...)
+	refused("a masked field", one, err, false)
+	check := func(name, from, to string) {
+		t.Helper()
+		next, err := one.Edition.Next(form.Tables{"person.csv": bytes.Replace(one.Edition.Forms["person.csv"], []byte(from), []byte(to), 1)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := Check(next, one.Edition, []*edition.Edition{one.Edition})
+		refused(name, d, err, true)
+	}
+	check("unmasked", ",yes,team_member", ",,team_member")
+	check("unhidden", ",yes,team_member", ",yes,")
+	d, err := read(t, one.Edition, pagesOf(t, none, "person")...)
+	refused("gone", d, err, true)
+
+	flood, err := read(t, none, page{survey, [][]string{{"type", "name", "label"}, {"text", "note", "说明"}}}, page{settings, [][]string{{"form_id", "form_title"}, {"flood", "汛情巡查"}}})
+	refused("a form", flood, err, false)
+	d, err = Check(&edition.Edition{Number: 2, Rules: map[string][]byte{"exit_lines.csv": []byte("year,yuan\n2016,1\n")}}, flood.Edition, []*edition.Edition{flood.Edition})
+	refused("a form that is left out", d, err, true)
+}

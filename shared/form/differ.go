@@ -2,6 +2,7 @@ package form
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,11 +30,18 @@ func (d *Difference) New() bool  { return d.Column == "" && d.Before == "" }
 // Differences gives what a set has otherwise than the one before it, form by form in its
 // order, then list by list. What cannot be is marked: a field may not become another kind
 // of answer, and what the program was built with (base) stays, for reports and permissions
-// read it, unmasked and unhidden by nobody.
+// read it. What is masked or hidden is unmasked and unhidden by nobody: not by another
+// table, not by taking its field out, of which records still say what it held, and not by a
+// calculation that copies it.
 func Differences(before, after, base *Set) []Difference {
 	var out []Difference
 	for _, f := range after.Forms() {
 		out = append(out, differ(before.Form(f.Type), f, base.Form(f.Type))...)
+	}
+	for _, f := range before.Forms() {
+		if after.Form(f.Type) == nil {
+			out = append(out, Difference{Type: f.Type, Before: f.Title.Zh, Refused: refusedForm})
+		}
 	}
 	old, new, kept := before.now.Load().lists, after.now.Load().lists, base.now.Load().lists
 	names := map[string]bool{}
@@ -57,12 +65,20 @@ var (
 	refusedMerge  = Label{"这个字段由谁说了算（owner、author、union）不能改", "Who decides this field (owner, author, union) cannot be changed"}
 	refusedHidden = Label{"法规要求遮盖或不给看的，不能放开", "What is masked or hidden by law stays so"}
 	refusedRole   = Label{"谁能写、谁作主、用什么认同一条记录，由程序规定", "Who writes, who decides and what tells records apart is the program's"}
+	refusedForm   = Label{"已发布的表不能去掉：它的记录会找不到", "A form that was published stays: its records could not be found"}
+	refusedCopy   = Label{"这个算式会把遮盖或不给看的内容抄出来；这个字段也要同样遮盖、不给看", "This calculation copies what is masked or hidden; mask and hide this field alike"}
 	refusedWork   = Label{"报表按这个算式计算，不能改", "Reports go by this calculation; it stays"}
 )
 
 func differ(old, f, base *Form) []Difference {
 	if old == nil {
-		return []Difference{{Type: f.Type, After: f.Title.Zh}}
+		out := []Difference{{Type: f.Type, After: f.Title.Zh}}
+		for _, fd := range f.Fields {
+			if copies(f, fd) {
+				out = append(out, Difference{Type: f.Type, Field: fd.Name, Column: "calculation", After: fd.Calculation.String(), Refused: refusedCopy})
+			}
+		}
+		return out
 	}
 	var out []Difference
 	cell := func(field, column, before, after string, refused Label) {
@@ -92,7 +108,7 @@ func differ(old, f, base *Form) []Difference {
 	for _, fd := range f.Fields {
 		was := old.Field(fd.Name)
 		if was == nil {
-			out = append(out, Difference{Type: f.Type, Field: fd.Name, After: fd.Label.Zh})
+			out = append(out, Difference{Type: f.Type, Field: fd.Name, After: fd.Label.Zh, Refused: when(copies(f, fd), refusedCopy)})
 			continue
 		}
 		var built *Field
@@ -108,20 +124,44 @@ func differ(old, f, base *Form) []Difference {
 		cell(fd.Name, "constraint", was.Constraint.String(), fd.Constraint.String(), when(was.IDNumber() != fd.IDNumber(), refusedKind))
 		both(fd.Name, "constraint_message", was.Message, fd.Message)
 		cell(fd.Name, "calculation", was.Calculation.String(), fd.Calculation.String(), when(built != nil && built.Kind == Calculate, refusedWork))
+		if copies(f, fd) {
+			// Also where the calculation is as it was, and what it reads is masked now.
+			out = append(out, Difference{Type: f.Type, Field: fd.Name, Column: "calculation", Before: was.Calculation.String(), After: fd.Calculation.String(), Refused: refusedCopy})
+		}
 		cell(fd.Name, "issue", was.Issue.String(), fd.Issue.String(), Label{})
 		if fd.Kind != Calculate && was.Kind != Calculate {
 			cell(fd.Name, "merge", was.Policy.String(), fd.Policy.String(), when(decided(was.Policy) || decided(fd.Policy), refusedMerge))
 		}
-		cell(fd.Name, "mask", yes(was.Masked), yes(fd.Masked), when(built != nil && built.Masked && !fd.Masked, refusedHidden))
-		cell(fd.Name, "hidden", strings.Join(was.Hidden, " "), strings.Join(fd.Hidden, " "), when(built != nil && !covers(fd.Hidden, built.Hidden), refusedHidden))
+		cell(fd.Name, "mask", yes(was.Masked), yes(fd.Masked), when(was.Masked && !fd.Masked, refusedHidden))
+		cell(fd.Name, "hidden", strings.Join(was.Hidden, " "), strings.Join(fd.Hidden, " "), when(!covers(fd.Hidden, was.Hidden), refusedHidden))
 		cell(fd.Name, "parameters", placed(was), placed(fd), Label{})
 	}
 	for _, was := range old.Fields {
 		if f.Field(was.Name) == nil {
-			out = append(out, Difference{Type: f.Type, Field: was.Name, Before: was.Label.Zh, Refused: when(base != nil && base.Field(was.Name) != nil, refusedGone)})
+			why := when(was.Masked || len(was.Hidden) > 0, refusedHidden)
+			if base != nil && base.Field(was.Name) != nil {
+				why = refusedGone
+			}
+			out = append(out, Difference{Type: f.Type, Field: was.Name, Before: was.Label.Zh, Refused: why})
 		}
 	}
 	return out
+}
+
+// told are what may be worked out of a number and shown, though it is masked itself.
+var told = regexp.MustCompile(`\b(id_sex|id_birth_date|id_number)\(\s*\$\{[^}]*\}\s*\)`)
+
+var named = regexp.MustCompile(`\$\{\s*([a-z0-9_]+)\s*\}`)
+
+// copies tells a field whose calculation takes from one that is masked or hidden what it
+// shows itself. One by one is enough: what stands between must be masked and hidden too.
+func copies(f *Form, fd *Field) bool {
+	for _, m := range named.FindAllStringSubmatch(told.ReplaceAllString(fd.Calculation.String(), ""), -1) {
+		if from := f.Field(m[1]); from != nil && (from.Masked && !fd.Masked || !covers(fd.Hidden, from.Hidden)) {
+			return true
+		}
+	}
+	return false
 }
 
 // decided tells a policy by which records are laid out, or permissions given.
