@@ -70,20 +70,28 @@ func (s *Store) holdEdition() error {
 	return s.publish(context.Background(), func(t *tx) error { return t.take(p.Unread) })
 }
 
-// publish makes a transaction that may take another edition: where it fails, the forms
-// are as they were.
+// publish makes a transaction that may take another edition: where it did and fails, the
+// forms are as they were before it ran. One that took none leaves them alone: another may
+// have taken one in the same commit, or since this one was asked for.
 func (s *Store) publish(ctx context.Context, do func(t *tx) error) error {
-	forms, rules := s.forms.Copy(), s.rules.Load()
+	var forms *form.Set
+	var rules *figure.Rules
 	taken := false
 	err := s.update(ctx, false, func(t *tx) error {
+		if !taken { // else it is run again, and they are its own already
+			forms, rules = s.forms.Copy(), s.rules.Load()
+		}
+		others := t.anew
+		t.anew = false
 		err := do(t)
-		taken = t.anew
+		taken = taken || t.anew
+		t.anew = t.anew || others
 		return err
 	})
-	if err != nil {
+	if err != nil && taken {
 		s.forms.Become(forms)
 		s.rules.Store(rules)
-	} else if taken {
+	} else if err == nil && taken {
 		s.announce()
 	}
 	return err

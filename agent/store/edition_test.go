@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"zhucun/shared/clock"
 	"zhucun/shared/edition"
@@ -180,5 +181,36 @@ func TestEditionFails(t *testing.T) {
 	a.Edition = printed(t, 1, nil, phoneRow, partner)
 	if err := s.Assign(ctx, a); err == nil || s.Forms().Form("household").Field("partner") != nil {
 		t.Errorf("%v; the new form holds: %v", err, s.Forms().Form("household").Field("partner") != nil)
+	}
+}
+
+// What was asked for before an edition came, takes none and fails, leaves its forms.
+func TestEditionBesideFailure(t *testing.T) {
+	s := enrolled(t, identity.FirstSecretary)
+	raw := printed(t, 1, nil, phoneRow, partner)
+	begun, asked := make(chan bool), make(chan bool)
+	took, failed := make(chan error, 1), make(chan error, 1)
+	go func() {
+		took <- s.publish(ctx, func(t *tx) error {
+			begun <- true
+			<-asked
+			return t.take(raw)
+		})
+	}()
+	<-begun
+	no := errors.New("no")
+	go func() { failed <- s.publish(ctx, func(*tx) error { return no }) }()
+	for len(s.queue) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	close(asked)
+	if err := <-took; err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failed; err != no {
+		t.Fatal(err)
+	}
+	if n, _, err := s.Edition(); n != 1 || err != nil || s.Forms().Form("household").Field("partner") == nil {
+		t.Errorf("edition %d, %v; its forms hold: %v", n, err, s.Forms().Form("household").Field("partner") != nil)
 	}
 }
