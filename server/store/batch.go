@@ -68,7 +68,7 @@ func (s *Store) lock(t *tx, v record.Village, received clock.Time) (*batch, erro
 		// The device was assigned to it before the data began anew from a backup.
 		err = t.exec(`INSERT INTO village_head(village_id) VALUES($1)`, v)
 	}
-	if err != nil {
+	if err = errors.Join(err, s.holds(t)); err != nil {
 		return nil, err
 	}
 	b.begun = b.feed

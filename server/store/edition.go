@@ -103,6 +103,8 @@ func (s *Store) Editions(ctx context.Context) (list []Published, err error) {
 // holdNewest has the edition that was published last hold, whoever has published it, and
 // tells whether that is another than held before.
 func (s *Store) holdNewest(ctx context.Context) (other bool, err error) {
+	s.holding.Lock()
+	defer s.holding.Unlock()
 	var number uint64
 	if err := s.look(ctx, func(t *tx) error {
 		return t.row(`SELECT coalesce(max(number), 0) FROM edition`).Scan(&number)
@@ -126,7 +128,7 @@ func (s *Store) holdNewest(ctx context.Context) (other bool, err error) {
 func (s *Store) Publish(ctx context.Context, e *edition.Edition, by, note string) error {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	forms, rules, err := e.Load()
+	forms, _, err := e.Load()
 	if err != nil {
 		return err
 	}
@@ -159,8 +161,11 @@ func (s *Store) Publish(ctx context.Context, e *edition.Edition, by, note string
 	if err != nil {
 		return err
 	}
-	// The columns are there. Rows that were made without them follow.
-	s.hold(e.Number, forms, rules)
+	// The columns are there. Rows that were made without them follow. It may hold already,
+	// and another after it, where somebody wrote meanwhile.
+	if _, err := s.holdNewest(ctx); err != nil {
+		return err
+	}
 	s.notice.raise()
 	return s.follow(ctx)
 }
@@ -177,40 +182,25 @@ func (s *Store) follow(ctx context.Context) error {
 	return s.begin(ctx)
 }
 
-// catchUp has an edition hold that another process has published. What came in since, by
-// the forms before, is derived anew.
+// errOther says that another edition holds by now than this process has.
+var errOther = errors.New("another edition holds by now")
+
+// holds tells, under the lock of whoever writes, whether the forms that are held here are
+// those that hold: what is written by others would be derived by them, and found by nobody
+// who looks by the new ones. errOther.
+func (s *Store) holds(t *tx) error {
+	var number uint64
+	err := t.row(`SELECT coalesce(max(number), 0) FROM edition`).Scan(&number)
+	if err == nil && number != s.edition.Load() {
+		err = errOther
+	}
+	return err
+}
+
+// catchUp has an edition hold that another process has published. Whoever has published it
+// makes the rows of before anew, and since then nothing is written by other forms (holds).
 func (s *Store) catchUp(ctx context.Context) error {
-	s.publishing.Lock()
-	defer s.publishing.Unlock()
-	before := s.tables()
-	if other, err := s.holdNewest(ctx); err != nil || !other {
-		return err
-	}
-	var stale []*table
-	for typ, p := range s.tables() {
-		if old := before[typ]; old == nil || old.version() != p.version() {
-			stale = append(stale, p)
-		}
-	}
-	list, err := s.Editions(ctx)
-	if err != nil || len(list) == 0 || len(stale) == 0 {
-		return err
-	}
-	var villages []record.Village
-	err = s.look(ctx, func(t *tx) error {
-		villages = nil
-		return t.rows(func(r *sql.Rows) error {
-			var v record.Village
-			err := r.Scan(&v)
-			villages = append(villages, v)
-			return err
-		}, `SELECT village_id FROM village_head WHERE delivered >= $1`, list[0].At.Add(-time.Minute).UnixMilli())
-	})
-	for _, v := range villages {
-		if err == nil {
-			err = s.deriveAnew(ctx, v, stale)
-		}
-	}
+	_, err := s.holdNewest(ctx)
 	return err
 }
 

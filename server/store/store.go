@@ -71,9 +71,11 @@ type Store struct {
 	made   atomic.Pointer[map[record.Type]*table]
 	rules  atomic.Pointer[figure.Rules]
 	// edition is the number of what the office has published last, as this process has it;
-	// publishing is held while another takes its place.
+	// publishing is held while another is made to hold everywhere, holding while it takes
+	// its place here.
 	edition    atomic.Uint64
 	publishing sync.Mutex
+	holding    sync.Mutex
 	zip        *zstd.Encoder
 
 	notice notice
@@ -376,7 +378,14 @@ const attempts = 5
 func (s *Store) change(ctx context.Context, do func(*tx) error) error {
 	var err error
 	for range attempts {
-		if err = s.run(ctx, &s.write, nil, do); err == nil || !s.engine.Again(err) {
+		err = s.run(ctx, &s.write, nil, do)
+		if errors.Is(err, errOther) {
+			if _, err := s.holdNewest(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if err == nil || !s.engine.Again(err) {
 			return err
 		}
 	}

@@ -45,7 +45,7 @@ func Editions(w *World, again func() *store.Store, left func(table, column strin
 		mobile    = "a mobile number has 11 digits and begins with 1,latest"
 		contested = "a mobile number has 11 digits and begins with 1,review"
 	)
-	beside := again() // another process on the same data
+	beside, office := again(), again() // other processes on the same data
 	l, m := w.Laptop("王队员", identity.FirstSecretary), w.Laptop("李队员", identity.FirstSecretary)
 	l.Write(New("household", ID(1), map[record.Path]record.Value{"head_name": `"李大"`, "phone": `"13900000001"`, "partner": record.Text(ID(2).String())}))
 	m.Write(record.Change{Record: ID(1), Type: "household", Form: 1, Body: []record.Write{{Path: "phone", Value: `"13900000002"`}}})
@@ -97,6 +97,19 @@ func Editions(w *World, again func() *store.Store, left func(table, column strin
 		w.Errorf("%+v", list)
 	}
 
+	// Another process, whose office writes where no laptop brings anything, has not heard of it.
+	w.ok(office.Desk(w.ctx(), Code, func(d *store.Desk) error {
+		_, err := d.Write(record.Change{Record: ID(4), Type: "household", Author: "office", Body: []record.Write{{Path: "partner", Value: record.Text(ID(2).String())}}})
+		return err
+	}))
+	if n, err := partners(office); n != 2 || err != nil {
+		w.Errorf("%d by partner, %v, in the process whose office wrote", n, err)
+	}
+	if n, err := partners(w.Store); n != 2 || err != nil {
+		w.Errorf("%d by partner, %v, once another process's office wrote", n, err)
+	}
+	w.Whole()
+
 	// Meanwhile another process has stored by the forms before.
 	m.Write(New("household", ID(3), map[record.Path]record.Value{"head_name": `"李三"`, "partner": record.Text(ID(2).String())}))
 	_, err = beside.Take(w.ctx(), store.Delivery{Village: Code, From: m.Device, Segments: [][]byte{m.Segment(2, 2)}, Received: clock.At0(w.Clock)})
@@ -105,16 +118,16 @@ func Editions(w *World, again func() *store.Store, left func(table, column strin
 	defer stop()
 	go beside.Watch(ctx)
 	for ctx.Err() == nil {
-		if n, err := partners(beside); err == nil && n == 2 {
+		if n, err := partners(beside); err == nil && n == 3 {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	stop()
-	if n, err := partners(w.Store); n != 2 || err != nil {
+	if n, err := partners(w.Store); n != 3 || err != nil {
 		w.Errorf("%d by partner, %v, once the other process knows", n, err)
 	}
-	if n, err := partners(again()); n != 2 || err != nil {
+	if n, err := partners(again()); n != 3 || err != nil {
 		w.Errorf("%d by partner, %v, in a process that was opened later", n, err)
 	}
 	w.Whole()
