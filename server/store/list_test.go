@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"zhucun/server/store"
+	"zhucun/shared/edition"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
@@ -275,5 +277,44 @@ func TestTypeCounts(t *testing.T) {
 		if err != nil || counts["household"] != i+1 {
 			t.Errorf("%d households, want %d; %v", counts["household"], i+1, err)
 		}
+	}
+}
+
+// What an edition masks is not found digit by digit, and what it hides not by those from
+// whom it is hidden.
+func TestSearchOfWhatIsMaskedLater(t *testing.T) {
+	o := newOffice(t, "甲")
+	o.put("甲", "household", "head_name=王小明 group_name=三组 phone=13800138000")
+	inspector := func(fd *form.Field) bool { return !fd.HiddenFrom("inspector") }
+	finds := func(when, text string, shows func(*form.Field) bool, want bool) {
+		t.Helper()
+		for _, v := range []record.Village{"", "甲"} {
+			l, err := o.Browse(t.Context(), store.Browse{Type: "household", Village: v, Text: text, Shows: shows, Limit: 10})
+			if err != nil || len(l.Rows) == 1 != want {
+				t.Errorf("%s: %q finds %d in %q, %v", when, text, len(l.Rows), v, err)
+			}
+		}
+	}
+	for _, text := range []string{"13800138000", "138", "8000", "三组", "王小明"} {
+		finds("before", text, inspector, true)
+	}
+	raw := form.BuiltinTables()["household.csv"]
+	for from, to := range map[string]string{"with 1,latest,,,,\n": "with 1,latest,yes,,,\n", "group,,,yes,,,,,review,,,,\n": "group,,,yes,,,,,review,,inspector,,\n"} {
+		raw = bytes.Replace(raw, []byte(from), []byte(to), 1)
+	}
+	next, err := new(edition.Edition).Next(form.Tables{"household.csv": raw}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Publish(t.Context(), next, "office", ""); err != nil {
+		t.Fatal(err)
+	}
+	f := o.Forms().Form("household")
+	if !f.Field("phone").Masked || !f.Field("group_name").HiddenFrom("inspector") {
+		t.Fatal("the edition does not mask and hide")
+	}
+	for text, want := range map[string][2]bool{"13800138000": {}, "138": {}, "8000": {true, true}, "三组": {true, false}, "王小明": {true, true}} {
+		finds("office", text, nil, want[0])
+		finds("inspector", text, inspector, want[1])
 	}
 }

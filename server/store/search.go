@@ -42,25 +42,69 @@ var keyed = map[record.Type][]keyedField{
 var keyedTypes = slices.Sorted(maps.Keys(keyed))
 
 // searchFormula changes whenever keys must be made anew.
-const searchFormula = "search 1"
+const searchFormula = "search 2"
 
-// tailMark begins the keys of the last four characters of masked numbers: nobody types it,
-// and who may not see the number is not shown what it finds.
+// tailMark begins the keys of what not everybody sees, with the field's name: the last four
+// characters of masked numbers, and whatever is hidden from some. Nobody types it, and who
+// may not see the field is not shown what it finds.
 const tailMark = "#"
 
 // maxWord bounds a key and a word that is looked for, in characters.
 const maxWord = 40
 
-// keysOf gives the keys of a record, given its values by field.
-func keysOf(t record.Type, values map[string]string) []string {
-	var keys []string
-	add := func(key string) {
-		if key != "" && !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
+// keyField is such a field as the form that holds has it.
+type keyField struct {
+	*form.Field
+	kind keyKind
+	mark string // begins its keys; "" where everybody sees it
+}
+
+// keyFields gives the fields by which a type is looked for. What an edition masks is found
+// by its end from then on, or digit by digit the whole number would come out.
+func (s *Store) keyFields(t record.Type) (list []keyField) {
+	f := s.forms.Form(t)
+	if f == nil {
+		return nil
 	}
 	for _, k := range keyed[t] {
-		v := values[k.name]
+		fd := f.Field(k.name)
+		if fd == nil {
+			continue
+		}
+		x := keyField{Field: fd, kind: k.kind}
+		if fd.Masked {
+			x.kind = keyTail
+		}
+		if x.kind == keyTail || len(fd.Hidden) > 0 {
+			x.mark = tailMark + fd.Name + " "
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+// searchBy names what keys are made by.
+func (s *Store) searchBy() string {
+	var b strings.Builder
+	b.WriteString(searchFormula)
+	for _, t := range keyedTypes {
+		for _, k := range s.keyFields(t) {
+			fmt.Fprint(&b, " ", t, ".", k.Name, " ", k.kind, k.mark)
+		}
+	}
+	return b.String()
+}
+
+// keysOf gives the keys of a record, given its values by field.
+func (s *Store) keysOf(t record.Type, values map[string]string) []string {
+	var keys []string
+	for _, k := range s.keyFields(t) {
+		add := func(key string) {
+			if key = k.mark + key; key != k.mark && !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+		v := values[k.Name]
 		switch k.kind {
 		case keyName:
 			for _, key := range pinyin.Keys(v) {
@@ -75,7 +119,7 @@ func keysOf(t record.Type, values map[string]string) []string {
 			}
 		case keyTail:
 			if n := code(v); len(n) >= 4 {
-				add(tailMark + n[len(n)-4:])
+				add(n[len(n)-4:])
 			}
 		}
 	}
@@ -146,18 +190,18 @@ func (s *Store) keyTest(t record.Type, column, word string, shows func(*form.Fie
 		return fmt.Sprintf("%s IN (SELECT k.record_id FROM search_key k WHERE k.village_id = $1 AND k.type = '%s' AND %s)", column, t, test)
 	}
 	tests := []string{one(ranges(word))}
-	for _, k := range keyed[t] {
-		fd := s.forms.Form(t).Field(k.name)
-		if k.kind != keyTail || fd == nil || !shows(fd) || !numericWord(word) {
-			continue
-		}
+	for _, k := range s.keyFields(t) {
 		switch {
+		case k.mark == "" || !shows(k.Field):
+		case k.kind != keyTail:
+			tests = append(tests, one(ranges(k.mark+word)))
+		case !numericWord(word):
 		case len(word) <= 4:
-			tests = append(tests, one(ranges(tailMark+word)))
+			tests = append(tests, one(ranges(k.mark+word)))
 		case len(word) >= minWhole:
 			// The whole number finds whose it is, and nobody else with the same end.
 			tests = append(tests, fmt.Sprintf("(%s AND %s IN (SELECT w.record_id FROM %s w WHERE w.village_id = $1 AND lower(w.%s) = %s))",
-				one(ranges(tailMark+word[len(word)-4:])), column, quote("form_"+string(t)), quote(fd.Name), a.add(word)))
+				one(ranges(k.mark+word[len(word)-4:])), column, quote("form_"+string(t)), quote(k.Name), a.add(word)))
 		}
 	}
 	return "(" + strings.Join(tests, " OR ") + ")"
@@ -229,12 +273,14 @@ func (s *Store) villageTest(p *table, text string, shows func(*form.Field) bool,
 					t, a.add(word), a.add(word+end)))
 			}
 			has(word)
-			if numericWord(word) {
-				tail := word
-				if len(word) >= minWhole {
-					tail = word[len(word)-4:]
+			for _, k := range s.keyFields(t) {
+				switch {
+				case k.mark == "" || !shows(k.Field):
+				case k.kind != keyTail || numericWord(word) && len(word) <= 4:
+					has(k.mark + word)
+				case numericWord(word) && len(word) >= minWhole:
+					has(k.mark + word[len(word)-4:])
 				}
-				has(tailMark + tail)
 			}
 		}
 		if len(tests) == 0 {

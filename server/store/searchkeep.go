@@ -72,6 +72,9 @@ const manyChanges = 200
 
 // keepVillage brings one village up to date, under the lock of whoever writes.
 func (s *Store) keepVillage(t *tx, b behindSearch) error {
+	if err := s.holds(t); err != nil {
+		return err // a key must not be made by what was shown before
+	}
 	var feed uint64
 	if err := t.row(`SELECT feed FROM village_head WHERE village_id = $1`, b.village).Scan(&feed); err != nil {
 		return err
@@ -164,7 +167,7 @@ func (s *Store) keepKeys(t *tx, v record.Village, typ record.Type, ids []record.
 		return err
 	}
 	for _, x := range rows {
-		for _, word := range keysOf(typ, x.values) {
+		for _, word := range s.keysOf(typ, x.values) {
 			if err := t.exec(`INSERT INTO search_key(village_id, type, word, record_id) VALUES($1, $2, $3, $4)`, v, typ, word, x.id); err != nil {
 				return err
 			}

@@ -153,7 +153,7 @@ func (s *Store) schema() string {
 	for _, f := range s.forms.Forms() {
 		fmt.Fprintln(h, s.tables()[f.Type].version())
 	}
-	fmt.Fprintln(h, figure.Formulas, *s.rules.Load(), searchFormula, reviewVersion)
+	fmt.Fprintln(h, figure.Formulas, *s.rules.Load(), s.searchBy(), reviewVersion)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
