@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -12,6 +14,7 @@ import (
 	"zhucun/server/access"
 	"zhucun/server/odata"
 	"zhucun/server/store"
+	"zhucun/shared/edition"
 	"zhucun/shared/form"
 	"zhucun/shared/identity"
 )
@@ -222,5 +225,60 @@ func TestProperties(t *testing.T) {
 			}
 			seen = append(seen, p.Name)
 		}
+	}
+}
+
+// What an edition masks is masked whatever kind it is, also numbers, dates and places.
+func TestMaskedOfAnyKind(t *testing.T) {
+	o := filled(t)
+	o.roles()
+	raw := form.BuiltinTables()["household.csv"]
+	masked := 0
+	for _, from := range []string{"geopoint,location,", "decimal,arable_mu,", "date,registered_date,", "select_one house_risk,house_risk,"} {
+		at := bytes.Index(raw, []byte(from))
+		if at < 0 {
+			t.Fatal(from)
+		}
+		end := at + bytes.IndexByte(raw[at:], '\n')
+		r, err := csv.NewReader(bytes.NewReader(raw[at:end])).Read()
+		o.ok(err)
+		r[12] = "yes"
+		var b bytes.Buffer
+		w := csv.NewWriter(&b)
+		o.ok(w.Write(r))
+		w.Flush()
+		raw = slices.Concat(raw[:at], bytes.TrimSuffix(b.Bytes(), []byte("\n")), raw[end:])
+		masked++
+	}
+	next, err := new(edition.Edition).Next(form.Tables{"household.csv": raw}, nil)
+	o.ok(err)
+	o.ok(o.store.Publish(t.Context(), next, "office", ""))
+	for _, fd := range o.store.Forms().Form("household").Fields {
+		if fd.Masked {
+			masked--
+		}
+	}
+	if masked != -1 {
+		t.Fatalf("%d are masked not as they should be", masked)
+	}
+	for _, path := range []string{"/odata/household", "/odata/household?$select=location,arable_mu,registered_date,house_risk,house_risk_label", "/api/v1/household", "/api/v1/household/" + id(0), "/api/v1/household/" + id(0) + "/history"} {
+		a := o.get(o.tokens["office"], path)
+		if a.status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+		for _, text := range []string{"115.5", "28.25", ":1.5", "2017-05-23"} {
+			if strings.Contains(a.body, text) {
+				t.Errorf("%s tells %s: %s", path, text, a.body)
+			}
+		}
+	}
+	for _, q := range []string{"$orderby=arable_mu", "$filter=arable_mu%20gt%201", "$filter=location_longitude%20gt%20100", "$filter=year(registered_date)%20eq%202017", "$orderby=house_risk_label"} {
+		if a := o.get(o.tokens["office"], "/odata/household?"+q); a.status != http.StatusBadRequest && a.status != http.StatusNotImplemented {
+			t.Errorf("%s: %d %s", q, a.status, a.body)
+		}
+	}
+	token := o.token(access.NewToken{Name: "full", Role: identity.Office, Unmask: true})
+	if a := o.get(token, "/odata/household?unmask=x&$filter=arable_mu%20eq%20'1.5'"); !strings.Contains(a.body, `"arable_mu":"1.5"`) || strings.Count(a.body, "head_name") != 1 {
+		t.Errorf("in full: %d %s", a.status, a.body)
 	}
 }

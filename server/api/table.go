@@ -94,6 +94,9 @@ func tableOf(q *request, f *form.Form, full bool) *table {
 		}
 		says := fd.Label.Zh
 		switch {
+		case fd.Masked:
+			// Whatever it is: of a number or a place too only the end may be told.
+			add(fd.Name, odata.String, says, by, fd)
 		case fd.Kind == form.Geopoint:
 			add(fd.Name+"_longitude", odata.Double, says+"（经度）", none, fd)
 			add(fd.Name+"_latitude", odata.Double, says+"（纬度）", none, fd)
