@@ -227,6 +227,7 @@ func (a *API) schemas() object {
 			"coverage": ratio, "met": whole("Counted visits"), "overdue": whole("Households, over 31 days"), "serious": whole("Of these, over 62"),
 			"posts":    schema(object{"rate": ratio, "duty": number, "leave": number, "marked": object{"type": "integer"}}),
 			"projects": with(counts("number", "late"), object{"completion": ratio, "payment": ratio}),
+			"sources":  list(schema(object{"source": text("Of the code list fund_source; empty where none is recorded"), "received": number, "paid": number})),
 			"issues":   with(counts("open", "overdue"), object{"closure": ratio}),
 			"visits":   opinion, "samples": opinion, "net": ratio,
 			"precision": object{"type": "array", "items": ratio, "minItems": 5, "maxItems": 5},

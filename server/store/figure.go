@@ -140,9 +140,10 @@ const (
 	figuresGo    = 200 * time.Millisecond
 )
 
-// KeepFigures works out the figures of this month ahead of whoever asks for them, until
-// ctx ends.
+// KeepFigures works out the figures of this month ahead of whoever asks for them, and
+// once a minute those of the year before it, until ctx ends.
 func (s *Store) KeepFigures(ctx context.Context) {
+	var trend time.Time // when it was all there
 	for day := ""; ; {
 		changed := s.Changed()
 		behind := 0
@@ -152,6 +153,11 @@ func (s *Store) KeepFigures(ctx context.Context) {
 			var tables []FigureTable
 			if tables, err = s.Figures(ctx, FigureQuery{Periods: []figure.Period{p}, Patience: figuresGo}); err == nil {
 				behind = tables[0].Behind
+			}
+		}
+		if err == nil && behind == 0 && time.Since(trend) >= time.Minute {
+			if behind, err = s.keepTrend(ctx, today); behind == 0 {
+				trend = time.Now()
 			}
 		}
 		if err == nil && day != today {

@@ -80,6 +80,7 @@ type Store struct {
 
 	notice notice
 	heard  contacts
+	trends trends
 }
 
 // ErrNotFound says that there is no such thing.

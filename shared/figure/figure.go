@@ -53,7 +53,7 @@ func Needs() map[record.Type][]string {
 
 // Formulas is counted up with every change to a formula: what was worked out by an
 // earlier one is to be worked out anew.
-const Formulas = 2
+const Formulas = 3
 
 var readers = []struct {
 	of     record.Type
@@ -70,7 +70,7 @@ var readers = []struct {
 	{"measure", (*Village).addMeasure, "year confirmed_date"},
 	{"visit", (*Village).addVisit, "household visit_date visit_mode visit_result knows_measures satisfaction"},
 	{"project", (*Village).addProject, "approved invested plan_end stage indicators beneficiaries"},
-	{"fund", (*Village).addFund, "project direction amount fund_date doc_no payee"},
+	{"fund", (*Village).addFund, "project fund_source direction amount fund_date doc_no payee"},
 	{"issue", (*Village).addIssue, "issue_status found_date due_date closed_date"},
 	{"indicator_value", (*Village).addTally, "year indicator value"},
 	{"inspection", (*Village).addInspection, "inspect_date"},
@@ -112,13 +112,16 @@ var Contested = struct {
 
 // Figures are those of one village in one period.
 type Figures struct {
-	Register  Register        `json:"register"`
-	Coverage  Ratio           `json:"coverage"` // households with a counted visit, of those that count
-	Met       int             `json:"met"`      // the counted visits to these
-	Overdue   int             `json:"overdue"`  // households, more than OverdueAfter days
-	Serious   int             `json:"serious"`  // of them, more than SeriousAfter
-	Posts     Posts           `json:"posts"`
-	Projects  Projects        `json:"projects"`
+	Register Register `json:"register"`
+	Coverage Ratio    `json:"coverage"` // households with a counted visit, of those that count
+	Met      int      `json:"met"`      // the counted visits to these
+	Overdue  int      `json:"overdue"`  // households, more than OverdueAfter days
+	Serious  int      `json:"serious"`  // of them, more than SeriousAfter
+	Posts    Posts    `json:"posts"`
+	Projects Projects `json:"projects"`
+	// Sources are where the money came from. A month that was closed before they were
+	// worked out has none: what Projects.Payment has beyond them is of no known source.
+	Sources   []Source        `json:"sources"`
 	Issues    Issues          `json:"issues"`
 	Visits    Opinion         `json:"visits"`  // as told to those who visit
 	Samples   Opinion         `json:"samples"` // as told to inspectors
@@ -135,6 +138,7 @@ func (v *Village) Of(p Period) Figures {
 		Register:  v.register(p),
 		Posts:     v.attendance(p),
 		Projects:  v.projectsOf(p),
+		Sources:   v.sourcesOf(p),
 		Issues:    v.issuesOf(p),
 		Visits:    v.told(p),
 		Samples:   v.sampled(p),
@@ -166,6 +170,7 @@ func (f Figures) And(o Figures) Figures {
 	f.Serious += o.Serious
 	f.Posts = f.Posts.and(o.Posts)
 	f.Projects = f.Projects.and(o.Projects)
+	f.Sources = andSources(f.Sources, o.Sources)
 	f.Issues = f.Issues.and(o.Issues)
 	f.Visits = f.Visits.and(o.Visits)
 	f.Samples = f.Samples.and(o.Samples)

@@ -59,11 +59,11 @@ visit + household=@ visit_date=2017-05-30 visit_mode=home visit_result=met
 project N approved=100000 invested=40000 plan_end=2017-05-30 stage=started indicators=n2
 project O approved=50000 invested=50000 plan_end=2017-04-01 stage=completed
 project P approved=1000 plan_end=2017-01-01 stage=stopped
-fund , project=N direction=received amount=60000 fund_date=2017-04-01 doc_no=1
-fund ' project=N direction=paid amount=50000.5 fund_date=2017-04-01 doc_no=2 payee=某公司
-fund U project=N direction=paid amount=20000 fund_date=2017-04-03 doc_no=3 payee=某公司
-fund V project=N direction=returned amount=20000 fund_date=2017-04-04 doc_no=4
-fund W project=N direction=paid amount=9000 fund_date=2017-04-05 doc_no=5
+fund , project=N fund_source=county direction=received amount=60000 fund_date=2017-04-01 doc_no=1
+fund ' project=N fund_source=county direction=paid amount=50000.5 fund_date=2017-04-01 doc_no=2 payee=某公司
+fund U project=N fund_source=county direction=paid amount=20000 fund_date=2017-04-03 doc_no=3 payee=某公司
+fund V project=N fund_source=county direction=returned amount=20000 fund_date=2017-04-04 doc_no=4
+fund W project=N fund_source=sponsor direction=paid amount=9000 fund_date=2017-04-05 doc_no=5
 issue X issue_status=closed found_date=2017-05-01 due_date=2017-05-20 closed_date=2017-05-18
 issue - issue_status=closed found_date=2017-05-01 due_date=2017-05-20 closed_date=2017-06-05
 issue c issue_status=doing found_date=2017-05-01 due_date=2017-05-20
@@ -174,6 +174,9 @@ func TestFiguresByHand(t *testing.T) {
 	say("overdue %d, %d", f.Overdue, f.Serious)
 	say("attendance %s duty %.1f leave %.1f", rate(f.Posts.Rate), f.Posts.Duty, f.Posts.Leave)
 	say("projects %d late %d completion %s payment %s", f.Projects.Number, f.Projects.Late, rate(f.Projects.Completion), rate(f.Projects.Payment))
+	for _, x := range f.Sources {
+		say("from %q %.2f paid %.2f", x.Code, x.Received, x.Paid)
+	}
 	say("issues %d overdue %d closure %s", f.Issues.Open, f.Issues.Overdue, rate(f.Issues.Closure))
 	say("visits %s, %s", rate(f.Visits.Awareness), rate(f.Visits.Satisfaction))
 	say("samples %s, %s", rate(f.Samples.Awareness), rate(f.Samples.Satisfaction))
@@ -194,6 +197,8 @@ coverage 2.00 of 5.00 = 40.00%
 overdue 2, 1
 attendance 21.95 of 26.45 = 82.99% duty 1.5 leave 1.0
 projects 3 late 1 completion 90000.00 of 151000.00 = 59.60% payment 59000.50 of 60000.00 = 98.33%
+from "county" 60000.00 paid 50000.50
+from "sponsor" 0.00 paid 9000.00
 issues 3 overdue 2 closure 1.00 of 3.00 = 33.33%
 visits 1.00 of 2.00 = 50.00%, 2.00 of 3.00 = 66.67%
 samples 1.00 of 1.00 = 100.00%, 0.00 of 1.00 = 0.00%
@@ -351,7 +356,11 @@ func text(t *rapid.T, f Figures) string {
 func TestTogether(t *testing.T) {
 	a := Figures{Coverage: Ratio{1, 2}, Overdue: 1, Target: "2018", Sponsor: "公路局"}
 	b := Figures{Coverage: Ratio{8, 8}, Overdue: 2}
+	a.Sources, b.Sources = []Source{{"county", 100, 50}}, []Source{{"central", 7, 0}, {"county", 20, 10}}
 	c := a.And(b)
+	if want := []Source{{"central", 7, 0}, {"county", 120, 60}}; !reflect.DeepEqual(c.Sources, want) || a.Sources[0].Received != 100 {
+		t.Errorf("the sources together: %+v", c.Sources)
+	}
 	if percent, _ := c.Coverage.Percent(); percent != 90 || c.Overdue != 3 || c.Target != "" || c.Sponsor != "" {
 		t.Errorf("together: %+v", c)
 	}

@@ -27,6 +27,7 @@ func (p *project) late(on string) bool {
 type fund struct {
 	id        record.ID
 	project   record.ID
+	source    string
 	direction string
 	amount    int64 // fen
 	date      string
@@ -34,7 +35,7 @@ type fund struct {
 }
 
 func (v *Village) addFund(id record.ID, a answers) {
-	f := fund{id: id, project: a.id("project"), direction: a.text("direction"), amount: a.fen("amount"), date: a.text("fund_date")}
+	f := fund{id: id, project: a.id("project"), source: a.text("fund_source"), direction: a.text("direction"), amount: a.fen("amount"), date: a.text("fund_date")}
 	f.whole = a.text("doc_no") != "" && f.date != "" && a.text("payee") != ""
 	v.funds = append(v.funds, f)
 }
