@@ -228,7 +228,7 @@ func TestPagesFit(t *testing.T) {
 		{"visits", "/records/visit"}, {"persons", "/records/person?village=" + string(v)}, {"visits-of", "/records/visit?village=" + string(v) + "&w.household=" + house.ID.String()},
 		{"record-household", href(house.Key)}, {"record-visit", href(visit.Key)},
 		{"coverage", "/coverage?month=2024-12"}, {"overdue", "/overdue"},
-		{"leaders", "/leaders?month=2024-12"}, {"figures", "/figures/" + string(v) + "?month=2024-12"}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
+		{"leaders", "/leaders?month=2024-12"}, {"figures", "/figures/" + string(v) + "?month=2024-12"}, {"charts", "/charts?month=2024-12"}, {"charts-village", "/charts?month=2024-12&village=" + string(v)}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
 		{"forms", "/forms"}, {"form-visit", "/forms/visit"}, {"draft", ""}, {"devices", "/devices"}, {"devices-new", "/devices/new"}, {"laptop", "/devices/" + string(f.laptops["杜旺火"].device.ID)}, {"laptop-revoked", "/devices/" + string(f.laptops["刘专干"].device.ID)}, {"accounts", "/accounts"}, {"interfaces", "/interfaces"}, {"audit", "/audit"}, {"bundles", "/bundles"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
 	}
 	in := false

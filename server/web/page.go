@@ -38,7 +38,9 @@ type page struct {
 	// says that what was asked for cannot be had.
 	still, refused bool
 	// works tells a page that is worked through by keys.
-	works   bool
+	works bool
+	// draws tells that the page has charts or a map.
+	draws   bool
 	drift   int    // how many steps the code of this sign-in was off
 	version string // what the data was when the page was made
 	// known are the villages by code, waiting what waits in them.

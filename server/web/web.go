@@ -184,6 +184,7 @@ func (w *Site) all() []route {
 		{"GET /leaders.xlsx", access.SeeTotals, w.leadersFile},
 		{"POST /leaders/close", access.CloseMonth, w.closeMonth},
 		{"GET /figures/{village}", access.SeeTotals, w.figures},
+		{"GET /charts", access.SeeTotals, w.charts},
 		{"GET /coverage", access.SeeTotals, w.coverage},
 		{"GET /overdue", access.SeeRecords, w.overdue},
 		{"GET /conflicts", access.Decide, w.conflicts},
