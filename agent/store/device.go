@@ -136,7 +136,7 @@ func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, 
 		if err != nil {
 			return err
 		}
-		serial := p.Assigned.Serial
+		serial, had := p.Assigned.Serial, p.Published
 		if len(p.Key) == 0 {
 			p.Key = make([]byte, ed25519.SeedSize)
 			if _, err := io.ReadFull(s.opt.Rand, p.Key); err != nil {
@@ -144,7 +144,7 @@ func (s *Store) SetDevice(ctx context.Context, change func(*Device)) (d Device, 
 			}
 		}
 		change(p)
-		if raw := p.Assigned.Edition; p.Assigned.Serial != serial || len(raw) > 0 {
+		if raw := p.Assigned.Edition; p.Assigned.Serial != serial || p.Published && !had || len(raw) > 0 {
 			p.Assigned.Edition, p.Published = nil, true
 			if err := t.take(raw); err != nil {
 				return err

@@ -166,6 +166,23 @@ func TestEditionAskedFor(t *testing.T) {
 	if n := serial(); n != 0 {
 		t.Errorf("serial %d, though what was published is not here", n)
 	}
+	d, err := s.Device()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, raw := range [][]byte{nil, printed(t, 1, nil, phoneRow, partner)} {
+		if _, err := s.SetDevice(ctx, func(d *Device) { d.Published = false }); err != nil {
+			t.Fatal(err)
+		}
+		a := d.Assigned
+		a.Edition = raw
+		if err := s.Assign(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+		if n := serial(); n != 1 || (s.Forms().Form("household").Field("partner") != nil) != (raw != nil) {
+			t.Errorf("the same assignment again: serial %d; it would be asked for without end", n)
+		}
+	}
 }
 
 // A commit that fails leaves the forms as they were.

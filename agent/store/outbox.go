@@ -576,6 +576,6 @@ func (s *Store) Status() (st Status, err error) {
 
 // Assign takes the office's new assignment.
 func (s *Store) Assign(ctx context.Context, a wire.Assignment) error {
-	_, err := s.SetDevice(ctx, func(d *Device) { d.Assigned = a })
+	_, err := s.SetDevice(ctx, func(d *Device) { d.Assigned, d.Published = a, true })
 	return err
 }

@@ -352,6 +352,10 @@ func pairKind(a, b *Record) (kind Kind, score int) {
 	return Twin, score
 }
 
+// scoreBase is what a place adds to a score, which may be below zero: of what somebody has
+// called the same though little speaks for it.
+const scoreBase = 1 << 20
+
 // queuedPairs reads the pairs of a village, the likeliest first.
 func (t *tx) queuedPairs(v record.Village, q QueueQuery, limit int) (list []Waits, err error) {
 	where, args := `village_id = $1`, []any{v}
@@ -369,10 +373,9 @@ func (t *tx) queuedPairs(v record.Village, q QueueQuery, limit int) (list []Wait
 		test(`who LIKE $%d ESCAPE '\'`, whoPattern(q.Who))
 	}
 	if a := q.After; a.Village == v && a.Part == partPairs {
-		args = append(args, int64(a.Since), a.ID, string(a.Path))
+		args = append(args, scoreBase-int64(a.Since), a.ID, string(a.Path))
 		n := len(args)
 		where += fmt.Sprintf(` AND (-score, record_id, other_id) > ($%d, $%d, $%d)`, n-2, n-1, n)
-		args[n-3] = -int64(a.Since)
 	}
 	return list, t.rows(func(r *sql.Rows) error {
 		w := Review{Village: v}
@@ -389,7 +392,7 @@ func (t *tx) queuedPairs(v record.Village, q QueueQuery, limit int) (list []Wait
 			}
 		}
 		w.ID, w.Since, w.Path = x.Pair.Record, milli(since), record.Same.Element(other)
-		x.Review, x.Place = w, QueuePlace{Village: v, Part: partPairs, Since: uint64(max(score, 0)), ID: id, Path: record.Path(other), Kind: w.Kind}
+		x.Review, x.Place = w, QueuePlace{Village: v, Part: partPairs, Since: uint64(max(scoreBase+score, 0)), ID: id, Path: record.Path(other), Kind: w.Kind}
 		list = append(list, x)
 		return nil
 	}, fmt.Sprintf(`SELECT record_id, other_id, type, kind, score, since_feed, since_at FROM pair WHERE %s ORDER BY -score, record_id, other_id LIMIT %d`, where, limit), args...)

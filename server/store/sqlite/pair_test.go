@@ -104,6 +104,21 @@ func TestPairsIncrementally(t *testing.T) {
 	})
 }
 
+// Records that somebody calls the same though nothing speaks for it are listed once, on
+// whatever page.
+func TestPairUnlike(t *testing.T) {
+	w := storetest.NewWorld(t, open)
+	l := w.Laptop("王队员", identity.Office)
+	for i := range 8 {
+		l.Write(storetest.New("person", storetest.ID(i), map[record.Path]record.Value{"full_name": record.Text(fmt.Sprint("人", i)), "birth_date": record.Text(fmt.Sprintf("19%d0-01-01", i+1)),
+			record.Same.Element(storetest.ID((i + 1) % 8).String()): record.True}))
+	}
+	l.Push()
+	if list := listed(t, w); len(list) != 8 || len(slices.Compact(list)) != 8 {
+		t.Errorf("%q", list)
+	}
+}
+
 // A key that very many share makes no pairs of all with all; once few share it, it does.
 func TestPairsBounded(t *testing.T) {
 	w := storetest.NewWorld(t, open)
