@@ -14,6 +14,9 @@ func (j *JSON) Mask(f *form.Form) {
 		return
 	}
 	hides := func(p record.Path) bool {
+		if about, asked := p.Asked(); asked {
+			p = about // the words may say it too
+		}
 		fd := f.PathField(p)
 		return fd != nil && fd.Masked
 	}
