@@ -51,3 +51,12 @@ func (a *Access) Recover(ctx context.Context, who string, id identity.Device, re
 	}
 	return escrow.Code(key), nil
 }
+
+// HasEscrow tells whether a laptop has handed in the key of its data.
+func (a *Access) HasEscrow(ctx context.Context, id identity.Device) (bool, error) {
+	_, err := a.store.Escrow(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -82,6 +82,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /devices/{id}":                       {path: "/devices/" + string(device), who: "office admin"},
 		"POST /devices/code":                      {path: "/devices/code", who: "office admin", form: url.Values{"name": {"新队员"}, "role": {"team_member"}, "village": {village}}},
 		"POST /devices/offline":                   {path: "/devices/offline", who: "office admin", form: url.Values{"days": {"30"}}},
+		"POST /devices/{id}/lost":                 {path: "/devices/" + string(device) + "/lost", who: "office admin"},
+		"POST /devices/{id}/lost/file":            {path: "/devices/" + string(device) + "/lost/file", who: "office"},
 		"POST /devices/{id}/recover":              {path: "/devices/" + string(device) + "/recover", who: "office admin", form: url.Values{"reason": {"口令忘了"}}},
 		"POST /devices/{id}/regrant":              {path: "/devices/" + string(device) + "/regrant", who: "office admin"},
 		"POST /devices/{id}/revoke":               {path: "/devices/" + string(device) + "/revoke", who: "office admin", form: url.Values{"sure": {"1"}}},

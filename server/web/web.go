@@ -203,6 +203,8 @@ func (w *Site) all() []route {
 		{"GET /devices/new", access.Devices, w.enrolPage},
 		{"GET /devices/{id}", access.Devices, w.laptop},
 		{"POST /devices/code", access.Devices, w.newCode},
+		{"POST /devices/{id}/lost", access.Devices, w.lost},
+		{"POST /devices/{id}/lost/file", access.Export, w.lostFile},
 		{"POST /devices/{id}/revoke", access.Devices, w.revoke},
 		{"POST /devices/{id}/regrant", access.Devices, w.regrant},
 		{"POST /devices/{id}/profile", access.Devices, w.addProfile},
