@@ -161,3 +161,14 @@ func (w *Site) setOffline(p *page) (reply, error) {
 	}
 	return goTo("/devices/new")
 }
+
+// slipSteps are what whoever holds a slip does on the laptop; they stand on it in both
+// languages, as it may be somebody else who reads it.
+var slipSteps = []string{"slip.start", "slip.enter", "slip.passphrase", "slip.keep"}
+
+// textIn gives a text in a language, whatever the page's is.
+func textIn(lang form.Lang, id string) string {
+	return (&page{lang: lang}).T(id)
+}
+
+func langCode(lang form.Lang) string { return (&page{lang: lang}).code() }

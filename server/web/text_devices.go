@@ -114,4 +114,11 @@ var deviceTexts = map[string]said{
 	"lost.more":           {"这里只列前 %d 户，全部在 CSV 里。", "Only the first %d are listed here; the CSV has all."},
 	"lost.file":           {"下载名单 CSV", "The list as CSV"},
 	"audit.lost":          {"出具电脑遗失报告", "asked for the report on a lost laptop"},
+
+	"slip.print":      {"可以打印成登记单（A4 或 A5），交给使用人。", "Printed (A4 or A5) it is a slip for the person."},
+	"slip.until":      {"只能用一次，%s 前有效", "Works once, until %s"},
+	"slip.start":      {"电脑先连上网络，双击“驻村通”打开网页。", "Connect the laptop to a network and open Zhucun with a double click."},
+	"slip.enter":      {"网页问登记码时，输入上面那串字。", "When the page asks for the enrolment code, type the one above."},
+	"slip.passphrase": {"设一个自己记得住的口令。", "Set a passphrase that you will remember."},
+	"slip.keep":       {"登记好以后把这张纸销毁；纸丢了没有用过的，马上告诉办公室。", "Destroy this slip afterwards. If it is lost before it was used, tell the office at once."},
 }
