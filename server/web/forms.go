@@ -22,7 +22,6 @@ const formsPath = "/forms"
 // formsView is the list of the forms that hold.
 type formsView struct {
 	forms    []*form.Form
-	fields   map[record.Type]int
 	editions []store.Published
 	said     string
 }
