@@ -267,7 +267,7 @@ func TestVisitReachesTheOffice(t *testing.T) {
 	laptop.shows("屋顶漏雨", "已送达")
 	// No click and no loading: the office's list is live.
 	office.shows("李大山")
-	office.do(chromedp.Click("main table a"))
+	office.do(chromedp.Click("main table tbody a"))
 	office.shows("屋顶漏雨，老人腿脚不便", "下周带瓦匠来看", "王书记")
 }
 

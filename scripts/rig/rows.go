@@ -14,7 +14,7 @@ import (
 // Rows tells apart two states of the office: every row of its tables. Of its
 // sessions only how many there are, as they note when they were last used, and
 // without when laptops were last heard of, which is noted a while later, and figures,
-// keys and counts, which are worked out of the rest whenever somebody looks.
+// keys, pairs and counts, which are worked out of the rest whenever somebody looks.
 func (s *Server) Rows() (all string, err error) {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.Data, "zhucun.db")+"?mode=ro&_pragma=busy_timeout(5000)")
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Server) Rows() (all string, err error) {
 	var b strings.Builder
 	for _, t := range tables {
 		name := fmt.Sprint(t[0])
-		if slices.Contains([]string{"contact", "figure", "search_key", "search_head", "type_count"}, name) {
+		if slices.Contains([]string{"contact", "figure", "search_key", "search_head", "type_count", "alike", "alike_head", "pair"}, name) {
 			continue
 		}
 		list, err := rows(db, `SELECT * FROM "`+name+`"`)
