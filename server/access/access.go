@@ -24,6 +24,9 @@ import (
 
 // Access decides over a store.
 type Access struct {
+	// Cost is that of new passwords: Safe, but in tests of other things.
+	Cost Cost
+
 	store  *store.Store
 	now    func() time.Time
 	random io.Reader
@@ -42,7 +45,7 @@ type Access struct {
 // New gives the access to a store; clock and randomness are the store's.
 func New(s *store.Store) *Access {
 	return &Access{
-		store: s, now: s.Now, random: s.Random,
+		Cost: Safe, store: s, now: s.Now, random: s.Random,
 		logins: slower{free: freeLogin, longest: longestLogin}, addresses: slower{free: freeAddress, longest: longestAddress},
 		codes:   slower{free: freeCode, longest: longestCode},
 		hashing: make(chan struct{}, maxHashing), queue: make(chan struct{}, maxHashing+maxQueued),

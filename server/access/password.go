@@ -25,15 +25,27 @@ import (
 	"zhucun/shared/record"
 )
 
-// The cost of checking a password: RFC 9106, second recommendation. It is kept
-// with each password, so that it can be raised for new ones.
+// Cost is what checking a password costs by Argon2id: how often it goes over how many
+// KiB, in how many lanes. It is kept with each password, so that it can be raised for
+// new ones.
+type Cost struct {
+	Passes, Memory uint32
+	Lanes          uint8
+}
+
+// Safe is RFC 9106's second recommendation.
+var Safe = Cost{Passes: 3, Memory: 64 << 10, Lanes: 4}
+
 const (
-	argonTime    = 3
-	argonMemory  = 64 << 10 // KiB
-	argonThreads = 4
-	argonSalt    = 16
-	argonKey     = 32
+	argonSalt = 16
+	argonKey  = 32
 )
+
+// kept is a password's hash as it is written down.
+func (c Cost) kept(salt, key []byte) string {
+	b64 := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, c.Memory, c.Passes, c.Lanes, b64(salt), b64(key))
+}
 
 // hash gives a password as it is kept. ErrBusy.
 func (a *Access) hash(ctx context.Context, password string) (string, error) {
@@ -41,9 +53,8 @@ func (a *Access) hash(ctx context.Context, password string) (string, error) {
 	if _, err := io.ReadFull(a.random, salt); err != nil {
 		return "", err
 	}
-	key, err := a.derive(ctx, password, salt, argonTime, argonMemory, argonThreads, argonKey)
-	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads, b64(salt), b64(key)), err
+	key, err := a.derive(ctx, password, salt, a.Cost, argonKey)
+	return a.Cost.kept(salt, key), err
 }
 
 // How many passwords are checked at once, and how many may wait for that: some
@@ -56,7 +67,7 @@ const (
 // ErrBusy says that too many passwords wait to be checked.
 var ErrBusy = errors.New("too many passwords are being checked; try again in some seconds")
 
-func (a *Access) derive(ctx context.Context, password string, salt []byte, time, memory uint32, threads uint8, n uint32) ([]byte, error) {
+func (a *Access) derive(ctx context.Context, password string, salt []byte, c Cost, n uint32) ([]byte, error) {
 	select {
 	case a.queue <- struct{}{}:
 		defer func() { <-a.queue }()
@@ -69,20 +80,19 @@ func (a *Access) derive(ctx context.Context, password string, salt []byte, time,
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return argon2.IDKey([]byte(password), salt, time, memory, threads, n), nil
+	return argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Lanes, n), nil
 }
 
 // matches tells whether the password is the one of which hash made secret.
 // ErrBusy.
 func (a *Access) matches(ctx context.Context, secret, password string) (bool, error) {
 	var version int
-	var m, t uint32
-	var p uint8
+	var c Cost
 	parts := strings.Split(secret, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" {
 		return false, nil
 	}
-	if _, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &m, &t, &p); err != nil || version != argon2.Version || t == 0 || p == 0 || m > 1<<20 {
+	if _, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &c.Memory, &c.Passes, &c.Lanes); err != nil || version != argon2.Version || c.Passes == 0 || c.Lanes == 0 || c.Memory > 1<<20 {
 		return false, nil
 	}
 	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
@@ -90,14 +100,15 @@ func (a *Access) matches(ctx context.Context, secret, password string) (bool, er
 	if err1 != nil || err2 != nil || len(key) == 0 {
 		return false, nil
 	}
-	given, err := a.derive(ctx, password, salt, t, m, p, uint32(len(key)))
+	given, err := a.derive(ctx, password, salt, c, uint32(len(key)))
 	return subtle.ConstantTimeCompare(key, given) == 1, err
 }
 
 // nobody is a password's hash that no password has, so that an unknown login
 // takes as long as a known one.
-var nobody = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
-	base64.RawStdEncoding.EncodeToString(make([]byte, argonSalt)), base64.RawStdEncoding.EncodeToString(make([]byte, argonKey)))
+func (a *Access) nobody() string {
+	return a.Cost.kept(make([]byte, argonSalt), make([]byte, argonKey))
+}
 
 // ErrSignIn says that login or password is wrong; which, nobody is told.
 var ErrSignIn = errors.New("login or password is wrong")
@@ -130,7 +141,7 @@ func (a *Access) SignIn(ctx context.Context, from netip.Addr, login, password st
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return store.Account{}, err
 	}
-	secret := nobody
+	secret := a.nobody()
 	if err == nil {
 		secret = account.Secret
 	}

@@ -55,6 +55,7 @@ func newOffice(t *testing.T) *office {
 	o.ok(err)
 	t.Cleanup(func() { o.store.Close() })
 	o.access = access.New(o.store)
+	o.access.Cost = access.Cost{Passes: 1, Memory: 8, Lanes: 1}
 	for code, name := range map[record.Village]string{first: "清源村", second: "竹山村"} {
 		o.ok(o.access.AddVillage(t.Context(), store.Village{Code: code, Name: name, Township: "石桥镇"}))
 	}

@@ -78,6 +78,7 @@ func newFixture(t testing.TB, villages ...store.Village) *fixture {
 	}
 	t.Cleanup(func() { f.store.Close() })
 	f.access, f.review = access.New(f.store), review.New(f.store)
+	f.access.Cost = access.Cost{Passes: 1, Memory: 8, Lanes: 1}
 	for _, v := range villages {
 		if err := f.access.AddVillage(t.Context(), v); err != nil {
 			t.Fatal(err)
