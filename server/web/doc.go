@@ -1,5 +1,5 @@
 // Package web is the office's pages: how every village stands, the figures it is
-// accounted for by and the table and the charts for leaders, the records and their history, visit coverage, what waits for a decision, the quarantine,
+// accounted for by and the table, the charts and the map for leaders, the records and their history, visit coverage, what waits for a decision, the quarantine,
 // laptops and accounts. Every page is made by the server and works without
 // JavaScript; the one script makes an open page look again when the data has
 // changed.

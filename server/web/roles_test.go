@@ -57,6 +57,7 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"POST /forms/publish":              {path: "/forms/publish", who: "office", form: url.Values{"edition": {"x"}}},
 		"POST /export/{type}/template":     {path: "/export/household/template", who: "office", form: url.Values{"file": {"x"}}},
 		"GET /charts":                      {path: "/charts", who: totals},
+		"GET /map":                         {path: "/map", who: totals},
 		"GET /coverage":                    {path: "/coverage", who: totals},
 		"GET /leaders":                     {path: "/leaders", who: totals},
 		"GET /leaders.xlsx":                {path: "/leaders.xlsx", who: totals},

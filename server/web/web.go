@@ -185,6 +185,7 @@ func (w *Site) all() []route {
 		{"POST /leaders/close", access.CloseMonth, w.closeMonth},
 		{"GET /figures/{village}", access.SeeTotals, w.figures},
 		{"GET /charts", access.SeeTotals, w.charts},
+		{"GET /map", access.SeeTotals, w.mapOf},
 		{"GET /coverage", access.SeeTotals, w.coverage},
 		{"GET /overdue", access.SeeRecords, w.overdue},
 		{"GET /conflicts", access.Decide, w.conflicts},
