@@ -233,31 +233,25 @@ func TestPagesFit(t *testing.T) {
 	}
 	in := false
 	for _, lang := range []string{"zh", "en"} {
-		for _, size := range []struct {
-			name          string
-			width, height int64
-		}{{"wide", 1366, 768}, {"narrow", 360, 740}} {
-			for _, pg := range pages {
-				do(t, ctx, chromedp.EmulateViewport(size.width, size.height))
-				switch {
-				case pg.name == "signin" && in:
-					continue
-				case pg.name != "signin" && !in:
-					signInBy(t, ctx, f, "主任")
-					in = true
-				}
-				if pg.name == "draft" {
-					do(t, ctx, chromedp.Navigate(f.server.URL+"/forms"), chromedp.SetUploadFiles("#file", []string{draft}), chromedp.Click("form[action='/forms/look'] button"))
-					until(t, ctx, "!!document.querySelector('#differences')")
-				} else if pg.name == "code" {
-					do(t, ctx, chromedp.Navigate(f.server.URL+"/devices/new"), chromedp.SendKeys("#name", "王队员"),
-						chromedp.Click("input[name=village]"), chromedp.Click("form[action='/devices/code'] button"))
-					until(t, ctx, "!!document.querySelector('.qr')")
-				} else {
-					do(t, ctx, chromedp.Navigate(f.server.URL+pg.path))
-				}
-				looks(t, ctx, strings.Join([]string{pg.name, lang, size.name}, "-"))
+		for _, pg := range pages {
+			switch {
+			case pg.name == "signin" && in:
+				continue
+			case pg.name != "signin" && !in:
+				signInBy(t, ctx, f, "主任")
+				in = true
 			}
+			if pg.name == "draft" {
+				do(t, ctx, chromedp.Navigate(f.server.URL+"/forms"), chromedp.SetUploadFiles("#file", []string{draft}), chromedp.Click("form[action='/forms/look'] button"))
+				until(t, ctx, "!!document.querySelector('#differences')")
+			} else if pg.name == "code" {
+				do(t, ctx, chromedp.Navigate(f.server.URL+"/devices/new"), chromedp.SendKeys("#name", "王队员"),
+					chromedp.Click("input[name=village]"), chromedp.Click("form[action='/devices/code'] button"))
+				until(t, ctx, "!!document.querySelector('.qr')")
+			} else {
+				do(t, ctx, chromedp.Navigate(f.server.URL+pg.path))
+			}
+			inBoth(t, ctx, pg.name+"-"+lang)
 		}
 		if lang == "zh" {
 			js[any](t, ctx, "document.querySelector(\"form[action='/language'] button\").click()")
@@ -316,6 +310,16 @@ func TestFactorFit(t *testing.T) {
 	}
 }
 
+// inBoth looks at the page that is open in a narrow window and in a wide one, which it
+// leaves.
+func inBoth(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	do(t, ctx, chromedp.EmulateViewport(360, 740))
+	looks(t, ctx, name+"-narrow")
+	do(t, ctx, chromedp.EmulateViewport(1366, 768))
+	looks(t, ctx, name+"-wide")
+}
+
 // looks tells that a page fits its window and that everything on it has a name,
 // and takes a picture of it for whoever wants one.
 func looks(t *testing.T, ctx context.Context, name string) {
@@ -329,8 +333,9 @@ func looks(t *testing.T, ctx context.Context, name string) {
 	if pictures != "" {
 		picture(t, ctx, name)
 	}
-	// It sees the same in both languages but for the words.
-	if !strings.HasSuffix(name, "en-narrow") {
+	// It sees the same in both languages but for the words, and in both windows but for
+	// where they stand: once each.
+	if !strings.HasSuffix(name, "en-narrow") && !strings.HasSuffix(name, "zh-wide") {
 		accessible(t, ctx, name)
 	}
 }

@@ -219,14 +219,9 @@ func TestTwinsByKeys(t *testing.T) {
 	f.pairs(f.as("office"), "/conflicts")
 	ctx := browser(t)
 	signInBy(t, ctx, f, "office")
-	for _, size := range []struct {
-		name          string
-		width, height int64
-	}{{"wide", 1366, 768}, {"narrow", 360, 740}} {
-		do(t, ctx, chromedp.EmulateViewport(size.width, size.height), chromedp.Navigate(f.server.URL+"/conflicts?kind=twin"))
-		until(t, ctx, "document.querySelectorAll('.dispute').length === 1")
-		looks(t, ctx, "twins-zh-"+size.name)
-	}
+	do(t, ctx, chromedp.Navigate(f.server.URL+"/conflicts?kind=twin"))
+	until(t, ctx, "document.querySelectorAll('.dispute').length === 1")
+	inBoth(t, ctx, "twins-zh")
 	js[any](t, ctx, "document.getElementById('queue-reason').value = '核实'; document.activeElement.blur()")
 	do(t, ctx, chromedp.KeyEvent("1"))
 	until(t, ctx, "document.getElementById('queue-outcome').innerText.includes('已合并') && !document.querySelector('.dispute')")
