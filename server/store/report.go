@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"zhucun/shared/clock"
@@ -32,10 +33,11 @@ type Report struct {
 
 // Of gives how far the data of a village goes.
 func (r *Report) Of(v record.Village) Fresh {
-	if i := slices.IndexFunc(r.Fresh, func(f Fresh) bool { return f.Village == v }); i >= 0 {
-		return r.Fresh[i]
+	i, there := slices.BinarySearchFunc(r.Fresh, v, func(f Fresh, v record.Village) int { return strings.Compare(string(f.Village), string(v)) })
+	if !there {
+		return Fresh{Village: v}
 	}
-	return Fresh{Village: v}
+	return r.Fresh[i]
 }
 
 func (s *Store) report(t *tx) (Report, error) {

@@ -250,6 +250,25 @@ func (p *page) fresh(f store.Fresh) string {
 	return p.T("fresh", p.when(f.Package))
 }
 
+// freshLines is of how many villages a page says one by one how far their data goes.
+const freshLines = 30
+
+// freshAll says it of many in one line.
+func (p *page) freshAll(r *store.Report) string {
+	lately, before, never := 0, 0, 0
+	for _, f := range r.Fresh {
+		switch {
+		case f.Package == 0:
+			never++
+		case r.At.Sub(f.Package.Std()) < silentDays*24*time.Hour:
+			lately++
+		default:
+			before++
+		}
+	}
+	return p.T("fresh.all", len(r.Fresh), silentDays, lately, before, never)
+}
+
 // cutoff says of when a report is.
 func (p *page) cutoff(at time.Time) string {
 	return p.T("cutoff", at.In(beijing).Format("2006-01-02 15:04"))

@@ -171,12 +171,17 @@ func (p *page) writer() merge.Writer {
 
 // village is the name of a village, its code where it has not been entered.
 func (p *page) village(code record.Village) string {
-	for _, v := range p.known {
-		if v.Code == code {
-			return v.Name
-		}
+	if i, there := p.find(code); there {
+		return p.known[i].Name
 	}
 	return string(code)
+}
+
+// find looks for a village among those that the page may tell of.
+func (p *page) find(code record.Village) (int, bool) {
+	return slices.BinarySearchFunc(p.known, code, func(v store.Village, code record.Village) int {
+		return strings.Compare(string(v.Code), string(code))
+	})
 }
 
 // asked reads a village from the address; "" is all, but for who sees only one.

@@ -72,6 +72,8 @@ var texts = map[string]said{
 	"cutoff":           {"数据截至 %s。", "As of %s."},
 	"fresh":            {"最近收到 %s", "last received %s"},
 	"fresh.none":       {"还没有收到过", "nothing received yet"},
+	"fresh.all":        {"共 %d 个村：最近 %d 天收到过数据的 %d 个，更早的 %d 个，还没有收到过的 %d 个。", "%d villages: within the last %d days data came from %d, from %d longer ago, from %d none yet."},
+	"fresh.each":       {"逐村查看", "Each village"},
 	"live.news":        {"有新数据，填完后再刷新。", "There is new data; it waits until you have finished."},
 	"live.look":        {"现在刷新", "Refresh now"},
 

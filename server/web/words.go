@@ -2,10 +2,8 @@ package web
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 
-	"zhucun/server/store"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
 	"zhucun/shared/wire"
@@ -34,7 +32,8 @@ func (p *page) badge(area string) int {
 
 // entered tells a village that the office has entered.
 func (p *page) entered(code record.Village) bool {
-	return slices.ContainsFunc(p.known, func(v store.Village) bool { return v.Code == code })
+	_, there := p.find(code)
+	return there
 }
 
 func (p *page) orUnnamed(s string) string {
