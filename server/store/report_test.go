@@ -272,29 +272,52 @@ func TestBrowseOrder(t *testing.T) {
 	}
 }
 
+// A session is kept until it ends, by its time or by somebody, and what was under way then
+// does not bring it back.
 func TestSessions(t *testing.T) {
 	o := newOffice(t)
 	ctx := t.Context()
-	ends := o.Now().Add(time.Hour)
-	if err := o.PutSession(ctx, "a", []byte("1"), ends); err != nil {
+	a := store.Session{ID: "a", Login: "office", Stamp: "1", Address: "10.0.0.1", Browser: "Edge/Windows", Ends: o.Now().Add(time.Hour)}
+	old := store.Session{ID: "old", Login: "office", Ends: o.Now().Add(-time.Second)}
+	half := store.Session{ID: "half", Ends: a.Ends}
+	for _, n := range []store.Session{old, a, half} {
+		if err := o.BeginSession(ctx, n, []byte("1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := a
+	later.Login, later.Seen, later.Address = "other", o.Now().Add(time.Minute), "10.0.0.2"
+	if err := o.PutSession(ctx, later, []byte("2")); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.PutSession(ctx, "a", []byte("2"), ends); err != nil {
-		t.Fatal(err)
-	}
-	if err := o.PutSession(ctx, "old", []byte("3"), o.Now().Add(-time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	for id, want := range map[string]string{"a": "2", "old": "", "none": ""} {
+	for id, want := range map[string]string{"a": "2", "old": "", "none": "", "half": "1"} {
 		if body, ok, err := o.Session(ctx, id); string(body) != want || ok != (want != "") || err != nil {
 			t.Errorf("%s: %q %v %v", id, body, ok, err)
 		}
 	}
-	if err := o.DropSession(ctx, "a"); err != nil {
+	for login, want := range map[string]int{"office": 1, "": 1, "other": 0} {
+		list, err := o.Sessions(ctx, login)
+		if err != nil || len(list) != want {
+			t.Fatalf("of %q: %+v, %v", login, list, err)
+		}
+		if want == 0 {
+			continue
+		}
+		if s := list[0]; s.ID != "a" || s.Login != "office" || s.Address != "10.0.0.2" || s.Browser != "Edge/Windows" || !s.Began.Equal(o.Now().Truncate(time.Millisecond)) || s.Seen.Sub(s.Began) != time.Minute {
+			t.Errorf("%+v", s)
+		}
+	}
+	if err := o.DropSession(ctx, "a", &store.Note{Act: "signout", Subject: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.PutSession(ctx, a, []byte("3")); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := o.Session(ctx, "a"); ok || err != nil {
 		t.Errorf("after the end: %v %v", ok, err)
+	}
+	if notes, err := o.Audits(ctx, store.AuditQuery{Act: "signout", Limit: 2}); err != nil || len(notes) != 1 {
+		t.Errorf("the audit has %+v, %v", notes, err)
 	}
 }
 

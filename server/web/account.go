@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"zhucun/server/access"
 	"zhucun/server/store"
 	"zhucun/shared/identity"
 	"zhucun/shared/record"
@@ -21,6 +22,8 @@ type accountsView struct {
 	village  record.Village
 	// password is a new one, shown once, and of whom.
 	password, of string
+	// open is how many sessions each account has.
+	open map[string]int
 	// required are the roles that must have a second factor.
 	required []identity.Role
 }
@@ -36,6 +39,11 @@ func (w *Site) showAccounts(p *page, status int, v *accountsView) (reply, error)
 	}
 	if v.required, err = w.access.FactorRoles(p.ctx); err != nil {
 		return reply{}, err
+	}
+	if p.may(access.SetAccounts) {
+		if v.open, err = w.openByAccount(p, v.accounts); err != nil {
+			return reply{}, err
+		}
 	}
 	return reply{status: status, body: accountsPage(p, v)}, nil
 }
@@ -86,6 +94,7 @@ type meView struct {
 	said string
 	done bool
 	must bool // a second factor
+	open []openSession
 }
 
 func (w *Site) me(p *page) (reply, error) {
@@ -96,6 +105,9 @@ func (w *Site) showMe(p *page, status int, v *meView) (reply, error) {
 	p.title, p.at, p.still = p.T("me.title"), "me", true
 	var err error
 	if v.must, err = w.access.MustHaveFactor(p.ctx, &p.account); err != nil {
+		return reply{}, err
+	}
+	if v.open, err = w.mySessions(p); err != nil {
 		return reply{}, err
 	}
 	return reply{status: status, body: mePage(p, v)}, nil

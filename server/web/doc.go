@@ -14,7 +14,8 @@
 //   - A session ends after 12 hours, after an hour in which nobody did anything,
 //     with a new password or second factor, when its account is signed out
 //     everywhere, and with its account. What a page asks for by itself
-//     keeps no session alive.
+//     keeps no session alive. Who is in sees where else, and ends these; what has
+//     ended no request that was under way brings back.
 //   - A change needs the form token of the session and comes from a page of this
 //     site. The password makes a new session, and the code another: a planted one is
 //     worth nothing.

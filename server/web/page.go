@@ -29,6 +29,7 @@ type page struct {
 	account    store.Account
 	half       guest // who has given the password and lacks something
 	sight      access.Sight
+	begins     bool              // a new session does, with this request
 	doorCookie *http.Cookie      // a new cookie of the door
 	parts      *multipart.Reader // of an upload, what has not been read yet
 	now        time.Time         // Beijing

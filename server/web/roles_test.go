@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"zhucun/server/access"
 	"zhucun/server/store"
@@ -36,6 +37,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /factor":                      {path: "/factor", who: "door"},
 		"POST /factor":                     {path: "/factor", who: "door", form: url.Values{"code": {"1"}}},
 		"POST /me/factor":                  {path: "/me/factor", who: "all", form: url.Values{"do": {"set"}}},
+		"POST /me/sessions":                {path: "/me/sessions", who: "all", form: url.Values{"end": {"others"}}},
+		"POST /accounts/signout":           {path: "/accounts/signout", who: "admin", form: url.Values{"login": {"office"}}},
 		"POST /me/signout":                 {path: "/me/signout", who: "all"},
 		"POST /language":                   {path: "/language", who: "door", form: url.Values{"language": {"zh"}}},
 		"POST /signout":                    {path: "/signout", who: "all"},
@@ -132,12 +135,17 @@ func (f *fixture) everything() string {
 	heads, err5 := f.store.Heads(ctx)
 	tokens, err6 := f.store.Tokens(ctx)
 	hooks, err7 := f.store.Webhooks(ctx)
-	for _, err := range []error{err1, err2, err3, err4, err5, err6, err7} {
+	sessions, err8 := f.store.Sessions(ctx, "")
+	for i := range sessions {
+		sessions[i].Seen, sessions[i].Address = time.Time{}, ""
+	}
+	slices.SortFunc(sessions, func(a, b store.Session) int { return strings.Compare(a.ID, b.ID) })
+	for _, err := range []error{err1, err2, err3, err4, err5, err6, err7, err8} {
 		if err != nil {
 			f.t.Fatal(err)
 		}
 	}
-	return fmt.Sprint(accounts, devices, codes, notes, heads, tokens, hooks, f.waiting())
+	return fmt.Sprint(accounts, devices, codes, notes, heads, tokens, hooks, sessions, f.waiting())
 }
 
 // Every page and every form, for every role and for who is not in: whoever may

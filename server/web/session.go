@@ -57,8 +57,21 @@ func (k sessionStore) FindCtx(ctx context.Context, id string) ([]byte, bool, err
 	return k.s.Session(ctx, id)
 }
 
+// sessionOf is what a commit says of the session beside its content.
+type sessionOf struct {
+	store.Session
+	begins bool // it is a new one
+}
+
+type sessionOfKey struct{}
+
 func (k sessionStore) CommitCtx(ctx context.Context, id string, body []byte, ends time.Time) error {
-	return k.s.PutSession(ctx, id, body, ends)
+	n, _ := ctx.Value(sessionOfKey{}).(sessionOf)
+	n.ID, n.Ends = id, ends
+	if n.begins {
+		return k.s.BeginSession(ctx, n.Session, body)
+	}
+	return k.s.PutSession(ctx, n.Session, body)
 }
 
 func (k sessionStore) DeleteCtx(ctx context.Context, id string) error {
@@ -178,6 +191,13 @@ func (p *page) seen() {
 	}
 }
 
+// sessionOf is what somebody can see of this session in the list of theirs.
+func (p *page) sessionOf() sessionOf {
+	n := store.Session{Login: p.account.Login, Stamp: access.Stamp(&p.account), Address: p.from().Unmap().String(), Browser: browserOf(p.r.UserAgent()),
+		Seen: time.UnixMilli(p.site.sessions.GetInt64(p.ctx, keySeen))}
+	return sessionOf{n, p.begins}
+}
+
 // keep writes what has changed in the session, and its cookie.
 func (p *page) keep(rw http.ResponseWriter) error {
 	if p.doorCookie != nil {
@@ -189,7 +209,7 @@ func (p *page) keep(rw http.ResponseWriter) error {
 	s := p.site.sessions
 	switch s.Status(p.ctx) {
 	case scs.Modified:
-		token, ends, err := s.Commit(p.ctx)
+		token, ends, err := s.Commit(context.WithValue(p.ctx, sessionOfKey{}, p.sessionOf()))
 		if err != nil {
 			return err
 		}
@@ -341,6 +361,7 @@ func (w *Site) begin(p *page, account store.Account, passed bool) error {
 		return err
 	}
 	p.settle(guest{account, lacks})
+	p.begins = true
 	life := sessionLife
 	if lacks != "" {
 		life = halfLife

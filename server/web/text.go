@@ -493,6 +493,7 @@ var texts = map[string]said{
 	"audit.refused":     {"登录被拒绝", "was refused at sign-in"},
 	"audit.refusedmore": {"同一小时内又被拒绝的次数", "was refused so many times more in the hour"},
 	"audit.signouts":    {"退出全部登录", "signed out everywhere"},
+	"audit.signout":     {"结束登录", "ended a sign-in"},
 	"audit.view":        {"查看完整号码", "looked at full numbers"},
 	"audit.export":      {"导出完整号码", "exported full numbers"},
 	"audit.masked":      {"导出（号码已隐去）", "exported, numbers masked"},

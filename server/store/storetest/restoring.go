@@ -139,7 +139,7 @@ func restores(w *World, again Copying) {
 	l.Write(household(5000, "1"))
 	l.Push()
 	w.ok(w.AddCode(w.ctx(), store.Code{ID: "open", SecretHash: []byte{1}, Role: l.Device.Role, Name: "新", Villages: l.Device.Villages, Created: w.time(), Expires: w.time().Add(48 * time.Hour)}))
-	w.ok(w.PutSession(w.ctx(), "s", []byte{1}, w.time().Add(12*time.Hour)))
+	w.ok(w.BeginSession(w.ctx(), store.Session{ID: "s", Ends: w.time().Add(12 * time.Hour)}, []byte{1}))
 	if r, err := w.Restored(w.ctx()); r != nil || err != nil {
 		w.Errorf("restored without a restore: %+v, %v", r, err)
 	}
