@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -26,56 +27,78 @@ import (
 
 const village = record.Village("369999000001")
 
-// office serves some records, and gives the token that reads them.
-func office(t *testing.T) (url, token string) {
+// records is an office with some records, and puts more.
+type records struct {
+	*testing.T
+	store  *store.Store
+	access *access.Access
+}
+
+func newRecords(t *testing.T) records {
 	t.Helper()
-	ok := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	_, key, err := ed25519.GenerateKey(nil)
-	ok(err)
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "zhucun.db"), store.Options{Key: key, Now: time.Now, Random: rand.Reader})
-	ok(err)
-	t.Cleanup(func() { s.Close() })
-	a := access.New(s)
-	ok(a.AddVillage(t.Context(), store.Village{Code: village, Name: "清源村"}))
-	put := func(typ record.Type, id string, fields map[string]string) {
-		t.Helper()
-		rid, err := record.ParseID(id)
-		ok(err)
-		f := form.Builtin().Form(typ)
-		values := map[string]record.Value{}
-		for name, typed := range fields {
-			values[name], err = f.Field(name).CanonText(typed)
-			ok(err)
-		}
-		body, err := merge.Compose(f, nil, nil, merge.Writer{Author: "王书记", Role: identity.Office}, values)
-		ok(err)
-		body = append(body, record.Write{Path: record.Source, Value: record.Text("onsite")})
-		record.SortBody(body)
-		ok(s.Desk(context.Background(), village, func(d *store.Desk) error {
-			_, err := d.Write(record.Change{Record: rid, Type: typ, Author: "王书记", Form: f.Version, Body: body})
-			return err
-		}))
+	if err != nil {
+		t.Fatal(err)
 	}
-	const id = "01900000-0000-7000-8000-00000000000"
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "zhucun.db"), store.Options{Key: key, Now: time.Now, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	r := records{t, s, access.New(s)}
+	if err := r.access.AddVillage(t.Context(), store.Village{Code: village, Name: "清源村"}); err != nil {
+		t.Fatal(err)
+	}
 	for i, name := range []string{"李大山", "王小明", "赵大有", "钱二", "孙三"} {
-		put("household", id+string(rune('0'+i)), map[string]string{"head_name": name, "group_name": "一组", "poverty_status": []string{"new", "exited", "unexited"}[i%3], "arable_mu": []string{"1.5", "0.25"}[i%2],
+		r.put("household", i, map[string]string{"head_name": name, "group_name": "一组", "poverty_status": []string{"new", "exited", "unexited"}[i%3], "arable_mu": []string{"1.5", "0.25"}[i%2],
 			"fuel": "wood power", "location": "115.5, 28.25", "registered_date": "2017-05-23", "bank_account": "6222020000000000018"})
 	}
-	put("household", id+"0", map[string]string{"main_cause": "illness"}) // two who had not seen each other's
-	put("household", id+"0", map[string]string{"main_cause": "skill"})
-	put("person", id+"6", map[string]string{"household": id + "0", "full_name": "李大山", "id_number": "11010519491231002X", "health": "chronic disabled", "birth_date": "1949-12-31"})
-	put("income", id+"7", map[string]string{"household": id + "0", "year": "2019", "wage": "12000.5", "members": "4"})
-	put("visit", id+"8", map[string]string{"household": id + "0", "visit_date": "2019-05-01", "findings": "他说“一切都好”\n", "visit_mode": "home"})
-	handler := api.New(s, a, api.Options{URL: "http://127.0.0.1"}).Handler()
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	token, _, err = a.AddToken(t.Context(), access.NewToken{Name: "报表", Role: identity.Office, Days: 1})
+	r.put("household", 0, map[string]string{"main_cause": "illness"}) // two who had not seen each other's
+	r.put("household", 0, map[string]string{"main_cause": "skill"})
+	r.put("person", 6, map[string]string{"household": id + "0", "full_name": "李大山", "id_number": "11010519491231002X", "health": "chronic disabled", "birth_date": "1949-12-31"})
+	r.put("income", 7, map[string]string{"household": id + "0", "year": "2019", "wage": "12000.5", "members": "4"})
+	r.put("visit", 8, map[string]string{"household": id + "0", "visit_date": "2019-05-01", "findings": "他说“一切都好”\n", "visit_mode": "home"})
+	return r
+}
+
+// id is how the records' ids begin.
+const id = "01900000-0000-7000-8000-00000000000"
+
+func (r records) put(typ record.Type, n int, fields map[string]string) {
+	r.Helper()
+	ok := func(err error) {
+		r.Helper()
+		if err != nil {
+			r.Fatal(err)
+		}
+	}
+	rid, err := record.ParseID(id + strconv.Itoa(n))
 	ok(err)
+	f := form.Builtin().Form(typ)
+	values := map[string]record.Value{}
+	for name, typed := range fields {
+		values[name], err = f.Field(name).CanonText(typed)
+		ok(err)
+	}
+	body, err := merge.Compose(f, nil, nil, merge.Writer{Author: "王书记", Role: identity.Office}, values)
+	ok(err)
+	body = append(body, record.Write{Path: record.Source, Value: record.Text("onsite")})
+	record.SortBody(body)
+	ok(r.store.Desk(context.Background(), village, func(d *store.Desk) error {
+		_, err := d.Write(record.Change{Record: rid, Type: typ, Author: "王书记", Form: f.Version, Body: body})
+		return err
+	}))
+}
+
+// serve serves them, and gives the token that reads them.
+func (r records) serve() (url, token string) {
+	r.Helper()
+	server := httptest.NewServer(api.New(r.store, r.access, api.Options{URL: "http://127.0.0.1"}).Handler())
+	r.Cleanup(server.Close)
+	token, _, err := r.access.AddToken(r.Context(), access.NewToken{Name: "报表", Role: identity.Office, Days: 1})
+	if err != nil {
+		r.Fatal(err)
+	}
 	return server.URL, token
 }
 
@@ -111,7 +134,7 @@ func TestStockClients(t *testing.T) {
 		return out
 	}
 	run("npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
-	url, token := office(t)
+	url, token := newRecords(t).serve()
 	var got struct {
 		Faults        []string
 		Answers, Sets int
