@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -109,6 +110,9 @@ func province(ctx context.Context, b *bench) (err error) {
 		{"leaders' table", "/leaders?month=" + month.Name, 300},
 		{"leaders' workbook", "/leaders.xlsx?month=" + month.Name, 0},
 		{"coverage of six months", "/coverage?month=" + month.Name, 300},
+		{"charts", "/charts?month=" + month.Name, 300},
+		{"map of all villages", "/map?month=" + month.Name, 300},
+		{"map of a village", "/map?village=" + provinceVillage(size.Villages/2) + "&month=" + month.Name, 300},
 		{"overdue by village", "/overdue", 300},
 		{"figures of one village", "/figures/" + provinceVillage(0) + "?month=" + month.Name, 300},
 		{"first page of visits", "/records/visit", 100},
@@ -119,6 +123,7 @@ func province(ctx context.Context, b *bench) (err error) {
 		{"people found by the end of a number", "/records/person?q=0012", 100},
 		{"visits of whom a name finds", "/records/visit?q=wxm", 100},
 		{"visits of one result", "/records/visit?w.visit_result=refused", 100},
+		{"first page of what waits", "/conflicts", 100},
 	} {
 		var took []float64
 		for n := range provinceTimes + 1 {
@@ -139,6 +144,53 @@ func province(ctx context.Context, b *bench) (err error) {
 		slices.Sort(took)
 		b.add(result{What: "office page: " + page.name + of, Value: took[len(took)/2], Unit: "ms", Target: page.target, Beside: fmt.Sprintf("slowest of %d %.0f ms", provinceTimes, took[len(took)-1])})
 	}
+	for _, format := range []string{"csv", "xlsx"} {
+		if err := exported(b, client, server.URL+"/export/visit?format="+format, "all visits as "+format+of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exported takes a file out and measures how long it takes and what the server holds in
+// memory for it at most, above what it held before.
+func exported(b *bench, client *http.Client, from, what string) error {
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	runtime.GC()
+	before := held()
+	most := make(chan uint64)
+	end := make(chan struct{})
+	go func() {
+		top := before
+		for {
+			select {
+			case <-end:
+				most <- top
+				return
+			case <-time.After(50 * time.Millisecond):
+				top = max(top, held())
+			}
+		}
+	}()
+	began := time.Now()
+	answer, err := client.Get(from)
+	if err != nil {
+		close(end)
+		<-most
+		return err
+	}
+	bytes, err := io.Copy(io.Discard, answer.Body)
+	answer.Body.Close()
+	close(end)
+	peak := <-most
+	if err != nil || answer.StatusCode != http.StatusOK || bytes == 0 {
+		return fmt.Errorf("%s: %s, %d bytes, %v", from, answer.Status, bytes, err)
+	}
+	b.add(result{What: what + ", heap above what was there", Value: float64(peak-before) / mb, Unit: "MB", Target: 100, Beside: fmt.Sprintf("%d MB in %.1f s", bytes/mb, time.Since(began).Seconds())})
 	return nil
 }
 
