@@ -48,6 +48,7 @@ var interfaceTexts = map[string]said{
 	"webhook.failing":          {"没有收下（%s），已试 %d 次，下次 %s", "not taken (%s), tried %d times, next %s"},
 	"webhook.paused":           {"已暂停（%s）", "paused (%s)"},
 	"webhook.status":           {"对方回答 %s", "it answered %s"},
+	"webhook.said.plain":       {"地址不加密（http），不允许", "without TLS (http), which is not allowed"},
 	"webhook.said.private":     {"本机或内网地址，不允许", "of this machine or its network, which is not allowed"},
 	"webhook.said.certificate": {"对方的证书不对", "its certificate is wrong"},
 	"webhook.said.name":        {"找不到这个域名", "there is no such name"},

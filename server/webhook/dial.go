@@ -16,6 +16,9 @@ import (
 // errPrivate says that an address is not one of the open network.
 var errPrivate = errors.New("the address is of this machine or of a private network; serve --webhooks-private allows that")
 
+// errPlain says that an address would be told without TLS.
+var errPlain = errors.New("the address has no TLS; serve --webhooks-private allows that")
+
 // inner are networks that are not the open one, beside those that package netip knows: of
 // providers and laboratories, and those that lead to IPv4 addresses within.
 var inner = []netip.Prefix{

@@ -18,7 +18,8 @@
 //     server was started so: a web address that somebody enters must be no way into what
 //     only this machine reaches. It is the address that is connected to which counts,
 //     whatever the name was said to be before. Redirects are not followed, nor are proxies
-//     asked.
+//     asked. Nor is anything sent without TLS: both are looked at with each message, so what
+//     was entered under another start of the server counts for nothing.
 //
 // What receivers rely on outlives a release: DESIGN.md.
 package webhook

@@ -237,6 +237,10 @@ func (s *Sender) post(ctx context.Context, h *store.Webhook, secret []byte, u st
 	if err != nil {
 		return &fault{said: "address", err: err}
 	}
+	if !s.opt.Private && r.URL.Scheme != "https" {
+		// It may have been entered while the server was started otherwise.
+		return &fault{said: "plain", err: errPlain}
+	}
 	sum := sha256.Sum256(append([]byte(h.ID+"\x00"), body...))
 	id, at := "msg_"+base64.RawURLEncoding.EncodeToString(sum[:15]), time.Now().Unix()
 	r.Header.Set("Content-Type", "application/json")

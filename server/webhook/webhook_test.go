@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -289,14 +290,43 @@ func TestNoRedirect(t *testing.T) {
 	}
 }
 
-// A sender of the product reaches nothing on this machine, under whatever name.
-func TestPrivate(t *testing.T) {
+// An address without TLS that was entered while the server allowed it is told nothing by
+// one that does not, though it be of the open network. Nothing is dialled.
+func TestPlain(t *testing.T) {
 	w := newWorld(t)
-	w.register(access.NewWebhook{})
+	_, _, err := w.access.AddWebhook(t.Context(), access.NewWebhook{URL: "http://hooks.example.cn/zhucun"})
+	w.ok(err)
 	w.put(first, "household", 0)
 	w.sender = New(w.store, w.access, Options{})
-	if told := w.round(); len(told) != 0 || w.state().Said != "private" {
-		t.Errorf("%d messages to this machine: %+v", len(told), w.state())
+	dialled := 0
+	w.sender.client.Transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		dialled++
+		return nil, net.ErrClosed
+	}}
+	w.round()
+	if s := w.state(); s.Said != "plain" || s.Tries != 1 || dialled != 0 {
+		t.Errorf("dialled %d times: %+v", dialled, s)
+	}
+}
+
+// A sender of the product reaches nothing on this machine, under whatever name: it is what
+// a name comes to when it is dialled that counts.
+func TestPrivate(t *testing.T) {
+	w := newWorld(t)
+	w.receiver.Close()
+	w.receiver = httptest.NewTLSServer(http.HandlerFunc(w.receive))
+	t.Cleanup(w.receiver.Close)
+	w.put(first, "household", 0)
+	for _, host := range []string{"127.0.0.1", "localhost"} {
+		w.register(access.NewWebhook{})
+		w.hook.URL = strings.Replace(w.receiver.URL, "127.0.0.1", host, 1) + "/hook"
+		w.sender = New(w.store, w.access, Options{})
+		w.put(first, "household", 0)
+		u, err := w.store.Untold(t.Context(), &w.hook, first, 10)
+		w.ok(err)
+		if fault := w.sender.post(t.Context(), &w.hook, w.secret, u); fault == nil || fault.said != "private" || len(w.told) != 0 {
+			t.Errorf("%s: %v, %d messages to this machine", host, fault, len(w.told))
+		}
 	}
 	for text, want := range map[string][2]bool{
 		"127.0.0.1": {false, true}, "::1": {false, true}, "::ffff:127.0.0.1": {false, true}, "10.1.2.3": {false, true}, "192.168.0.1": {false, true}, "172.16.0.9": {false, true}, "fd00::1": {false, true},
