@@ -40,7 +40,8 @@
 // The tables:
 //
 //	meta          key → value: epoch, url, the key of numbered records; "forget" is
-//	              there while the files may still hold what was erased
+//	              there while the files may still hold what was erased, "derive" while
+//	              rows are still to be made anew by the forms that were published
 //	account       who signs in at the office
 //	device        laptops: key, token, role, people, villages
 //	code          enrolment codes

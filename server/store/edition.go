@@ -156,13 +156,18 @@ func (s *Store) Publish(ctx context.Context, e *edition.Edition, by, note string
 		if err := t.exec(`UPDATE device SET serial = serial + 1 WHERE revoked_at IS NULL`); err != nil {
 			return err
 		}
+		if err := t.setMeta(metaDerive, []byte(fmt.Sprint(e.Number))); err != nil {
+			return err
+		}
 		return t.note(s, s.Now(), &Note{Who: by, Act: "publish", Subject: fmt.Sprint(e.Number), Reason: note})
 	})
 	if err != nil {
 		return err
 	}
-	// The columns are there. Rows that were made without them follow. It may hold already,
-	// and another after it, where somebody wrote meanwhile.
+	// The columns are there. Rows that were made without them follow, though nobody waits
+	// for it any more. It may hold already, and another after it, where somebody wrote
+	// meanwhile.
+	ctx = context.WithoutCancel(ctx)
 	if _, err := s.holdNewest(ctx); err != nil {
 		return err
 	}
@@ -173,8 +178,10 @@ func (s *Store) Publish(ctx context.Context, e *edition.Edition, by, note string
 // follow makes what is derived from records as the forms that hold read them, and drops
 // figures that were worked out by other rules.
 func (s *Store) follow(ctx context.Context) error {
-	if s.current(ctx) {
-		return nil
+	if was, err := s.Meta(ctx, "schema"); err != nil {
+		return err
+	} else if string(was) == s.schema() {
+		return s.change(ctx, s.derivedAll)
 	}
 	if err := s.makeTables(ctx); err != nil {
 		return fmt.Errorf("make the tables of the forms: %w", err)
@@ -197,11 +204,54 @@ func (s *Store) holds(t *tx) error {
 	return err
 }
 
+// metaDerive is there, with an edition's number, from when it was published until what is
+// derived by its forms has been made.
+const metaDerive = "derive"
+
+// derivedAll notes that all is derived by the edition that is held.
+func (s *Store) derivedAll(t *tx) error {
+	return t.exec(`DELETE FROM meta WHERE key = $1 AND value = $2`, metaDerive, []byte(fmt.Sprint(s.edition.Load())))
+}
+
+// takeOver is how long whoever published has for that before others look to it: a command
+// may have died on the way. Where it only takes long, both make the same.
+const takeOver = 10 * time.Second
+
+// late is an edition by which something is still to be derived, and since when that is known.
+type late struct {
+	number uint64
+	since  time.Time
+}
+
 // catchUp has an edition hold that another process has published. Whoever has published it
-// makes the rows of before anew, and since then nothing is written by other forms (holds).
-func (s *Store) catchUp(ctx context.Context) error {
-	_, err := s.holdNewest(ctx)
-	return err
+// makes the rows of before anew, and since then nothing is written by other forms (holds);
+// where that does not come to its end it is done here.
+func (s *Store) catchUp(ctx context.Context, l *late) error {
+	if _, err := s.holdNewest(ctx); err != nil {
+		return err
+	}
+	of, err := s.Meta(ctx, metaDerive)
+	if err != nil {
+		return err
+	}
+	number := s.edition.Load()
+	if string(of) != fmt.Sprint(number) {
+		*l = late{}
+		return nil
+	}
+	if l.number != number {
+		*l = late{number, s.Now()}
+	}
+	if s.Now().Sub(l.since) < takeOver || !s.publishing.TryLock() {
+		return nil
+	}
+	defer s.publishing.Unlock()
+	s.Log.Warn("what the office has published was left half done, and is finished here", "edition", number)
+	if err := s.follow(ctx); err != nil {
+		return err
+	}
+	s.notice.raise()
+	return nil
 }
 
 // derived is how many records are derived anew in one transaction.

@@ -56,6 +56,7 @@ func (s *Store) Watch(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	signed := signPause
+	var behind late
 	for announced, written := announcePause, writePause; ; announced, written, signed = announced+1, written+1, signed+1 {
 		select {
 		case <-ctx.Done():
@@ -80,7 +81,7 @@ func (s *Store) Watch(ctx context.Context) {
 				s.Log.Error("contacts were not written", "error", err)
 			}
 		}
-		if err := s.catchUp(ctx); err != nil {
+		if err := s.catchUp(ctx, &behind); err != nil {
 			s.Log.Error("what the office has published does not hold yet", "error", err)
 		}
 		now, err := s.fingerprint(ctx)

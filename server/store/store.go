@@ -174,6 +174,9 @@ func (s *Store) begin(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := s.derivedAll(t); err != nil {
+			return err
+		}
 		return t.setMeta("schema", []byte(s.schema()))
 	})
 }

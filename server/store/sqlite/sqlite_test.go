@@ -122,6 +122,19 @@ func TestEditions(t *testing.T) {
 	w.Whole()
 }
 
+func TestHalfPublished(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "zhucun.db")
+	at := func(tb testing.TB, o store.Options) *store.Store {
+		s, err := Open(context.Background(), file, o)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { s.Close() })
+		return s
+	}
+	storetest.HalfPublished(storetest.NewWorld(t, at), func(o store.Options) *store.Store { return at(t, o) })
+}
+
 // A command beside a running server: both write the same village in turn, and
 // the server comes to know.
 func TestTwoProcesses(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"zhucun/server/store"
@@ -35,13 +36,84 @@ func (w *World) publish(rules figure.Tables, pairs ...string) error {
 	return w.Publish(w.ctx(), next, "admin", "试行")
 }
 
+// HalfPublished: at opens the data in another process. One that publishes and dies before
+// it has made the rows anew leaves that to a server that runs.
+func HalfPublished(w *World, at func(store.Options) *store.Store) {
+	l := w.Laptop("王队员", identity.FirstSecretary)
+	l.Write(New("household", ID(1), map[record.Path]record.Value{"head_name": `"李大"`, "partner": record.Text(ID(2).String())}))
+	l.Send(l.Segment(1, 1))
+	var late atomic.Int64
+	o := w.Options()
+	o.Now = func() time.Time { return time.UnixMilli(start + late.Load()) }
+	server := at(o)
+	partners := func() int {
+		n := 0
+		for _, err := range server.Records(w.ctx(), store.Query{Type: "household", Where: []store.Condition{{Field: "partner", Value: ID(2).String()}}}) {
+			if err != nil {
+				return -1
+			}
+			n++
+		}
+		return n
+	}
+	ctx, stop := context.WithTimeout(w.ctx(), 30*time.Second)
+	defer stop()
+	watched := make(chan struct{})
+	go func() { server.Watch(ctx); close(watched) }()
+	// The process ends while it commits: nothing comes after that.
+	var dying *store.Store
+	o = w.Options()
+	o.Now = func() time.Time {
+		if dying != nil {
+			dying.Close()
+		}
+		return w.time()
+	}
+	command := at(o)
+	was := w.Store
+	dying, w.Store = command, command
+	last, err := server.Edition(w.ctx())
+	w.ok(err)
+	table := bytes.Replace(form.BuiltinTables()["household.csv"], []byte(phoneRow), []byte(partnerRow), 1)
+	next, err := last.Next(form.Tables{"household.csv": table, "settings.csv": bytes.Replace(form.BuiltinTables()["settings.csv"], []byte("household,1,"), []byte("household,2,"), 1)}, nil)
+	w.ok(err)
+	if err := w.Publish(w.ctx(), next, "admin", ""); err == nil {
+		w.Fatal("who died has told that it is done")
+	}
+	w.Store = was
+	for partners() < 0 && ctx.Err() == nil {
+		time.Sleep(20 * time.Millisecond)
+	}
+	time.Sleep(1500 * time.Millisecond) // a look of Watch
+	if n := partners(); n != 0 {
+		w.Errorf("%d by partner at once; whoever published is given no time", n)
+	}
+	late.Store(time.Minute.Milliseconds())
+	for partners() != 1 && ctx.Err() == nil {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if n := partners(); n != 1 {
+		w.Errorf("%d by partner: what was half done stays so", n)
+	}
+	stop()
+	<-watched
+	w.Store = at(w.Options())
+	w.Whole()
+	w.Store = was
+}
+
+const (
+	phoneRow   = "text,phone,电话,Phone"
+	partnerRow = "select_one_from_file household.csv,partner,结对户,Paired household,,,,,,,,latest,,,,\n" + phoneRow
+)
+
 // Editions: again opens the data in another process, left counts the rows of a table that
 // have something in a column. What is published holds for what was stored before and for what comes; a process that
 // did not publish it follows, and so does one that is opened later.
 func Editions(w *World, again func() *store.Store, left func(table, column string) int) {
 	const (
-		phone     = "text,phone,电话,Phone"
-		partner   = "select_one_from_file household.csv,partner,结对户,Paired household,,,,,,,,latest,,,,\n" + phone
+		phone     = phoneRow
+		partner   = partnerRow
 		mobile    = "a mobile number has 11 digits and begins with 1,latest"
 		contested = "a mobile number has 11 digits and begins with 1,review"
 	)
