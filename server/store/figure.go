@@ -133,59 +133,36 @@ func (s *Store) Figures(ctx context.Context, q FigureQuery) ([]FigureTable, erro
 	})
 }
 
-// Figures are looked over at most so often, and worked out in one go for at most so
-// long: each is a look at all villages, and the last holds a snapshot of the data.
-const (
-	figuresPause = 5 * time.Second
-	figuresGo    = 200 * time.Millisecond
-)
-
 // KeepFigures works out the figures of this month ahead of whoever asks for them, and
 // once a minute those of the year before it, until ctx ends.
 func (s *Store) KeepFigures(ctx context.Context) {
 	var trend time.Time // when it was all there
-	for day := ""; ; {
-		changed := s.Changed()
-		behind := 0
+	day := ""
+	s.keep(ctx, keeper{failed: "figures were not worked out", turn: func(ctx context.Context) (behind int, err error) {
 		today := Day(clock.At0(s.now()))
 		p, err := figure.MonthOf(today[:len("2017-05")], today)
-		if err == nil {
-			var tables []FigureTable
-			if tables, err = s.Figures(ctx, FigureQuery{Periods: []figure.Period{p}, Patience: figuresGo}); err == nil {
-				behind = tables[0].Behind
-			}
+		if err != nil {
+			return 0, err
 		}
-		if err == nil && behind == 0 && time.Since(trend) >= time.Minute {
-			if behind, err = s.keepTrend(ctx, today); behind == 0 {
+		tables, err := s.Figures(ctx, FigureQuery{Periods: []figure.Period{p}, Patience: figuresGo})
+		if err != nil {
+			return 0, err
+		}
+		behind = tables[0].Behind
+		if behind == 0 && time.Since(trend) >= time.Minute {
+			if behind, err = s.keepTrend(ctx, today); err != nil {
+				return behind, err
+			}
+			if behind == 0 {
 				trend = time.Now()
 			}
 		}
-		if err == nil && day != today {
+		if day != today {
 			day = today
 			err = s.forgetFigures(ctx)
 		}
-		if err != nil && ctx.Err() == nil {
-			s.Log.Error("figures were not worked out", "error", err)
-		}
-		pause := time.After(figuresPause)
-		if behind > 0 {
-			pause = time.After(figuresGo)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-pause:
-		}
-		if behind > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-time.After(time.Minute): // another day may have begun
-		}
-	}
+		return behind, err
+	}})
 }
 
 // figuresKept is for how many days figures are kept that were worked out for a month

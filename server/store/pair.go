@@ -88,31 +88,7 @@ func (s *Store) FindPairs(ctx context.Context, v record.Village) error {
 
 // KeepPairs finds pairs ahead of whoever asks for them, until ctx ends.
 func (s *Store) KeepPairs(ctx context.Context) {
-	for {
-		changed := s.Changed()
-		behind, err := s.keepPairs(ctx, "", figuresGo)
-		if err != nil && ctx.Err() == nil {
-			s.Log.Error("pairs were not looked for", "error", err)
-		}
-		pause := time.After(figuresPause)
-		if behind > 0 && err == nil {
-			pause = time.After(figuresGo)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-pause:
-		}
-		if behind > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-time.After(time.Minute): // another process may have written
-		}
-	}
+	s.keep(ctx, keeper{failed: "pairs were not looked for", turn: func(ctx context.Context) (int, error) { return s.keepPairs(ctx, "", figuresGo) }})
 }
 
 // pairer looks for pairs in one village within a transaction.

@@ -184,29 +184,5 @@ func (t *tx) eraseKeys(v record.Village, id record.ID) error {
 // KeepLists brings keys and counts up to date ahead of whoever asks for them, until ctx
 // ends.
 func (s *Store) KeepLists(ctx context.Context) {
-	for {
-		changed := s.Changed()
-		behind, err := s.keepLists(ctx, "", figuresGo)
-		if err != nil && ctx.Err() == nil {
-			s.Log.Error("lists were not brought up to date", "error", err)
-		}
-		pause := time.After(figuresPause)
-		if behind > 0 && err == nil {
-			pause = time.After(figuresGo)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-pause:
-		}
-		if behind > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-time.After(time.Minute): // another process may have written
-		}
-	}
+	s.keep(ctx, keeper{failed: "lists were not brought up to date", turn: func(ctx context.Context) (int, error) { return s.keepLists(ctx, "", figuresGo) }})
 }
