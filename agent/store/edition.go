@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.etcd.io/bbolt"
+
 	"zhucun/shared/edition"
 	"zhucun/shared/figure"
 	"zhucun/shared/form"
@@ -70,13 +72,33 @@ func (s *Store) holdEdition() error {
 	return s.publish(context.Background(), func(t *tx) error { return t.take(p.Unread) })
 }
 
+// holdAs has the edition hold that a file has which was opened anew. A commit that the disk
+// spoilt may be in it after all, or may not.
+func (s *Store) holdAs(db *bbolt.DB) (err error) {
+	defer damaged(&err)
+	defer faulting()()
+	var p published
+	if err := db.View(func(btx *bbolt.Tx) error {
+		_, err := s.getSealed(btx.Bucket(bucketMeta), editionAt, keyEdition, &p)
+		return err
+	}); err != nil {
+		return err
+	}
+	if forms, rules, err := loadEdition(p.Holds); err == nil {
+		s.forms.Become(forms)
+		s.rules.Store(rules)
+	}
+	return nil
+}
+
 // publish makes a transaction that may take another edition: where it did and fails, the
 // forms are as they were before it ran. One that took none leaves them alone: another may
-// have taken one in the same commit, or since this one was asked for.
+// have taken one in the same commit, or since this one was asked for. Where the store is
+// opened anew for it, what that finds holds (holdAs).
 func (s *Store) publish(ctx context.Context, do func(t *tx) error) error {
 	var forms *form.Set
 	var rules *figure.Rules
-	taken := false
+	taken, opened := false, s.opening()
 	err := s.update(ctx, false, func(t *tx) error {
 		if !taken { // else it is run again, and they are its own already
 			forms, rules = s.forms.Copy(), s.rules.Load()
@@ -88,13 +110,26 @@ func (s *Store) publish(ctx context.Context, do func(t *tx) error) error {
 		t.anew = t.anew || others
 		return err
 	})
-	if err != nil && taken {
-		s.forms.Become(forms)
-		s.rules.Store(rules)
-	} else if err == nil && taken {
+	if err == nil && taken {
 		s.announce()
 	}
+	if err == nil || !taken {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil && s.openings == opened {
+		s.forms.Become(forms)
+		s.rules.Store(rules)
+	}
 	return err
+}
+
+// opening is the number of times that the file was opened.
+func (s *Store) opening() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.openings
 }
 
 func loadEdition(raw []byte) (*form.Set, *figure.Rules, error) {

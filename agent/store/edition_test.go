@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -198,6 +200,53 @@ func TestEditionFails(t *testing.T) {
 	a.Edition = printed(t, 1, nil, phoneRow, partner)
 	if err := s.Assign(ctx, a); err == nil || s.Forms().Form("household").Field("partner") != nil {
 		t.Errorf("%v; the new form holds: %v", err, s.Forms().Form("household").Field("partner") != nil)
+	}
+}
+
+// The disk fails when an edition is taken, and the file that is opened anew has it all the
+// same: it holds. Where it has not, the forms of before do.
+func TestEditionHeals(t *testing.T) {
+	for _, has := range []bool{true, false} {
+		dir := t.TempDir()
+		var broken error
+		var image []byte
+		s, err := Open(dir, Options{Key: make([]byte, KeySize), NoSync: true, Flush: func() error { return broken }, Inspect: func(string) error {
+			if has {
+				return nil
+			}
+			return os.WriteFile(filepath.Join(dir, fileName), image, 0o600)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		if _, err := s.SetDevice(ctx, func(d *Device) {
+			d.ID, d.Token = "device", "token"
+			d.Assigned = wire.Assignment{Serial: 1, Villages: []wire.Village{{Code: code, Name: "李寨村"}}, Role: identity.FirstSecretary, Profiles: []string{"王书记"}}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if image, err = os.ReadFile(filepath.Join(dir, fileName)); err != nil {
+			t.Fatal(err)
+		}
+		d, err := s.Device()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := d.Assigned
+		a.Serial++
+		a.Edition = printed(t, 1, nil, phoneRow, partner)
+		broken = errors.New("input/output error")
+		if err := s.Assign(ctx, a); !errors.Is(err, ErrDisk) {
+			t.Fatalf("%v", err)
+		}
+		broken = nil
+		healed(t, s)
+		n, _, err := s.Edition()
+		if holds := s.Forms().Form("household").Field("partner") != nil; err != nil || holds != has || (n == 1) != has {
+			t.Errorf("the file has it: %v; edition %d, its forms hold: %v, %v", has, n, holds, err)
+		}
+		soundNow(t, s)
 	}
 }
 

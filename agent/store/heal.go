@@ -215,12 +215,13 @@ func (s *Store) reopen(damaged, sound bool) error {
 			return err
 		}
 	}
-	if err := s.recall(db); err != nil {
+	if err := errors.Join(s.recall(db), s.holdAs(db)); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	s.mu.Lock()
 	s.broken = nil
 	s.feed.now.begun++
+	s.openings++
 	s.mu.Unlock()
 	s.file.give(db, is, nil)
 	s.announce()

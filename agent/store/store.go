@@ -100,6 +100,8 @@ type Store struct {
 	// the own streams go, of what was committed.
 	broken error
 	heads  map[string]reach
+	// openings counts how often the file was opened anew.
+	openings uint64
 	// rebuiltAt is when the file that is open was made anew.
 	rebuiltAt int64
 	opened    bool
