@@ -41,11 +41,16 @@ func (e *MovedError) Error() string {
 var ErrVoid = errors.New("the record is void")
 
 // Mark is short for all that stands under a field: it changes with every value that comes
-// or goes, also with proposals and elements.
+// or goes, also with proposals and elements, and with what is asked about it: an edit
+// settles a question, and none that its writer was not shown.
 func Mark(s merge.State, field string) string {
 	h := fnv.New64a()
 	for _, p := range slices.Sorted(maps.Keys(s)) {
-		if name, _ := p.Standing().Field(); name != field {
+		about := p.Standing()
+		if q, asks := p.Asked(); asks {
+			about = q
+		}
+		if name, _ := about.Field(); name != field {
 			continue
 		}
 		var dots []string

@@ -58,38 +58,45 @@ func (r *Review) Say(ctx context.Context, s Saying) error {
 		case !slices.Equal(kept.State.Dots(), record.SortDots(slices.Clone(s.ShownKept))), !slices.Equal(other.State.Dots(), record.SortDots(slices.Clone(s.ShownOther))):
 			return ErrDecided
 		}
-		var one, two []record.Write
+		var one, two [][]record.Write
 		act := "same"
 		switch s.Word {
 		case merge.Same:
 			if kept.View.Void || other.View.Void {
 				return ErrDecided
 			}
-			if one, err = merge.Compose(f, kept.State, kept.State.Authors(), s.By, s.Take); err != nil {
+			taken, err := merge.Compose(f, kept.State, kept.State.Authors(), s.By, s.Take)
+			if err != nil {
 				return err
 			}
-			two = append(two, record.Write{Path: record.Life, Value: other.State.Void(s.Reason), Observed: other.State.Observed(record.Life)})
+			one = append(one, taken)
+			two = append(two, []record.Write{{Path: record.Life, Value: other.State.Void(s.Reason), Observed: other.State.Observed(record.Life)}})
 		case merge.Apart:
 			act = "apart"
 		default:
 			act = "unsame"
-			if one, two, err = r.part(desk, f, kept, other); err != nil {
+			if one, two, err = r.part(desk, f, kept, other, s.By); err != nil {
 				return err
 			}
 		}
 		value := map[merge.Likeness]record.Value{merge.Same: record.True, merge.Apart: record.False, merge.Unsaid: record.Null}[s.Word]
 		for _, x := range []struct {
 			rec, of *store.Record
-			body    []record.Write
+			bodies  [][]record.Write
 		}{{kept, other, one}, {other, kept, two}} {
 			link := record.Same.Element(x.of.ID.String())
-			body := append(x.body, record.Write{Path: link, Value: value, Observed: x.rec.State.Observed(link)})
-			record.SortBody(body)
-			if err := merge.Permit(f, x.rec.Type, x.rec.State, s.By, body); err != nil {
-				return err
+			if len(x.bodies) == 0 {
+				x.bodies = append(x.bodies, nil)
 			}
-			if _, err := desk.Write(change(x.rec.ID, x.rec.Type, s.By, s.Reason, body)); err != nil {
-				return err
+			x.bodies[0] = append(x.bodies[0], record.Write{Path: link, Value: value, Observed: x.rec.State.Observed(link)})
+			for _, body := range x.bodies {
+				record.SortBody(body)
+				if err := merge.Permit(f, x.rec.Type, x.rec.State, s.By, body); err != nil {
+					return err
+				}
+				if _, err := desk.Write(change(x.rec.ID, x.rec.Type, s.By, s.Reason, body)); err != nil {
+					return err
+				}
 			}
 		}
 		desk.Note(store.Note{Act: act, Subject: subject(kept.Type, kept.ID) + " " + other.ID.String(), Reason: s.Reason})
@@ -97,12 +104,13 @@ func (r *Review) Say(ctx context.Context, s Saying) error {
 	})
 }
 
-// part gives the writes that undo a join: what the changes that said so wrote into either
-// record goes back to what stood before, where nobody has written since.
-func (r *Review) part(desk *store.Desk, f *form.Form, kept, other *store.Record) (one, two []record.Write, err error) {
+// part gives the changes that undo a join: what the changes that said so wrote into either
+// record goes back to what stood before, where nobody has written since. What was against
+// each other then is so again, each value with the name of whoever had written it.
+func (r *Review) part(desk *store.Desk, f *form.Form, kept, other *store.Record, by merge.Writer) (one, two [][]record.Write, err error) {
 	for _, x := range []struct {
 		rec, of *store.Record
-		into    *[]record.Write
+		into    *[][]record.Write
 	}{{kept, other, &one}, {other, kept, &two}} {
 		for _, said := range x.rec.State[record.Same.Element(x.of.ID.String())].Siblings {
 			if said.Value != record.True {
@@ -112,34 +120,65 @@ func (r *Review) part(desk *store.Desk, f *form.Form, kept, other *store.Record)
 			if err != nil {
 				return nil, nil, err
 			}
-			for p, reg := range x.rec.State {
-				if p.Links() || p == record.Source || len(reg.Siblings) != 1 || reg.Siblings[0].Dot != said.Dot {
+			var both record.Path // the register that was taken back together with its proposals
+			for _, p := range wroteAlone(x.rec.State, said.Dot) {
+				if p.IsProposal() && p.Standing() == both {
 					continue
 				}
-				*x.into = append(*x.into, record.Write{Path: p, Value: stoodBefore(f, before, p), Observed: []record.Dot{said.Dot}})
+				changes, whole, err := takeBack(f, x.rec.State, before, by, p, said.Dot)
+				if err != nil {
+					return nil, nil, err
+				}
+				if whole {
+					both = p.Standing()
+				}
+				for i, body := range changes {
+					if i == len(*x.into) {
+						*x.into = append(*x.into, nil)
+					}
+					(*x.into)[i] = append((*x.into)[i], body...)
+				}
 			}
 		}
 	}
 	return one, two, nil
 }
 
-// stoodBefore is what a register showed.
-func stoodBefore(f *form.Form, before merge.State, p record.Path) record.Value {
+// wroteAlone gives the registers, in order, in which stands what a change wrote and nothing
+// else.
+func wroteAlone(s merge.State, d record.Dot) (list []record.Path) {
+	for p, reg := range s {
+		if !p.Links() && p != record.Source && len(reg.Siblings) == 1 && reg.Siblings[0].Dot == d {
+			list = append(list, p)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// takeBack gives the changes by which a register shows again what it showed before; whole
+// tells that its proposals do so too.
+func takeBack(f *form.Form, s, before merge.State, by merge.Writer, p record.Path, d record.Dot) (changes [][]record.Write, whole bool, err error) {
+	if len(before.Claims(p)) > 0 {
+		changes, err := merge.TakeBack(f, s, before, by, p, d)
+		if !errors.Is(err, merge.ErrNotLive) {
+			return changes, true, err
+		}
+		// Beside it somebody has proposed something since, which stays.
+	}
+	write := record.Write{Path: p, Value: record.Null, Observed: []record.Dot{d}}
+	if _, element := p.Field(); element != "" {
+		write.Value = record.False
+	}
 	if p == record.Life {
-		return merge.Alive
+		write.Value = merge.Alive
 	}
-	siblings := slices.Clone(before[p].Siblings)
-	if len(siblings) == 0 {
-		if _, element := p.Field(); element != "" {
-			return record.False
-		}
-		return record.Null
+	for _, sib := range before[p].Siblings {
+		write.Value = sib.Value
+		changes = append(changes, []record.Write{write})
 	}
-	slices.SortFunc(siblings, func(a, b merge.Sibling) int {
-		if a.At != b.At {
-			return int(min(max(int64(a.At)-int64(b.At), -1), 1))
-		}
-		return a.Dot.Compare(b.Dot)
-	})
-	return siblings[len(siblings)-1].Value
+	if len(changes) == 0 {
+		changes = [][]record.Write{{write}}
+	}
+	return changes, false, nil
 }
