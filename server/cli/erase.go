@@ -37,6 +37,7 @@ type erasedJSON struct {
 	Changes  int              `json:"changes"`
 	Segments int              `json:"segments"`
 	SetAside int              `json:"set_aside"` // segments that were set aside, in which it is erased
+	Views    int              `json:"views"`     // saved lists that looked for it, and were dropped
 	Unread   int              `json:"unread"`    // damaged ones, of which nobody can tell
 	Forgot   bool             `json:"forgotten"` // the database's files have nothing of it any more
 	Joined   []string         `json:"joined"`    // records in which what it said may stand as well
@@ -54,7 +55,7 @@ func (c *call) erase(ctx context.Context, s *server, typ record.Type, id record.
 	} else if err != nil {
 		return err
 	}
-	j := erasedJSON{id.String(), typ, append([]record.Village{}, e.Villages...), e.Changes, e.Segments, e.SetAside, e.Unread, e.Forgotten, []string{}}
+	j := erasedJSON{id.String(), typ, append([]record.Village{}, e.Villages...), e.Changes, e.Segments, e.SetAside, e.Views, e.Unread, e.Forgotten, []string{}}
 	for _, id := range e.Joined {
 		j.Joined = append(j.Joined, id.String())
 	}
@@ -69,6 +70,9 @@ func (c *call) erase(ctx context.Context, s *server, typ record.Type, id record.
 	}
 	if j.SetAside > 0 {
 		c.tell("从搁置的 %d 段上传里也擦去了", "Erased it from %d uploads that had been set aside as well", j.SetAside)
+	}
+	if j.Views > 0 {
+		c.tell("有 %d 个存下的列表是按它的姓名或号码查的，也删去了", "Removed %d saved lists that looked for it by name or number", j.Views)
 	}
 	if j.Unread > 0 {
 		c.tell("另有 %d 段搁置的上传已损坏，看不出里面有没有", "%d other uploads that were set aside are damaged; whether it is in them nobody can tell", j.Unread)

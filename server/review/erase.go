@@ -62,6 +62,7 @@ func (r *Review) Erase(ctx context.Context, t record.Type, id record.ID, reason 
 		}
 		all.Villages = append(all.Villages, v)
 		all.Changes, all.Segments = all.Changes+e.Changes, all.Segments+e.Segments
+		all.Views += e.Views
 		all.SetAside, all.Unread = all.SetAside+e.SetAside, all.Unread+e.Unread
 		if all.Files == nil {
 			all.Files = e.Files

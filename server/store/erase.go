@@ -32,6 +32,8 @@ type Erasure struct {
 	SetAside, Unread int
 	// Files that the record alone had shown, with when they had come: for DropFiles.
 	Files map[blob.Hash]clock.Time
+	// Views that people had saved looked for it by what it said, and are dropped.
+	Views int
 	// Dot is the change that says so to everybody.
 	Dot record.Dot
 }
@@ -74,6 +76,9 @@ func (d *Desk) Erase(id record.ID, author, reason string) (Erasure, error) {
 		return e, err
 	}
 	if err := b.t.erasePairs(b.village, id); err != nil {
+		return e, err
+	}
+	if e.Views, err = b.t.eraseViews(b.s, typ, w.state); err != nil {
 		return e, err
 	}
 	// Nobody can decide any more on what waited.

@@ -4,9 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
+	"zhucun/shared/merge"
+	"zhucun/shared/pinyin"
 	"zhucun/shared/record"
 )
 
@@ -80,4 +86,93 @@ func (s *Store) DropView(ctx context.Context, login, id string) error {
 		}
 		return err
 	})
+}
+
+// eraseViews drops the saved views, anybody's, that look for a record by what is erased of
+// it, or are called by that, and gives how many: what they looked for is no more. A view
+// that looks for somebody else of the same name goes with them.
+func (t *tx) eraseViews(s *Store, typ record.Type, state merge.State) (n int, err error) {
+	said := s.namesOf(typ, state)
+	if len(said) == 0 {
+		return 0, nil
+	}
+	var drop []string
+	if err := t.rows(func(r *sql.Rows) error {
+		var v SavedView
+		err := r.Scan(&v.ID, &v.Login, &v.Type, &v.Name, &v.Query, &v.Shared)
+		q, bad := url.ParseQuery(v.Query)
+		texts := wordsOf(v.Name)
+		for name, values := range q {
+			if name == "q" || strings.HasPrefix(name, "w.") {
+				for _, text := range values {
+					texts = append(texts, wordsOf(text)...)
+				}
+			}
+		}
+		if bad != nil || slices.ContainsFunc(texts, said.names) {
+			drop = append(drop, v.ID)
+		}
+		return err
+	}, `SELECT `+viewColumns+` FROM saved_view`); err != nil {
+		return 0, err
+	}
+	for _, id := range drop {
+		if err := t.exec(`DELETE FROM saved_view WHERE view_id = $1`, id); err != nil {
+			return 0, err
+		}
+	}
+	return len(drop), nil
+}
+
+// names are the texts by which somebody is known: whole ones, as they are looked for.
+type names map[string]bool
+
+// namesOf gives those that a record says, with all that stands beside each other in it.
+func (s *Store) namesOf(typ record.Type, state merge.State) names {
+	said := names{}
+	f := s.forms.Form(typ)
+	if f == nil {
+		return said
+	}
+	kinds := map[string]keyKind{}
+	for _, k := range keyed[typ] {
+		kinds[k.name] = k.kind
+	}
+	for path, reg := range state {
+		fd := f.PathField(path)
+		if fd == nil {
+			continue
+		}
+		kind, looked := kinds[fd.Name]
+		if looked && kind == keyWord || !looked && !fd.Masked {
+			continue
+		}
+		for _, sib := range reg.Siblings {
+			text, _ := sib.Value.Text()
+			if looked && kind == keyName {
+				for _, key := range pinyin.Keys(text) {
+					said[key] = true
+				}
+				continue
+			}
+			if n := code(text); len(n) > 4 {
+				said[n], said[n[len(n)-4:]] = true, true
+			}
+		}
+	}
+	return said
+}
+
+// names tells a word that is one of the names, or has one of two characters or more in it
+// that are no letters: what is written around a name names it all the same.
+func (n names) names(word string) bool {
+	if n[word] {
+		return utf8.RuneCountInString(word) > 1
+	}
+	for name := range n {
+		if r, size := utf8.DecodeRuneInString(name); r >= utf8.RuneSelf && len(name) > size && strings.Contains(word, name) {
+			return true
+		}
+	}
+	return false
 }

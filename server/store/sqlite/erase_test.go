@@ -10,7 +10,9 @@ import (
 
 	"zhucun/server/store"
 	"zhucun/server/store/storetest"
+	"zhucun/shared/identity"
 	"zhucun/shared/pack"
+	"zhucun/shared/record"
 	"zhucun/shared/wire"
 )
 
@@ -106,4 +108,52 @@ func TestErasedBytes(t *testing.T) {
 		t.Errorf("with nothing to forget: %v, %v", done, err)
 	}
 	w.Whole()
+}
+
+// Lists that somebody keeps, in which the record is looked for by its name or a number, go
+// with it; lists of others, of its group and of other people stay.
+func TestErasedViews(t *testing.T) {
+	w := storetest.NewWorld(t, func(tb testing.TB, o store.Options) *store.Store {
+		s, err := Open(context.Background(), filepath.Join(tb.TempDir(), "zhucun.db"), o)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { s.Close() })
+		return s
+	})
+	l := w.Laptop("王队员", identity.FirstSecretary)
+	l.Write(storetest.New("household", storetest.ID(1), map[record.Path]record.Value{"head_name": `"李大山"`, "phone": `"13800004471"`, "group_name": `"三组"`, "bank_account": `"6222020000000009917"`}))
+	l.Push()
+	stay := map[string]string{"三组": "w.group_name=三组", "其他人": "q=王小明", "姓李的": "q=李", "危房": "w.house_risk=d", "姓": "q=li"}
+	drop := map[string]string{"一": "q=李大山", "二": "q=三组+大山", "三": "q=lidashan", "四": "q=13800004471&life=alive", "五": "q=9917", "李大山家": "life=alive", "六": "w.head_name=李大山"}
+	for _, set := range []map[string]string{stay, drop} {
+		for name, query := range set {
+			typ := record.Type("household")
+			if name == "一" {
+				typ = "visit"
+			}
+			if err := w.SaveView(t.Context(), store.SavedView{Login: "office", Type: typ, Name: name, Query: query}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	e, err := w.Erase(storetest.ID(1))
+	if err != nil || e.Views != len(drop) {
+		t.Errorf("%+v, %v", e, err)
+	}
+	for _, typ := range []record.Type{"household", "visit"} {
+		left, err := w.SavedViews(t.Context(), "office", typ, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range left {
+			if stay[v.Name] == "" {
+				t.Errorf("%s is left: %s", v.Name, v.Query)
+			}
+			delete(stay, v.Name)
+		}
+	}
+	if len(stay) > 0 {
+		t.Errorf("went as well: %v", stay)
+	}
 }
