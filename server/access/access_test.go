@@ -388,25 +388,27 @@ func TestMatches(t *testing.T) {
 }
 
 // Each row is the roles of an account, whether it sees the village that it is
-// for, another one, and a field that is hidden from inspectors.
+// for, another one, a field that is hidden from inspectors, the account at the bank, and
+// a field that no form has.
 func TestSightOf(t *testing.T) {
+	bank := form.Builtin().Form("household").Field("bank_account")
 	hidden := &form.Field{Name: "health", Hidden: []string{"inspector"}}
 	for _, tt := range []struct {
-		roles                []identity.Role
-		own, another, health bool
+		roles                               []identity.Role
+		own, another, health, bank, unknown bool
 	}{
-		{[]identity.Role{identity.Office}, true, true, true},
-		{[]identity.Role{identity.Leader}, true, true, true},
-		{[]identity.Role{identity.Inspector}, true, true, false},
-		{[]identity.Role{identity.SponsorUnit}, true, false, true},
+		{[]identity.Role{identity.Office}, true, true, true, true, true},
+		{[]identity.Role{identity.Leader}, true, true, true, true, true},
+		{[]identity.Role{identity.Inspector}, true, true, false, false, false},
+		{[]identity.Role{identity.SponsorUnit}, true, false, true, false, false},
 		// More roles never open what one of them closes, but for the office's.
-		{[]identity.Role{identity.SponsorUnit, identity.Leader}, true, false, true},
-		{[]identity.Role{identity.SponsorUnit, identity.Inspector}, true, true, false},
-		{[]identity.Role{identity.Inspector, identity.Leader, identity.Admin}, true, true, false},
-		{[]identity.Role{identity.Inspector, identity.SponsorUnit, identity.Office}, true, true, true},
+		{[]identity.Role{identity.SponsorUnit, identity.Leader}, true, false, true, false, false},
+		{[]identity.Role{identity.SponsorUnit, identity.Inspector}, true, true, false, false, false},
+		{[]identity.Role{identity.Inspector, identity.Leader, identity.Admin}, true, true, false, false, false},
+		{[]identity.Role{identity.Inspector, identity.SponsorUnit, identity.Office}, true, true, true, true, true},
 	} {
 		s := SightOf(&store.Account{Roles: tt.roles, Village: "1"})
-		if s.Reaches("1") != tt.own || s.Reaches("2") != tt.another || s.Shows(hidden) != tt.health || s.Shows(nil) != tt.health || !s.Shows(&form.Field{Name: "name"}) {
+		if s.Reaches("1") != tt.own || s.Reaches("2") != tt.another || s.Shows(hidden) != tt.health || s.Shows(bank) != tt.bank || s.Shows(nil) != tt.unknown || !s.Shows(&form.Field{Name: "name"}) {
 			t.Errorf("%v: %+v", tt.roles, s)
 		}
 	}

@@ -61,20 +61,25 @@ func May(roles []identity.Role, a Action) bool {
 type Sight struct {
 	// Village is the only one; "" is all.
 	Village record.Village
-	// inspects tells whoever must not see what is hidden from inspectors.
-	inspects bool
+	// closed are the roles from which the forms may hide a field.
+	closed []identity.Role
 }
 
 // SightOf gives the sight of an account: of several roles the office's counts
-// most, and one more role opens no field that another one closes.
+// most, and one more role opens no field that another one closes. What is hidden from a
+// role the forms say, for laptops and for the office's pages alike.
 func SightOf(a *store.Account) Sight {
 	has := func(r identity.Role) bool { return slices.Contains(a.Roles, r) }
 	var s Sight
 	if has(identity.Office) {
 		return s
 	}
-	s.inspects = has(identity.Inspector)
-	if has(identity.SponsorUnit) && !s.inspects {
+	for _, r := range []identity.Role{identity.Inspector, identity.SponsorUnit} {
+		if has(r) {
+			s.closed = append(s.closed, r)
+		}
+	}
+	if has(identity.SponsorUnit) && !has(identity.Inspector) {
 		s.Village = a.Village
 	}
 	return s
@@ -86,5 +91,5 @@ func (s Sight) Reaches(v record.Village) bool { return s.Village == "" || s.Vill
 // Shows tells whether a field is in sight; nil, a field that no form has, is only
 // where nothing is hidden.
 func (s Sight) Shows(fd *form.Field) bool {
-	return !s.inspects || fd != nil && !fd.HiddenFrom(string(identity.Inspector))
+	return !slices.ContainsFunc(s.closed, func(r identity.Role) bool { return fd == nil || fd.HiddenFrom(string(r)) })
 }
