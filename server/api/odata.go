@@ -151,6 +151,7 @@ type reading struct {
 	page   int
 	count  bool
 	after  *store.Mark
+	shows  func(*form.Field) bool
 }
 
 // mark is where a page ended, as clients hold it: they may read nothing into it.
@@ -169,7 +170,7 @@ func (a *API) read(q *request) (*reading, error) {
 	if err := q.formatted(); err != nil {
 		return nil, err
 	}
-	r := &reading{top: -1, page: odataPage, path: q.PathValue("set")}
+	r := &reading{top: -1, page: odataPage, path: q.PathValue("set"), shows: q.reader.Sight.Shows}
 	var err error
 	if r.reason, err = a.reason(q); err != nil {
 		return nil, err
@@ -298,7 +299,7 @@ func (a *API) nextLink(q *request, r *reading, at *store.Mark, left int) (string
 
 // selecting is what the store is asked.
 func (a *API) selecting(r *reading) store.Select {
-	s := store.Select{Type: r.form.Type, Villages: r.in, Filter: r.filter, Order: r.order, After: r.after, Skip: r.skip, Limit: r.page, Patience: a.patience}
+	s := store.Select{Type: r.form.Type, Villages: r.in, Shows: r.shows, Filter: r.filter, Order: r.order, After: r.after, Skip: r.skip, Limit: r.page, Patience: a.patience}
 	if r.top >= 0 {
 		s.Limit = min(s.Limit, r.top)
 	}

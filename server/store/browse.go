@@ -19,9 +19,14 @@ type Row struct {
 	record.Key
 	Life    string
 	Updated clock.Time
-	// Marked tells that something about the record is to be looked at.
-	Marked bool
-	Fields map[string]record.Value
+	Fields  map[string]record.Value
+	marks   string // as the column has them
+}
+
+// Marked tells that something about the record is to be looked at, in a field that whoever
+// asks may see.
+func (r *Row) Marked(f *form.Form, shows func(*form.Field) bool) bool {
+	return marked(r.marks, hiddenOf(f, shows))
 }
 
 // Order says by which field a type's list is ordered, "" where it is the time
@@ -79,7 +84,7 @@ func (p *table) scan(r interface{ Scan(...any) error }) (Row, error) {
 	if err := r.Scan(into...); err != nil {
 		return row, err
 	}
-	row.Updated, row.Marked = milli(updated), marks != "[]"
+	row.Updated, row.marks = milli(updated), marks
 	for i, fd := range p.fields {
 		if v := fromColumn(fd, values[i]); v != "" {
 			row.Fields[fd.Name] = v

@@ -61,14 +61,15 @@ const (
 
 var columnTexts = map[string]string{
 	VillageColumn: "f.village_id", IDColumn: "f.record_id", LifeColumn: "f.life", AuthorColumn: "f.author",
-	CreatedColumn: "f.created_at", UpdatedColumn: "f.updated_at", AttendedColumn: "CASE WHEN f.marks = '[]' THEN 0 ELSE 1 END",
+	CreatedColumn: "f.created_at", UpdatedColumn: "f.updated_at", AttendedColumn: "f.marks",
 }
 
 // compiler makes statements' conditions out of tests; everything that came from outside
 // goes into args.
 type compiler struct {
-	p    *table
-	args []any
+	p      *table
+	hidden []string // fields whose marks count for nothing
+	args   []any
 }
 
 func (c *compiler) arg(v any) string {
@@ -104,6 +105,12 @@ func (c *compiler) operand(o Operand) (string, error) {
 			// A set is kept as its JSON. An element with a quotation mark in it compares as that.
 			text = fmt.Sprintf(`replace(replace(replace(%s, '["', ''), '"]', ''), '","', ';')`, text)
 		}
+	}
+	if o.Column == AttendedColumn {
+		for _, name := range c.hidden {
+			text = fmt.Sprintf("replace(%s, %s, '')", text, literal(markOf(name)))
+		}
+		text = fmt.Sprintf("CASE WHEN replace(%s, %s, '') = %s THEN 0 ELSE 1 END", text, literal(markOf("")[:markOpens]), text)
 	}
 	switch o.Call {
 	case "":

@@ -23,6 +23,9 @@ type Select struct {
 	Villages []record.Village
 	// Fields are those whose values the rows have.
 	Fields []*form.Field
+	// Shows tells the fields that whoever asks may see, nil is all: what is to be looked at
+	// in the others marks no row.
+	Shows  func(*form.Field) bool
 	Filter *Test
 	// Order is by what the rows come; village and id decide between equals, and alone where
 	// there is none. What is not there comes before everything else.
@@ -136,7 +139,7 @@ func (r *selecting) where(v record.Village) (*compiler, string, error) {
 	if err := r.ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	c := &compiler{p: r.p, args: []any{string(v)}}
+	c := &compiler{p: r.p, hidden: hiddenOf(r.p.form, r.Shows), args: []any{string(v)}}
 	text := "f.village_id = $1"
 	if r.Filter != nil {
 		test, err := c.test(*r.Filter)
@@ -218,6 +221,7 @@ func (r *selecting) read(v record.Village, where, rest string, args []any, each 
 	cells := make([]any, len(r.Fields))
 	var row Selected
 	var marks string
+	hidden := hiddenOf(r.p.form, r.Shows)
 	into := []any{&row.ID, &row.Life, &row.Authors, &row.Created, &row.Updated, &marks}
 	for i, fd := range r.Fields {
 		columns, into = append(columns, "f."+quote(fd.Name)), append(into, &cells[i])
@@ -227,7 +231,7 @@ func (r *selecting) read(v record.Village, where, rest string, args []any, each 
 			return err
 		}
 		made := row
-		made.Village, made.Marked = string(v), marks != "[]"
+		made.Village, made.Marked = string(v), marked(marks, hidden)
 		made.Values = make([]record.Value, len(cells))
 		for i, fd := range r.Fields {
 			made.Values[i] = fromColumn(fd, cells[i])

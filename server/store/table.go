@@ -234,6 +234,34 @@ func (p *table) marks(view *merge.View, day string) string {
 	return string(b)
 }
 
+// markOf is how a mark of a field begins in the column of marks; its first markOpens bytes
+// are how every mark does.
+func markOf(name string) string { return `"path":"` + name + `"` }
+
+const markOpens = len(`"path":`)
+
+// marked tells whether marks has one that is of no hidden field, as the condition on
+// AttendedColumn does.
+func marked(marks string, hidden []string) bool {
+	for _, name := range hidden {
+		marks = strings.ReplaceAll(marks, markOf(name), "")
+	}
+	return strings.Contains(marks, markOf("")[:markOpens])
+}
+
+// hiddenOf gives the fields that are not to be seen; a nil shows shows all.
+func hiddenOf(f *form.Form, shows func(*form.Field) bool) (names []string) {
+	if f == nil || shows == nil {
+		return nil
+	}
+	for _, fd := range f.Fields {
+		if !shows(fd) {
+			names = append(names, fd.Name)
+		}
+	}
+	return names
+}
+
 // column gives a field's value as its column holds it; nil for none and for
 // what cannot stand there, which is marked.
 func column(fd *form.Field, v record.Value) any {

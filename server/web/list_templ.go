@@ -2254,7 +2254,7 @@ func rowTable(p *page, rows []store.Row, columns []*form.Field, villages bool, b
 							return templ_7745c5c3_Err
 						}
 					}
-					if rows[i].Marked {
+					if rows[i].Marked(p.site.forms.Form(rows[i].Type), p.sight.Shows) {
 						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 215, "<span class=\"check\">")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
