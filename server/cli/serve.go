@@ -44,6 +44,7 @@ type serveOptions struct {
 	plain                  bool
 	log                    string
 	private                bool // webhooks may go to this machine and its network
+	metrics                bool // numbers for this machine, without a token
 }
 
 func (c *call) serveCommand() *cobra.Command {
@@ -57,6 +58,7 @@ func (c *call) serveCommand() *cobra.Command {
 	f.BoolVar(&o.plain, "plain-http", false, c.say("不加密（仅用于前面另有 HTTPS 代理，或测试）", "no TLS (behind an HTTPS proxy, or for tests)"))
 	f.StringVar(&o.log, "log", cmp.Or(os.Getenv("ZHUCUN_LOG"), "text"), c.say("日志格式：text，或 json（每个请求一行；或环境变量 ZHUCUN_LOG）", "how the log is written: text, or json with a line for each request (or ZHUCUN_LOG)"))
 	f.BoolVar(&o.private, "webhooks-private", false, c.say("通知可以发往本机和内网地址，也可以不加密", "webhooks may go to this machine and to private networks, and without TLS"))
+	f.BoolVar(&o.metrics, "metrics-local", false, c.say("本机的程序不用令牌也能读 /metrics（前面有代理时不要用）", "programs on this machine read /metrics without a token (not behind a proxy)"))
 	return cmd
 }
 
@@ -189,7 +191,7 @@ func (c *call) http(s *server, address string, o serveOptions) *http.Server {
 	programs := api.New(s.store, s.access, api.Options{URL: address, Log: c.log}).Handler()
 	mux.Handle(api.RESTPath, programs)
 	mux.Handle(api.ODataPath, programs)
-	watch := monitor.New(s.store, s.access, monitor.Options{Data: c.data, Room: web.Room, Log: c.log, Version: Version, Requests: o.log == "json"})
+	watch := monitor.New(s.store, s.access, monitor.Options{Data: c.data, Room: web.Room, Log: c.log, Version: Version, Local: o.metrics, Requests: o.log == "json"})
 	for _, path := range []string{monitor.HealthPath, monitor.ReadyPath, monitor.MetricsPath} {
 		mux.Handle(path, watch.Handler())
 	}

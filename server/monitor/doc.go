@@ -4,8 +4,9 @@
 //
 // What holds:
 //   - /healthz and /readyz are open to anybody and say no more than whether. /metrics has
-//     counts and no names, and is for programs on the same machine that no proxy brings, and
-//     for tokens of the office's and the administrator's role.
+//     counts and no names, and is for tokens of the office's and the administrator's role;
+//     for programs on the same machine that no proxy brings as well where the server was
+//     started so.
 //   - No line of the log and no number has what stands in an address, a body or a name: of a
 //     request the pattern of its address, its status, size and time. What was typed into a
 //     search is in its address, and so is the id of a household.

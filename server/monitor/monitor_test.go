@@ -85,8 +85,9 @@ func TestReady(t *testing.T) {
 	ready(503, `"database":"failed"`)
 }
 
-// The numbers are for this machine, unless a proxy on it brings somebody else, and for
-// tokens of those who look after the server.
+// The numbers are for tokens of those who look after the server, and for this machine where
+// the server was started so and no proxy brings somebody else. What a proxy sends that says
+// nothing of itself looks as if it were from here.
 func TestMay(t *testing.T) {
 	w := watch(t)
 	tokens := map[identity.Role]string{}
@@ -97,6 +98,15 @@ func TestMay(t *testing.T) {
 		}
 		tokens[r] = token
 	}
+	for _, from := range []string{here, "[::1]:9", away} {
+		if a := w.get(MetricsPath, from); a.Code != http.StatusUnauthorized {
+			t.Errorf("%s without a token: %d", from, a.Code)
+		}
+	}
+	if a := w.get(MetricsPath, here, "Authorization", "Bearer "+tokens[identity.Admin]); a.Code != http.StatusOK {
+		t.Errorf("by a token: %d", a.Code)
+	}
+	w.monitor.opt.Local = true
 	for _, row := range []struct {
 		from string
 		head []string
@@ -143,6 +153,7 @@ func TestText(t *testing.T) {
 			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
 		}()
 	}
+	w.monitor.opt.Local = true
 	a := w.get(MetricsPath, here)
 	seen := map[string]bool{}
 	for l := range strings.Lines(a.Body.String()) {
