@@ -104,6 +104,8 @@ func (c *call) show(f *form.Form, r store.Record, j merge.JSON, waiting map[blob
 	c.printf("%s  %s  %s\n", f.Title.In(c.lang), j.ID, c.way(f, &r, waiting))
 	if j.Erased {
 		c.write(c.say("内容已由办公室依法擦除：%s\n", "Erased by the office, by law: %s\n", j.Reason))
+	} else if j.Left != "" {
+		c.write(c.say("已迁往 %s：%s\n", "Moved to %s: %s\n", j.Left, j.Reason))
 	} else if j.Life == "void" {
 		c.write(c.say("已作废：%s\n", "Void: %s\n", j.Reason))
 	}
@@ -258,6 +260,8 @@ func (c *call) listCmd() *cobra.Command {
 					}
 					note := ""
 					switch {
+					case r.View.Void && r.View.Left != "":
+						note = c.say("  已迁出", "  moved away")
 					case r.View.Void:
 						note = c.say("  已作废", "  void")
 					case len(r.View.Conflicts) > 0:

@@ -88,6 +88,8 @@ func (c *call) label(f *form.Form, p record.Path) string {
 	switch p {
 	case record.Life:
 		return c.say("是否作废", "Void or not")
+	case record.Left:
+		return c.say("迁往", "Moved to")
 	}
 	if p.Links() {
 		return c.say("同一对象", "Same as")

@@ -292,6 +292,8 @@ func (p *page) pathLabel(f *form.Form, path record.Path) string {
 	switch path {
 	case record.Life:
 		return p.T("path.life")
+	case record.Left:
+		return p.T("path.left")
 	}
 	if about, asked := path.Asked(); asked && path.IsProposal() {
 		return p.T("ask.path.answer", p.pathLabel(f, about))

@@ -276,6 +276,7 @@ var plainTexts = map[string]said{
 	"event.left":         {"去掉 %s", "no longer %s"},
 	"event.and":          {"；", "; "},
 	"record.reason":      {"作废原因：%s", "Void because: %s"},
+	"record.left":        {"%s。这里的资料只供查看，以后由那边的村填写。", "Moved to another village: %s. What is here can be read; that village goes on with it."},
 	"record.issues":      {"由此产生的问题", "Issues that came of it"},
 	"record.history":     {"改动的经过", "History"},
 	"record.history.how": {"这台电脑上写的，以及别人写下、现在还用着的。新的在前。", "What was written on this laptop, and what others wrote that still stands. Newest first."},
@@ -298,6 +299,8 @@ var plainTexts = map[string]said{
 	"path.proposal": {"%s（建议）", "%s (proposed)"},
 
 	"life.void":   {"已作废", "void"},
+	"life.left":   {"已迁出", "moved away"},
+	"path.left":   {"迁往", "Moved to"},
 	"life.erased": {"由办公室依法擦除", "erased by the office, by law"},
 	"life.alive":  {"有效", "valid"},
 	"life.revive": {"恢复有效", "Make it valid again"},

@@ -185,15 +185,27 @@ type recordLine struct {
 	updated int64
 	way     string
 	void    bool
+	left    bool // it has moved to another village
 	review  bool
 }
 
 func (w *Site) line(p *page, r *store.Record) recordLine {
 	return recordLine{
-		key: r.Key, title: w.titleOf(p, r), updated: r.View.Updated.Milli(), way: p.wayOf(w.forms.Form(r.Key.Type), r), void: r.View.Void,
+		key: r.Key, title: w.titleOf(p, r), updated: r.View.Updated.Milli(), way: p.wayOf(w.forms.Form(r.Key.Type), r), void: r.View.Void, left: r.View.Left != "",
 		review: reviewed(r),
 	}
 }
+
+// voidWord says of a record that it is void, or that it has moved to another village.
+func (p *page) voidWord(left bool) string {
+	if left {
+		return p.T("life.left")
+	}
+	return p.T("life.void")
+}
+
+// gone tells that the record is of another village now.
+func (v *recordView) gone() bool { return v.View.Void && v.View.Left != "" }
 
 // reviewed tells whether a record waits for somebody's decision.
 func reviewed(r *store.Record) bool { return len(r.View.Conflicts)+len(r.View.Proposals) > 0 }

@@ -20,6 +20,7 @@ const (
 	SeeWork     Action = "work"        // how villages and laptops stand, what waits
 	Decide      Action = "decide"      // on conflicts, proposals and the quarantine
 	Edit        Action = "edit"        // write records that the role writes, as merge.Permit says
+	Transfer    Action = "transfer"    // households to other villages
 	Ask         Action = "ask"         // the team about what waits, as a question
 	Export      Action = "export"      // records as files
 	Unmask      Action = "unmask"      // numbers in full, for a reason
@@ -47,7 +48,7 @@ var permissions = map[identity.Role][]Action{
 	identity.TownshipOffice: {Own},
 	identity.SponsorUnit:    {Own, SeeTotals, SeeRecords, Edit},
 	identity.Inspector:      {Own, SeeTotals, SeeRecords, Edit},
-	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Edit, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeForms, Publish, SeeServer},
+	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Edit, Transfer, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeForms, Publish, SeeServer},
 	identity.Leader:         {Own, SeeTotals},
 	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase, SeeForms, Interfaces, SeeServer},
 }

@@ -13,7 +13,7 @@ import (
 // Hides tells whether a register of a form's records is out of sight; f is nil of a type
 // that no form has.
 func (s Sight) Hides(f *form.Form, path record.Path) bool {
-	if path == record.Life || path == record.Source || path.Links() {
+	if path == record.Life || path == record.Left || path == record.Source || path.Links() {
 		return false
 	}
 	if f == nil {

@@ -49,6 +49,9 @@ func (c *call) ask(ctx context.Context, s *server, id string, path record.Path, 
 	} else if err != nil {
 		return err
 	}
+	if rec, err = c.waitingIn(ctx, s, rec, path); err != nil {
+		return err
+	}
 	a.Village = rec.Village
 	do := s.review.Ask
 	if words == "" {

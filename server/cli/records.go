@@ -114,6 +114,9 @@ func (c *call) showRecord(ctx context.Context, s *server, rec *store.Record, j *
 	if rec.View.Void {
 		state = c.say("已作废：", "void: ") + rec.View.Reason
 	}
+	if rec.View.Left != "" {
+		state = c.say("已迁往 "+string(rec.View.Left)+"：", "moved to "+string(rec.View.Left)+": ") + rec.View.Reason
+	}
 	c.tell("%s；村 %s；编号 %s；最近修改 %s", "%s; village %s; id %s; last change %s", state, rec.Village, rec.ID, c.time(rec.View.Updated.Std()))
 	for _, e := range entries {
 		line := []string{}
@@ -371,6 +374,9 @@ func (c *call) resolve(ctx context.Context, s *server, id, path, take, value, re
 	} else if err != nil {
 		return err
 	}
+	if rec, err = c.waitingIn(ctx, s, rec, d.Path); err != nil {
+		return err
+	}
 	d.Village = rec.Village
 	if take == "" {
 		if d.Value, err = s.review.Parse(rec.Type, d.Path, value); err != nil {
@@ -386,7 +392,9 @@ func (c *call) resolve(ctx context.Context, s *server, id, path, take, value, re
 			s.review.Field(rec.Type, p, c.lang), s.review.Show(rec.Type, record.Path(name), value, c.lang))
 	}
 	dot, err := s.review.Decide(store.By(ctx, inName(by)), d)
-	if err != nil {
+	if errors.Is(err, review.ErrLeft) {
+		return c.fail("它已迁往 %[1]s，不能在两个村同时有效；用 transfer %[2]s --to %[1]s 把后来填的带过去，或用 --value void 不带", "It has moved to %[1]s and cannot live in two villages; transfer %[2]s --to %[1]s takes what was written late after it, --value void leaves it", rec.View.Left, id)
+	} else if err != nil {
 		return err
 	}
 	if c.json {

@@ -21,6 +21,7 @@ import (
 
 	"zhucun/server/api"
 	"zhucun/server/monitor"
+	"zhucun/server/store"
 	"zhucun/server/store/sqlite"
 	"zhucun/server/syncapi"
 	"zhucun/server/web"
@@ -122,6 +123,12 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 		}
 		l = tls.NewListener(l, config)
 	}
+	unfinished := func(x store.Transfer, err error) {
+		c.log.Error("a transfer is not finished", "record", x.Record, "from", x.From, "to", x.To, "error", err)
+	}
+	if err := s.review.FinishTransfers(ctx, unfinished); err != nil {
+		return err
+	}
 	// Requests outlive the signal: what has arrived is finished.
 	h := c.http(s, address, o)
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
@@ -130,6 +137,7 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 	go s.store.KeepFigures(watching)
 	go s.store.KeepLists(watching)
 	go s.store.KeepPairs(watching)
+	go s.review.FollowFiles(watching, unfinished)
 	go s.access.Watch(watching)
 	sending, sent := context.WithCancel(watching)
 	told := make(chan struct{})

@@ -95,7 +95,7 @@ type Skipped struct {
 // skips tells the errors for which one decision is left out, and not all.
 func skips(err error) bool {
 	var refusal *merge.Refusal
-	for _, is := range []error{ErrDecided, ErrNothing, ErrForm, store.ErrNotFound, store.ErrErased} {
+	for _, is := range []error{ErrDecided, ErrNothing, ErrForm, ErrLeft, store.ErrNotFound, store.ErrErased} {
 		if errors.Is(err, is) {
 			return true
 		}

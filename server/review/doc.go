@@ -17,6 +17,9 @@
 //     are in the record's own changes and nowhere else.
 //   - Decisions by rule are decisions like others, on what was shown; what moved since is
 //     left out and told.
+//   - A household moves to another village with all that is of it, under the same ids and
+//     with authors and times kept. It lives in one village: what was written to it late where
+//     it was can be taken after it, or left, and not be made valid there.
 //   - What is undone is undone by a change that puts back what stood before, where nothing
 //     has followed: of a decision, of a batch, of two records that were joined.
 //

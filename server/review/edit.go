@@ -131,7 +131,7 @@ type Life struct {
 }
 
 // SetLife declares a record void or valid again. *MovedError, ErrDecided: it is so already,
-// ErrReason, ErrLong, store.ErrErased, store.ErrNotFound, a *merge.Refusal.
+// ErrReason, ErrLong, ErrLeft, store.ErrErased, store.ErrNotFound, a *merge.Refusal.
 func (r *Review) SetLife(ctx context.Context, l Life) error {
 	if strings.TrimSpace(l.Reason) == "" {
 		return ErrReason
@@ -146,6 +146,8 @@ func (r *Review) SetLife(ctx context.Context, l Life) error {
 			return err
 		case rec.View.Erased:
 			return store.ErrErased
+		case rec.View.Left != "":
+			return ErrLeft
 		case rec.View.Void == l.Void && len(rec.View.Conflicts[record.Life]) == 0:
 			return ErrDecided
 		case rec.Feed != l.Feed:

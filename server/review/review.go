@@ -97,6 +97,8 @@ func (r *Review) Field(t record.Type, p record.Path, lang form.Lang) string {
 		return form.Label{Zh: "是否作废", En: "Void or not"}.In(lang)
 	case record.Source:
 		return form.Label{Zh: "来源", En: "Source"}.In(lang)
+	case record.Left:
+		return form.Label{Zh: "迁往", En: "Moved to"}.In(lang)
 	}
 	if p.Links() {
 		return form.Label{Zh: "同一对象", En: "Same as"}.In(lang)
@@ -272,7 +274,7 @@ type Decision struct {
 }
 
 // Decide settles what waits under a register and gives the change that does.
-// ErrDecided, ErrNothing, ErrForm, store.ErrNotFound, a *merge.Refusal.
+// ErrDecided, ErrNothing, ErrForm, ErrLeft, store.ErrNotFound, a *merge.Refusal.
 func (r *Review) Decide(ctx context.Context, d Decision) (record.Dot, error) {
 	var dot record.Dot
 	err := r.store.Desk(ctx, d.Village, func(desk *store.Desk) (err error) {
@@ -302,10 +304,13 @@ func (r *Review) decide(desk *store.Desk, d Decision) (record.Dot, error) {
 		d.Value = record.Text(d.Reason)
 	}
 	value, err := shown.Choose(f, d.Path, d.Take, d.Value)
-	if errors.Is(err, merge.ErrNotLive) {
+	switch {
+	case errors.Is(err, merge.ErrNotLive):
 		return none, ErrDecided
-	} else if err != nil {
+	case err != nil:
 		return none, err
+	case d.Path == record.Life && value == merge.Alive && rec.View.Left != "":
+		return none, ErrLeft // it would live in two villages
 	}
 	body, err := merge.Decide(f, shown, d.By, d.Path, value)
 	if err != nil {

@@ -32,6 +32,8 @@ type batch struct {
 	// touched are the records that were changed, in the order of the first change.
 	touched []*working
 	taken   Taken
+	// moving is set while records enter or leave: nobody has said anything of them then.
+	moving bool
 	// months are those of the village that are closed, once somebody has asked.
 	months map[string]bool
 	// What is set aside of the sender's, once it has been counted.
@@ -147,7 +149,7 @@ func (b *batch) apply(st *stream, w *working, a merge.Applied, c *record.Change)
 		w.state = merge.State{}
 	}
 	w.state.ApplyInPlace(b.frontier, a, c.Body)
-	if slices.ContainsFunc(c.Body, says) {
+	if !b.moving && slices.ContainsFunc(c.Body, says) {
 		w.wrote, w.author = true, c.Author
 	}
 	w.trail = binary.AppendUvarint(binary.AppendUvarint(w.trail, st.number), a.Dot.Seq)

@@ -80,6 +80,9 @@ func (s *Store) TakeBlob(ctx context.Context, b Blob) (Blob, error) {
 		b, err = scanBlob(t.row(`SELECT `+blobColumns+` FROM blob WHERE village_id = $1 AND hash = $2`, b.Village, b.Hash[:]))
 		return err
 	})
+	if err == nil {
+		err = s.followFile(ctx, b.Village, b.Hash)
+	}
 	return b, err
 }
 
@@ -93,9 +96,13 @@ func (s *Store) Thumbnail(ctx context.Context, v record.Village, h blob.Hash) (b
 
 // PutThumbnail keeps the small picture of a file; the first one stands.
 func (s *Store) PutThumbnail(ctx context.Context, v record.Village, h blob.Hash, body []byte) error {
-	return s.change(ctx, func(t *tx) error {
+	err := s.change(ctx, func(t *tx) error {
 		return t.exec(`INSERT INTO thumbnail(village_id, hash, body) VALUES($1, $2, $3) ON CONFLICT(village_id, hash) DO NOTHING`, v, h[:], body)
 	})
+	if err == nil {
+		err = s.followFile(ctx, v, h)
+	}
+	return err
 }
 
 // Upload is a file on its way in.

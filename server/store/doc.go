@@ -29,6 +29,10 @@
 //     replayed. What is written to the record later is quarantined, its body not
 //     kept. Backups of before and exported files have it still; a server restored
 //     from one must be told again.
+//   - A record that moves is entered in the one village before it leaves the other, each in
+//     a transaction of its own, and what was begun is finished at the next start. What is
+//     written here in between leaves with it, or stays and waits for a decision. Its files
+//     may be read in both villages, also those that come later.
 //   - Every table that grows leads its key with the village and refers to no
 //     other; account, device, code, village and saved_view are reference tables and are
 //     never written by a delivery; so is the audit, written by people's deeds. So the schema shards by village.
@@ -94,6 +98,8 @@
 //	bulk          (village, bulk, nth) → a decision of those that were taken by a rule
 //	bulk_head     (bulk) → who took them, when, by which rule and why
 //	search_head   (village) → the feed number that its keys and counts are of
+//	transfer      (village, id) → that a record moves, or has moved, from here to another
+//	              village, with all that is of it; done is 0 while that is under way
 //	type_count    (village, type) → how many records there are
 //	form_TYPE     (village, record) → the record as it reads, a column a field
 //

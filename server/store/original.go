@@ -45,7 +45,11 @@ func (s *Store) TieOriginal(ctx context.Context, v record.Village, h blob.Hash, 
 	if len(of) == 0 {
 		return nil
 	}
-	return s.change(ctx, func(t *tx) error { return t.tie(v, h, of) })
+	err := s.change(ctx, func(t *tx) error { return t.tie(v, h, of) })
+	if err == nil {
+		err = s.followFile(ctx, v, h)
+	}
+	return err
 }
 
 func (t *tx) tie(v record.Village, h blob.Hash, of []blob.Hash) error {

@@ -252,7 +252,8 @@ func (s *Store) Get(ctx context.Context, typ record.Type, id record.ID) (*Record
 }
 
 // Find finds a record by its id, of any type where none is given. A record that
-// is in several villages is given where it was changed last. ErrNotFound.
+// is in several villages is given where it lives, or else where it was changed last.
+// ErrNotFound.
 func (s *Store) Find(ctx context.Context, id record.ID, types ...record.Type) (*Record, error) {
 	var best *Record
 	err := s.look(ctx, func(t *tx) error {
@@ -264,7 +265,7 @@ func (s *Store) Find(ctx context.Context, id record.ID, types ...record.Type) (*
 			if len(types) > 0 && !slices.Contains(types, rec.Type) {
 				return nil
 			}
-			if best == nil || best.View.Updated < rec.View.Updated {
+			if best == nil || best.standing() < rec.standing() || best.standing() == rec.standing() && best.View.Updated < rec.View.Updated {
 				best = rec
 			}
 			return nil

@@ -520,6 +520,8 @@ func (b *batch) judge(p *sender, w *working, c *record.Change) (reason, detail s
 	case !p.office && slices.ContainsFunc(c.Body, func(x record.Write) bool { return x.Path == record.Life && merge.Erases(x.Value) }):
 		// What every replica obeys only the server says.
 		return merge.RefusedOwner, string(record.Life)
+	case !p.office && slices.ContainsFunc(c.Body, func(x record.Write) bool { return x.Path == record.Left }):
+		return merge.RefusedOwner, string(record.Left)
 	}
 	if path, unseen := b.unseen(p, c.Body); unseen {
 		return ReasonUnseen, clip(string(path))

@@ -23,6 +23,11 @@
 //   - Of two records that are said to be the same everybody keeps the one with the
 //     smaller id, and what is united in it loses no text and no element of a set; to
 //     part them again takes out what the joining change wrote and nobody has replaced.
+//   - A record that moves to another village is known there as Join would have it, its
+//     changes called by where they were first written (Carry): what is open stays open,
+//     nothing that was replaced anywhere comes back, and to carry it again does nothing.
+//     Where it was it is void, whatever is written to it there by whoever did not know;
+//     that waits for a decision.
 //
 // Without the named dots a late save overwrites what its author never saw
 // (stamping changes with a version vector lost data in most simulated runs);

@@ -24,6 +24,7 @@ type JSON struct {
 	Life      string                  `json:"life"`
 	Erased    bool                    `json:"erased,omitempty"`
 	Reason    string                  `json:"reason,omitempty"`
+	Left      record.Village          `json:"left,omitempty"` // the village that it has moved to
 	Source    string                  `json:"source,omitempty"`
 	Authors   []string                `json:"authors,omitempty"`
 	CreatedAt clock.Time              `json:"created_at,omitzero"`
@@ -142,7 +143,7 @@ func (v *View) JSON(k record.Key, state string, marks []Mark) JSON {
 	j := JSON{
 		Village: k.Village, Type: k.Type, ID: k.ID.String(), Fields: v.Fields,
 		Conflicts: claims(v.Conflicts), Proposals: claims(v.Proposals), Marks: marks,
-		State: state, Life: "alive", Erased: v.Erased, Reason: v.Reason, Source: v.Source, Authors: v.Authors, CreatedAt: v.Created, UpdatedAt: v.Updated,
+		State: state, Life: "alive", Erased: v.Erased, Reason: v.Reason, Left: v.Left, Source: v.Source, Authors: v.Authors, CreatedAt: v.Created, UpdatedAt: v.Updated,
 	}
 	if len(v.Others) > 0 {
 		j.Others = claims(v.Others)

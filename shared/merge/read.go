@@ -38,6 +38,10 @@ type View struct {
 	Void   bool
 	Erased bool
 	Reason string
+	// Left is the village that the record has moved to; "" where it has not. It is void
+	// here then, and what waited for a decision waits there. Where something here speaks
+	// for its life still, that alone is a conflict.
+	Left record.Village
 	// Authors are those who created the record, apart or together.
 	Authors []string
 	// Source is how the record came about, Created when, Updated its last change.
@@ -95,6 +99,9 @@ func Read(f *form.Form, s State) View {
 		if len(codes) > 0 {
 			v.Fields[name] = record.Set(codes)
 		}
+	}
+	if v.Left != "" {
+		v.leave(s)
 	}
 	if questions {
 		v.readQuestions(s)
@@ -208,6 +215,9 @@ func (v *View) system(p record.Path, r Register, s State) {
 		v.Authors = authors(r)
 	case record.Life:
 		v.life(r, s)
+	case record.Left:
+		to, _ := slices.MaxFunc(r.Siblings, Sibling.after).Value.Text()
+		v.Left = record.Village(to)
 	}
 }
 
@@ -323,8 +333,8 @@ func (v *View) life(r Register, s State) {
 		return
 	}
 	for p, other := range s {
-		if p.Links() {
-			continue // to say that it is the same as another is no edit of it
+		if p.Links() || p == record.Left {
+			continue // to say that it is the same as another, or that it moved, is no edit of it
 		}
 		_, about := p.Asked() // and speaks for no life either
 		for _, sib := range other.Siblings {
@@ -346,6 +356,19 @@ func (v *View) life(r Register, s State) {
 		claims := []Sibling{slices.MaxFunc(alive, Sibling.after), last}
 		slices.SortFunc(claims, Sibling.after)
 		put(&v.Conflicts, record.Life, claims)
+	}
+}
+
+// leave settles what a record that has moved to another village shows where it was: it
+// does not live twice, whatever was written to it by whoever did not know.
+func (v *View) leave(s State) {
+	waits := v.Conflicts[record.Life]
+	if !v.Void && len(waits) == 0 {
+		waits = distinct(s[record.Life].Siblings) // made valid again, where it is not any more
+	}
+	v.Void, v.Conflicts, v.Proposals = true, nil, nil
+	if len(waits) > 0 {
+		put(&v.Conflicts, record.Life, waits)
 	}
 }
 

@@ -7,6 +7,8 @@ import "github.com/fxamacker/cbor/v2"
 const (
 	extraReason = 1 // text: why somebody decided so
 	extraLost   = 2 // true: another's words, as SetLost says
+	extraOrigin = 3 // array: where it was first written, as SetOrigin says
+	extraVia    = 4 // text: the village from which it was brought
 )
 
 // SetReason says with a decision why it was taken.
@@ -26,6 +28,34 @@ func (c *Change) SetLost() { c.set(extraLost, true) }
 func (c *Change) Lost() (lost bool) {
 	c.get(extraLost, &lost)
 	return lost
+}
+
+// Origin names a change by the village in which it was first written, and its name there:
+// what a record that moves says goes on under other names.
+type Origin struct {
+	_       struct{} `cbor:",toarray"`
+	Village Village
+	Dot     Dot
+}
+
+// SetOrigin says that the change tells again what was written elsewhere.
+func (c *Change) SetOrigin(o Origin) { c.set(extraOrigin, o) }
+
+// Origin gives what SetOrigin said; false where it said nothing. It counts in what the
+// server has signed alone.
+func (c *Change) Origin() (o Origin, ok bool) {
+	c.get(extraOrigin, &o)
+	return o, o.Village != "" && o.Dot.Seq > 0
+}
+
+// SetVia says from which village the change was brought with a record that moved.
+func (c *Change) SetVia(v Village) { c.set(extraVia, v) }
+
+// Via gives what SetVia said, "" where it said nothing; like Origin it counts in what the
+// server has signed.
+func (c *Change) Via() (v Village) {
+	c.get(extraVia, &v)
+	return v
 }
 
 func (c *Change) set(key int, x any) {

@@ -39,6 +39,10 @@ const (
 	// Same has an element for each record of which somebody said whether this is the
 	// same: its id.
 	Same Path = "_same"
+	// Left holds the code of the village that the record has moved to. The change that
+	// writes it declares the record void here, so that whoever does not know it reads
+	// that. Only the server writes it.
+	Left Path = "_left"
 )
 
 // Proposal is the register in which those who do not own the field propose a

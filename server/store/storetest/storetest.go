@@ -42,6 +42,11 @@ func Run(t *testing.T, open Open) {
 		{"fresh", fresh},
 		{"contact", contact},
 		{"notice", notices},
+		{"move", moves},
+		{"move, edited late", movesLate},
+		{"move around", movesAround},
+		{"move, forged", movesForged},
+		{"move, photos", movesPhotos},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := NewWorld(t, open)
