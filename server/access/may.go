@@ -35,6 +35,7 @@ const (
 	Publish     Action = "publish"    // other forms, code lists and rules, for all laptops
 	Interfaces  Action = "interfaces" // tokens of programs, addresses that are told what comes in
 	SeeServer   Action = "server"     // the server's own numbers
+	Backups     Action = "backups"    // make backups and try them; what is in them only who may also unmask
 )
 
 // permissions is who may do what, as the product promises it. What a role is not
@@ -50,7 +51,7 @@ var permissions = map[identity.Role][]Action{
 	identity.Inspector:      {Own, SeeTotals, SeeRecords, Edit},
 	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Edit, Transfer, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeForms, Publish, SeeServer},
 	identity.Leader:         {Own, SeeTotals},
-	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase, SeeForms, Interfaces, SeeServer},
+	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase, SeeForms, Interfaces, SeeServer, Backups},
 }
 
 // May tells whether one of the roles may do it.

@@ -32,9 +32,17 @@ const (
 )
 
 func (c *call) backupCommand() *cobra.Command {
-	return c.command("backup FILE", "备份全部数据和密钥到一个文件，服务器可以同时运行", "back all data and keys up into one file; the server may run meanwhile", 1, 1, func(ctx context.Context, args []string) error {
-		return c.with(ctx, func(s *server) error { return c.backup(ctx, s, args[0]) })
+	test := false
+	cmd := c.command("backup FILE", "备份全部数据和密钥到一个文件，服务器可以同时运行", "back all data and keys up into one file; the server may run meanwhile", 1, 1, func(ctx context.Context, args []string) error {
+		return c.with(ctx, func(s *server) error {
+			if test {
+				return c.tryBackup(ctx, s, args[0])
+			}
+			return c.backup(ctx, s, args[0])
+		})
 	})
+	cmd.Flags().BoolVar(&test, "test", false, c.say("不备份，试用已有的 FILE：恢复到临时文件夹并核对", "make none, but try FILE: restore it into a temporary folder and verify that"))
+	return cmd
 }
 
 func (c *call) restoreCommand() *cobra.Command {
@@ -55,41 +63,61 @@ type backupJSON struct {
 // copyFolder is where a backup has its copy of the database while it is made.
 const copyFolder = ".zhucun-backup-*"
 
+// backup makes one and says so.
 func (c *call) backup(ctx context.Context, s *server, file string) error {
+	j, partly, err := c.makeBackup(ctx, s, file)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return errors.Join(c.print(j), partly)
+	}
+	c.tellLost(j.Lost)
+	if partly != nil {
+		return partly
+	}
+	c.tell("已备份到 %s（%d 字节）", "Backed up to %s (%d bytes)", j.File, j.Bytes)
+	c.tell("备份里有全部数据和服务器的密钥，和服务器本身一样机密：请放在别人拿不到的地方，最好另有一份不在这台机器上", "It has all data and the server's keys and is as secret as the server itself: keep it where nobody else gets at it, and a copy away from this machine")
+	return nil
+}
+
+// makeBackup makes a backup and notes it; partly says that files are missing from one
+// that is made.
+func (c *call) makeBackup(ctx context.Context, s *server, file string) (j backupJSON, partly, err error) {
 	made := c.now()
 	if isDir(file) {
 		file = filepath.Join(file, "zhucun-server-"+made.UTC().Format("20060102T150405Z")+".zsb")
 	}
 	if dir := filepath.Dir(file); !isDir(dir) {
-		return c.fail("没有文件夹 %s；请先建好，或换一个位置", "There is no folder %s; make it, or choose another place", dir)
+		return j, nil, c.fail("没有文件夹 %s；请先建好，或换一个位置", "There is no folder %s; make it, or choose another place", dir)
 	}
 	if other, err := occupied(file); err != nil {
-		return err
+		return j, nil, err
 	} else if other {
-		return c.fail("%s 已经存在，而且不是备份；请换一个文件名", "%s is there already and is no backup; choose another name", file)
+		return j, nil, c.fail("%s 已经存在，而且不是备份；请换一个文件名", "%s is there already and is no backup; choose another name", file)
 	}
 	// Before it is made: the backup has the note of itself.
 	if err := s.access.Audit(ctx, store.Note{Act: "backup", Subject: filepath.Base(file)}); err != nil {
-		return err
+		return j, nil, err
 	}
 	clearCopies(filepath.Dir(file), made)
 	// Beside the backup, where there must be room for it in any case.
 	tmp, err := os.MkdirTemp(filepath.Dir(file), copyFolder)
 	if err != nil {
-		return err
+		return j, nil, err
 	}
 	defer os.RemoveAll(tmp)
 	database := filepath.Join(tmp, copiedDatabase)
 	copied, err := s.store.Copy(ctx, database)
 	if err != nil {
-		return atCopy(err, file)
+		return j, nil, atCopy(err, file)
 	}
 	h := backup.Header{Made: made.UnixMilli(), Epoch: copied.Epoch, Engine: sqlite.Name, Version: Version, Server: s.keys.public()}
 	from := map[string]string{copiedDatabase: database}
 	names := []string{copiedDatabase}
 	list, err := os.ReadDir(s.keys.folder)
 	if err != nil {
-		return err
+		return j, nil, err
 	}
 	for _, e := range list {
 		if name := keysFolder + "/" + e.Name(); e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
@@ -99,14 +127,14 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 	for _, name := range names {
 		info, err := os.Stat(from[name])
 		if err != nil {
-			return err
+			return j, nil, err
 		}
 		h.Files = append(h.Files, backup.File{Name: name, Size: info.Size()})
 	}
 	// After the database: the files of which that has a note are here by then.
 	missing, err := s.store.BlobsNoted(ctx)
 	if err != nil {
-		return err
+		return j, nil, err
 	}
 	bad, blobs := map[blob.Hash]bool{}, map[string]func() *checked{}
 	if err := s.store.Files.Each(func(hash blob.Hash, size int64) error {
@@ -122,7 +150,7 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 		}
 		return nil
 	}); err != nil {
-		return err
+		return j, nil, err
 	}
 	for hash := range missing {
 		bad[hash] = false
@@ -135,39 +163,36 @@ func (c *call) backup(ctx context.Context, s *server, file string) error {
 			return os.Open(from[name])
 		})
 	}); err != nil {
-		return err
+		return j, nil, err
 	}
 	// Laptops let go of what is in a backup: it is read back first.
 	if err := readBack(file); err != nil {
-		return c.fail("备份 %s 写下后读不回来（%s）；请换一个磁盘再备份", "The backup %s cannot be read back (%s); make it on another disk", file, err)
+		return j, nil, c.fail("备份 %s 写下后读不回来（%s）；请换一个磁盘再备份", "The backup %s cannot be read back (%s); make it on another disk", file, err)
 	}
 	// Before the backup counts: what it does not have whole is not in it.
 	lost, err := s.lose(ctx, bad)
 	if err != nil {
-		return err
+		return j, nil, err
 	}
 	if err := s.store.Backed(ctx, copied); err != nil {
-		return err
+		return j, nil, err
 	}
 	info, err := os.Stat(file)
 	if err != nil {
-		return err
+		return j, nil, err
 	}
-	j := backupJSON{File: file, Bytes: info.Size(), MadeAt: made.UTC(), Lost: lost}
-	var partly error
+	j = backupJSON{File: file, Bytes: info.Size(), MadeAt: made.UTC(), Lost: lost}
+	place, err := filepath.Abs(file)
+	if err != nil {
+		return j, nil, err
+	}
+	if err := s.store.AddBackup(ctx, store.Backup{Made: made, File: place, Bytes: j.Bytes, Changes: copied.Changes(), Lost: len(lost)}); err != nil {
+		return j, nil, err
+	}
 	if len(lost) > 0 {
 		partly = c.fail("备份 %s 已写好，但有文件损坏或缺失，不算已备份", "The backup %s is written, but for files that are damaged or missing, which do not count as backed up", file)
 	}
-	if c.json {
-		return errors.Join(c.print(j), partly)
-	}
-	c.tellLost(lost)
-	if partly != nil {
-		return partly
-	}
-	c.tell("已备份到 %s（%d 字节）", "Backed up to %s (%d bytes)", j.File, j.Bytes)
-	c.tell("备份里有全部数据和服务器的密钥，和服务器本身一样机密：请放在别人拿不到的地方，最好另有一份不在这台机器上", "It has all data and the server's keys and is as secret as the server itself: keep it where nobody else gets at it, and a copy away from this machine")
-	return nil
+	return j, partly, nil
 }
 
 // atCopy says of an error of the copy of the database where it was: reading is of the

@@ -545,24 +545,8 @@ func (c *call) verifyCommand() *cobra.Command {
 	return c.command("verify", "核对：重放全部日志并与存储比较", "replay the whole log and compare it with what is stored", 0, 0, func(ctx context.Context, _ []string) error {
 		return c.with(ctx, func(s *server) error {
 			faults := []store.Fault{}
-			sum, err := s.store.Verify(ctx, func(f store.Fault) {
+			sum, data, files, err := s.verify(ctx, func(f store.Fault) {
 				if len(faults) < maxFaults {
-					faults = append(faults, f)
-				}
-			})
-			if err != nil {
-				return err
-			}
-			if err := s.access.CheckAccounts(ctx, func(what form.Label) {
-				if sum.Faults++; len(faults) < maxFaults {
-					faults = append(faults, store.Fault{What: what})
-				}
-			}); err != nil {
-				return err
-			}
-			data := sum.Faults
-			files, err := s.store.VerifyBlobs(ctx, func(f store.Fault) {
-				if sum.Faults++; len(faults) < maxFaults {
 					faults = append(faults, f)
 				}
 			})
@@ -597,6 +581,26 @@ func (c *call) verifyCommand() *cobra.Command {
 			return err
 		})
 	})
+}
+
+// verify looks through all that a server keeps. data is how many of the faults are not of
+// files.
+func (s *server) verify(ctx context.Context, report func(store.Fault)) (sum store.Verified, data, files int, err error) {
+	if sum, err = s.store.Verify(ctx, report); err != nil {
+		return sum, 0, 0, err
+	}
+	if err := s.access.CheckAccounts(ctx, func(what form.Label) {
+		sum.Faults++
+		report(store.Fault{What: what})
+	}); err != nil {
+		return sum, 0, 0, err
+	}
+	data = sum.Faults
+	files, err = s.store.VerifyBlobs(ctx, func(f store.Fault) {
+		sum.Faults++
+		report(f)
+	})
+	return sum, data, files, err
 }
 
 // audited says how the audit stands.

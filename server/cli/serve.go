@@ -130,9 +130,11 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 		return err
 	}
 	// Requests outlive the signal: what has arrived is finished.
-	h := c.http(s, address, o)
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()
+	backups := newKeeper(watching, c, s)
+	defer backups.close() // before the store is
+	h := c.http(s, address, o, backups)
 	go s.store.Watch(watching)
 	go s.store.KeepFigures(watching)
 	go s.store.KeepLists(watching)
@@ -185,7 +187,7 @@ func (c *call) listen(ctx context.Context, s *server, o serveOptions) (err error
 
 // http makes the server of all that is served: the agents' door, the pages, and what
 // programs read by.
-func (c *call) http(s *server, address string, o serveOptions) *http.Server {
+func (c *call) http(s *server, address string, o serveOptions, backups *keeper) *http.Server {
 	mux := http.NewServeMux()
 	door := syncapi.New(s.store, s.access)
 	mux.Handle(wire.EnrolPath, door)
@@ -194,7 +196,7 @@ func (c *call) http(s *server, address string, o serveOptions) *http.Server {
 	mux.Handle(wire.BundlePath, door)
 	mux.Handle(wire.EscrowPath, door)
 	mux.Handle(wire.BlobPath, syncapi.NewBlobs(door))
-	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Spool: filepath.Join(c.data, "spool"), Log: c.log, Version: Version})
+	pages := web.New(s.store, s.access, s.review, web.Options{URL: address, Spool: filepath.Join(c.data, "spool"), Log: c.log, Version: Version, Backups: backups})
 	mux.Handle("/", pages.Handler())
 	programs := api.New(s.store, s.access, api.Options{URL: address, Log: c.log}).Handler()
 	mux.Handle(api.RESTPath, programs)

@@ -23,6 +23,17 @@ type Copied struct {
 	heads map[record.Village][]wire.StreamHead
 }
 
+// Changes is how many changes are in it.
+func (c *Copied) Changes() int {
+	n := 0
+	for _, heads := range c.heads {
+		for _, h := range heads {
+			n += int(h.Seq)
+		}
+	}
+	return n
+}
+
 // Copy writes the whole database as of one moment into a file that is not there
 // yet. Others write on meanwhile.
 func (s *Store) Copy(ctx context.Context, file string) (Copied, error) {

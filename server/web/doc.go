@@ -25,6 +25,8 @@
 //     answers stand above what waits until somebody has seen them.
 //   - Masked fields show their last four characters, in the history too; in full
 //     only for a reason, which is in the audit before the page is sent.
+//   - A backup has everything in full and the server's keys: its file is only for who
+//     keeps backups and may also see numbers in full, for a reason in the audit.
 //   - A month that was closed shows the figures of that moment, and says where data
 //     came later.
 //   - Every table says of when it is and how far each village's data goes. What

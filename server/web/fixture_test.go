@@ -54,6 +54,7 @@ type fixture struct {
 	access  *access.Access
 	review  *review.Review
 	site    *Site
+	backups *fakeBackups
 	file    string       // of the store
 	wall    atomic.Int64 // ms since 1970
 	server  *httptest.Server
@@ -87,7 +88,8 @@ func newFixture(t testing.TB, villages ...store.Village) *fixture {
 	for _, r := range []identity.Role{identity.Office, identity.Leader, identity.Admin} {
 		f.account(r)
 	}
-	f.site = New(f.store, f.access, f.review, Options{URL: "http://127.0.0.1", Spool: filepath.Join(filepath.Dir(f.file), "spool"), Version: "test"})
+	f.backups = &fakeBackups{f: f, folder: t.TempDir()}
+	f.site = New(f.store, f.access, f.review, Options{URL: "http://127.0.0.1", Spool: filepath.Join(filepath.Dir(f.file), "spool"), Version: "test", Backups: f.backups})
 	f.server = httptest.NewServer(f.site.Handler())
 	t.Cleanup(func() { f.site.Close(); f.server.Close() })
 	return f

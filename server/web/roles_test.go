@@ -102,6 +102,10 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"POST /accounts/password":                 {path: "/accounts/password", who: "admin", form: url.Values{"login": {"nobody"}}},
 		"POST /accounts/factor":                   {path: "/accounts/factor", who: "admin", form: url.Values{"login": {"office"}}},
 		"POST /accounts/require":                  {path: "/accounts/require", who: "admin", form: url.Values{"role": {"leader"}}},
+		"GET /backup":                             {path: "/backup", who: "admin"},
+		"POST /backup":                            {path: "/backup", who: "admin", form: url.Values{"sure": {"1"}}},
+		"POST /backup/try":                        {path: "/backup/try", who: "admin", form: url.Values{"made": {"1736386200000"}}},
+		"POST /backup/file":                       {path: "/backup/file", who: "", form: url.Values{"made": {"1736386200000"}, "reason": {"r"}}}, // both of admin and office: TestBackupFile
 		"GET /audit":                              {path: "/audit", who: "office admin"},
 		"/":                                       {path: "/nowhere", who: "all"},
 		"GET " + livePath:                         {path: livePath, who: "all"},
@@ -136,16 +140,17 @@ func (f *fixture) everything() string {
 	tokens, err6 := f.store.Tokens(ctx)
 	hooks, err7 := f.store.Webhooks(ctx)
 	sessions, err8 := f.store.Sessions(ctx, "")
+	made, err9 := f.store.Backups(ctx)
 	for i := range sessions {
 		sessions[i].Seen, sessions[i].Address = time.Time{}, ""
 	}
 	slices.SortFunc(sessions, func(a, b store.Session) int { return strings.Compare(a.ID, b.ID) })
-	for _, err := range []error{err1, err2, err3, err4, err5, err6, err7, err8} {
+	for _, err := range []error{err1, err2, err3, err4, err5, err6, err7, err8, err9} {
 		if err != nil {
 			f.t.Fatal(err)
 		}
 	}
-	return fmt.Sprint(accounts, devices, codes, notes, heads, tokens, hooks, sessions, f.waiting())
+	return fmt.Sprint(accounts, devices, codes, notes, heads, tokens, hooks, sessions, made, f.waiting())
 }
 
 // Every page and every form, for every role and for who is not in: whoever may

@@ -31,6 +31,8 @@ type Options struct {
 	Spool   string
 	Log     *slog.Logger // nil: none
 	Version string
+	// Backups makes the server's backups; nil where nobody does.
+	Backups Backups
 }
 
 // Site serves the office's pages over one store.
@@ -106,6 +108,7 @@ const (
 	formList    = "forms"
 	accounts    = "accounts"
 	interfaces  = "interfaces"
+	backups     = "backup"
 	auditReport = "audit"
 )
 
@@ -129,6 +132,7 @@ var areas = []struct {
 	{formList, formsPath, access.SeeForms, true},
 	{accounts, "/accounts", access.SeeAccounts, true},
 	{interfaces, interfacesPath, access.Interfaces, true},
+	{backups, "/backup", access.Backups, true},
 	{auditReport, "/audit", access.SeeAudit, true},
 }
 
@@ -234,6 +238,10 @@ func (w *Site) all() []route {
 		{"POST /interfaces/webhook", access.Interfaces, w.addWebhook},
 		{"POST /interfaces/webhook/{id}/resume", access.Interfaces, w.resumeWebhook},
 		{"POST /interfaces/webhook/{id}/remove", access.Interfaces, w.removeWebhook},
+		{"GET /backup", access.Backups, w.backupPage},
+		{"POST /backup", access.Backups, w.makeBackup},
+		{"POST /backup/try", access.Backups, w.tryBackup},
+		{"POST /backup/file", access.Backups, w.backupFile},
 		{"GET /audit", access.SeeAudit, w.audit},
 		{"/", access.Own, w.nowhere},
 	}

@@ -1,0 +1,50 @@
+package web
+
+import "maps"
+
+func init() { maps.Copy(texts, backupTexts) }
+
+// backupTexts is what the page of backups says.
+var backupTexts = map[string]said{
+	"nav.backup":            {"备份", "Backups"},
+	"backup.title":          {"备份", "Backups"},
+	"backup.how":            {"备份里有全部数据、照片和服务器的密钥。做好的备份要试恢复一次，才知道真能用。", "A backup has all data, photos and the server's keys. Only one that was restored once is known to be good."},
+	"backup.make":           {"现在备份", "Back up now"},
+	"backup.where":          {"写到 %s。请另存一份到别的机器或移动硬盘。", "It is written to %s. Keep a copy on another machine or drive."},
+	"backup.nobody":         {"这里不能做备份，请用命令 zhucun-server backup。", "Backups are not made here; use the command zhucun-server backup."},
+	"backup.list":           {"做过的备份", "Backups made"},
+	"backup.list.none":      {"还没有备份。", "None yet."},
+	"backup.changes":        {"含 %s 次修改", "%s changes"},
+	"backup.lost":           {"缺 %s 个损坏的文件", "without %s damaged files"},
+	"backup.away":           {"文件已不在那里", "the file is no longer there"},
+	"backup.try":            {"试恢复", "Try it"},
+	"backup.try.of":         {"试恢复：%s的备份", "Try it: the backup made %s"},
+	"backup.try.never":      {"没有试过", "never tried"},
+	"backup.try.good":       {"%s试过，能用：%s 个村、%s 条记录、%s 次修改、%s 个文件都对", "tried %s and good: %s villages, %s records, %s changes, %s files"},
+	"backup.try.faults":     {"%s试过，有 %s 处不符：请核对服务器，再备份一次", "tried %s: %s differences. Verify the server and make another"},
+	"backup.failed.gone":    {"%s试过，文件已不在那里，或者换成了别的", "tried %s: the file is not there, or is another"},
+	"backup.failed.damaged": {"%s试过，文件已损坏，不能用", "tried %s: the file is damaged and cannot be used"},
+	"backup.failed.release": {"%s试过，它出自别的版本", "tried %s: it is of another release"},
+	"backup.failed.room":    {"%s试过，磁盘放不下，没有试成", "tried %s: the disk has no room to try it"},
+	"backup.failed.other":   {"%s试过，没有试成，原因在服务器日志里", "tried %s without success; the server's log says why"},
+	"backup.get":            {"下载", "Download"},
+	"backup.get.both":       {"下载备份等于拿到全部农户数据，要同时有厅扶贫办和管理员两个角色的账号。", "A backup has every household in full: only an account that is both office and administrator downloads it."},
+	"backup.reason":         {"为什么下载（记入审计）", "Why (it goes into the audit)"},
+	"backup.secret":         {"它和服务器本身一样机密：有了它就有全部数据和密钥。", "It is as secret as the server itself: who has it has all data and the keys."},
+	"backup.gone":           {"这份备份的文件已不在那里。", "The file of this backup is no longer there."},
+	"backup.busy":           {"已有一件在进行，请等它做完。", "Something is under way already; wait until it is done."},
+	"backup.look":           {"看看好了没有", "See whether it is done"},
+	"backup.making":         {"正在备份，已 %s。数据照常收发。", "A backup is being made, for %s so far. Everything else goes on."},
+	"backup.making.done":    {"备份做好了。", "The backup is made."},
+	"backup.making.failed":  {"备份没有做成，或不完整：可能磁盘放不下，也可能有文件损坏。原因在服务器日志里。", "The backup was not made, or not whole: the disk may have no room, or files are damaged. The server's log says why."},
+	"backup.trying":         {"正在试恢复，已 %s。不影响现在的数据。", "A backup is being tried, for %s so far. The data is not touched."},
+	"backup.trying.done":    {"试恢复做完了，结果在下面。", "It was tried; the result is below."},
+	"backup.trying.failed":  {"试恢复没有做完，原因在下面和服务器日志里。", "It could not be tried to the end; why is below and in the server's log."},
+	"backup.never":          {"还没有备份过。这台机器坏了，电脑上已送达的内容就可能没有了。", "There is no backup yet. If this machine fails, what laptops have delivered may be gone."},
+	"backup.old":            {"最近一次备份是%s，超过 %d 天了。", "The last backup was made %s, more than %d days ago."},
+	"backup.bad":            {"%s的备份试过，不能用。请再做一份并试恢复。", "The backup made %s was tried and is not good. Make another and try it."},
+	"backup.untried":        {"还没有试恢复过。请选一份试一次。", "None was ever tried. Try one."},
+	"backup.tried.old":      {"最近一次试恢复是%s，超过 %d 天了。", "The last trial was %s, more than %d days ago."},
+	"audit.backuptest":      {"试恢复备份", "tried a backup"},
+	"audit.backupfile":      {"下载备份", "downloaded a backup"},
+}
