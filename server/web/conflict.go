@@ -27,6 +27,7 @@ type dispute struct {
 	place  string      // in the queue
 	field  *form.Field // what another value is entered by; nil where none can be
 	masked bool
+	left   string // the village that the record has moved to
 	// question is what the office has asked about it, who those who may answer.
 	question *asked
 	who      string
@@ -95,6 +96,9 @@ func (w *Site) dispute(p *page, rec *store.Record, path record.Path, kind string
 		if d.field.Refers != "" || d.field.Kind == form.Image {
 			d.field = nil // such are taken, not typed
 		}
+	}
+	if rec.View.Left != "" {
+		d.left = p.village(rec.View.Left)
 	}
 	if kind != "other" {
 		d.why = p.because(rec, path, kind)
@@ -254,6 +258,8 @@ func (w *Site) decide(p *page) (reply, error) {
 	switch {
 	case errors.Is(err, review.ErrDecided), errors.Is(err, review.ErrNothing):
 		return w.decided(p, rec, d.Path)
+	case errors.Is(err, review.ErrLeft):
+		return reply{}, errLeft
 	case errors.Is(err, review.ErrForm):
 		return reply{}, &fault{http.StatusConflict, "error.form", "error.form.next"}
 	case err != nil:

@@ -281,6 +281,8 @@ func (w *Site) setLife(p *page) (reply, error) {
 		said = "moved"
 	case errors.Is(err, review.ErrDecided):
 		said = "same"
+	case errors.Is(err, review.ErrLeft):
+		said = "left"
 	case errors.Is(err, review.ErrReason), errors.Is(err, review.ErrLong):
 		said = "reason"
 	case errors.Is(err, store.ErrErased):

@@ -152,6 +152,9 @@ func (p *page) pathText(k record.Key, path record.Path, value record.Value) stri
 			return p.T("source." + s)
 		}
 	}
+	if to, ok := value.Text(); ok && path == record.Left {
+		return p.village(record.Village(to))
+	}
 	return p.site.review.Show(k.Type, path, value, p.lang)
 }
 

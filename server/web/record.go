@@ -32,8 +32,10 @@ type recordView struct {
 	by       string // who wrote most of the fields
 	said     string // what was done, and whether it was
 	done     bool
-	edits    bool  // whoever looks may edit it
-	joined   []ref // where what it says, or said, may stand as well; for whoever erases
+	edits    bool // whoever looks may edit it
+	// elsewhere are the other villages that have it.
+	elsewhere []elsewhereView
+	joined    []ref // where what it says, or said, may stand as well; for whoever erases
 }
 
 // fieldLine is a field with its value, and who wrote it.
@@ -106,13 +108,13 @@ func (w *Site) record(p *page) (reply, error) {
 		return reply{}, err
 	}
 	if said := p.r.URL.Query().Get("said"); slices.Contains(saidOfRecords, said) {
-		v.said, v.done = p.T("edit.said."+said), said == "edited" || said == "void" || said == "unvoid"
+		v.said, v.done = p.T("edit.said."+said), said == "edited" || said == "void" || said == "unvoid" || said == "entered"
 	}
 	return show(recordPage(p, v))
 }
 
 // saidOfRecords is what a page of a record may say of what was done.
-var saidOfRecords = []string{"edited", "same", "void", "unvoid", "moved", "reason"}
+var saidOfRecords = []string{"edited", "same", "void", "unvoid", "moved", "reason", "entered", "left"}
 
 // recordInFull shows a record with its masked fields in full, once the reason
 // is in the audit.
@@ -192,8 +194,11 @@ func (w *Site) recordView(p *page, rec *store.Record, full bool) (*recordView, e
 			v.joined = append(v.joined, p.ref(record.Key{Village: rec.Village, Type: rec.Type, ID: id}))
 		}
 	}
+	if v.elsewhere, err = w.elsewhere(p, rec); err != nil {
+		return nil, err
+	}
 	_, v.edits = p.editor(v.form)
-	v.edits = v.edits && !rec.View.Erased
+	v.edits = v.edits && !rec.View.Erased && rec.View.Left == ""
 	return v, nil
 }
 
@@ -365,6 +370,9 @@ func (w *Site) history(p *page, v *recordView) ([]event, error) {
 	for i := range entries {
 		e := &entries[i]
 		ev := event{entry: *e, when: p.when(e.At), who: e.Change.Author, device: p.device(e.Device), reason: e.Change.Reason(), came: p.cameText(e)}
+		if e.Device == store.OfficeDevice && e.Change.Via() != "" {
+			ev.device = p.T("left.brought", p.village(e.Change.Via()))
+		}
 		ev.sets, ev.first = w.sets(p, v, e, said)
 		list = append(list, ev)
 	}

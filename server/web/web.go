@@ -183,6 +183,8 @@ func (w *Site) all() []route {
 		{"GET /record/{village}/{id}/edit", access.Edit, w.editPage},
 		{"POST /record/{village}/{id}/edit", access.Edit, w.saveEdit},
 		{"POST /record/{village}/{id}/life", access.Edit, w.setLife},
+		{"GET /record/{village}/{id}/transfer", access.Transfer, w.transfer},
+		{"POST /record/{village}/{id}/transfer", access.Transfer, w.transfer},
 		{"GET /record/{village}/{id}/files/{name}", access.SeeRecords, w.viewFile},
 		{"POST /record/{village}/{id}/erase", access.Erase, w.eraseRecord},
 		{"GET /leaders", access.SeeTotals, w.leaders},
@@ -287,6 +289,7 @@ var (
 	errRole    = &fault{http.StatusForbidden, "error.role", "error.role.next"}
 	errAsked   = &fault{http.StatusBadRequest, "error.asked", "error.asked.next"}
 	errReply   = &fault{http.StatusNotFound, "error.reply", "error.reply.next"}
+	errLeft    = &fault{http.StatusConflict, "error.left", "error.left.next"}
 	errFull    = &fault{http.StatusInsufficientStorage, "error.full", "error.full.next"}
 	errBusy    = &fault{http.StatusServiceUnavailable, "error.busy", "error.busy.next"}
 	errCross   = &fault{http.StatusForbidden, "error.cross", "error.cross.next"}

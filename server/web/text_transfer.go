@@ -1,0 +1,50 @@
+package web
+
+import "maps"
+
+func init() { maps.Copy(texts, transferTexts) }
+
+// transferTexts is what is said where a household moves to another village.
+var transferTexts = map[string]said{
+	"transfer.open":         {"迁往另一个村", "Move to another village"},
+	"transfer.title":        {"迁往另一个村：%s", "Move to another village: %s"},
+	"transfer.late":         {"把后来填的带过去：%s", "Take what was written late along: %s"},
+	"transfer.how":          {"全户的人口、走访、收入、措施、问题和照片一起过去，编号不变。", "All people, visits, incomes, measures, issues and photos of the household go along; their ids stay."},
+	"transfer.late.how":     {"这一户已经迁走，下面这些是后来在这里填的。", "This household has moved; this was written here since."},
+	"transfer.step.where":   {"去哪个村", "Where to"},
+	"transfer.step.check":   {"核对", "Check"},
+	"transfer.from":         {"迁移", "Move"},
+	"transfer.to":           {"迁往哪个村", "To which village"},
+	"transfer.reason":       {"原因", "Reason"},
+	"transfer.reason.how":   {"如 易地搬迁。两个村的电脑都会看到，不要写别人的事。", "Such as a resettlement. The laptops of both villages show it."},
+	"transfer.goes":         {"一起过去的", "What goes along"},
+	"transfer.kind":         {"%s %s 条", "%s %s"},
+	"transfer.files":        {"照片和文件 %s 个", "photos and files %s"},
+	"transfer.same":         {"原来的村里标为“已迁出”，资料留着可以查看，不再计入；新村的电脑下次同步就能看到。", "In the old village it is marked as moved, can still be read and is not counted; the new village's laptops have it with their next sync."},
+	"transfer.waits":        {"有 %s 处还在待定，到新村接着定，两边的说法都在。", "%s decisions are open. They stay open in the new village, with all that was said."},
+	"transfer.closed":       {"已经封存的月份不变。", "Months that are closed do not change."},
+	"transfer.undo":         {"弄错了可以照样迁回来。", "A mistake is undone by moving back in the same way."},
+	"transfer.late.beside":  {"新村那边已经改过的不会被盖掉；两边不一样的，到那边待定。", "What the new village has changed is not overwritten; where both differ it waits for a decision there."},
+	"transfer.do":           {"确定迁移", "Move"},
+	"transfer.moved":        {"这户的资料刚刚有了变化，还没有迁。请看看下面的再确定。", "This household has just changed and was not moved. Look at it again, then confirm."},
+	"transfer.lacks.to":     {"还没有选村。", "No village is chosen."},
+	"transfer.lacks.reason": {"还没有写原因。", "The reason is missing."},
+	"steps":                 {"步骤", "Steps"},
+	"steps.next":            {"下一步", "Next"},
+	"steps.back":            {"上一步", "Back"},
+	"edit.said.entered":     {"已迁到这个村。", "It is of this village now."},
+	"edit.said.left":        {"它已经迁走，不能在这里恢复；可以在新村迁回来。", "It has moved and cannot be made valid here; it can be moved back from where it is."},
+	"record.left":           {"已迁出：%s", "Moved away: %s"},
+	"left.to":               {"已迁往%s。", "It has moved to %s."},
+	"left.open":             {"看那边的资料", "Open it there"},
+	"left.behind":           {"这里后来又填了内容。", "Something was written here since."},
+	"left.carry":            {"带到%s", "Take it to %s"},
+	"left.from":             {"从%s迁来。", "It came from %s."},
+	"left.before":           {"看迁来以前的经过", "Its earlier history"},
+	"left.back":             {"迁回去", "Move it back"},
+	"left.brought":          {"办公室，从%s带来", "the office, from %s"},
+	"left.dispute":          {"这条记录已迁往%s。写的人当时还不知道。可以把写的带过去，或不要（选“作废”）。", "This record has moved to %s, and whoever wrote did not know. Take what was written there, or leave it (choose void)."},
+	"error.left":            {"它已经迁到另一个村，不能在两个村同时有效", "It has moved to another village and cannot live in both"},
+	"error.left.next":       {"请打开这条记录，把后来填的带过去，或选“作废”不带。", "Open the record and take along what was written late, or choose void to leave it."},
+	"audit.transfer":        {"迁往另一个村", "moved to another village"},
+}
