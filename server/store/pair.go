@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -385,58 +386,91 @@ func (t *tx) erasePairs(v record.Village, id record.ID) error {
 // Across is two records of two villages that bear one number.
 type Across struct{ A, B record.Key }
 
-// acrossMost is how many pairs of two villages are given at once.
+// acrossMost is from how many pairs on a page of Across ends, behind those of one number.
 const acrossMost = 100
 
 // Across gives records of different villages that bear one ID or register number and of
-// which nobody has said that they are apart, or withdrawn one. It is a look at all
-// villages, and for whoever sees them all.
-func (s *Store) Across(ctx context.Context) (list []Across, err error) {
+// which nobody has said that they are apart, or withdrawn one; behind the place where the
+// page before ended, nil at first, and next, nil where there are no more. It is a look at
+// all villages, and for whoever sees them all.
+func (s *Store) Across(ctx context.Context, after []byte) (list []Across, next []byte, err error) {
 	err = s.look(ctx, func(t *tx) error {
-		list = nil
-		type at struct {
-			village record.Village
-			id      string
-		}
-		found := map[string][]at{}
-		var keys []string
-		if err := t.rows(func(r *sql.Rows) error {
-			var key []byte
-			var one at
-			err := r.Scan(&key, &one.village, &one.id)
-			if len(found[string(key)]) == 0 {
-				keys = append(keys, string(key))
+		list, next = nil, append([]byte{}, after...)
+		for {
+			keys, blocks, err := t.wideKeys(next)
+			if err != nil {
+				return err
 			}
-			found[string(key)] = append(found[string(key)], one)
-			return err
-		}, fmt.Sprintf(`SELECT a.key, a.village_id, a.record_id FROM alike a JOIN
-			(SELECT key FROM alike WHERE wide = 1 GROUP BY key HAVING count(DISTINCT village_id) > 1 LIMIT %d) b ON b.key = a.key WHERE a.wide = 1 ORDER BY a.key, a.village_id, a.record_id`, 4*acrossMost)); err != nil {
-			return err
-		}
-		for _, key := range keys {
-			block := found[key]
-			for i, one := range block[:min(len(block), maxBlock)] {
-				for _, two := range block[:i] {
-					if one.village == two.village || one.id == two.id || len(list) == acrossMost {
-						continue
-					}
-					a, err := (&pairer{s: s, t: t, village: two.village, kept: map[record.ID]*Record{}}).byText(two.id)
-					if err != nil {
-						return err
-					}
-					b, err := (&pairer{s: s, t: t, village: one.village, kept: map[record.ID]*Record{}}).byText(one.id)
-					if err != nil {
-						return err
-					}
-					if kind, _ := pairKind(a, b); kind != "" {
-						list = append(list, Across{a.Key, b.Key})
-					}
+			for i, key := range keys {
+				if list, err = s.acrossOf(t, blocks[i], list); err != nil {
+					return err
+				}
+				if next = key; len(list) >= acrossMost {
+					return nil
 				}
 			}
+			if len(keys) < acrossMost {
+				next = nil
+				return nil
+			}
 		}
-		return nil
 	})
-	return list, err
+	return list, next, err
+}
+
+// bearer is a record that bears a number.
+type bearer struct {
+	village record.Village
+	id      string
+}
+
+// wideKeys gives the next keys that records of several villages share, and who shares each.
+func (t *tx) wideKeys(after []byte) (keys [][]byte, blocks [][]bearer, err error) {
+	return keys, blocks, t.rows(func(r *sql.Rows) error {
+		var key []byte
+		var one bearer
+		err := r.Scan(&key, &one.village, &one.id)
+		if n := len(keys); n == 0 || !bytes.Equal(keys[n-1], key) {
+			keys, blocks = append(keys, key), append(blocks, nil)
+		}
+		n := len(blocks) - 1
+		blocks[n] = append(blocks[n], one)
+		return err
+	}, fmt.Sprintf(`SELECT a.key, a.village_id, a.record_id FROM alike a JOIN
+		(SELECT key FROM alike WHERE wide = 1 AND key > $1 GROUP BY key HAVING count(DISTINCT village_id) > 1 ORDER BY key LIMIT %d) b ON b.key = a.key WHERE a.wide = 1 ORDER BY a.key, a.village_id, a.record_id`, acrossMost), after)
+}
+
+// acrossOf adds the pairs of those that share a number. Where they are many, each is beside
+// the first one of another village alone.
+func (s *Store) acrossOf(t *tx, block []bearer, list []Across) ([]Across, error) {
+	get := func(x bearer) (*Record, error) {
+		return (&pairer{s: s, t: t, village: x.village, kept: map[record.ID]*Record{}}).byText(x.id)
+	}
+	for i, one := range block {
+		beside := block[:i]
+		if len(block) > maxBlock && i > 0 {
+			at := slices.IndexFunc(block, func(x bearer) bool { return x.village != one.village && x.id != one.id })
+			beside = block[max(at, 0) : max(at, 0)+1]
+		}
+		for _, two := range beside {
+			if one.village == two.village || one.id == two.id {
+				continue
+			}
+			a, err := get(two)
+			if err != nil {
+				return nil, err
+			}
+			b, err := get(one)
+			if err != nil {
+				return nil, err
+			}
+			if kind, _ := pairKind(a, b); kind == "" {
+				continue
+			}
+			list = append(list, Across{a.Key, b.Key})
+		}
+	}
+	return list, nil
 }
 
 func (p *pairer) byText(text string) (*Record, error) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"slices"
@@ -268,7 +269,11 @@ type acrossLine struct {
 // across lists the records of different villages that bear one number.
 func (w *Site) across(p *page) (reply, error) {
 	p.title, p.at, p.still = p.T("across.title"), conflicts, true
-	found, err := w.store.Across(p.ctx)
+	after, err := hex.DecodeString(p.r.URL.Query().Get("after"))
+	if err != nil || len(after) > 64 {
+		return reply{}, errAsked
+	}
+	found, next, err := w.store.Across(p.ctx, after)
 	if err != nil {
 		return reply{}, err
 	}
@@ -293,5 +298,5 @@ func (w *Site) across(p *page) (reply, error) {
 		l.why = p.list(words)
 		list = append(list, l)
 	}
-	return show(acrossPage(p, list))
+	return show(acrossPage(p, list, len(after) > 0, address("/across", "after", hex.EncodeToString(next))))
 }

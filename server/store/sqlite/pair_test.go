@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -142,4 +143,73 @@ func TestPairsBounded(t *testing.T) {
 	if n := len(listed(t, w)); n != 5*4/2 {
 		t.Errorf("%d pairs of 5", n)
 	}
+}
+
+// Numbers that records of two villages share are all given, page by page and each once,
+// also one that many share.
+func TestAcrossPages(t *testing.T) {
+	w := opened(t)
+	const shared, many = 430, 15
+	for i, v := range []record.Village{storetest.Code, storetest.Other} {
+		if err := w.Desk(t.Context(), v, func(d *store.Desk) error {
+			put := func(n int, no string) error {
+				_, err := d.Write(record.Change{Record: storetest.ID(n), Type: "household", Author: "admin", Body: []record.Write{
+					{Path: "head_name", Value: record.Text(fmt.Sprint("户", n))}, {Path: "household_no", Value: record.Text(no)}}})
+				return err
+			}
+			for n := range shared {
+				if err := put(1000*(i+1)+n, fmt.Sprintf("3699990000%06d", n)); err != nil {
+					return err
+				}
+			}
+			for n := range many {
+				if err := put(5000+1000*i+n, "3699990000999999"); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.FindPairs(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen, pages := map[store.Across]bool{}, 0
+	var left []record.ID
+	for after := []byte(nil); pages == 0 || after != nil; pages++ {
+		list, next, err := w.Across(t.Context(), after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) > 2*acrossPage {
+			t.Errorf("%d on one page", len(list))
+		}
+		for _, x := range list {
+			if seen[x] || x.A.Village == x.B.Village {
+				t.Errorf("%v again, or of one village", x)
+			}
+			seen[x] = true
+			left = append(left, x.A.ID, x.B.ID)
+		}
+		after = next
+	}
+	slices.SortFunc(left, func(a, b record.ID) int { return slices.Compare(a[:], b[:]) })
+	if n := len(slices.Compact(left)); n != 2*shared+2*many || pages < 4 {
+		t.Errorf("%d records on %d pages, want %d", n, pages, 2*shared+2*many)
+	}
+}
+
+// acrossPage is about how many pairs a page has.
+const acrossPage = 100
+
+func opened(t *testing.T) *storetest.World {
+	return storetest.NewWorld(t, func(tb testing.TB, o store.Options) *store.Store {
+		s, err := Open(tb.Context(), filepath.Join(tb.TempDir(), "zhucun.db"), o)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { s.Close() })
+		return s
+	})
 }
