@@ -66,7 +66,7 @@ func TestStory(t *testing.T) {
 	visit := f.set(f.laptop, "杜旺火", visitType, record.ID{}, map[string]string{"household": h.id.String(), "visit_date": "2025-01-09", "visit_result": "proxy", "findings": "见到女儿，说父亲住院"})
 	f.quarrel(h)
 	group := readOut(f.box("/conflicts", h.id, "group_name"))
-	for _, want := range []string{"宋芬娥 今天 09:31写的", "您 今天 09:32写的，在这台电脑上", "1月9日走访（见到家人）", "页面上暂用"} {
+	for _, want := range []string{"宋芬娥 今天 09:31 写的", "您 今天 09:32 写的，在这台电脑上", "1月9日走访（见到家人）", "页面上暂用"} {
 		if !strings.Contains(group, want) {
 			t.Errorf("without %q: %s", want, group)
 		}
@@ -76,14 +76,14 @@ func TestStory(t *testing.T) {
 	}
 	// Two days later it is told by the day of the week.
 	f.wall.Add(2 * 24 * 3600 * 1000)
-	if got := readOut(f.box("/conflicts", h.id, "group_name")); !strings.Contains(got, "您 星期四 09:32写的") {
+	if got := readOut(f.box("/conflicts", h.id, "group_name")); !strings.Contains(got, "您 星期四 09:32 写的") {
 		t.Errorf("after two days: %s", got)
 	}
 	// To the other person at this laptop it was not she who wrote it.
 	r := f.record(householdType, h.id.String())
 	p := &page{site: f.site, author: "曹彤倩", today: "2025-01-11", device: store.Device{}}
 	d, err := f.site.dispute(p, &r, "group_name")
-	if err != nil || d.claims[1].story != "杜旺火 星期四 09:32写的，在这台电脑上" {
+	if err != nil || d.claims[1].story != "杜旺火 星期四 09:32 写的，在这台电脑上" {
 		t.Errorf("told %+v, %v", d, err)
 	}
 	// What came from a table is told so.
@@ -138,7 +138,7 @@ func TestQuestionAnswered(t *testing.T) {
 		t.Errorf("the history: %s", got)
 	}
 	// Answered from another page of before, it is told what stands.
-	if a := f.post("/decide", with(form, "take", take)); a.status != http.StatusConflict || !strings.Contains(readOut(a.body), "这一处已经定了：杜旺火 今天 09:32写的是“坳背组”") {
+	if a := f.post("/decide", with(form, "take", take)); a.status != http.StatusConflict || !strings.Contains(readOut(a.body), "这一处已经定了：杜旺火 今天 09:32 写的是“坳背组”") {
 		t.Errorf("answered twice: %d", a.status)
 	}
 	// Taken back, the question waits again.
@@ -149,7 +149,7 @@ func TestQuestionAnswered(t *testing.T) {
 	if a := f.post("/takeback", url.Values{"decision": {number[1]}}); !strings.Contains(a.body, "已撤回，这一处又等人定了") {
 		t.Errorf("taken back: %s", a.path)
 	}
-	if got := readOut(f.box("/conflicts?show=asked", h.id, "group_name")); !strings.Contains(got, "到底叫哪个组") || !strings.Contains(got, "宋芬娥 今天 09:31写的，杜旺火 今天 09:32放了回来") && !strings.Contains(got, "宋芬娥 今天 09:31写的，您 今天 09:32放了回来") {
+	if got := readOut(f.box("/conflicts?show=asked", h.id, "group_name")); !strings.Contains(got, "到底叫哪个组") || !strings.Contains(got, "宋芬娥 今天 09:31 写的，杜旺火 今天 09:32 放了回来") && !strings.Contains(got, "宋芬娥 今天 09:31 写的，您 今天 09:32 放了回来") {
 		t.Errorf("taken back, it reads %s", got)
 	}
 	// Withdrawn while the page is open: it is shown again without it.

@@ -155,6 +155,16 @@ func (p *page) pathText(k record.Key, path record.Path, value record.Value) stri
 	if to, ok := value.Text(); ok && path == record.Left {
 		return p.village(record.Village(to))
 	}
+	if _, other := path.Field(); path.Links() && other != "" {
+		id := "same.yes"
+		switch value {
+		case record.False:
+			id = "same.no"
+		case record.Null:
+			id = "same.back"
+		}
+		return p.T(id, p.named(k.Village, k.Type, other, 1))
+	}
 	return p.site.review.Show(k.Type, path, value, p.lang)
 }
 

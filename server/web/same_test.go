@@ -93,11 +93,21 @@ func TestTwins(t *testing.T) {
 	if said := merge.LikenessOf(f.get(kept).State, kept.ID, f.get(other).State, other.ID); said != merge.Same {
 		t.Errorf("said %v", said)
 	}
+	// The history says so in a sentence that names the other one, and so once it is undone.
+	title := regexp.MustCompile(`<h1[^>]*>\s*([^<]+?)\s*<`).FindStringSubmatch(v.get(href(other)).body)[1]
+	said := func(what string) {
+		t.Helper()
+		if body := v.get(href(kept)).body; !strings.Contains(body, what) || strings.Contains(body, "同一对象") {
+			t.Errorf("%q is not said:\n%s", what, body)
+		}
+	}
+	said("和“" + title + "”是同一个，合并为一条")
 	// Taken back, both say what they said before.
 	undo := url.Values{"village": {form.Get("village")}, "kept": {form.Get("kept")}, "other": {form.Get("other")}, "kind": {"twin"}, "do": {"undo"}, "back": {"/conflicts?kind=twin"}}
 	if a = v.post("/same", a, undo); a.status != http.StatusOK || !strings.Contains(a.body, `name="saw"`) {
 		t.Fatalf("%d\n%s", a.status, a.body)
 	}
+	said("和“" + title + "”是不是同一个，撤回了")
 	for i, k := range []record.Key{kept, other} {
 		rec := f.get(k)
 		if rec.View.Void || len(rec.View.Conflicts) > 0 {
