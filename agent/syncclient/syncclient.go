@@ -597,6 +597,9 @@ func says(p wire.Pull) bool {
 // request is the message that carries out.
 func (c *Client) request(d *store.Device, runs []clock.Run, out []store.Outgoing) *wire.Sync {
 	m := &wire.Sync{Version: wire.Version, Runs: runs, Assigned: d.Serial(), Reads: wire.ReadsKnown}
+	if free, _, err := c.room(c.store.Dir()); err == nil {
+		m.Room = wire.RoomOf(free)
+	}
 	for i := range out {
 		m.Villages = append(m.Villages, out[i].Push)
 		m.Pending += out[i].Left

@@ -388,3 +388,31 @@ func TestNobody(t *testing.T) {
 		t.Errorf("Once: %v, %d pending", err, pending(t, s))
 	}
 }
+
+// A request says how much is free on the disk of the data, coarsely, and nothing where the
+// system does not tell.
+func TestSaysRoom(t *testing.T) {
+	s, err := store.Open(t.TempDir(), store.Options{Key: make([]byte, store.KeySize), NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	c := New(s, "test", slog.New(slog.DiscardHandler))
+	for _, row := range []struct {
+		free uint64
+		err  error
+		want uint64
+	}{{0, nil, 1}, {130 << 20, nil, 2}, {9<<30 + 1, nil, 9 << 30 / wire.RoomUnit}, {9<<30 + 900<<20, nil, 9 << 30 / wire.RoomUnit}, {1 << 30, errors.New("no"), 0}} {
+		asked := ""
+		c.room = func(dir string) (uint64, uint64, error) {
+			asked = dir
+			return row.free, 100 << 30, row.err
+		}
+		if m := c.request(&store.Device{}, nil, nil); m.Room != row.want || asked != s.Dir() {
+			t.Errorf("%d free, %v: says %d of %s, want %d", row.free, row.err, m.Room, asked, row.want)
+		}
+	}
+	if now := New(s, "test", slog.New(slog.DiscardHandler)).request(&store.Device{}, nil, nil); now.Room == 0 {
+		t.Error("this system does not tell")
+	}
+}

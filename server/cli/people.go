@@ -286,6 +286,7 @@ type deviceJSON struct {
 	Revoked  bool             `json:"revoked"`
 	Seen     *time.Time       `json:"seen_at,omitempty"`
 	Pending  uint64           `json:"pending"`
+	Room     uint64           `json:"disk_free,omitempty"` // bytes, about
 	Agent    string           `json:"agent"`
 }
 
@@ -294,7 +295,7 @@ func deviceOf(d *store.Device, contacts []store.Contact) deviceJSON {
 	j := deviceJSON{ID: d.ID, Name: d.Name, Role: d.Role, Profiles: d.Profiles, Villages: d.Villages, Enrolled: d.EnrolledAt.UTC(), Revoked: d.Revoked(), Agent: d.Agent}
 	for _, c := range contacts {
 		if seen := c.Seen.UTC(); c.Device == d.ID && (j.Seen == nil || seen.After(*j.Seen)) {
-			j.Seen, j.Pending, j.Agent = &seen, c.Pending, c.Agent
+			j.Seen, j.Pending, j.Agent, j.Room = &seen, c.Pending, c.Agent, c.Room
 		}
 	}
 	return j

@@ -22,6 +22,8 @@ type Laptop struct {
 	Version string
 	// Assigned is the serial of the assignment that it has; 0: not known.
 	Assigned uint64
+	// Room is how many bytes are free on its disk, about; 0: not known.
+	Room uint64
 	// Quarantined counts what came from it and waits for a decision.
 	Quarantined int
 	// Had are villages that it was heard of for and that are its no longer.
@@ -67,7 +69,7 @@ func (s *Store) Laptops(ctx context.Context) ([]Laptop, error) {
 		switch {
 		case c.Seen.After(l.Seen):
 			l.Seen, l.Pending, l.Offset = c.Seen, c.Pending, time.Duration(c.Offset)*time.Millisecond
-			l.Version, l.Assigned = c.Agent, c.Assigned
+			l.Version, l.Assigned, l.Room = c.Agent, c.Assigned, c.Room
 		case c.Seen.Equal(l.Seen):
 			l.Pending = max(l.Pending, c.Pending)
 		}

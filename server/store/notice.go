@@ -164,6 +164,8 @@ type Contact struct {
 	Agent  string
 	// Assigned is the serial of the assignment that the device has; 0: not known.
 	Assigned uint64
+	// Room is how many bytes are free on the device's disk, about; 0: not known.
+	Room uint64
 }
 
 // contacts are kept in memory until FlushContacts: a sync that finds nothing
@@ -243,10 +245,10 @@ func (s *Store) FlushContacts(ctx context.Context) error {
 		}
 		err := s.change(ctx, func(t *tx) error {
 			for _, c := range fresh[:n] {
-				if err := t.exec(`INSERT INTO contact(village_id, device_id, seen_at, pending, clock_offset, agent, assigned) VALUES($1, $2, $3, $4, $5, $6, $7)
+				if err := t.exec(`INSERT INTO contact(village_id, device_id, seen_at, pending, clock_offset, agent, assigned, room) VALUES($1, $2, $3, $4, $5, $6, $7, $8)
 					ON CONFLICT(village_id, device_id) DO UPDATE SET seen_at = excluded.seen_at, pending = excluded.pending,
-					clock_offset = excluded.clock_offset, agent = excluded.agent, assigned = excluded.assigned`,
-					c.Village, c.Device, c.Seen.UnixMilli(), c.Pending, c.Offset, c.Agent, c.Assigned); err != nil {
+					clock_offset = excluded.clock_offset, agent = excluded.agent, assigned = excluded.assigned, room = excluded.room`,
+					c.Village, c.Device, c.Seen.UnixMilli(), c.Pending, c.Offset, c.Agent, c.Assigned, int64(c.Room)); err != nil {
 					return err
 				}
 			}
@@ -268,11 +270,11 @@ func (s *Store) Contacts(ctx context.Context) ([]Contact, error) {
 		return t.rows(func(r *sql.Rows) error {
 			var c Contact
 			var seen int64
-			err := r.Scan(&c.Village, &c.Device, &seen, &c.Pending, &c.Offset, &c.Agent, &c.Assigned)
+			err := r.Scan(&c.Village, &c.Device, &seen, &c.Pending, &c.Offset, &c.Agent, &c.Assigned, &c.Room)
 			c.Seen = time.UnixMilli(seen)
 			last[contactKey{c.Village, c.Device}] = c
 			return err
-		}, `SELECT village_id, device_id, seen_at, pending, clock_offset, agent, assigned FROM contact`)
+		}, `SELECT village_id, device_id, seen_at, pending, clock_offset, agent, assigned, room FROM contact`)
 	})
 	if err != nil {
 		return nil, err

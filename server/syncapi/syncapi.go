@@ -573,5 +573,5 @@ func (h *Handler) heard(d *store.Device, m *wire.Sync, v record.Village, at time
 	if len(agent) > 64 {
 		agent = agent[:64]
 	}
-	h.store.Heard(store.Contact{Village: v, Device: d.ID, Seen: at, Pending: min(m.Pending, 1<<53), Offset: offset, Agent: agent, Assigned: min(m.Assigned, 1<<53)})
+	h.store.Heard(store.Contact{Village: v, Device: d.ID, Seen: at, Pending: min(m.Pending, 1<<53), Offset: offset, Agent: agent, Assigned: min(m.Assigned, 1<<53), Room: min(m.Room, 1<<32) * wire.RoomUnit})
 }

@@ -104,6 +104,7 @@ type laptop struct {
 	key    ed25519.PrivateKey
 	who    wire.Enrolled
 	serial uint64
+	room   uint64
 	seg    *journal.Segment
 	hashes []journal.Hash
 }
@@ -142,7 +143,7 @@ func (l *laptop) own(acked uint64) []wire.Own {
 
 func (l *laptop) sync(p ...wire.Push) (*wire.Synced, *wire.Fault) {
 	l.h.Helper()
-	b, err := wire.EncodeSync(&wire.Sync{Version: wire.Version, Villages: p, Assigned: l.serial}, wire.Thrifty)
+	b, err := wire.EncodeSync(&wire.Sync{Version: wire.Version, Villages: p, Assigned: l.serial, Room: l.room}, wire.Thrifty)
 	l.h.ok(err)
 	wire.SetClock(b, time.Now().UnixMilli())
 	answer := new(wire.Synced)
@@ -337,6 +338,25 @@ func TestReadersDoNotWait(t *testing.T) {
 	}
 	close(end)
 	all.Wait()
+}
+
+// How much is free on a laptop's disk the office learns from its sync; of a laptop of before
+// nothing is known.
+func TestRoom(t *testing.T) {
+	h := newHouse(t)
+	l := h.laptop("王队员")
+	for _, row := range []struct{ says, want uint64 }{{0, 0}, {wire.RoomOf(200 << 20), 192 << 20}, {wire.RoomOf(1), wire.RoomUnit}, {wire.RoomOf(9<<30 + 5), 9 << 30}} {
+		l.room = row.says
+		if _, f := l.sync(wire.Push{Village: village}); f != nil {
+			t.Fatal(f)
+		}
+		h.ok(h.s.FlushContacts(t.Context()))
+		list, err := h.s.Contacts(t.Context())
+		h.ok(err)
+		if len(list) != 1 || list[0].Room != row.want {
+			t.Errorf("says %d: %+v, want %d", row.says, list, row.want)
+		}
+	}
 }
 
 // A revoked laptop reads nothing more. What it still had is taken, in quarantine,

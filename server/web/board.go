@@ -41,6 +41,13 @@ func (l *boardLine) behind() bool { return l.told() && l.Assigned < l.Serial }
 // clockBad tells a clock that is a day or more off.
 func (l *boardLine) clockBad() bool { return l.Heard() && l.Offset.Abs() >= clockOff }
 
+// lowRoom is from where on a laptop's disk is listed as nearly full: there its own page
+// warns too.
+const lowRoom = 512 << 20
+
+// full tells a laptop whose disk is nearly full.
+func (l *boardLine) full() bool { return l.Room > 0 && l.Room < lowRoom }
+
 // boardAsk is what is asked of the board; it is in the address.
 type boardAsk struct {
 	village record.Village
@@ -75,6 +82,7 @@ var boardStates = []struct {
 	{"never", func(_ *boardAsk, l *boardLine) bool { return !l.Revoked() && !l.Heard() }},
 	{"backlog", func(_ *boardAsk, l *boardLine) bool { return !l.Revoked() && l.Heard() && l.Pending > 0 }},
 	{"clock", func(_ *boardAsk, l *boardLine) bool { return !l.Revoked() && l.clockBad() }},
+	{"full", func(_ *boardAsk, l *boardLine) bool { return !l.Revoked() && l.full() }},
 	{"old", func(_ *boardAsk, l *boardLine) bool { return !l.Revoked() && l.old }},
 	{"behind", func(_ *boardAsk, l *boardLine) bool { return !l.Revoked() && l.behind() }},
 	{"quarantine", func(_ *boardAsk, l *boardLine) bool { return l.Quarantined > 0 }},
@@ -89,6 +97,7 @@ var boardSorts = map[string]func(*page, *boardLine) (key string, known bool){
 	"seen":       func(p *page, l *boardLine) (string, bool) { return sortable(l.Seen.UnixMilli()), l.Heard() },
 	"backlog":    func(p *page, l *boardLine) (string, bool) { return sortable(int64(l.Pending)), l.Heard() },
 	"clock":      func(p *page, l *boardLine) (string, bool) { return sortable(int64(l.Offset.Abs())), l.Heard() },
+	"room":       func(p *page, l *boardLine) (string, bool) { return sortable(int64(l.Room)), l.Room > 0 },
 	"version":    func(p *page, l *boardLine) (string, bool) { return fmt.Sprintf("%09d", l.number), l.numbered },
 	"forms":      func(p *page, l *boardLine) (string, bool) { return sortable(lag(l)), l.told() },
 	"quarantine": func(p *page, l *boardLine) (string, bool) { return sortable(int64(l.Quarantined)), true },
@@ -341,6 +350,17 @@ func (p *page) clockText(l *boardLine) string {
 		return said
 	}
 	return p.T("board.clock.fine")
+}
+
+// roomText says how much is free on a laptop's disk.
+func (p *page) roomText(l *boardLine) string {
+	switch {
+	case l.Room == 0:
+		return p.T("board.unknown")
+	case l.Room < 1<<30:
+		return p.T("board.room.mb", l.Room>>20)
+	}
+	return p.T("board.room.gb", float64(l.Room)/(1<<30))
 }
 
 // formsText says whether a laptop has the forms and settings that are in force.

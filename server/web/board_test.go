@@ -43,8 +43,8 @@ func TestBoard(t *testing.T) {
 	f := newFixture(t, small...)
 	const day = 24 * time.Hour
 	one, two := f.codes()[0], f.codes()[1]
-	f.laptop("甲", identity.TeamMember, one).hear(time.Hour, store.Contact{Agent: "0.10", Assigned: 1, Pending: 2})
-	f.laptop("乙", identity.TeamMember, one).hear(20*day, store.Contact{Agent: "0.9", Assigned: 1, Pending: 7})
+	f.laptop("甲", identity.TeamMember, one).hear(time.Hour, store.Contact{Agent: "0.10", Assigned: 1, Pending: 2, Room: 20 << 30})
+	f.laptop("乙", identity.TeamMember, one).hear(20*day, store.Contact{Agent: "0.9", Assigned: 1, Pending: 7, Room: 192 << 20})
 	f.laptop("丙", identity.VillageClerk, two).hear(3*day, store.Contact{Agent: "dev", Offset: -int64(2 * day / time.Millisecond)})
 	f.laptop("丁", identity.TeamMember, two) // never heard of
 	gone := f.laptop("戊", identity.TeamMember, one)
@@ -68,6 +68,8 @@ func TestBoard(t *testing.T) {
 		"only=never":                "丁",
 		"only=backlog":              "乙 甲",
 		"only=clock":                "丙",
+		"only=full":                 "乙", // of those that do not say how much is free nothing is known
+		"sort=room":                 "乙 甲 ",
 		"only=old":                  "乙", // a revoked laptop's version makes nobody's old
 		"only=behind":               "己、庚",
 		"only=revoked":              "戊",
@@ -89,7 +91,7 @@ func TestBoard(t *testing.T) {
 	// Of a laptop that was never heard of nothing is claimed.
 	page := v.get("/devices?only=never").body
 	row := page[strings.Index(page, "<tbody>"):strings.Index(page, "</tbody>")]
-	if n := strings.Count(row, texts["board.unknown"].zh); n != 4 || strings.Contains(row, `"warn"`) {
+	if n := strings.Count(row, texts["board.unknown"].zh); n != 5 || strings.Contains(row, `"warn"`) {
 		t.Errorf("%d unknown\n%s", n, row)
 	}
 }

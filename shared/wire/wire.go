@@ -161,6 +161,19 @@ type Village struct {
 	Township string
 }
 
+// RoomUnit is the unit of Sync.Room, in bytes.
+const RoomUnit = 64 << 20
+
+// RoomOf gives free bytes as Sync.Room says them: coarsely above 4 GiB, so that a request
+// that has nothing to say is mostly the one before it.
+func RoomOf(free uint64) uint64 {
+	n := free / RoomUnit
+	if n >= 4<<30/RoomUnit {
+		n -= n % (1 << 30 / RoomUnit)
+	}
+	return max(n, 1)
+}
+
 // Sync is a device's request.
 type Sync struct {
 	Version uint64 `cbor:"0,keyasint"`
@@ -183,6 +196,9 @@ type Sync struct {
 	// brings nothing, where there is nothing to say: until there is. A server that
 	// does not know of it answers at once.
 	Wait uint64 `cbor:"9,keyasint,omitempty"`
+	// Room is how much is free on the disk of the device's data, in units of RoomUnit and
+	// rounded down, one at least; 0: not known.
+	Room uint64 `cbor:"10,keyasint,omitempty"`
 	// Reads says what the device reads beside what every release does: ReadsColumns …
 	Reads uint64 `cbor:"20,keyasint,omitempty"`
 
