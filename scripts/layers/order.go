@@ -54,6 +54,7 @@ var order = map[string][]line{
 		{"figure", "what villages are accounted for by; reads values, knows no states"},
 		{"alike", "which records may be the same; reads values, knows no states"},
 		{"merge", "changes to a record's state; asks the form for the policy"},
+		{"flow", "through which states records go, and who may take a step; a table"},
 		{"form", "which fields a record has and what may stand in them"},
 		{"record", "what a record and a change are"},
 		{"pinyin", "how characters are read and typed; knows no records"},

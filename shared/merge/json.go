@@ -177,8 +177,11 @@ func claims(m map[record.Path][]Sibling) map[record.Path][]Claim {
 	return out
 }
 
+// MarkVerifier is the mark of a state that somebody else should have written.
+const MarkVerifier = "verifier"
+
 // Marks gives what is to be looked at in a record: what its form finds missing
-// or broken, values that are only proposed, and references to records that
+// or broken, states that somebody else should have written, values that are only proposed, and references to records that
 // exists does not find. today is the date in Beijing, 2017-05-23.
 func (v *View) Marks(f *form.Form, today string, lang form.Lang, exists func(record.Type, record.ID) bool) []Mark {
 	if f == nil {
@@ -190,6 +193,9 @@ func (v *View) Marks(f *form.Form, today string, lang form.Lang, exists func(rec
 	var marks []Mark
 	for _, m := range f.Check(v.Fields, today) {
 		marks = append(marks, Mark{m.Path, m.Code, m.Text.In(lang)})
+	}
+	for _, name := range v.Self {
+		marks = append(marks, Mark{record.Path(name), MarkVerifier, form.Label{Zh: "核验人就是责任人，应由别人核验", En: "Closed by the very person who answers for it; somebody else should verify"}.In(lang)})
 	}
 	for _, name := range v.Proposed {
 		marks = append(marks, Mark{record.Path(name), "proposed", form.Label{Zh: "只是建议，尚待确认", En: "Only proposed, not yet confirmed"}.In(lang)})

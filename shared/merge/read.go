@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"zhucun/shared/clock"
+	"zhucun/shared/flow"
 	"zhucun/shared/form"
 	"zhucun/shared/record"
 )
@@ -27,6 +28,9 @@ type View struct {
 	// Others holds the values that the policies latest and max put behind the
 	// one in Fields. They can be taken back.
 	Others map[record.Path][]Sibling
+	// Self lists the fields whose value stands by the word of whoever it should be kept
+	// from: an issue that was closed by the very person who answers for it.
+	Self []string
 	// Proposed lists the fields whose value in Fields is only a proposal, since
 	// nothing stands yet.
 	Proposed []string
@@ -106,7 +110,26 @@ func Read(f *form.Form, s State) View {
 	if questions {
 		v.readQuestions(s)
 	}
+	if f != nil {
+		v.self(flow.Of(f.Type), s)
+	}
 	return v
+}
+
+// self finds a state that was written by whoever answers for the record, where that is
+// for somebody else.
+func (v *View) self(w *flow.Flow, s State) {
+	if w == nil || w.Verified == "" {
+		return
+	}
+	state, _ := v.Fields[w.State].Text()
+	owner, _ := v.Fields[w.Owner].Text()
+	for _, sib := range s[record.Path(w.State)].Siblings {
+		if sib.Value == v.Fields[w.State] && w.Self(state, sib.Author, owner) {
+			v.Self = []string{w.State}
+			return
+		}
+	}
 }
 
 // members gives the elements that register p adds to the set of a field; ok is
