@@ -22,6 +22,8 @@
 //     the file can also compute hashes.
 //   - What a restored server sets aside though others may have had it from the life
 //     that was lost touches its record's place in the feed: they get it as it stands.
+//   - A change that is a receipt (merge.Receipts) needs no name, and History tells neither
+//     its laptop nor its stream.
 //   - What the office erases by law is gone from every table that had it, in the
 //     transaction that writes the change by which replicas learn of it, and soon
 //     after from the database's files. Segments lose bodies and their seed and keep

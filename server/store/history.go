@@ -100,7 +100,8 @@ func times(seg *journal.Segment, proof []byte) ([]clock.Time, *journal.Receipt, 
 	return receipt.Ats(stamps), &receipt, nil
 }
 
-// History gives every change that was ever applied to a record, newest first.
+// History gives every change that was ever applied to a record, newest first; of one by
+// which a village says that it has read the record, neither the laptop nor its stream.
 // ErrNotFound.
 func (s *Store) History(ctx context.Context, v record.Village, id record.ID) ([]Entry, error) {
 	var entries []Entry
@@ -108,6 +109,12 @@ func (s *Store) History(ctx context.Context, v record.Village, id record.ID) ([]
 		entries, err = s.history(t, v, id)
 		return err
 	})
+	for i := range entries {
+		e := &entries[i]
+		if merge.Receipts(s.forms.Form(e.Change.Type), e.Change.Body) {
+			e.Device, e.Dot, e.Change.Author = "", record.Dot{}, ""
+		}
+	}
 	return entries, found(err)
 }
 

@@ -16,7 +16,9 @@ import (
 type Browse struct {
 	Type    record.Type
 	Village record.Village // "" means all
-	Where   []Condition
+	// Villages are, of all, those that are meant; none means all.
+	Villages []record.Village
+	Where    []Condition
 	// Text is what somebody looks for: every word of it must be found, as search.go says.
 	Text string
 	// Shows tells the fields that whoever asks may see; nil is all. By others nothing is
@@ -381,7 +383,7 @@ func (b *browsing) window(empty bool, after Place) (w stretch, err error) {
 		}
 		where, a.args = append(where, test), append(a.args, args...)
 	}
-	if b.o.own && (len(rest) > 0 || b.q.Text != "") {
+	if b.o.own && (len(rest) > 0 || b.q.Text != "" || len(b.q.Villages) > 0) {
 		at := Place{}
 		var value any
 		into := []any{&value, &at.Village, &at.ID}
@@ -439,7 +441,7 @@ func (s *Store) Count(ctx context.Context, q Browse, limit int) (n int, exact bo
 		q.Shows = func(*form.Field) bool { return true }
 	}
 	q.Text, q.After = strings.TrimSpace(q.Text), Place{}
-	if len(q.Where) == 0 && q.Text == "" && q.Village == "" {
+	if len(q.Where) == 0 && q.Text == "" && q.Village == "" && len(q.Villages) == 0 {
 		counts, err := s.TypeCounts(ctx)
 		return counts[q.Type], true, err
 	}
@@ -539,6 +541,10 @@ func (s *Store) listed(p *table, q Browse, a *params) ([]string, error) {
 			return nil, err
 		}
 		where, a.args = append(where, test), append(a.args, args...)
+	}
+	if len(q.Villages) > 0 {
+		where = append(where, s.engine.Among("f.village_id", len(a.args)+1))
+		a.add(listOf(q.Villages))
 	}
 	if q.Text != "" {
 		test, _ := s.textTest(p, q.Text, q.Shows, a)

@@ -45,6 +45,9 @@ type Query struct {
 type Condition struct {
 	Field, Value string
 	Than         Than
+	// Among are, where there are any, the codes of which the field is to have one; ""
+	// stands for none.
+	Among []string
 }
 
 // Than is how a field stands to the value of a Condition.
@@ -206,6 +209,14 @@ func (p *table) condition(c Condition, n int) (string, []any, error) {
 		return "", nil, &ConditionError{Field: c.Field, Near: p.form.Nearest(c.Field)}
 	}
 	name := "f." + quote(fd.Name)
+	if len(c.Among) > 0 {
+		var places []string
+		var args []any
+		for _, code := range c.Among {
+			places, args = append(places, fmt.Sprintf("$%d", n+len(args))), append(args, code)
+		}
+		return fmt.Sprintf("coalesce(%s, '') IN (%s)", name, strings.Join(places, ", ")), args, nil
+	}
 	if c.Than != "" {
 		v, err := fd.CanonText(c.Value)
 		if err == nil && (c.Than != AtLeast && c.Than != AtMost || fd.Kind != form.Date && fd.Kind != form.Integer && fd.Kind != form.Decimal || column(fd, v) == nil) {

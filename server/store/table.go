@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -57,6 +58,9 @@ func (p *table) version() string {
 	fmt.Fprint(&b, p.name, " ", p.form.Version)
 	for _, fd := range p.fields {
 		fmt.Fprint(&b, " ", fd.Name, " ", fd.Kind, " ", fd.Policy)
+	}
+	if w := p.flowOf(); w != nil {
+		fmt.Fprint(&b, " by ", w.State, " ", w.Due, " ", w.Owner, " ", w.Verified)
 	}
 	return b.String()
 }
@@ -157,6 +161,9 @@ func (s *Store) makeTable(t *tx, p *table) (stale bool, err error) {
 	if err := t.exec(fmt.Sprintf(`CREATE INDEX IF NOT EXISTS %s ON %s(%s, village_id, record_id)`, quote(p.name+"_list"), quote(p.name), quote(name))); err != nil {
 		return false, err
 	}
+	if err := errors.Join(p.indexFlow(t), p.indexNotices(t)); err != nil {
+		return false, err
+	}
 	var before []byte
 	_ = t.row(`SELECT value FROM meta WHERE key = $1`, p.name).Scan(&before) // none: the table is new
 	return string(before) != p.version(), nil
@@ -220,6 +227,9 @@ func (p *table) marks(view *merge.View, day string) string {
 	var list []mark
 	for _, m := range p.form.Check(view.Fields, day) {
 		list = append(list, mark{m.Path, m.Code})
+	}
+	for _, name := range view.Self {
+		list = append(list, mark{record.Path(name), merge.MarkVerifier})
 	}
 	for _, name := range view.Proposed {
 		list = append(list, mark{record.Path(name), "proposed"})

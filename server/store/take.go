@@ -511,7 +511,7 @@ func (b *batch) judge(p *sender, w *working, c *record.Change) (reason, detail s
 		return ReasonVillage, string(b.village)
 	case !p.office && c.Lost():
 		return ReasonLost, ""
-	case !p.office && !slices.Contains(p.Profiles, c.Author):
+	case !p.office && !slices.Contains(p.Profiles, c.Author) && (c.Author != "" || !merge.Receipts(b.s.forms.Form(c.Type), c.Body)):
 		return ReasonAuthor, clip(c.Author)
 	case w.state.Erased():
 		return ReasonErased, ""

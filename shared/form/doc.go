@@ -32,7 +32,9 @@
 // The table of a form has XLSForm's columns type, name, label, hint, required
 // (yes, or an expression: only where it holds), relevant, constraint,
 // constraint_message, calculation, parameters (of an image, location=yes: where a photo
-// was taken stays in it), and ours:
+// was taken stays in it; offline=yes: laptops fetch its files by themselves; of a text under
+// union, receipt=yes: laptops write the day there on which it was read in the village, and
+// nobody's name), and ours:
 //
 //	merge          latest, union, max, review, owner or author
 //	issue          an expression: where it holds the answer gives rise to an issue

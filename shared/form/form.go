@@ -129,6 +129,11 @@ type Field struct {
 	Policy  Policy
 	// Placed tells of an Image that where a photo was taken stays in it.
 	Placed bool
+	// Offline tells of an Image that laptops fetch its files by themselves.
+	Offline bool
+	// Receipt fields hold days, and are what laptops write of themselves in records that
+	// are not theirs to write: that it was read here, not by whom.
+	Receipt bool
 	// Masked fields show their last four characters only.
 	Masked bool
 	// Hidden names the roles whose devices never get the field.

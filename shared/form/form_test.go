@@ -23,6 +23,7 @@ func TestForms(t *testing.T) {
 		{"village", 22}, {"team_post", 6}, {"household", 30}, {"person", 18}, {"income", 13}, {"measure", 9}, {"visit", 17},
 		{"work_log", 6}, {"attendance", 6}, {"project", 14}, {"fund", 8}, {"issue", 12}, {"inspection", 6}, {"inspection_sample", 6},
 		{"support_item", 5}, {"education", 6}, {"task", 5}, {"exit_check", 11}, {"indicator_value", 5},
+		{"issue_reply", 5}, {"notice", 12},
 	}
 	forms := Builtin().Forms()
 	if len(forms) != len(want) {
@@ -54,7 +55,7 @@ func TestChoices(t *testing.T) {
 		"visit_mode": 5, "visit_result": 5, "visit_purpose": 8, "satisfaction": 4, "assurance": 7, "aspect": 4, "fu_type": 4, "activity": 12,
 		"half_day": 2, "attend": 5, "leave_type": 4, "project_type": 17, "project_stage": 8, "fund_source": 10, "direction": 4,
 		"support_type": 4, "issue_source": 5, "topic": 16, "severity": 3, "issue_status": 5, "inspect_mode": 4, "indicator": 9,
-		"role": 9, "form_group": 6,
+		"role": 9, "form_group": 6, "notice_kind": 2, "notice_state": 3,
 	}
 	for list, n := range want {
 		if got := len(Builtin().Choices(list)); got != n {

@@ -321,8 +321,12 @@ func (s *content) newField(r *row) (*Field, error) {
 	case m == "":
 	case m == "location=yes" && fd.Kind == Image:
 		fd.Placed = true
+	case m == "offline=yes" && fd.Kind == Image:
+		fd.Offline = true
+	case m == "receipt=yes" && fd.Kind == Text && r.get("merge") == "union":
+		fd.Receipt = true
 	default:
-		return nil, wrong("parameters：%q；照片可以写 location=yes，其他都不写", "parameters: %q; an image may have location=yes", m)
+		return nil, wrong("parameters：%q；照片可以写 location=yes 或 offline=yes，union 的文字可以写 receipt=yes，其他都不写", "parameters: %q; an image may have location=yes or offline=yes, a text under union receipt=yes", m)
 	}
 	if err := s.checkRoles("hidden", fd.Hidden); err != nil {
 		return nil, err

@@ -17,6 +17,8 @@
 //     good (Erasure). What it said goes from every replica by Join: the server has
 //     seen it, and no longer holds it.
 //   - Whoever does not own a field writes only beside it, as a proposal.
+//   - Whoever may write nothing in a record may write its receipts (receipt.go), where its
+//     form has a place for them: a day, in nobody's name, and nothing beside it.
 //   - What the office asks about a register (question.go), and what is answered, lies in
 //     registers of the same record: nobody else asks, an answer is part of the decision
 //     that it explains, and whether it still waits follows from the record alone.
