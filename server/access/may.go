@@ -22,6 +22,7 @@ const (
 	Edit        Action = "edit"        // write records that the role writes, as merge.Permit says
 	Transfer    Action = "transfer"    // households to other villages
 	Ask         Action = "ask"         // the team about what waits, as a question
+	Notify      Action = "notify"      // send notices and policy documents to villages
 	Export      Action = "export"      // records as files
 	Unmask      Action = "unmask"      // numbers in full, for a reason
 	Devices     Action = "devices"     // enrol and revoke laptops
@@ -49,7 +50,7 @@ var permissions = map[identity.Role][]Action{
 	identity.TownshipOffice: {Own},
 	identity.SponsorUnit:    {Own, SeeTotals, SeeRecords, Edit},
 	identity.Inspector:      {Own, SeeTotals, SeeRecords, Edit},
-	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Edit, Transfer, Ask, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeForms, Publish, SeeServer},
+	identity.Office:         {Own, SeeTotals, SeeRecords, SeeWork, Decide, Edit, Transfer, Ask, Notify, Export, Unmask, Devices, Bundles, SeeAccounts, SeeAudit, CloseMonth, SeeForms, Publish, SeeServer},
 	identity.Leader:         {Own, SeeTotals},
 	identity.Admin:          {Own, Devices, Bundles, SeeAccounts, SetAccounts, SeeAudit, Erase, SeeForms, Interfaces, SeeServer, Backups},
 }

@@ -302,7 +302,7 @@ func (c *call) root() *cobra.Command {
 	f.BoolP("help", "h", false, c.say("显示用法", "show how it is used"))
 	f.Lookup("help").Hidden = true
 	root.AddCommand(c.initCommand(), c.serveCommand(), c.villageCommand(), c.enrolCommand(), c.deviceCommand(), c.accountCommand(), c.tokenCommand(), c.webhookCommand(),
-		c.getCommand(), c.listCommand(), c.conflictsCommand(), c.resolveCommand(), c.askCommand(), c.questionsCommand(), c.quarantineCommand(), c.transferCommand(), c.eraseCommand(), c.writeOffCommand(), c.exportCommand(), c.formCommand(), c.bundleCommand(), c.backupCommand(), c.restoreCommand(), c.verifyCommand())
+		c.getCommand(), c.listCommand(), c.conflictsCommand(), c.resolveCommand(), c.askCommand(), c.questionsCommand(), c.noticeCommand(), c.quarantineCommand(), c.transferCommand(), c.eraseCommand(), c.writeOffCommand(), c.exportCommand(), c.formCommand(), c.bundleCommand(), c.backupCommand(), c.restoreCommand(), c.verifyCommand())
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.SetUsageFunc(c.usageOf)
 	c.groups(root)

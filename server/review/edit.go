@@ -65,8 +65,9 @@ func Mark(s merge.State, field string) string {
 
 // Edit writes what was touched, on what was shown: nothing at all where somebody else has
 // written one of the fields meanwhile (*MovedError). What the writer does not own is
-// proposed. wrote tells whether there was anything to write. ErrForm, ErrVoid, ErrLong,
-// store.ErrErased, store.ErrNotFound, a *merge.Refusal.
+// proposed; a state goes on by the steps that there are for it. wrote tells whether there was
+// anything to write. ErrForm, ErrVoid, ErrLong, ErrStep, ErrSelf, ErrReason, store.ErrErased,
+// store.ErrNotFound, a *merge.Refusal.
 func (r *Review) Edit(ctx context.Context, e Edit) (wrote bool, err error) {
 	if utf8.RuneCountInString(e.Reason) > MaxWhy {
 		return false, ErrLong
@@ -95,6 +96,9 @@ func (r *Review) Edit(ctx context.Context, e Edit) (wrote bool, err error) {
 		if len(moved) > 0 {
 			slices.Sort(moved)
 			return &MovedError{moved}
+		}
+		if err := editStates(rec, &e); err != nil {
+			return err
 		}
 		body, err := merge.Compose(f, rec.State, rec.State.Authors(), e.By, e.Fields)
 		if err != nil || len(body) == 0 {

@@ -218,6 +218,7 @@ func TestPagesFit(t *testing.T) {
 	if err := f.access.AddAccount(t.Context(), "主任", password, []identity.Role{identity.Office, identity.Admin}, ""); err != nil {
 		t.Fatal(err)
 	}
+	issue, inspection := f.ledgered()
 	draft := filepath.Join(t.TempDir(), "visit.xlsx")
 	if err := os.WriteFile(draft, edited(t, f, map[string]string{"答应办的事": "承诺事项", "string-length(.) <= 200": "string-length(.) <= 300", "date|follow_up": "text|follow_up"}), 0o600); err != nil {
 		t.Fatal(err)
@@ -227,6 +228,7 @@ func TestPagesFit(t *testing.T) {
 		{"signin", "/signin"}, {"overview", "/"}, {"records", "/records"}, {"households", "/records/household"},
 		{"visits", "/records/visit"}, {"persons", "/records/person?village=" + string(v)}, {"visits-of", "/records/visit?village=" + string(v) + "&w.household=" + house.ID.String()},
 		{"record-household", href(house.Key)}, {"record-visit", href(visit.Key)},
+		{"ledger", "/ledger"}, {"ledger-task", "/ledger/task"}, {"ledger-project", "/ledger/project"}, {"ledger-inspection", "/ledger/inspection"}, {"record-issue", href(issue)}, {"record-inspection", href(inspection)}, {"issue-new", "/records/issue/new?village=" + string(v)},
 		{"coverage", "/coverage?month=2024-12"}, {"overdue", "/overdue"},
 		{"leaders", "/leaders?month=2024-12"}, {"figures", "/figures/" + string(v) + "?month=2024-12"}, {"charts", "/charts?month=2024-12"}, {"charts-village", "/charts?month=2024-12&village=" + string(v)}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
 		{"forms", "/forms"}, {"form-visit", "/forms/visit"}, {"draft", ""}, {"devices", "/devices"}, {"devices-new", "/devices/new"}, {"laptop", "/devices/" + string(f.laptops["杜旺火"].device.ID)}, {"laptop-revoked", "/devices/" + string(f.laptops["刘专干"].device.ID)}, {"accounts", "/accounts"}, {"interfaces", "/interfaces"}, {"audit", "/audit"}, {"bundles", "/bundles"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},

@@ -37,7 +37,7 @@ const (
 // uploads tells a request whose body is a file. It is read only for somebody who
 // may upload.
 func uploads(r *http.Request) bool {
-	return r.Method == http.MethodPost && (r.URL.Path == bundlesPath || r.URL.Path == formsPath+"/look" || isTemplate(r.URL.Path))
+	return r.Method == http.MethodPost && (r.URL.Path == bundlesPath || r.URL.Path == noticesPath || r.URL.Path == formsPath+"/look" || isTemplate(r.URL.Path))
 }
 
 // keptReply is what came of an upload, for the account that made it.

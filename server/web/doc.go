@@ -1,4 +1,4 @@
-// Package web is the office's pages: how every village stands, the figures it is
+// Package web is the office's pages: how every village stands, what is to be done and by when, notices to the villages, the figures it is
 // accounted for by and the table, the charts and the map for leaders, the records and their history, visit coverage, what waits for a decision, the quarantine,
 // laptops and accounts. Every page is made by the server and works without
 // JavaScript; the one script makes an open page look again when the data has
@@ -23,6 +23,11 @@
 //     showed, and of two people who decide the second is told what the first did.
 //   - What waits can be asked of the team (merge.Question) on what was shown as well; the
 //     answers stand above what waits until somebody has seen them.
+//   - A step of a record that goes through states is one that package flow has a row for,
+//     taken on what was shown by a role of that row; the form of the record is held to
+//     the same rows.
+//   - Of a notice it is said in which villages it was read and on which day, of nobody in
+//     them by whom or on which laptop.
 //   - Masked fields show their last four characters, in the history too; in full
 //     only for a reason, which is in the audit before the page is sent.
 //   - A backup has everything in full and the server's keys: its file is only for who

@@ -30,6 +30,17 @@ type editView struct {
 	moved    []string // fields that somebody else has written meanwhile
 	stood    string   // what stood in the controls
 	shown    string   // what the record was
+	// fresh tells of a record that is not there yet, forRecord for which other it is.
+	fresh     bool
+	forRecord string
+}
+
+// action is where the form is sent.
+func (v *editView) action() string {
+	if v.fresh {
+		return address(newPath(v.rec.Type), "village", string(v.rec.Village), "for", v.forRecord)
+	}
+	return href(v.rec.Key) + "/edit"
 }
 
 type editSection struct {
@@ -60,14 +71,16 @@ type option struct {
 	chosen       bool
 }
 
+// writingRoles are those who write at the office, in the order in which they count.
+var writingRoles = []identity.Role{identity.Office, identity.Inspector, identity.SponsorUnit}
+
 // editor is whoever is in as a writer of a form: the office where it may be, else the first
 // of the roles that writes it. ok tells whether there is one.
 func (p *page) editor(f *form.Form) (w merge.Writer, ok bool) {
 	if f == nil || !p.may(access.Edit) {
 		return w, false
 	}
-	roles := []identity.Role{identity.Office, identity.Inspector, identity.SponsorUnit}
-	for _, r := range roles {
+	for _, r := range writingRoles {
 		if hasRole(p.account.Roles, r) && (r == identity.Office || f.MayWrite(string(r))) {
 			return merge.Writer{Author: p.account.Login, Role: r}, true
 		}
@@ -109,12 +122,15 @@ func (w *Site) showEdit(p *page, v *editView, by merge.Writer, posted map[string
 	}
 	v.label = p.label(&row)
 	p.title, p.at = p.T("edit.title", v.label), records
+	if v.fresh {
+		p.title = p.T("create.title", v.form.Title.In(p.lang))
+	}
 	typed, now, unread := p.typedIn(v, posted)
 	today := p.now.Format("2006-01-02")
 	relevant, results := v.form.Relevant(now, today), v.form.Calculate(now, today)
 	var stood, shown strings.Builder
 	for _, fd := range v.form.Fields {
-		if !p.sight.Shows(fd) {
+		if !p.sight.Shows(fd) || fd.Receipt {
 			continue
 		}
 		c := &control{fd: fd, id: "f-" + fd.Name, name: "f." + fd.Name, shape: fd.Shape(), label: fd.Label.In(p.lang), hint: fd.Hint.In(p.lang),
@@ -245,6 +261,12 @@ func (w *Site) saveEdit(p *page) (reply, error) {
 		v.moved, v.said = moved.Fields, p.T("edit.moved")
 	case errors.Is(err, review.ErrLong):
 		v.said = p.T("edit.long", review.MaxWhy)
+	case errors.Is(err, review.ErrReason):
+		v.said = p.T("step.note")
+	case errors.Is(err, review.ErrSelf):
+		v.said = p.T("step.self")
+	case errors.Is(err, review.ErrStep):
+		v.said = p.T("step.not")
 	case errors.Is(err, review.ErrVoid), errors.Is(err, store.ErrErased):
 		return goTo(address(href(rec.Key), "said", "void"))
 	case errors.As(err, &refused):

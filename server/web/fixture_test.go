@@ -60,6 +60,7 @@ type fixture struct {
 	server  *httptest.Server
 	laptops map[string]*laptop
 	teams   map[string]string // names of the posts, by id
+	n       int               // records that begun made
 }
 
 // newFixture makes an office of the villages, with three accounts: office,

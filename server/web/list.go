@@ -261,12 +261,19 @@ func (w *Site) sendList(p *page, q url.Values, unmask *export.Unmask) (reply, er
 // order asks for what a list shows, and names the file. What is wrong with a condition is
 // found before anything is noted or written.
 func (w *Site) order(p *page, f *form.Form, q url.Values) (o export.Order, name string, err error) {
+	name = string(f.Type)
+	if q.Get("ledger") != "" {
+		v, err := p.readLedger(f.Type, q)
+		if err != nil {
+			return o, "", err
+		}
+		return export.Order{Lang: p.lang, Query: v.order(p)}, name + "-" + p.now.Format("20060102-1504"), nil
+	}
 	v, err := p.readList(f, q)
 	if err != nil {
 		return o, "", err
 	}
 	o = export.Order{Lang: p.lang, Query: store.Query{Type: f.Type, Where: v.ask.Where, Text: v.text, Shows: v.ask.Shows}}
-	name = string(f.Type)
 	if code := v.ask.Village; code != "" {
 		o.Query.Villages, name = []record.Village{code}, name+"-"+fileName(string(code))
 	}

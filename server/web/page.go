@@ -313,6 +313,9 @@ func (p *page) writersOf(v record.Village) (map[record.Stream]identity.Device, e
 
 // device says whose a device is.
 func (p *page) device(id identity.Device) string {
+	if id == "" {
+		return "" // of a receipt nobody is told whose laptop it was
+	}
 	if id == store.OfficeDevice {
 		return p.T("device.office")
 	}

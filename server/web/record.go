@@ -33,6 +33,10 @@ type recordView struct {
 	said     string // what was done, and whether it was
 	done     bool
 	edits    bool // whoever looks may edit it
+	steps    *stepBar
+	came     *inspected // of an inspection
+	thread   *thread    // of an issue
+	money    *store.FundSum
 	// elsewhere are the other villages that have it.
 	elsewhere []elsewhereView
 	joined    []ref // where what it says, or said, may stand as well; for whoever erases
@@ -56,6 +60,7 @@ type ref struct {
 
 // link is a list of records that name this one.
 type link struct {
+	typ     record.Type
 	title   string
 	rows    []store.Row
 	columns []*form.Field
@@ -108,13 +113,16 @@ func (w *Site) record(p *page) (reply, error) {
 		return reply{}, err
 	}
 	if said := p.r.URL.Query().Get("said"); slices.Contains(saidOfRecords, said) {
-		v.said, v.done = p.T("edit.said."+said), said == "edited" || said == "void" || said == "unvoid" || said == "entered"
+		v.said, v.done = p.T("edit.said."+said), slices.Contains(saidDone, said)
 	}
 	return show(recordPage(p, v))
 }
 
 // saidOfRecords is what a page of a record may say of what was done.
-var saidOfRecords = []string{"edited", "same", "void", "unvoid", "moved", "reason", "entered", "left"}
+var saidOfRecords = []string{"edited", "same", "void", "unvoid", "moved", "reason", "step", "note", "self", "created", "reply", "reply.bad", "entered", "left"}
+
+// saidDone are those of them that say that it was done.
+var saidDone = []string{"edited", "void", "unvoid", "step", "created", "reply", "entered"}
 
 // recordInFull shows a record with its masked fields in full, once the reason
 // is in the audit.
@@ -196,6 +204,25 @@ func (w *Site) recordView(p *page, rec *store.Record, full bool) (*recordView, e
 	}
 	if v.elsewhere, err = w.elsewhere(p, rec); err != nil {
 		return nil, err
+	}
+	v.steps = p.steps(rec)
+	if v.thread, err = w.thread(p, rec); err != nil {
+		return nil, err
+	}
+	v.withoutThread()
+	switch rec.Type {
+	case "inspection":
+		t, err := w.tally(p, rec.Key, rec.View.Fields)
+		if err != nil {
+			return nil, err
+		}
+		v.came = &t
+	case "project":
+		sum, err := w.store.FundSum(p.ctx, rec.Key)
+		if err != nil {
+			return nil, err
+		}
+		v.money = &sum
 	}
 	_, v.edits = p.editor(v.form)
 	v.edits = v.edits && !rec.View.Erased && rec.View.Left == ""
@@ -334,7 +361,7 @@ func (w *Site) links(p *page, v *recordView) error {
 		if err := p.gather(r.Rows); err != nil {
 			return err
 		}
-		l := link{title: r.Form.Title.In(p.lang), rows: r.Rows, count: r.Count}
+		l := link{typ: r.Form.Type, title: r.Form.Title.In(p.lang), rows: r.Rows, count: r.Count}
 		for _, fd := range p.columnsOf(r.Form, nil) {
 			if fd != r.Field && !fd.Masked {
 				l.columns = append(l.columns, fd)
@@ -372,6 +399,9 @@ func (w *Site) history(p *page, v *recordView) ([]event, error) {
 		ev := event{entry: *e, when: p.when(e.At), who: e.Change.Author, device: p.device(e.Device), reason: e.Change.Reason(), came: p.cameText(e)}
 		if e.Device == store.OfficeDevice && e.Change.Via() != "" {
 			ev.device = p.T("left.brought", p.village(e.Change.Via()))
+		}
+		if ev.who == "" {
+			ev.who = p.village(v.rec.Village)
 		}
 		ev.sets, ev.first = w.sets(p, v, e, said)
 		list = append(list, ev)

@@ -121,6 +121,19 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 
 		"POST /record/{village}/{id}/erase": {path: href(house) + "/erase", who: "admin", form: url.Values{"reason": {"依法"}, "sure": {"1"}}},
 
+		"POST /record/{village}/{id}/reply": {path: href(house) + "/reply", who: "", form: url.Values{"content": {"好"}, "_id": {"0190a000-0000-7000-8000-000000000001"}}},
+		"GET /notices":                      {path: "/notices", who: "office"},
+		"GET /notices/new":                  {path: "/notices/new", who: "office"},
+		"POST /notices":                     {path: "/notices", who: "office"},
+		"GET /notices/{no}":                 {path: "/notices/0190a000-0000-7000-8000-000000000001", who: "office"},
+		"POST /notices/{no}/send":           {path: "/notices/0190a000-0000-7000-8000-000000000001/send", who: "office", form: url.Values{"village": {village}}},
+		"POST /notices/{no}/withdraw":       {path: "/notices/0190a000-0000-7000-8000-000000000001/withdraw", who: "office", form: url.Values{"reason": {"r"}}},
+		"GET /ledger":                       {path: "/ledger", who: "office inspector sponsor_unit"},
+		"GET /ledger/{type}":                {path: "/ledger/task", who: "office inspector sponsor_unit"},
+		"GET /records/{type}/new":           {path: "/records/issue/new?village=" + village, who: "office inspector sponsor_unit"},
+		"POST /records/{type}/new":          {path: "/records/issue/new?village=" + village, who: "office inspector sponsor_unit", form: url.Values{"_id": {"0190a000-0000-7000-8000-000000000001"}, "f.description": {"漏雨"}}},
+		"POST /record/{village}/{id}/step":  {path: href(house) + "/step", who: "", form: url.Values{"to": {"closed"}, "note": {"r"}}},
+
 		"GET /interfaces":                      {path: "/interfaces", who: "admin"},
 		"POST /interfaces/token":               {path: "/interfaces/token", who: "admin", form: url.Values{"name": {"x"}, "role": {"office"}, "days": {"30"}}},
 		"POST /interfaces/token/{id}/revoke":   {path: "/interfaces/token/x/revoke", who: "admin"},

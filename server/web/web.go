@@ -99,6 +99,8 @@ const door access.Action = ""
 const (
 	overview    = "overview"
 	records     = "records"
+	ledgerArea  = "ledger"
+	noticeArea  = "notices"
 	leaders     = "leaders"
 	coverage    = "coverage"
 	conflicts   = "conflicts"
@@ -123,6 +125,8 @@ var areas = []struct {
 }{
 	{overview, "/", access.SeeWork, false},
 	{records, "/records", access.SeeRecords, false},
+	{ledgerArea, ledgerPath, access.SeeRecords, false},
+	{noticeArea, noticesPath, access.Notify, false},
 	{leaders, "/leaders", access.SeeTotals, false},
 	{coverage, "/coverage", access.SeeTotals, false},
 	{conflicts, "/conflicts", access.Decide, false},
@@ -173,6 +177,8 @@ func (w *Site) all() []route {
 		{"GET /records/{type}", access.SeeRecords, w.list},
 		{"POST /records/{type}/views", access.SeeRecords, w.saveView},
 		{"POST /views/{id}/drop", access.SeeRecords, w.dropView},
+		{"GET /records/{type}/new", access.Edit, w.createPage},
+		{"POST /records/{type}/new", access.Edit, w.create},
 		{"GET /export/{type}", access.Export, w.download},
 		{"POST /export/{type}/full", access.Unmask, w.downloadInFull},
 		{"POST /export/{type}/template", access.Export, w.fillTemplate},
@@ -185,6 +191,16 @@ func (w *Site) all() []route {
 		{"POST /record/{village}/{id}/life", access.Edit, w.setLife},
 		{"GET /record/{village}/{id}/transfer", access.Transfer, w.transfer},
 		{"POST /record/{village}/{id}/transfer", access.Transfer, w.transfer},
+		{"POST /record/{village}/{id}/step", access.Edit, w.takeStep},
+		{"POST /record/{village}/{id}/reply", access.Edit, w.replyIssue},
+		{"GET /notices", access.Notify, w.notices},
+		{"POST /notices", access.Notify, w.sendNotice},
+		{"GET /notices/new", access.Notify, w.newNotice},
+		{"GET /notices/{no}", access.Notify, w.notice},
+		{"POST /notices/{no}/send", access.Notify, w.sendFurther},
+		{"POST /notices/{no}/withdraw", access.Notify, w.withdrawNotice},
+		{"GET /ledger", access.SeeRecords, w.issueLedger},
+		{"GET /ledger/{type}", access.SeeRecords, w.ledger},
 		{"GET /record/{village}/{id}/files/{name}", access.SeeRecords, w.viewFile},
 		{"POST /record/{village}/{id}/erase", access.Erase, w.eraseRecord},
 		{"GET /leaders", access.SeeTotals, w.leaders},
