@@ -266,7 +266,7 @@ func (c *call) root() *cobra.Command {
 		return c.usage(c.flagProblem(err) + c.say("。用法：%s", ". Usage: %s", cmd.UseLine()))
 	})
 	root.AddCommand(c.enrolCmd(), c.runCmd(), c.openCmd(), c.putCmd(), c.getCmd(), c.listCmd(), c.syncCmd(), c.quietCmd(), c.statusCmd(),
-		c.conflictsCmd(), c.resolveCmd(), c.quarantineCmd(), c.attachCmd(), c.blobCmd(), c.importCmd(), c.bundleCmd(), c.passphraseCmd(), c.backupCmd(), c.restoreCmd(), c.verifyCmd(), c.diagnosisCmd(), c.serviceCmd())
+		c.conflictsCmd(), c.resolveCmd(), c.quarantineCmd(), c.noticeCmd(), c.attachCmd(), c.blobCmd(), c.importCmd(), c.bundleCmd(), c.passphraseCmd(), c.backupCmd(), c.restoreCmd(), c.verifyCmd(), c.diagnosisCmd(), c.serviceCmd())
 	c.explain(root)
 	return root
 }

@@ -31,6 +31,8 @@
 //     the last of the steps and as shown there; nobody's record is made anew.
 //   - A decision is taken on what was shown: if the record has changed since, it
 //     is shown again instead.
+//   - That a notice of the office was read somebody says by a button; what goes to the office
+//     is the day, in nobody's name.
 //   - No day is counted and no answer begun by a date that cannot be right: one
 //     before what is here already, or over a year after. A visit counts from its
 //     day on, not before.

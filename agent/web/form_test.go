@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -57,6 +58,12 @@ func TestEveryType(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ft := range form.Builtin().Forms() {
+		if ft.Type == noticeType {
+			if a := f.get("/record/notice/new"); a.status != http.StatusForbidden {
+				t.Errorf("a notice may be written on a laptop: %d", a.status)
+			}
+			continue
+		}
 		at, body := f.opened("/record/" + string(ft.Type) + "/new")
 		page := f.get(at).body
 		given := f.answers(ft)

@@ -172,6 +172,9 @@ func TestEveryTypeInTheBrowser(t *testing.T) {
 		return n
 	}
 	for _, ft := range form.Builtin().Forms() {
+		if ft.Type == noticeType {
+			continue // it is written at the office
+		}
 		t.Run(string(ft.Type), func(t *testing.T) {
 			typed := answersFor(ft, "记号甲")
 			do(t, ctx, chromedp.Navigate(f.at+"/record/"+string(ft.Type)+"/new"))

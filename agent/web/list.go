@@ -281,6 +281,9 @@ func (w *Site) list(p *page) (reply, error) {
 	if f == nil {
 		return reply{}, errNowhere
 	}
+	if f.Type == noticeType {
+		return goTo("/notices")
+	}
 	p.title, p.at = f.Title.In(p.lang), "records"
 	l := listingOf(f)
 	q := p.r.URL.Query()
@@ -295,7 +298,7 @@ func (w *Site) list(p *page) (reply, error) {
 
 // partTypes are the types whose records belong to one of another type and are listed on
 // its page.
-var partTypes = map[record.Type][]record.Type{projectType: {fundType}, inspectionType: {sampleType}}
+var partTypes = map[record.Type][]record.Type{projectType: {fundType}, inspectionType: {sampleType}, issueType: {replyType}}
 
 // parts gives the records that belong to a record, as lists of their first page.
 func (w *Site) parts(p *page, k record.Key) (out []*listView, err error) {

@@ -56,6 +56,8 @@ var listings = map[record.Type]listing{
 	"education":       {columns: []string{"date", "topic", "fu_type", "attendees"}, day: "date", choices: []string{"fu_type"}, sums: []sum{{field: "attendees"}}},
 	taskType:          {columns: []string{"target", "year", "owner", "due", "task_status"}, day: "year", choices: []string{"task_status"}, duty: duties[taskType]},
 	"exit_check":      {columns: []string{"household", "year", colAssured, "household_signed", "verifier"}, day: "year"},
+	noticeType:        {columns: []string{"title", "notice_kind", "sent_on", "read_by", "notice_state"}, day: "sent_on", choices: []string{"notice_kind", "notice_state"}},
+	replyType:         {columns: []string{"reply_date", "unit", "content"}, day: "reply_date"},
 	"indicator_value": {columns: []string{"indicator", "year", "value", "evidence", "checked_by"}, day: "year", choices: []string{"indicator"}},
 }
 

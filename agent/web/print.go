@@ -61,7 +61,7 @@ func (w *Site) printPage(p *page) (reply, error) {
 		return reply{}, err
 	}
 	m, _ := monthOf(p.today)
-	v := &printView{forms: w.forms.Forms(), due: len(snap.dues(p.counted())), month: m}
+	v := &printView{forms: slices.DeleteFunc(w.forms.Forms(), func(f *form.Form) bool { return f.Type == noticeType }), due: len(snap.dues(p.counted())), month: m}
 	names, err := w.writers(p)
 	if err != nil {
 		return reply{}, err

@@ -376,6 +376,9 @@ func TestEveryFormPrints(t *testing.T) {
 	}
 	f.speak("en")
 	for _, ft := range f.site.forms.Forms() {
+		if ft.Type == noticeType {
+			continue // it is written at the office
+		}
 		answers, said := f.everyAnswer(ft)
 		id := f.set(f.office, "宋芬娥", ft.Type, record.ID{}, answers)
 		f.pull()

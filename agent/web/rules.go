@@ -26,6 +26,8 @@ const (
 	fundType       record.Type = "fund"
 	inspectionType record.Type = "inspection"
 	sampleType     record.Type = "inspection_sample"
+	noticeType     record.Type = "notice"
+	replyType      record.Type = "issue_reply"
 )
 
 // soonDays is after how many days without a visit a household is due one soon; when it

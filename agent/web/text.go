@@ -8,7 +8,7 @@ type said struct{ zh, en string }
 // texts is every text that a person reads on a page, but for what the forms
 // bring, by id. Arguments come in the same order in both languages; where a
 // language says them in another order it numbers them.
-var texts = joined(plainTexts, bundleTexts, careTexts, findTexts, formTexts, importTexts, jointTexts, listTexts, lockTexts, monthTexts, moveTexts, printTexts, settingsTexts, villageTexts)
+var texts = joined(plainTexts, bundleTexts, careTexts, findTexts, formTexts, importTexts, jointTexts, listTexts, lockTexts, monthTexts, moveTexts, noticeTexts, printTexts, settingsTexts, villageTexts)
 
 // joined makes one table of several, one for each file text_*.go.
 func joined(tables ...map[string]said) map[string]said {

@@ -33,6 +33,7 @@ type todayView struct {
 	questions   int        // of all of those
 	delivery    delivery
 	houses      int
+	notices     []noticeView // that the village has still to read
 }
 
 // delivery is what is on its way, in words and numbers.
@@ -81,6 +82,11 @@ func (w *Site) today(p *page) (reply, error) {
 		}
 		v.coverage = append(v.coverage, snap.coverage(a.Code, a.Name, p.today))
 	}
+	notices, err := w.eachNotice(p)
+	if err != nil {
+		return reply{}, err
+	}
+	v.notices = slices.DeleteFunc(notices, func(n noticeView) bool { return !n.unread() })
 	if v.drafts, v.theirDrafts, err = w.draftLines(p); err != nil {
 		return reply{}, err
 	}
@@ -166,6 +172,9 @@ func (w *Site) kinds(p *page) (reply, error) {
 	}
 	var groups []kindGroup
 	for _, f := range w.forms.Forms() {
+		if f.Type == noticeType {
+			continue // they have a page of their own
+		}
 		name := f.Group.Label.In(p.lang)
 		i := slices.IndexFunc(groups, func(g kindGroup) bool { return g.name == name })
 		if i < 0 {
