@@ -54,7 +54,7 @@ func TestNotices(t *testing.T) {
 		t.Error("the first page still asks")
 	}
 	events, err := f.laptop.History(noticeType, id)
-	if err != nil || len(events) != 1 || events[0].Author != "" || len(events[0].Set) != 1 {
+	if err != nil || len(events) != 2 || events[1].Author != "" || len(events[1].Set) != 1 {
 		t.Errorf("%+v, %v", events, err)
 	}
 	if a := f.get("/notices/" + old.String()); !strings.Contains(a.body, "已撤回") || !strings.Contains(a.body, "已过期") || strings.Contains(a.body, texts["notice.do"].zh) {

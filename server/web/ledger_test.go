@@ -221,3 +221,58 @@ func TestReply(t *testing.T) {
 		t.Errorf("in another village: %d", a.status)
 	}
 }
+
+// Leave of up to three days is not the sponsor unit's to approve, longer leave is; what was
+// noted meanwhile makes it another leave, and it is shown again.
+func TestLeave(t *testing.T) {
+	f := newFixture(t, small...)
+	v := small[0].Code
+	l := f.laptop("登记员", identity.Office, v)
+	post := func(n byte, name string) string {
+		k := record.Key{Village: v, Type: "team_post", ID: record.ID{0: 0xfa, 1: n, 6: 0x70, 8: 0x80}}
+		l.send(v, l.change(k, nil, map[string]string{"person_name": name, "team_role": "member"}))
+		return k.ID.String()
+	}
+	n := byte(0)
+	away := func(person, day, half string) record.Key {
+		n++
+		k := record.Key{Village: v, Type: "attendance", ID: record.ID{0: 0xf9, 1: n, 6: 0x70, 8: 0x80}}
+		l.send(v, l.change(k, nil, map[string]string{"person": person, "work_date": day, "half_day": half, "attend": "leave", "leave_type": "sick"}))
+		return k
+	}
+	short, long := post(1, "宋芬娥"), post(2, "杜旺火")
+	away(short, "2025-01-06", "am")
+	var keys []record.Key
+	for _, day := range []string{"2025-01-02", "2025-01-03", "2025-01-06", "2025-01-07"} { // over a weekend
+		keys = append(keys, away(long, day, "am"), away(long, day, "pm"))
+	}
+	f.account(identity.SponsorUnit)
+	f.account(identity.Inspector)
+	sponsor := f.as("sponsor_unit")
+	page := sponsor.get("/leave")
+	leave := regexp.MustCompile(`name="leave" value="([^"]+)"`).FindAllStringSubmatch(page.body, -1)
+	if len(leave) != 1 || !strings.Contains(page.body, "4 天") || !strings.Contains(page.body, "0.5 天") || !strings.Contains(page.body, "由乡镇扶贫办批准") {
+		t.Fatalf("%v\n%s", leave, page.body)
+	}
+	given := url.Values{"in": {string(v)}, "leave": {leave[0][1]}}
+	if a := f.as("inspector").post("/leave", f.as("inspector").get("/me"), given); a.status != http.StatusForbidden && !strings.Contains(a.path, "signin") {
+		t.Errorf("an inspector approves: %d", a.status)
+	}
+	if a := sponsor.post("/leave", page, url.Values{"in": {string(v)}, "leave": {record.ID{0: 0xf9, 1: 1, 6: 0x70, 8: 0x80}.String()}}); a.status != http.StatusForbidden {
+		t.Errorf("half a day: %d", a.status)
+	}
+	keys = append(keys, away(long, "2025-01-08", "am"))
+	if a := sponsor.post("/leave", page, given); a.status != http.StatusConflict || !strings.Contains(a.body, texts["leave.moved"].zh) {
+		t.Errorf("it has become longer: %d", a.status)
+	}
+	page = sponsor.get("/leave")
+	given.Set("leave", regexp.MustCompile(`name="leave" value="([^"]+)"`).FindStringSubmatch(page.body)[1])
+	if a := sponsor.post("/leave", page, given); !strings.Contains(a.body, texts["leave.done"].zh) || strings.Contains(a.body, "杜旺火") {
+		t.Error("not approved\n", a.body)
+	}
+	for _, k := range keys {
+		if got := f.get(k).View; got.Fields["approver"] != record.Text("sponsor_unit") || len(got.Proposals) > 0 {
+			t.Errorf("%+v", got)
+		}
+	}
+}

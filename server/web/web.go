@@ -193,6 +193,8 @@ func (w *Site) all() []route {
 		{"POST /record/{village}/{id}/transfer", access.Transfer, w.transfer},
 		{"POST /record/{village}/{id}/step", access.Edit, w.takeStep},
 		{"POST /record/{village}/{id}/reply", access.Edit, w.replyIssue},
+		{"GET /leave", access.Edit, w.leave},
+		{"POST /leave", access.Edit, w.approveLeave},
 		{"GET /notices", access.Notify, w.notices},
 		{"POST /notices", access.Notify, w.sendNotice},
 		{"GET /notices/new", access.Notify, w.newNotice},

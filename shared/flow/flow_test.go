@@ -98,3 +98,19 @@ func TestStep(t *testing.T) {
 		t.Error("steps that are offered")
 	}
 }
+
+// Up to three days of leave the township approves, longer leave the sponsor unit.
+func TestApproves(t *testing.T) {
+	for _, tt := range []struct {
+		role identity.Role
+		half int
+		want bool
+	}{
+		{identity.TownshipOffice, 6, true}, {identity.TownshipOffice, 7, false}, {identity.SponsorUnit, 6, false}, {identity.SponsorUnit, 7, true},
+		{identity.Office, 1, true}, {identity.Office, 60, true}, {identity.FirstSecretary, 1, false}, {identity.Inspector, 60, false},
+	} {
+		if got := Approves(tt.role, tt.half); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+}
