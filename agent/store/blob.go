@@ -455,20 +455,15 @@ func (v *village) show(f *form.Form, k record.Key, was, is merge.View, erased bo
 			return err
 		}
 	}
-	news := false
 	for h := range now {
 		if before[h] {
 			continue
 		}
-		news = true
 		if err := errors.Join(b.Put(referKey(blob.Target(h), k), nil), v.share(h)); err != nil {
 			return err
 		}
 	}
-	if !news {
-		return nil
-	}
-	return v.fetchOffline(f, is)
+	return v.fetchOffline(f, was, is)
 }
 
 // share takes a file that was added here in another village into this one, where a

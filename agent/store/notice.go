@@ -41,14 +41,14 @@ func (s *Store) ReadNotice(ctx context.Context, k record.Key, day string) error 
 	})
 }
 
-// fetchOffline asks for the files of a record that laptops are to have without a network,
-// where they are not here.
-func (v *village) fetchOffline(f *form.Form, is merge.View) (err error) {
+// fetchOffline asks for the files that a record shows by now and that laptops are to have
+// without a network, where they are not here.
+func (v *village) fetchOffline(f *form.Form, was, is merge.View) (err error) {
 	if f == nil {
 		return nil
 	}
 	for _, fd := range f.Fields {
-		if !fd.Offline {
+		if !fd.Offline || was.Fields[fd.Name] == is.Fields[fd.Name] {
 			continue
 		}
 		for _, name := range is.Fields[fd.Name].Texts() {
