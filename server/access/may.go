@@ -92,7 +92,10 @@ func SightOf(a *store.Account) Sight {
 func (s Sight) Reaches(v record.Village) bool { return s.Village == "" || s.Village == v }
 
 // Shows tells whether a field is in sight; nil, a field that no form has, is only
-// where nothing is hidden.
+// where nothing is hidden. A number that is masked is hidden from a sponsor unit's laptop,
+// which would hold the whole of it; here the unit is shown its end, as everybody is.
 func (s Sight) Shows(fd *form.Field) bool {
-	return !slices.ContainsFunc(s.closed, func(r identity.Role) bool { return fd == nil || fd.HiddenFrom(string(r)) })
+	return !slices.ContainsFunc(s.closed, func(r identity.Role) bool {
+		return fd == nil || fd.HiddenFrom(string(r)) && !(fd.Masked && r == identity.SponsorUnit)
+	})
 }
