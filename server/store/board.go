@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -69,10 +70,12 @@ func (s *Store) Laptops(ctx context.Context) ([]Laptop, error) {
 		switch {
 		case c.Seen.After(l.Seen):
 			l.Seen, l.Pending, l.Offset = c.Seen, c.Pending, time.Duration(c.Offset)*time.Millisecond
-			l.Version, l.Assigned, l.Room = c.Agent, c.Assigned, c.Room
+			l.Version, l.Assigned, l.Room = cmp.Or(c.Agent, l.Version), c.Assigned, cmp.Or(c.Room, l.Room)
+			continue
 		case c.Seen.Equal(l.Seen):
 			l.Pending = max(l.Pending, c.Pending)
 		}
+		l.Version, l.Room = cmp.Or(l.Version, c.Agent), cmp.Or(l.Room, c.Room)
 	}
 	err = s.look(ctx, func(t *tx) error {
 		return t.rows(func(r *sql.Rows) error {

@@ -153,7 +153,8 @@ func (s *Store) Serials(ctx context.Context) (map[identity.Device]uint64, error)
 	return serials, err
 }
 
-// Contact is what a device told of itself when it was last heard of.
+// Contact is what a device told of itself when it was last heard of. Of its version and its
+// disk it does not speak each time: what it said before counts.
 type Contact struct {
 	Village record.Village
 	Device  identity.Device
@@ -161,11 +162,17 @@ type Contact struct {
 	Pending uint64
 	// Offset is the server's clock less the device's, in milliseconds.
 	Offset int64
-	Agent  string
+	Agent  string // the agent's version; "": not told
 	// Assigned is the serial of the assignment that the device has; 0: not known.
 	Assigned uint64
 	// Room is how many bytes are free on the device's disk, about; 0: not known.
 	Room uint64
+}
+
+// after gives a contact that came after another one.
+func (c Contact) after(old Contact) Contact {
+	c.Agent, c.Room = cmp.Or(c.Agent, old.Agent), cmp.Or(c.Room, old.Room)
+	return c
 }
 
 // contacts are kept in memory until FlushContacts: a sync that finds nothing
@@ -215,8 +222,11 @@ func (c *contacts) note(list ...Contact) {
 		c.fresh = map[contactKey]Contact{}
 	}
 	for _, x := range list {
-		if k := (contactKey{x.Village, x.Device}); !x.Seen.Before(c.fresh[k].Seen) {
-			c.fresh[k] = x
+		k := contactKey{x.Village, x.Device}
+		if old := c.fresh[k]; x.Seen.Before(old.Seen) {
+			c.fresh[k] = old.after(x)
+		} else {
+			c.fresh[k] = x.after(old)
 		}
 	}
 }
@@ -247,7 +257,8 @@ func (s *Store) FlushContacts(ctx context.Context) error {
 			for _, c := range fresh[:n] {
 				if err := t.exec(`INSERT INTO contact(village_id, device_id, seen_at, pending, clock_offset, agent, assigned, room) VALUES($1, $2, $3, $4, $5, $6, $7, $8)
 					ON CONFLICT(village_id, device_id) DO UPDATE SET seen_at = excluded.seen_at, pending = excluded.pending,
-					clock_offset = excluded.clock_offset, agent = excluded.agent, assigned = excluded.assigned, room = excluded.room`,
+					clock_offset = excluded.clock_offset, agent = CASE WHEN excluded.agent = '' THEN contact.agent ELSE excluded.agent END,
+					assigned = excluded.assigned, room = CASE WHEN excluded.room = 0 THEN contact.room ELSE excluded.room END`,
 					c.Village, c.Device, c.Seen.UnixMilli(), c.Pending, c.Offset, c.Agent, c.Assigned, int64(c.Room)); err != nil {
 					return err
 				}
@@ -282,7 +293,7 @@ func (s *Store) Contacts(ctx context.Context) ([]Contact, error) {
 	s.heard.Lock()
 	defer s.heard.Unlock()
 	for k, c := range s.heard.fresh {
-		last[k] = c
+		last[k] = c.after(last[k])
 	}
 	list := make([]Contact, 0, len(last))
 	for _, c := range last {

@@ -475,7 +475,7 @@ func fresh(w *World) {
 
 func contact(w *World) {
 	changed := w.Changed()
-	w.Heard(store.Contact{Village: Code, Device: "d", Seen: w.time(), Pending: 3, Offset: -7, Agent: "0.1", Assigned: 4})
+	w.Heard(store.Contact{Village: Code, Device: "d", Seen: w.time(), Pending: 3, Offset: -7, Agent: "0.1", Assigned: 4, Room: 5})
 	for range 2 {
 		list, err := w.Contacts(w.ctx())
 		w.ok(err)
@@ -498,6 +498,11 @@ func contact(w *World) {
 		w.ok(err)
 		if len(list) != 2 || !list[0].Seen.Equal(w.time()) || !list[1].Seen.Equal(w.time()) {
 			w.Errorf("contacts %+v", list)
+		}
+		// What it did not say again it had said before.
+		i := slices.IndexFunc(list, func(c store.Contact) bool { return c.Village == Code })
+		if c := list[i]; c.Agent != "0.1" || c.Room != 5 || c.Pending != 2 {
+			w.Errorf("after a contact without a version: %+v", c)
 		}
 		w.ok(w.FlushContacts(w.ctx()))
 	}
