@@ -12,15 +12,16 @@ import (
 
 	"zhucun/agent/store"
 	"zhucun/shared/form"
+	"zhucun/shared/kin"
 	"zhucun/shared/record"
 )
 
 // What may happen to the people of a household beyond what one form says.
 const (
-	doSplit = "split" // some make a household of their own
-	doMove  = "move"  // some go to a household that is here
-	doJoin  = "join"  // all do, and the household ends
-	doHead  = "head"  // another one is its head
+	doSplit = kin.Split
+	doMove  = kin.Move
+	doJoin  = kin.Join
+	doHead  = kin.Head
 )
 
 // step is one page of a guided change.
@@ -70,6 +71,20 @@ type mover struct {
 
 func (m *mover) id() string { return m.Key.ID.String() }
 
+// kin is what matters of somebody and of the change to who is of which household.
+func (m *mover) kin() kin.Person {
+	sex, _ := m.View.Fields["sex"].Text()
+	return kin.Person{ID: m.Key.ID, Name: m.View.Fields["full_name"], Relation: m.relation, Sex: sex, Goes: m.goes, Becomes: m.becomes}
+}
+
+func (m *move) kin(to record.ID) *kin.Change {
+	c := &kin.Change{Do: m.do, To: to, Head: m.head, Stay: m.stay}
+	for _, x := range m.people {
+		c.People = append(c.People, x.kin())
+	}
+	return c
+}
+
 // leaving and staying are the people that go and those that do not.
 func (m *move) leaving() []*mover { return m.some(true) }
 func (m *move) staying() []*mover { return m.some(false) }
@@ -85,18 +100,15 @@ func (m *move) some(goes bool) (out []*mover) {
 
 // headless tells whether the head goes and others stay.
 func (m *move) headless() bool {
-	return len(m.staying()) > 0 && slices.ContainsFunc(m.leaving(), func(x *mover) bool { return x.relation == "head" })
+	return m.kin(record.ID{}).Headless()
 }
 
 // resettled are those whose relation to the head has to be said anew.
 func (m *move) resettled() []*mover {
-	switch {
-	case m.do == doHead || m.headless():
-		return m.people
-	case m.do == doJoin:
-		return m.people
-	}
-	return m.leaving()
+	again := m.kin(record.ID{}).Resettled()
+	return slices.DeleteFunc(slices.Clone(m.people), func(x *mover) bool {
+		return !slices.ContainsFunc(again, func(y kin.Person) bool { return y.ID == x.Key.ID })
+	})
 }
 
 // members shows and takes the pages of a guided change.
@@ -247,7 +259,7 @@ func (m *move) details(p *page, w *Site, f *form.Form) {
 		case x.Key.ID == head:
 			x.becomes = "head"
 		case x.becomes == "" && chosen != nil:
-			x.becomes = becomes(chosen, x)
+			x.becomes = kin.Becomes(chosen.kin(), x.kin())
 		}
 	}
 	if m.date == "" {
@@ -318,10 +330,6 @@ func (m *move) lacks(p *page, w *Site, s step) string {
 	return ""
 }
 
-// registered are the answers that a household which splits off has from the one that
-// it was of, as long as nobody says otherwise.
-var registered = []string{"poverty_attr", "poverty_status", "registered_date", "main_cause", "helper_name", "helper_phone"}
-
 // settle writes the change, all of it or nothing, and gives the household to look at.
 func (w *Site) settle(p *page, m *move) (record.ID, error) {
 	var edits []store.Edit
@@ -331,14 +339,7 @@ func (w *Site) settle(p *page, m *move) (record.ID, error) {
 	switch m.do {
 	case doSplit:
 		to, _ = record.ParseID(m.fresh)
-		fields := map[string]record.Value{"head_name": m.nameOf(m.head), "group_name": text(m.group)}
-		if m.keep {
-			for _, name := range registered {
-				if v := m.home.View.Fields[name]; v != "" {
-					fields[name] = v
-				}
-			}
-		}
+		fields := m.kin(to).Founded(m.group, m.keep, m.home.View.Fields)
 		edits = append(edits, store.Edit{Village: m.home.Key.Village, Type: householdType, ID: to, Author: p.author, Fields: fields, Source: store.Onsite})
 	case doMove, doJoin:
 		to = m.to.Key.ID
@@ -347,19 +348,15 @@ func (w *Site) settle(p *page, m *move) (record.ID, error) {
 	if err != nil {
 		return to, err
 	}
+	change := m.kin(to)
 	for _, x := range m.resettled() {
-		fields := map[string]record.Value{"relation": text(x.becomes)}
-		if x.goes {
-			fields["household"], fields["change_type"], fields["change_date"] = text(to.String()), text(m.reason), day
-		}
+		fields := change.Fields(x.kin(), day, text(m.reason))
 		edits = append(edits, store.Edit{Type: personType, ID: x.Key.ID, Author: p.author, Shown: x.State, Fields: changed(&x.Record, fields)})
 	}
 	old := store.Edit{Type: householdType, ID: home, Author: p.author, Shown: m.home.State, Fields: map[string]record.Value{}}
 	switch {
-	case m.do == doHead:
-		old.Fields["head_name"] = m.nameOf(m.head)
-	case m.headless():
-		old.Fields["head_name"] = m.nameOf(m.stay)
+	case !change.HeadOfRest().IsNull():
+		old.Fields["head_name"] = change.HeadOfRest()
 	case m.do == doJoin && m.home.View.Fields["poverty_status"] != "":
 		old.Fields["poverty_status"] = text("cancelled")
 	case m.do == doJoin:
@@ -380,71 +377,6 @@ func changed(r *store.Record, fields map[string]record.Value) map[string]record.
 		}
 	}
 	return fields
-}
-
-// nameOf is somebody's name, as a household's head has it.
-func (m *move) nameOf(id record.ID) record.Value {
-	if x := m.person(id); x != nil {
-		return x.View.Fields["full_name"]
-	}
-	return record.Null
-}
-
-// becomes is what somebody is to a new head, by what both were to the old one; "" where
-// that does not tell.
-func becomes(head, x *mover) string {
-	sex := func(m *mover) string { s, _ := m.View.Fields["sex"].Text(); return s }
-	parent := func(male, female string) string {
-		switch sex(x) {
-		case "male":
-			return male
-		case "female":
-			return female
-		}
-		return ""
-	}
-	switch head.relation {
-	case "spouse":
-		in := map[string]string{"male": "wifes", "female": "husbands"}[sex(head)] // whose parents they were
-		switch x.relation {
-		case "head":
-			return "spouse"
-		case "son", "daughter", "daughter_in_law", "son_in_law", "sons_son", "sons_daughter", "daughters_son", "daughters_daughter":
-			return x.relation
-		case "father", "mother":
-			if in != "" {
-				return in + "_" + x.relation
-			}
-		case "wifes_father", "husbands_father":
-			return "father"
-		case "wifes_mother", "husbands_mother":
-			return "mother"
-		}
-	case "son", "daughter":
-		switch x.relation {
-		case "head", "spouse":
-			return parent("father", "mother")
-		case "son", "daughter":
-			return "other" // brothers and sisters have no code
-		case "daughter_in_law":
-			if head.relation == "son" {
-				return "spouse"
-			}
-		case "son_in_law":
-			if head.relation == "daughter" {
-				return "spouse"
-			}
-		case "sons_son", "sons_daughter":
-			if head.relation == "son" {
-				return strings.TrimPrefix(x.relation, "sons_")
-			}
-		case "daughters_son", "daughters_daughter":
-			if head.relation == "daughter" {
-				return strings.TrimPrefix(x.relation, "daughters_")
-			}
-		}
-	}
-	return ""
 }
 
 // stepWord is the heading of a step.

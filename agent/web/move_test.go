@@ -187,34 +187,6 @@ func TestAnotherHead(t *testing.T) {
 	}
 }
 
-// What somebody is to the new head, by what both were to the old one.
-func TestBecomes(t *testing.T) {
-	person := func(words string) *mover {
-		relation, sex, _ := strings.Cut(words, " ")
-		x := &mover{relation: relation}
-		x.View.Fields = map[string]record.Value{"sex": record.Text(sex)}
-		return x
-	}
-	for _, tt := range []struct{ head, who, want string }{
-		{"spouse female", "head male", "spouse"},
-		{"spouse female", "son male", "son"},
-		{"spouse female", "father male", "husbands_father"},
-		{"spouse male", "mother female", "wifes_mother"},
-		{"spouse female", "wifes_mother female", "mother"},
-		{"son male", "head male", "father"},
-		{"son male", "spouse female", "mother"},
-		{"son male", "daughter_in_law female", "spouse"},
-		{"son male", "sons_daughter female", "daughter"},
-		{"daughter female", "sons_daughter female", ""},
-		{"daughter female", "daughters_son male", "son"},
-		{"other male", "head male", ""},
-	} {
-		if got := becomes(person(tt.head), person(tt.who)); got != tt.want {
-			t.Errorf("%s beside %s: %q, want %q", tt.who, tt.head, got, tt.want)
-		}
-	}
-}
-
 func (f *fixture) visitsOf(house record.ID) (ids []record.ID) {
 	f.laptop.Referring(house, visitType, noted(func(id record.ID, _ string) { ids = append(ids, id) }))
 	return ids

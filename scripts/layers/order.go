@@ -52,6 +52,7 @@ var order = map[string][]line{
 		{"sheet", "rows and cells of files; knows not what they mean"},
 		{"edition", "forms and rules as the office has published them"},
 		{"figure", "what villages are accounted for by; reads values, knows no states"},
+		{"kin", "who is of which household; reads values, knows no states"},
 		{"alike", "which records may be the same; reads values, knows no states"},
 		{"merge", "changes to a record's state; asks the form for the policy"},
 		{"flow", "through which states records go, and who may take a step; a table"},
