@@ -17,6 +17,8 @@
 //     are in the record's own changes and nowhere else.
 //   - Decisions by rule are decisions like others, on what was shown; what moved since is
 //     left out and told.
+//   - A household splits, people move and households join by the rules of package kin, all of
+//     it or nothing, on the family as it was shown; the opposite undoes it.
 //   - A household moves to another village with all that is of it, under the same ids and
 //     with authors and times kept. It lives in one village: what was written to it late where
 //     it was can be taken after it, or left, and not be made valid there.

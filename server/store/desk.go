@@ -265,3 +265,17 @@ func (d *Desk) Before(id record.ID, of record.Dot) (merge.State, error) {
 	}
 	return nil, ErrNotFound
 }
+
+// Belonging gives the records that are of a record, in no order.
+func (d *Desk) Belonging(rec *Record) ([]record.ID, error) {
+	return d.b.s.belonging(d.b.t, rec)
+}
+
+// Belonging gives the records that are of a record, in no order.
+func (s *Store) Belonging(ctx context.Context, rec *Record) (ids []record.ID, err error) {
+	err = s.look(ctx, func(t *tx) error {
+		ids, err = s.belonging(t, rec)
+		return err
+	})
+	return ids, err
+}

@@ -14,7 +14,7 @@ import (
 const auditRows = 100
 
 // acts are what the audit can be asked for, in the order of the list.
-var acts = []string{"signin", "refused", "refusedmore", "signouts", "signout", "view", "export", "masked", "conflict", "proposal", "undo", "late", "same", "apart", "unsame", "ask", "unask", "accept", "reject", "edit", "step", "create", "notice", "void", "unvoid", "transfer", "erase", "writeoff", "close",
+var acts = []string{"signin", "refused", "refusedmore", "signouts", "signout", "view", "export", "masked", "conflict", "proposal", "undo", "late", "same", "apart", "unsame", "ask", "unask", "accept", "reject", "edit", "step", "create", "notice", "void", "unvoid", "transfer", "members", "erase", "writeoff", "close",
 	"village", "code", "enrolled", "revoke", "regrant", "profile", "assign", "account", "token", "untoken", "read", "webhook", "rewebhook", "unwebhook", "password", "factor", "nofactor", "recovery", "recover", "offline", "photos", "require", "publish", "bundle", "backup", "backuptest", "backupfile", "restore", "restored"}
 
 type auditView struct {

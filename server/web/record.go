@@ -119,10 +119,10 @@ func (w *Site) record(p *page) (reply, error) {
 }
 
 // saidOfRecords is what a page of a record may say of what was done.
-var saidOfRecords = []string{"edited", "same", "void", "unvoid", "moved", "reason", "step", "note", "self", "created", "reply", "reply.bad", "entered", "left"}
+var saidOfRecords = []string{"edited", "same", "void", "unvoid", "moved", "reason", "step", "note", "self", "created", "reply", "reply.bad", "entered", "left", "members"}
 
 // saidDone are those of them that say that it was done.
-var saidDone = []string{"edited", "void", "unvoid", "step", "created", "reply", "entered"}
+var saidDone = []string{"edited", "void", "unvoid", "step", "created", "reply", "entered", "members"}
 
 // recordInFull shows a record with its masked fields in full, once the reason
 // is in the audit.

@@ -115,6 +115,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"GET /record/{village}/{id}/edit":         {path: href(house) + "/edit", who: "office"},
 		"POST /record/{village}/{id}/edit":        {path: href(house) + "/edit", who: "office", form: url.Values{"f.phone": {"13900000000"}, "_stood": {"phone:x"}}},
 		"POST /record/{village}/{id}/life":        {path: href(house) + "/life", who: "office", form: url.Values{"do": {"void"}, "feed": {"1"}, "reason": {"r"}}},
+		"GET /record/{village}/{id}/members":      {path: href(house) + "/members?do=split", who: "office"},
+		"POST /record/{village}/{id}/members":     {path: href(house) + "/members", who: "office", form: url.Values{"do": {"split"}, "step": {"who"}}},
 		"GET /record/{village}/{id}/transfer":     {path: href(house) + "/transfer", who: "office"},
 		"POST /record/{village}/{id}/transfer":    {path: href(house) + "/transfer", who: "office", form: url.Values{"to": {string(small[1].Code)}, "reason": {"r"}, "step": {"check"}}},
 		"GET /record/{village}/{id}/files/{name}": {path: href(house) + "/files/" + strings.Repeat("ab", 32) + ".jpg", who: "office inspector sponsor_unit"},

@@ -189,6 +189,8 @@ func (w *Site) all() []route {
 		{"GET /record/{village}/{id}/edit", access.Edit, w.editPage},
 		{"POST /record/{village}/{id}/edit", access.Edit, w.saveEdit},
 		{"POST /record/{village}/{id}/life", access.Edit, w.setLife},
+		{"GET /record/{village}/{id}/members", access.Edit, w.members},
+		{"POST /record/{village}/{id}/members", access.Edit, w.members},
 		{"GET /record/{village}/{id}/transfer", access.Transfer, w.transfer},
 		{"POST /record/{village}/{id}/transfer", access.Transfer, w.transfer},
 		{"POST /record/{village}/{id}/step", access.Edit, w.takeStep},

@@ -1,0 +1,52 @@
+package web
+
+import "maps"
+
+func init() { maps.Copy(texts, memberTexts) }
+
+// memberTexts is what is said where households split and people move.
+var memberTexts = map[string]said{
+	"members.split.open":     {"分户", "Split"},
+	"members.move.open":      {"迁到本村另一户", "Move people"},
+	"members.join.open":      {"并入另一户", "Join another household"},
+	"members.split.title":    {"分户：%s", "Split the household: %s"},
+	"members.move.title":     {"迁到本村另一户：%s", "Move to another household: %s"},
+	"members.join.title":     {"并入另一户：%s", "Join another household: %s"},
+	"members.split.how":      {"一部分人分出去，另立一户；原来的户还在，编号不变。", "Some make a household of their own; this one stays what it was."},
+	"members.move.how":       {"一部分人去本村已有的一户。", "Some go to a household that is here already."},
+	"members.join.how":       {"全家并入本村另一户，这一户作废。", "All go to another household of the village, and this one is void."},
+	"members.step.who":       {"哪些人", "Who"},
+	"members.step.details":   {"关系和日期", "Relations and day"},
+	"members.step.check":     {"核对", "Check"},
+	"members.who":            {"哪些人去？", "Who goes?"},
+	"members.to":             {"去哪一户", "To which household"},
+	"members.head":           {"新户的户主", "The head of the new household"},
+	"members.stay":           {"户主走了，留下的人里谁当户主", "The head goes: who of those who stay is the new one"},
+	"members.relation":       {"%s 与户主的关系（原来：%s）", "%s is to the head (before: %s)"},
+	"members.group":          {"新户在哪个组", "Group of the new household"},
+	"members.date":           {"变动日期", "Day of the change"},
+	"members.keep":           {"贫困户属性、致贫原因、帮扶责任人照原来的户带过去", "Attribute, cause of poverty and paired helper as in this household"},
+	"members.person":         {"姓名", "Name"},
+	"members.then":           {"以后在哪一户", "Of which household"},
+	"members.becomes":        {"与户主关系", "Relation to the head"},
+	"members.here":           {"本户", "this one"},
+	"members.new":            {"新户", "the new one"},
+	"members.ends":           {"这一户随后作废，走访和以前的记录都保留。", "This household is void then; its visits and earlier records stay."},
+	"members.stays":          {"人和户的编号都不变，以前的走访、收入、措施留在原处。", "Nobody's record is made anew; earlier visits, incomes and measures stay where they are."},
+	"members.undo.split":     {"弄错了，在新户里选“并入另一户”就回来。", "A mistake is undone in the new household by “Join another household”."},
+	"members.undo.move":      {"弄错了，可以从那一户照样迁回来。", "A mistake is undone by moving back from there."},
+	"members.undo.join":      {"弄错了，先把这一户恢复为有效，再迁回来。", "A mistake is undone by making this household valid again and moving back."},
+	"members.do":             {"就这样改", "Do it"},
+	"members.moved":          {"这户的资料刚刚有了变化，什么都没有改。请再看一遍。", "This household has just changed, so nothing was done. Look again."},
+	"members.failed":         {"没有改成，请再试一次。", "Nothing was changed; try again."},
+	"members.lacks.who":      {"还没有选人。", "Nobody is chosen."},
+	"members.lacks.all":      {"全家都选上了。全家去另一户请用“并入另一户”。", "Everybody is chosen. If all go to another household, use Join another household."},
+	"members.lacks.to":       {"还没有选去哪一户。", "No household is chosen."},
+	"members.lacks.head":     {"还没有选新户的户主。", "The new household has no head yet."},
+	"members.lacks.stay":     {"还没有选留下的人里谁当户主。", "No head is chosen for those who stay."},
+	"members.lacks.date":     {"日期没有看懂，请写成 2017-05-23 这样。", "The day cannot be read; write it as 2017-05-23."},
+	"members.lacks.relation": {"还没有选 %s 与户主的关系。", "What %s is to the head is not chosen."},
+	"members.lacks.group":    {"还没有写新户在哪个组。", "The new household's group is not filled in."},
+	"edit.said.members":      {"已改好。弄错了，可以用下面的“并入另一户”或“迁到本村另一户”改回去。", "Done. A mistake is undone by Join another household or Move people, below."},
+	"audit.members":          {"分户、并户或迁人", "changed who is of a household"},
+}
