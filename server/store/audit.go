@@ -226,11 +226,12 @@ func (s *Store) AddAudit(ctx context.Context, n Note) error {
 }
 
 // AuditQuery asks for notes: those before a number (0: the last), of an act, by
-// somebody, at most so many.
+// somebody, from a time on and before another (zero: any), at most so many.
 type AuditQuery struct {
-	Before   uint64
-	Act, Who string
-	Limit    int
+	Before      uint64
+	Act, Who    string
+	From, Until time.Time
+	Limit       int
 }
 
 // Audits lists the notes, the newest first.
@@ -243,6 +244,12 @@ func (s *Store) Audits(ctx context.Context, q AuditQuery) ([]Audit, error) {
 		if value != "" {
 			args = append(args, value)
 			where += fmt.Sprintf(` AND %s = $%d`, column, len(args))
+		}
+	}
+	for bound, at := range map[string]time.Time{"at >= ": q.From, "at < ": q.Until} {
+		if !at.IsZero() {
+			args = append(args, at.UnixMilli())
+			where += fmt.Sprintf(` AND %s$%d`, bound, len(args))
 		}
 	}
 	var list []Audit

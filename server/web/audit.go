@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"zhucun/server/access"
 	"zhucun/server/store"
@@ -15,13 +16,14 @@ const auditRows = 100
 
 // acts are what the audit can be asked for, in the order of the list.
 var acts = []string{"signin", "refused", "refusedmore", "signouts", "signout", "view", "export", "masked", "conflict", "proposal", "undo", "late", "same", "apart", "unsame", "ask", "unask", "accept", "reject", "edit", "step", "create", "notice", "void", "unvoid", "transfer", "members", "erase", "writeoff", "close",
-	"village", "code", "enrolled", "revoke", "regrant", "profile", "assign", "account", "token", "untoken", "read", "webhook", "rewebhook", "unwebhook", "password", "factor", "nofactor", "recovery", "recover", "offline", "photos", "require", "publish", "bundle", "backup", "backuptest", "backupfile", "restore", "restored"}
+	"village", "code", "enrolled", "revoke", "regrant", "profile", "assign", "account", "token", "untoken", "read", "webhook", "rewebhook", "unwebhook", "password", "factor", "nofactor", "recovery", "recover", "offline", "photos", "require", "stepsaway", "publish", "bundle", "backup", "backuptest", "backupfile", "restore", "restored"}
 
 type auditView struct {
-	ask   store.AuditQuery
-	notes []store.Audit
-	more  bool
-	chain store.AuditChain
+	ask         store.AuditQuery
+	from, until string // days, as asked for
+	notes       []store.Audit
+	more        bool
+	chain       store.AuditChain
 }
 
 func (w *Site) audit(p *page) (reply, error) {
@@ -36,6 +38,16 @@ func (w *Site) audit(p *page) (reply, error) {
 			return reply{}, errAsked
 		}
 	}
+	v.from, v.until = get("from"), get("until")
+	if v.ask.From, err = askedDay(v.from); err != nil {
+		return reply{}, err
+	}
+	if v.ask.Until, err = askedDay(v.until); err != nil {
+		return reply{}, err
+	}
+	if v.until != "" {
+		v.ask.Until = v.ask.Until.AddDate(0, 0, 1) // the whole of that day
+	}
 	if v.notes, err = w.store.Audits(p.ctx, v.ask); err != nil {
 		return reply{}, err
 	}
@@ -49,9 +61,21 @@ func (w *Site) audit(p *page) (reply, error) {
 	return show(auditPage(p, v))
 }
 
+// askedDay reads a day of an address, where Beijing's begins; zero where there is none.
+func askedDay(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.ParseInLocation(time.DateOnly, text, beijing)
+	if err != nil {
+		return t, errAsked
+	}
+	return t, nil
+}
+
 // href is the page of these notes before a number, 0 for the newest.
 func (v *auditView) href(act, who string, before uint64) string {
-	query := []string{"act", act, "who", who}
+	query := []string{"act", act, "who", who, "from", v.from, "until", v.until}
 	if before > 0 {
 		query = append(query, "before", strconv.FormatUint(before, 10))
 	}

@@ -7,11 +7,65 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"zhucun/server/store"
 )
 
 var numbered = regexp.MustCompile(`<tr><td>(\d+)</td>`)
+
+// walk gives the numbers of the notes of a page of the audit, and of all older ones that it
+// leads to.
+func (v *visitor) walk(path string) (numbers []string) {
+	t := v.f.t
+	t.Helper()
+	for path != "" {
+		a := v.get(path)
+		if a.status != http.StatusOK {
+			t.Fatalf("%s: %d", path, a.status)
+		}
+		page := numbered.FindAllStringSubmatch(a.body, -1)
+		if len(page) > auditRows || strings.Contains(a.body, "<复核>") {
+			t.Errorf("%s: %d rows", path, len(page))
+		}
+		for _, m := range page {
+			numbers = append(numbers, m[1])
+		}
+		path = ""
+		if m := regexp.MustCompile(`href="([^"]*)">更早的`).FindStringSubmatch(a.body); m != nil {
+			path = strings.ReplaceAll(m[1], "&amp;", "&")
+		}
+	}
+	return numbers
+}
+
+// Notes are found by the days, all of these, and the way on to older ones keeps to them.
+func TestAuditDays(t *testing.T) {
+	f := newFixture(t, small...)
+	note := func(who string, n int) {
+		t.Helper()
+		for range n {
+			if err := f.store.AddAudit(store.By(t.Context(), who), store.Note{Act: "view", Subject: "visit"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	note("who1", auditRows+2)
+	f.wall.Store(time.Date(2025, 1, 9, 23, 59, 59, 0, beijing).UnixMilli())
+	note("who0", 1)
+	f.pass(time.Second)
+	note("who0", auditRows+1)
+	v := f.as("office")
+	for days, want := range map[string]int{"from=2025-01-10": auditRows + 1, "from=2025-01-09&until=2025-01-09": auditRows + 3, "until=2025-01-09": auditRows + 3,
+		"from=2025-01-09&until=2025-01-10": 2*auditRows + 4, "from=2025-01-11": 0, "from=2025-01-10&who=who1": 0} {
+		if got := v.walk("/audit?act=view&" + days); len(got) != want {
+			t.Errorf("%d of %s, want %d", len(got), days, want)
+		}
+	}
+	if a := v.get("/audit?from=yesterday"); a.status != http.StatusBadRequest {
+		t.Errorf("no day: %d", a.status)
+	}
+}
 
 // The audit can be paged through to its first note, asked for one act or one
 // person, and says how its chain stands.
@@ -28,34 +82,14 @@ func TestAuditPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := int(list[0].Number)
-	walk := func(path string) (numbers []string) {
-		for path != "" {
-			a := v.get(path)
-			if a.status != http.StatusOK {
-				t.Fatalf("%s: %d", path, a.status)
-			}
-			page := numbered.FindAllStringSubmatch(a.body, -1)
-			if len(page) > auditRows || strings.Contains(a.body, "<复核>") {
-				t.Errorf("%s: %d rows", path, len(page))
-			}
-			for _, m := range page {
-				numbers = append(numbers, m[1])
-			}
-			path = ""
-			if m := regexp.MustCompile(`href="([^"]*)">更早的`).FindStringSubmatch(a.body); m != nil {
-				path = strings.ReplaceAll(m[1], "&amp;", "&")
-			}
-		}
-		return numbers
-	}
-	all := walk("/audit")
+	all := v.walk("/audit")
 	if len(all) != last || all[0] != fmt.Sprint(last) || all[last-1] != "1" {
 		t.Errorf("%d numbers from %s to %s, want %d", len(all), all[0], all[len(all)-1], last)
 	}
-	if got := walk("/audit?act=view&who=who1"); len(got) != auditRows {
+	if got := v.walk("/audit?act=view&who=who1"); len(got) != auditRows {
 		t.Errorf("%d of one person", len(got))
 	}
-	if got := walk("/audit?act=view"); len(got) != 2*auditRows {
+	if got := v.walk("/audit?act=view"); len(got) != 2*auditRows {
 		t.Errorf("%d of one act", len(got))
 	}
 	if a := v.get("/audit?before=x"); a.status != http.StatusBadRequest {

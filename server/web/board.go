@@ -69,6 +69,7 @@ type boardView struct {
 	// codes wait to be used.
 	codes    []store.Code
 	restored *store.Restored // waits to be confirmed
+	steps    []step
 }
 
 // boardStates are what the board can be narrowed to. A laptop that was never heard of is
@@ -331,6 +332,9 @@ func (w *Site) board(p *page) (reply, error) {
 			break
 		}
 		v.rows = append(v.rows, *f.line)
+	}
+	if v.steps, err = w.steps(p); err != nil {
+		return reply{}, err
 	}
 	if v.restored, err = w.store.Restored(p.ctx); err != nil {
 		return reply{}, err

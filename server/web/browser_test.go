@@ -231,7 +231,7 @@ func TestPagesFit(t *testing.T) {
 		{"ledger", "/ledger"}, {"ledger-task", "/ledger/task"}, {"ledger-project", "/ledger/project"}, {"ledger-inspection", "/ledger/inspection"}, {"record-issue", href(issue)}, {"record-inspection", href(inspection)}, {"issue-new", "/records/issue/new?village=" + string(v)},
 		{"coverage", "/coverage?month=2024-12"}, {"overdue", "/overdue"},
 		{"leaders", "/leaders?month=2024-12"}, {"figures", "/figures/" + string(v) + "?month=2024-12"}, {"charts", "/charts?month=2024-12"}, {"charts-village", "/charts?month=2024-12&village=" + string(v)}, {"conflicts", "/conflicts"}, {"quarantine", "/quarantine"},
-		{"forms", "/forms"}, {"form-visit", "/forms/visit"}, {"draft", ""}, {"devices", "/devices"}, {"devices-new", "/devices/new"}, {"laptop", "/devices/" + string(f.laptops["杜旺火"].device.ID)}, {"laptop-revoked", "/devices/" + string(f.laptops["刘专干"].device.ID)}, {"accounts", "/accounts"}, {"interfaces", "/interfaces"}, {"audit", "/audit"}, {"bundles", "/bundles"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
+		{"forms", "/forms"}, {"form-visit", "/forms/visit"}, {"draft", ""}, {"devices", "/devices"}, {"devices-new", "/devices/new"}, {"laptop", "/devices/" + string(f.laptops["杜旺火"].device.ID)}, {"laptop-revoked", "/devices/" + string(f.laptops["刘专干"].device.ID)}, {"accounts", "/accounts"}, {"interfaces", "/interfaces"}, {"audit", "/audit"}, {"bundles", "/bundles"}, {"map", "/map?month=2024-12"}, {"map-village", "/map?month=2024-12&village=" + string(v)}, {"backup", "/backup"}, {"settings", "/settings"}, {"help", "/help"}, {"me", "/me"}, {"nowhere", "/nowhere"}, {"code", ""},
 	}
 	in := false
 	for _, lang := range []string{"zh", "en"} {

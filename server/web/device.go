@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,12 +23,11 @@ var ttls = []int{24, 72, 168, 720}
 
 // enrolView is what codes are issued with.
 type enrolView struct {
-	said    string // why what was asked could not be done
-	name    string
-	role    identity.Role
-	chosen  []record.Village
-	codes   []store.Code // not used yet
-	offline int          // days without contact that lock a laptop
+	said   string // why what was asked could not be done
+	name   string
+	role   identity.Role
+	chosen []record.Village
+	codes  []store.Code // not used yet
 }
 
 func (w *Site) enrolPage(p *page) (reply, error) { return w.showEnrol(p, 0, &enrolView{}) }
@@ -37,9 +35,6 @@ func (w *Site) enrolPage(p *page) (reply, error) { return w.showEnrol(p, 0, &enr
 func (w *Site) showEnrol(p *page, status int, v *enrolView) (reply, error) {
 	p.title, p.at, p.still = p.T("device.issue"), devices, true
 	var err error
-	if v.offline, err = w.access.OfflineDays(p.ctx); err != nil {
-		return reply{}, err
-	}
 	if v.codes, err = w.openCodes(p); err != nil {
 		return reply{}, err
 	}
@@ -147,20 +142,6 @@ func qrPath(text string, mode qr.Encoding) (string, int, error) {
 }
 
 func dark(r, _, _, _ uint32) bool { return r < 0x8000 }
-
-func (w *Site) setOffline(p *page) (reply, error) {
-	n, err := strconv.Atoi(strings.TrimSpace(p.r.PostForm.Get("days")))
-	if err != nil {
-		n = -1
-	}
-	err = w.access.SetOfflineDays(p.ctx, p.account.Login, n)
-	if said := p.sentence(err); said != "" {
-		return w.showEnrol(p, http.StatusUnprocessableEntity, &enrolView{said: said})
-	} else if err != nil {
-		return reply{}, err
-	}
-	return goTo("/devices/new")
-}
 
 // slipSteps are what whoever holds a slip does on the laptop; they stand on it in both
 // languages, as it may be somebody else who reads it.

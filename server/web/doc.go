@@ -1,6 +1,6 @@
 // Package web is the office's pages: how every village stands, what is to be done and by when, notices to the villages, the figures it is
 // accounted for by and the table, the charts and the map for leaders, the records and their history, visit coverage, what waits for a decision, the quarantine,
-// laptops and accounts. Every page is made by the server and works without
+// laptops and accounts, backups, what is set, the audit and help. Every page is made by the server and works without
 // JavaScript; the one script makes an open page look again when the data has
 // changed.
 //

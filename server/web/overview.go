@@ -138,6 +138,7 @@ type overviewView struct {
 	report   store.Report
 	contacts []contact
 	restored *store.Restored // waits to be confirmed
+	steps    []step
 }
 
 func (w *Site) overview(p *page) (reply, error) {
@@ -161,6 +162,9 @@ func (w *Site) overview(p *page) (reply, error) {
 		return reply{}, err
 	}
 	if v.restored, err = w.store.Restored(p.ctx); err != nil {
+		return reply{}, err
+	}
+	if v.steps, err = w.steps(p); err != nil {
 		return reply{}, err
 	}
 	return show(overviewPage(p, v))

@@ -111,6 +111,7 @@ const (
 	accounts    = "accounts"
 	interfaces  = "interfaces"
 	backups     = "backup"
+	settings    = "settings"
 	auditReport = "audit"
 )
 
@@ -137,6 +138,7 @@ var areas = []struct {
 	{accounts, "/accounts", access.SeeAccounts, true},
 	{interfaces, interfacesPath, access.Interfaces, true},
 	{backups, "/backup", access.Backups, true},
+	{settings, "/settings", access.Devices, true},
 	{auditReport, "/audit", access.SeeAudit, true},
 }
 
@@ -167,6 +169,7 @@ func (w *Site) all() []route {
 		{"POST /factor", door, w.setFactor},
 		{"POST /language", door, w.setLanguage},
 		{"POST /signout", access.Own, w.signOut},
+		{"GET /help", access.Own, w.help},
 		{"GET /me", access.Own, w.me},
 		{"POST /me", access.Own, w.setPassword},
 		{"POST /me/factor", access.Own, w.changeFactor},
@@ -260,6 +263,9 @@ func (w *Site) all() []route {
 		{"POST /interfaces/webhook", access.Interfaces, w.addWebhook},
 		{"POST /interfaces/webhook/{id}/resume", access.Interfaces, w.resumeWebhook},
 		{"POST /interfaces/webhook/{id}/remove", access.Interfaces, w.removeWebhook},
+		{"GET /settings", access.Devices, w.settingsPage},
+		{"POST /settings/photos", access.Devices, w.setPhotos},
+		{"POST /steps/away", access.Devices, w.putStepsAway},
 		{"GET /backup", access.Backups, w.backupPage},
 		{"POST /backup", access.Backups, w.makeBackup},
 		{"POST /backup/try", access.Backups, w.tryBackup},
