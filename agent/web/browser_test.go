@@ -66,12 +66,12 @@ func js[T any](t *testing.T, ctx context.Context, expression string) T {
 	return v
 }
 
-// until waits for an expression to come true.
+// until waits for an expression to come true of a page that is all there.
 func until(t *testing.T, ctx context.Context, expression string) {
 	t.Helper()
 	deadline := time.Now().Add(15 * time.Second)
 	for {
-		v, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		v, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.readyState === 'complete' && ("+expression+")"))
 		if err == nil && v {
 			return
 		}
