@@ -133,7 +133,7 @@ func Compare(t record.Type, a, b Fields) (score int, why []Reason) {
 		same(a.number("household_no"), b.number("household_no"), Register, 85, OtherNo, -25)
 		name("head_name")
 		same(a.text("group_name"), b.text("group_name"), Group, 25, OtherGroup, -10)
-		same(a.number("phone"), b.number("phone"), Phone, 25, "", 0)
+		same(a.number("phone"), b.number("phone"), Phone, 20, "", 0)
 	case "person":
 		same(a.number("id_number"), b.number("id_number"), Number, 90, OtherNumber, -50)
 		name("full_name")
