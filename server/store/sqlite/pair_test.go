@@ -16,12 +16,12 @@ import (
 	"zhucun/shared/record"
 )
 
-// listed gives the pairs that the queue has, as texts.
-func listed(t interface{ Fatal(...any) }, w *storetest.World) (list []string) {
-	if err := w.FindPairs(w.Context(), storetest.Code); err != nil {
+// listed gives the pairs that the queue of a village has, as texts.
+func listed(t interface{ Fatal(...any) }, w *storetest.World, v record.Village) (list []string) {
+	if err := w.FindPairs(w.Context(), v); err != nil {
 		t.Fatal(err)
 	}
-	for q := (store.QueueQuery{Village: storetest.Code, Limit: 7}); ; {
+	for q := (store.QueueQuery{Village: v, Limit: 7}); ; {
 		page, _, err := w.Queue(w.Context(), q)
 		if err != nil {
 			t.Fatal(err)
@@ -42,16 +42,23 @@ func listed(t interface{ Fatal(...any) }, w *storetest.World) (list []string) {
 // Whatever is written, voided, said and looked at in whatever order: the queue lists the
 // pairs that comparing all with all gives.
 func TestPairsIncrementally(t *testing.T) {
+	w := storetest.NewWorld(t, open)
+	villages := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		w := storetest.NewWorld(t, open)
-		l := w.Laptop("王队员", identity.Office)
+		villages++
+		v := record.Village(fmt.Sprintf("369999%06d", 100+villages))
+		if err := w.AddVillage(t.Context(), store.Village{Code: v}); err != nil {
+			rt.Fatal(err)
+		}
+		l := w.Laptop("王队员", identity.Office).In(v)
+		l.Device.Villages = []record.Village{v}
 		names := rapid.SampledFrom([]string{"张伟", "章伟", "李娜"})
 		born := rapid.SampledFrom([]string{"1960-01-01", "1995-02-03", ""})
 		n := rapid.IntRange(3, 8).Draw(rt, "people")
 		for range rapid.IntRange(3, 25).Draw(rt, "steps") {
 			id := storetest.ID(rapid.IntRange(0, n-1).Draw(rt, "who"))
 			var state merge.State
-			if rec, err := w.Record(t.Context(), storetest.Code, id); err == nil {
+			if rec, err := w.Record(t.Context(), v, id); err == nil {
 				state = rec.State
 			}
 			set := func(p record.Path, v record.Value) {
@@ -73,15 +80,15 @@ func TestPairsIncrementally(t *testing.T) {
 					set(record.Life, state.Void("重复"))
 				}
 			case 5:
-				listed(rt, w) // somebody looks
+				listed(rt, w, v) // somebody looks
 			}
 			l.Push()
 		}
 		var want []string
 		for i := range n {
 			for j := range i {
-				a, errA := w.Record(t.Context(), storetest.Code, storetest.ID(j))
-				b, errB := w.Record(t.Context(), storetest.Code, storetest.ID(i))
+				a, errA := w.Record(t.Context(), v, storetest.ID(j))
+				b, errB := w.Record(t.Context(), v, storetest.ID(i))
 				if errA != nil || errB != nil || a.View.Void || b.View.Void {
 					continue
 				}
@@ -99,7 +106,7 @@ func TestPairsIncrementally(t *testing.T) {
 			}
 		}
 		slices.Sort(want)
-		if got := listed(rt, w); !slices.Equal(got, want) {
+		if got := listed(rt, w, v); !slices.Equal(got, want) {
 			rt.Fatalf("listed %v, want %v", got, want)
 		}
 	})
@@ -115,7 +122,7 @@ func TestPairUnlike(t *testing.T) {
 			record.Same.Element(storetest.ID((i + 1) % 8).String()): record.True}))
 	}
 	l.Push()
-	if list := listed(t, w); len(list) != 8 || len(slices.Compact(list)) != 8 {
+	if list := listed(t, w, storetest.Code); len(list) != 8 || len(slices.Compact(list)) != 8 {
 		t.Errorf("%q", list)
 	}
 }
@@ -129,7 +136,7 @@ func TestPairsBounded(t *testing.T) {
 		l.Write(storetest.New("household", storetest.ID(i), map[record.Path]record.Value{"head_name": `"李大山"`, "group_name": `"三组"`}))
 	}
 	l.Push()
-	if n := len(listed(t, w)); n > 12*11/2 {
+	if n := len(listed(t, w, storetest.Code)); n > 12*11/2 {
 		t.Errorf("%d pairs of %d that are all alike", n, many)
 	}
 	for i := 5; i < many; i++ {
@@ -140,7 +147,7 @@ func TestPairsBounded(t *testing.T) {
 		l.Write(storetest.Set("household", storetest.ID(i), "head_name", record.Text(fmt.Sprintf("另一户%d", i)), rec.State.Observed("head_name")...))
 	}
 	l.Push()
-	if n := len(listed(t, w)); n != 5*4/2 {
+	if n := len(listed(t, w, storetest.Code)); n != 5*4/2 {
 		t.Errorf("%d pairs of 5", n)
 	}
 }
