@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"zhucun/server/store"
+	"zhucun/shared/form"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
@@ -79,47 +81,72 @@ func (r *Review) Edit(ctx context.Context, e Edit) (wrote bool, err error) {
 			return err
 		}
 		f := r.store.Forms().Form(rec.Type)
-		switch {
-		case f == nil:
-			return ErrForm
-		case rec.View.Erased:
-			return store.ErrErased
-		case rec.View.Void:
-			return ErrVoid
+		if err := editable(f, rec); err != nil {
+			return err
 		}
-		var moved []string
-		for name := range e.Fields {
-			if Mark(rec.State, name) != e.Shown[name] {
-				moved = append(moved, name)
-			}
-		}
-		if len(moved) > 0 {
-			slices.Sort(moved)
-			return &MovedError{moved}
+		if err := unmoved(rec, e.Shown, maps.Keys(e.Fields)); err != nil {
+			return err
 		}
 		if err := editStates(rec, &e); err != nil {
 			return err
 		}
-		body, err := merge.Compose(f, rec.State, rec.State.Authors(), e.By, e.Fields)
+		body, err := compose(f, rec, e.By, e.Fields)
 		if err != nil || len(body) == 0 {
 			return err
 		}
-		if err := merge.Permit(f, rec.Type, rec.State, e.By, body); err != nil {
-			return err
-		}
-		// Whoever writes it does not wait for an answer any more.
-		for _, w := range slices.Clone(body) {
-			if closed, err := merge.Close(f, rec.State, w.Path.Standing()); err == nil && !w.Path.IsProposal() {
-				body = append(body, closed)
-			}
-		}
-		record.SortBody(body)
 		desk.Note(store.Note{Act: "edit", Subject: subject(rec.Type, rec.ID) + " " + strings.Join(slices.Sorted(maps.Keys(e.Fields)), " "), Reason: e.Reason})
 		_, err = desk.Write(change(rec.ID, rec.Type, e.By, e.Reason, body))
 		wrote = err == nil
 		return err
 	})
 	return wrote, err
+}
+
+// editable tells why a record cannot be: ErrForm, store.ErrErased, ErrVoid.
+func editable(f *form.Form, rec *store.Record) error {
+	switch {
+	case f == nil:
+		return ErrForm
+	case rec.View.Erased:
+		return store.ErrErased
+	case rec.View.Void:
+		return ErrVoid
+	}
+	return nil
+}
+
+// unmoved gives a *MovedError with those of the fields that are not as they were shown.
+func unmoved(rec *store.Record, shown map[string]string, fields iter.Seq[string]) error {
+	var moved []string
+	for name := range fields {
+		if Mark(rec.State, name) != shown[name] {
+			moved = append(moved, name)
+		}
+	}
+	if len(moved) == 0 {
+		return nil
+	}
+	slices.Sort(moved)
+	return &MovedError{moved}
+}
+
+// compose gives what somebody writes who sees the record as it is, and may; whoever writes
+// what was asked does not wait for an answer any more.
+func compose(f *form.Form, rec *store.Record, by merge.Writer, fields map[string]record.Value) ([]record.Write, error) {
+	body, err := merge.Compose(f, rec.State, rec.State.Authors(), by, fields)
+	if err != nil {
+		return nil, err
+	}
+	if err := merge.Permit(f, rec.Type, rec.State, by, body); err != nil {
+		return nil, err
+	}
+	for _, w := range slices.Clone(body) {
+		if closed, err := merge.Close(f, rec.State, w.Path.Standing()); err == nil && !w.Path.IsProposal() {
+			body = append(body, closed)
+		}
+	}
+	record.SortBody(body)
+	return body, nil
 }
 
 // Life is that somebody at the office declares a record void, or valid again.

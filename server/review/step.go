@@ -72,27 +72,19 @@ func (r *Review) Step(ctx context.Context, q Step) error {
 			return err
 		}
 		f, w := r.store.Forms().Form(rec.Type), flow.Of(rec.Type)
-		switch {
-		case f == nil || w == nil:
+		if w == nil {
 			return ErrForm
-		case rec.View.Erased:
-			return store.ErrErased
-		case rec.View.Void:
-			return ErrVoid
 		}
-		var moved []string
-		for _, name := range StepFields(w) {
-			if Mark(rec.State, name) != q.Shown[name] {
-				moved = append(moved, name)
-			}
+		if err := editable(f, rec); err != nil {
+			return err
 		}
-		switch {
-		case !slices.ContainsFunc(w.Steps, func(s flow.Step) bool {
+		if !slices.ContainsFunc(w.Steps, func(s flow.Step) bool {
 			return slices.ContainsFunc(q.Roles, func(r identity.Role) bool { return slices.Contains(s.Roles, r) })
-		}):
+		}) {
 			return ErrStep // whatever has moved
-		case len(moved) > 0:
-			return &MovedError{moved}
+		}
+		if err := unmoved(rec, q.Shown, slices.Values(StepFields(w))); err != nil {
+			return err
 		}
 		as, err := checkStep(w, &rec.View, q.Roles, q.Who, q.To, q.Note)
 		if err != nil {
@@ -108,19 +100,10 @@ func (r *Review) Step(ctx context.Context, q Step) error {
 			}
 		}
 		by := merge.Writer{Author: q.Who, Role: as}
-		body, err := merge.Compose(f, rec.State, rec.State.Authors(), by, fields)
+		body, err := compose(f, rec, by, fields)
 		if err != nil {
 			return err
 		}
-		if err := merge.Permit(f, rec.Type, rec.State, by, body); err != nil {
-			return err
-		}
-		for _, write := range slices.Clone(body) {
-			if closed, err := merge.Close(f, rec.State, write.Path.Standing()); err == nil && !write.Path.IsProposal() {
-				body = append(body, closed)
-			}
-		}
-		record.SortBody(body)
 		from, _ := rec.View.Fields[w.State].Text()
 		desk.Note(store.Note{Act: "step", Subject: subject(rec.Type, rec.ID) + " " + from + " → " + q.To, Reason: q.Note})
 		_, err = desk.Write(change(rec.ID, rec.Type, by, q.Note, body))

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
@@ -22,14 +21,7 @@ import (
 // second connection to its file that knows nothing of chains.
 func audited(t *testing.T, days, each int) (*storetest.World, func(text string, args ...any) int64) {
 	file := filepath.Join(t.TempDir(), "zhucun.db")
-	w := storetest.NewWorld(t, func(tb testing.TB, o store.Options) *store.Store {
-		s, err := Open(context.Background(), file, o)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { s.Close() })
-		return s
-	})
+	w := storetest.NewWorld(t, openAt(file))
 	for range days {
 		w.Clock += 24 * 3600_000
 		for n := range each {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"os"
 	"path/filepath"
@@ -56,14 +55,7 @@ func holding(t *testing.T, file string) (where []string) {
 // in what they no longer use, not in the log.
 func TestErasedBytes(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "zhucun.db")
-	w := storetest.NewWorld(t, func(tb testing.TB, o store.Options) *store.Store {
-		s, err := Open(context.Background(), file, o)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { s.Close() })
-		return s
-	})
+	w := storetest.NewWorld(t, openAt(file))
 	u := storetest.NewBurden(w)
 	if len(holding(t, file)) == 0 {
 		t.Fatal("the canary was never there")
@@ -113,14 +105,7 @@ func TestErasedBytes(t *testing.T) {
 // Lists that somebody keeps, in which the record is looked for by its name or a number, go
 // with it; lists of others, of its group and of other people stay.
 func TestErasedViews(t *testing.T) {
-	w := storetest.NewWorld(t, func(tb testing.TB, o store.Options) *store.Store {
-		s, err := Open(context.Background(), filepath.Join(tb.TempDir(), "zhucun.db"), o)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { s.Close() })
-		return s
-	})
+	w := storetest.NewWorld(t, open)
 	l := w.Laptop("王队员", identity.FirstSecretary)
 	l.Write(storetest.New("household", storetest.ID(1), map[record.Path]record.Value{"head_name": `"李大山"`, "phone": `"13800004471"`, "group_name": `"三组"`, "bank_account": `"6222020000000009917"`}))
 	l.Push()

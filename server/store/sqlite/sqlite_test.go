@@ -15,12 +15,20 @@ import (
 // open makes a store in a folder of its own.
 func open(tb testing.TB, o store.Options) *store.Store {
 	tb.Helper()
-	s, err := Open(context.Background(), filepath.Join(tb.TempDir(), "zhucun.db"), o)
-	if err != nil {
-		tb.Fatal(err)
+	return openAt(filepath.Join(tb.TempDir(), "zhucun.db"))(tb, o)
+}
+
+// openAt opens the store of a file.
+func openAt(file string) storetest.Open {
+	return func(tb testing.TB, o store.Options) *store.Store {
+		tb.Helper()
+		s, err := Open(context.Background(), file, o)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { s.Close() })
+		return s
 	}
-	tb.Cleanup(func() { s.Close() })
-	return s
 }
 
 func TestStore(t *testing.T) { storetest.Run(t, open) }
@@ -40,14 +48,7 @@ func TestRestores(t *testing.T) {
 // Whatever is changed in the file behind the store's back Verify finds.
 func TestVerifyFinds(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "zhucun.db")
-	w := storetest.NewWorld(t, func(tb testing.TB, o store.Options) *store.Store {
-		s, err := Open(context.Background(), file, o)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { s.Close() })
-		return s
-	})
+	w := storetest.NewWorld(t, openAt(file))
 	storetest.Fill(w)
 	w.Whole()
 	db, err := sql.Open("sqlite", file)
@@ -99,14 +100,7 @@ func TestVerifyFinds(t *testing.T) {
 // What the office publishes, by a process and beside another.
 func TestEditions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "zhucun.db")
-	at := func(tb testing.TB, o store.Options) *store.Store {
-		s, err := Open(context.Background(), file, o)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { s.Close() })
-		return s
-	}
+	at := openAt(file)
 	w := storetest.NewWorld(t, at)
 	db, err := sql.Open("sqlite", file)
 	if err != nil {
@@ -124,14 +118,7 @@ func TestEditions(t *testing.T) {
 
 func TestHalfPublished(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "zhucun.db")
-	at := func(tb testing.TB, o store.Options) *store.Store {
-		s, err := Open(context.Background(), file, o)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { s.Close() })
-		return s
-	}
+	at := openAt(file)
 	storetest.HalfPublished(storetest.NewWorld(t, at), func(o store.Options) *store.Store { return at(t, o) })
 }
 
@@ -139,14 +126,7 @@ func TestHalfPublished(t *testing.T) {
 // the server comes to know.
 func TestTwoProcesses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "zhucun.db")
-	another := func(tb testing.TB, o store.Options) *store.Store {
-		s, err := Open(context.Background(), file, o)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { s.Close() })
-		return s
-	}
+	another := openAt(file)
 	w := storetest.NewWorld(t, another)
 	storetest.Fill(w)
 	beside := another(t, w.Options())
