@@ -78,7 +78,7 @@ func (w *Site) members(p *page) (reply, error) {
 	}
 	posted := p.r.PostForm
 	asked := posted.Get("step")
-	if shown := posted.Get("mark"); shown != "" && shown != v.mark {
+	if asked != "" && posted.Get("mark") != v.mark {
 		v.at, v.said = stepWho, p.T("members.moved")
 	} else {
 		v.at = v.next(p, asked, posted.Get("back"))
@@ -113,7 +113,7 @@ func (w *Site) membersView(p *page, rec *store.Record, do string) (*membersView,
 		return nil, err
 	}
 	posted := p.r.PostForm
-	v := &membersView{rec: rec, label: p.label(&row), do: do, mark: family.Mark, group: strings.TrimSpace(posted.Get("group")), keep: posted.Get("keep") != "" || posted.Get("step") == "",
+	v := &membersView{rec: rec, label: p.label(&row), do: do, mark: family.Mark, group: strings.TrimSpace(posted.Get("group")), keep: posted.Get("keep") != "" || !posted.Has("date"), // the box is asked beside the date
 		date: strings.TrimSpace(posted.Get("date")), reason: strings.TrimSpace(posted.Get("reason"))}
 	p.title, p.at = p.T("members."+do+".title", v.label), records
 	v.kin = kin.Change{Do: do}

@@ -617,7 +617,7 @@ func membersWho(p *page, v *membersView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = membersGiven(p, v, "head", "stay", "group", "date", "reason").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = membersGiven(p, v, "head", "stay", "group", "date", "reason", "keep").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -55,17 +55,27 @@ func TestMembersPages(t *testing.T) {
 			break
 		}
 	}
-	if a := post("who", "who", goes.String()); a.status != 200 || !strings.Contains(a.body, `name="date"`) {
+	const kept, unkept = `name="keep" value="1" checked`, `name="keep" value="1">`
+	if a := post("who", "who", goes.String()); a.status != 200 || !strings.Contains(a.body, `name="date"`) || !strings.Contains(a.body, kept) {
 		t.Fatalf("the second page: %d", a.status)
 	}
 	told(post("details", "date", "昨天", "group", "新屋组", "reason", "成家另过"), "日期没有看懂")
 	told(post("details", "date", "2024-11-05", "reason", " "), "还没有写原因")
-	if a := post("details", "reason", "成家另过", "keep", "1"); a.status != 200 || !strings.Contains(a.body, "就这样改") {
+	if a := post("details", "reason", "成家另过", "date", "昨天"); !strings.Contains(a.body, unkept) {
+		t.Error("the box is ticked again by itself")
+	}
+	form.Set("back", "who")
+	if a := post("details", "keep", "1"); !strings.Contains(a.body, `type="hidden" name="keep" value="1"`) {
+		t.Error("the box is forgotten on the way back")
+	}
+	form.Del("back")
+	if a := post("details", "date", "2024-11-05", "keep", "1"); a.status != 200 || !strings.Contains(a.body, "就这样改") {
 		t.Fatalf("the third page: %d", a.status)
 	}
 	l := f.laptop("宋芬娥", identity.FirstSecretary, house.Village)
 	l.send(house.Village, l.change(house.Key, house.State, map[string]string{"phone": "13912345678"}))
 	told(post("check"), "刚刚有了变化")
+	told(post("check", "mark", ""), "刚刚有了变化") // nothing was shown
 	family, err = f.review.Family(t.Context(), house.Village, house.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +87,9 @@ func TestMembersPages(t *testing.T) {
 	}
 	person := f.get(record.Key{Village: house.Village, Type: "person", ID: *goes})
 	made := f.get(key)
+	if status := house.View.Fields["poverty_status"]; status == "" || made.View.Fields["poverty_status"] != status {
+		t.Errorf("it is registered as %s, it was %s", made.View.Fields["poverty_status"], status)
+	}
 	if person.View.Fields["household"] != record.Text(to) || person.View.Fields["relation"] != `"head"` || made.View.Fields["head_name"] != person.View.Fields["full_name"] || made.View.Fields["group_name"] != `"新屋组"` {
 		t.Errorf("split it reads %+v, %+v", made.View.Fields, person.View.Fields)
 	}

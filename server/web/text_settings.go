@@ -12,7 +12,7 @@ var settingsTexts = map[string]said{
 	"settings.never":        {"没有改过", "never changed"},
 	"settings.changed":      {"最近由 %s 改于%s", "last changed by %s, %s"},
 	"settings.photos":       {"照片", "Photos"},
-	"settings.side":         {"长边最多多少点（320 到 8000，0 为默认 1600）", "Longer side in points (320 to 8000; 0 is the default, 1600)"},
+	"settings.side":         {"长边最多多少像素（320 到 8000，0 为默认 1600）", "Longer side in pixels (320 to 8000; 0 is the default, 1600)"},
 	"settings.quality":      {"质量（30 到 100，0 为默认 80）", "Quality (30 to 100; 0 is the default, 80)"},
 	"settings.originals":    {"原图也要，最后送", "The originals too, sent last"},
 	"settings.require.none": {"没有规定，各人自愿设置。", "None must; it is up to everybody."},

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -124,7 +125,7 @@ func (w *Site) transfer(p *page) (reply, error) {
 		v.said = p.T("edit.long", store.MaxReason-60)
 	case step == "check":
 		v.check = true
-		shown := posted.Get("mark")
+		shown := cmp.Or(posted.Get("mark"), "none") // "" would be as it is now
 		_, err := w.review.Transfer(p.ctx, review.Transfer{From: rec.Village, To: v.to, Record: rec.ID, Shown: shown, Reason: v.reason, By: p.writer()})
 		switch {
 		case errors.Is(err, store.ErrMoved):
