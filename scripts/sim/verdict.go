@@ -39,7 +39,7 @@ func (w *world) decide(q serverstore.Quarantined, accept bool) error {
 		}
 		return d.Reject(q.Dot, "admin", "不采纳")
 	})
-	if errors.Is(err, serverstore.ErrOtherType) {
+	if errors.Is(err, serverstore.ErrOtherType) || errors.Is(err, serverstore.ErrServers) {
 		return w.decide(q, false)
 	}
 	return err

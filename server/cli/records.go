@@ -482,6 +482,8 @@ func (c *call) decideQuarantine(ctx context.Context, s *server, d record.Dot, re
 		return c.fail("隔离区里没有 %s；用 quarantine list 查看", "There is no %s in quarantine; quarantine list shows what is", d)
 	case errors.Is(err, store.ErrOtherType):
 		return c.fail("编号相同的记录是另一种表，不能接受；请联系填写人另建一条", "The id belongs to a record of another type; ask the author to enter it anew")
+	case errors.Is(err, store.ErrServers):
+		return c.fail("这条说记录已擦除或已迁走，只有服务器能这么说，不能接受；请驳回", "It says that the record was erased or has moved, which only the server says; reject it")
 	case errors.Is(err, review.ErrVillage):
 		return c.fail("这个村还没有添加；先用 village add 添加再接受", "The village is not entered; add it with village add first")
 	case err != nil:

@@ -385,7 +385,8 @@ func change(id record.ID, t record.Type, by merge.Writer, reason string, body []
 
 // Accept takes a quarantined entry after all and gives the change that says its
 // content anew; zero where its author has replaced all of it since. ErrDecided,
-// ErrVillage, ErrLong, store.ErrNotFound, store.ErrOtherType, store.ErrErased.
+// ErrVillage, ErrLong, store.ErrNotFound, store.ErrOtherType, store.ErrErased,
+// store.ErrServers.
 func (r *Review) Accept(ctx context.Context, d record.Dot, reason string, by merge.Writer) (record.Dot, error) {
 	if utf8.RuneCountInString(reason) > store.MaxReason {
 		return record.Dot{}, ErrLong

@@ -36,6 +36,8 @@ var (
 	ErrDecided = errors.New("decided already")
 	// ErrOtherType: the record is there, and of another type.
 	ErrOtherType = errors.New("the record is of another type")
+	// ErrServers: it says what only the server says, and no laptop.
+	ErrServers = errors.New("only the server says that")
 )
 
 // Desk locks a village and lets do write there. An error of do undoes it all.
@@ -176,8 +178,9 @@ func (d *Desk) Reject(dot record.Dot, by, why string) error {
 
 // Accept issues the content of a quarantined entry anew, with author and time
 // kept, and gives the new entry's dot; it is zero when all that the entry says
-// was replaced by later changes of its author. ErrNotFound, ErrDecided,
-// ErrOtherType, ErrErased.
+// was replaced by later changes of its author. Where it was first written the entry
+// does not say for the server, which signs it now. ErrNotFound, ErrDecided,
+// ErrOtherType, ErrErased, ErrServers.
 func (d *Desk) Accept(dot record.Dot, by, why string) (record.Dot, error) {
 	q, err := d.quarantined(dot)
 	if err != nil {
@@ -191,6 +194,10 @@ func (d *Desk) Accept(dot record.Dot, by, why string) (record.Dot, error) {
 		return record.Dot{}, ErrErased
 	}
 	c := e.Change
+	if slices.ContainsFunc(c.Body, servers) {
+		return record.Dot{}, ErrServers
+	}
+	c.Native()
 	if c.Body, err = d.current(q, c.Body); err != nil {
 		return record.Dot{}, err
 	}

@@ -517,11 +517,8 @@ func (b *batch) judge(p *sender, w *working, c *record.Change) (reason, detail s
 		return ReasonErased, ""
 	case w.typ != "" && w.typ != c.Type:
 		return ReasonType, string(w.typ)
-	case !p.office && slices.ContainsFunc(c.Body, func(x record.Write) bool { return x.Path == record.Life && merge.Erases(x.Value) }):
-		// What every replica obeys only the server says.
-		return merge.RefusedOwner, string(record.Life)
-	case !p.office && slices.ContainsFunc(c.Body, func(x record.Write) bool { return x.Path == record.Left }):
-		return merge.RefusedOwner, string(record.Left)
+	case !p.office && slices.ContainsFunc(c.Body, servers):
+		return merge.RefusedOwner, string(c.Body[slices.IndexFunc(c.Body, servers)].Path)
 	}
 	if path, unseen := b.unseen(p, c.Body); unseen {
 		return ReasonUnseen, clip(string(path))
@@ -531,6 +528,12 @@ func (b *batch) judge(p *sender, w *working, c *record.Change) (reason, detail s
 		return r.Code, clip(string(r.Path))
 	}
 	return "", ""
+}
+
+// servers tells a write of what every replica obeys, and only the server says: that a
+// record was erased, or has left its village.
+func servers(x record.Write) bool {
+	return x.Path == record.Left || x.Path == record.Life && merge.Erases(x.Value)
 }
 
 // unseen tells whether a body names as replaced what another device has yet to

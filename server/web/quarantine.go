@@ -141,6 +141,8 @@ func (w *Site) decideQuarantine(p *page) (reply, error) {
 		return w.showQuarantine(p, http.StatusConflict, p.T("quarantine.novillage"))
 	case errors.Is(err, store.ErrErased):
 		return w.showQuarantine(p, http.StatusConflict, p.T("quarantine.erased"))
+	case errors.Is(err, store.ErrServers):
+		return w.showQuarantine(p, http.StatusConflict, p.T("quarantine.servers"))
 	case errors.Is(err, store.ErrOtherType):
 		return w.showQuarantine(p, http.StatusConflict, p.T("quarantine.othertype"))
 	case err != nil:

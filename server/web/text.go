@@ -395,6 +395,7 @@ var texts = map[string]said{
 	"quarantine.long":          {"理由最多 %d 个字，请写短一些。", "A reason has up to %d characters; shorten it."},
 	"quarantine.novillage":     {"这个村还没有登记；先在服务器上用 village add 添加，再接受。", "The village is not entered; add it with village add, then accept."},
 	"quarantine.erased":        {"这条记录的内容已依法擦除，不能接受；可以驳回。", "The record was erased by law: this cannot be accepted; reject it."},
+	"quarantine.servers":       {"这条说记录已擦除或已迁走，只有服务器能这么说，不能接受；请驳回。", "It says that the record was erased or has moved, which only the server says; reject it."},
 	"quarantine.othertype":     {"编号相同的记录是另一种表，不能接受；请填写人另建一条。", "The id belongs to a record of another type; ask the author to enter it anew."},
 	"quarantine.decided":       {"%s 已在 %s 处理为“%s”（理由：%s），您刚才的选择没有生效。", "%s decided this at %s: %s (reason: %s); what you chose was not applied."},
 	"quarantine.decided.plain": {"已经有人处理过了。", "Somebody has decided on it already."},

@@ -58,6 +58,24 @@ func (c *Change) Via() (v Village) {
 	return v
 }
 
+// Native takes away what SetOrigin and SetVia say: whoever signs what somebody else wrote
+// does not say that for him.
+func (c *Change) Native() {
+	var extra map[int]cbor.RawMessage
+	if cbor.Unmarshal(c.Extra, &extra) != nil || extra[extraOrigin] == nil && extra[extraVia] == nil {
+		return
+	}
+	delete(extra, extraOrigin)
+	delete(extra, extraVia)
+	raw, err := extraMode.Marshal(extra)
+	if err != nil {
+		panic(err) // it was read from what we write now
+	}
+	if c.Extra = raw; len(extra) == 0 {
+		c.Extra = nil
+	}
+}
+
 func (c *Change) set(key int, x any) {
 	var extra map[int]cbor.RawMessage
 	if cbor.Unmarshal(c.Extra, &extra) != nil || extra == nil {

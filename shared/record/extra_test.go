@@ -30,5 +30,16 @@ func TestExtra(t *testing.T) {
 		if err := cbor.Unmarshal(c.Extra, &all); err != nil || c.Reason() != reason || !c.Lost() || all[7] != "of a later release" {
 			t.Errorf("%q, %v, %v", c.Reason(), c.Lost(), all)
 		}
+		was := string(c.Extra)
+		c.SetOrigin(Origin{Village: "v", Dot: Dot{Seq: 1}})
+		c.SetVia("v")
+		if c.Native(); string(c.Extra) != was {
+			t.Errorf("where it was written taken away, %x is %x", was, c.Extra)
+		}
+		c = Change{Extra: raw}
+		c.Native()
+		if _, ok := c.Origin(); ok || c.Via() != "" {
+			t.Errorf("%x says where it was written", raw)
+		}
 	})
 }

@@ -241,15 +241,26 @@ func movesAround(w *World) {
 }
 
 // That a record has left only the server says, and that something was first written
-// elsewhere.
+// elsewhere; also where somebody accepts what a laptop says.
 func movesForged(w *World) {
 	a := w.Laptop("王队员", identity.Office)
 	d := Family(w, a, 1, blob.Hash{1})
-	if taken := func() store.Taken {
-		a.Write(Set("household", ID(1), record.Left, record.Text(string(Other))))
-		return a.Push()
-	}(); taken.Quarantined != 1 {
-		w.Errorf("a laptop had a record leave: %+v", taken)
+	for _, c := range []record.Change{
+		Set("household", ID(1), record.Left, record.Text(string(Other))),
+		Set("household", ID(1), record.Life, `{"erased":true,"reason":"x","saw":[],"void":true}`),
+	} {
+		said := c.Body[0].Path
+		dot := a.Write(c)
+		if taken := a.Push(); taken.Quarantined != 1 {
+			w.Errorf("a laptop said %s: %+v", said, taken)
+		}
+		err := w.Desk(w.ctx(), Code, func(d *store.Desk) error { _, err := d.Accept(dot, "admin", "核实过"); return err })
+		if !errors.Is(err, store.ErrServers) {
+			w.Errorf("%s was accepted: %v", said, err)
+		}
+	}
+	if v := w.View(ID(1)); v.Left != "" || v.Erased || v.Void {
+		w.Errorf("it reads %+v", v)
 	}
 	w.Clock += 1000
 	w.Move(store.Transfer{Record: ID(1), From: Code, To: Other}, 3)
@@ -260,6 +271,30 @@ func movesForged(w *World) {
 	w.Move(store.Transfer{Record: ID(1), From: Code, To: Other}, 3)
 	if v := w.View(ID(1)); v.Fields["phone"] != `"3"` {
 		w.Errorf("called after another change it was not carried: %+v", v)
+	}
+	stranger := Set("household", ID(1), "group_name", `"三组"`)
+	stranger.Author = "无名"
+	stranger.SetReason("记得")
+	stranger.SetOrigin(record.Origin{Village: Code, Dot: d})
+	stranger.SetVia(Other)
+	dot := a.Write(stranger)
+	a.Push()
+	var issued record.Dot
+	w.ok(w.Desk(w.ctx(), Code, func(d *store.Desk) (err error) {
+		issued, err = d.Accept(dot, "admin", "核实过")
+		return err
+	}))
+	history, err := w.History(w.ctx(), Code, ID(1))
+	w.ok(err)
+	at := slices.IndexFunc(history, func(e store.Entry) bool { return e.Dot == issued })
+	if c := history[at].Change; c.Reason() != "记得" || c.Via() != "" {
+		w.Errorf("what was accepted says %+v", c)
+	} else if _, ok := c.Origin(); ok {
+		w.Errorf("what was accepted says that it was written elsewhere: %+v", c)
+	}
+	w.Move(store.Transfer{Record: ID(1), From: Code, To: Other}, 3)
+	if v := w.View(ID(1)); v.Fields["group_name"] != `"三组"` || v.Fields["phone"] != `"3"` {
+		w.Errorf("accepted under another's name it was not carried: %+v", v)
 	}
 }
 
