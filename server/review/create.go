@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"zhucun/server/store"
-	"zhucun/shared/flow"
 	"zhucun/shared/merge"
 	"zhucun/shared/record"
 )
@@ -24,6 +23,7 @@ type Create struct {
 	Record record.ID
 	Fields map[string]record.Value // canonical
 	Reason string
+	Today  string // the day in Beijing, for a field that tells when a state was reached
 	By     merge.Writer
 	// For is, where there is one, a record whose set Field gets the new one as an element.
 	For   record.ID
@@ -34,8 +34,8 @@ type Create struct {
 var ErrEmpty = errors.New("nothing was filled in")
 
 // Create makes a record, and notes it in the audit; one that is there is left as it is.
-// ErrForm, ErrEmpty, ErrLong, ErrSelf, ErrVillage: the village has not been entered,
-// store.ErrNotFound and ErrVoid of the record that it is for, a *merge.Refusal.
+// ErrForm, ErrEmpty, ErrLong, ErrStep: it does not begin in that state, ErrSelf, ErrReason,
+// ErrVillage: the village has not been entered, store.ErrNotFound and ErrVoid of the record that it is for, a *merge.Refusal.
 func (r *Review) Create(ctx context.Context, c Create) error {
 	if utf8.RuneCountInString(c.Reason) > MaxWhy {
 		return ErrLong
@@ -70,14 +70,11 @@ func create(desk *store.Desk, s *store.Store, c *Create) error {
 	if f == nil {
 		return ErrForm
 	}
-	if w := flow.Of(c.Type); w != nil {
-		state, _ := c.Fields[w.State].Text()
-		owner, _ := c.Fields[w.Owner].Text()
-		if w.Self(state, c.By.Author, owner) {
-			return ErrSelf
-		}
+	fields, err := beginStates(f, c)
+	if err != nil {
+		return err
 	}
-	body, err := merge.Compose(f, nil, nil, c.By, c.Fields)
+	body, err := merge.Compose(f, nil, nil, c.By, fields)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type Edit struct {
 	// Shown is the Mark of each of them as it was when the form was opened.
 	Shown  map[string]string
 	Reason string // may be empty
+	Today  string // the day in Beijing, for a field that tells when a state was reached
 	By     merge.Writer
 }
 
@@ -87,14 +88,15 @@ func (r *Review) Edit(ctx context.Context, e Edit) (wrote bool, err error) {
 		if err := unmoved(rec, e.Shown, maps.Keys(e.Fields)); err != nil {
 			return err
 		}
-		if err := editStates(rec, &e); err != nil {
+		fields, err := editStates(f, rec, &e)
+		if err != nil {
 			return err
 		}
-		body, err := compose(f, rec, e.By, e.Fields)
+		body, err := compose(f, rec, e.By, fields)
 		if err != nil || len(body) == 0 {
 			return err
 		}
-		desk.Note(store.Note{Act: "edit", Subject: subject(rec.Type, rec.ID) + " " + strings.Join(slices.Sorted(maps.Keys(e.Fields)), " "), Reason: e.Reason})
+		desk.Note(store.Note{Act: "edit", Subject: subject(rec.Type, rec.ID) + " " + strings.Join(slices.Sorted(maps.Keys(fields)), " "), Reason: e.Reason})
 		_, err = desk.Write(change(rec.ID, rec.Type, e.By, e.Reason, body))
 		wrote = err == nil
 		return err

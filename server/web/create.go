@@ -116,7 +116,7 @@ func (w *Site) create(p *page) (reply, error) {
 		return reply{}, errAsked
 	}
 	v.reason = strings.TrimSpace(first(posted["reason"]))
-	c := review.Create{Village: v.rec.Village, Type: v.form.Type, Record: v.rec.ID, Fields: map[string]record.Value{}, Reason: v.reason, By: by}
+	c := review.Create{Village: v.rec.Village, Type: v.form.Type, Record: v.rec.ID, Fields: map[string]record.Value{}, Reason: v.reason, Today: p.today(), By: by}
 	if v.forID != "" && v.form.Type == "issue" {
 		c.For, _ = record.ParseID(v.forID)
 		c.Field = "issues"
@@ -140,6 +140,10 @@ func (w *Site) create(p *page) (reply, error) {
 		return goTo(address(href(v.rec.Key), "said", "created"))
 	case errors.Is(err, review.ErrEmpty):
 		v.said = p.T("create.empty")
+	case errors.Is(err, review.ErrStep):
+		v.said = p.T("create.state")
+	case errors.Is(err, review.ErrReason):
+		v.said = p.T("step.note")
 	case errors.Is(err, review.ErrSelf):
 		v.said = p.T("step.self")
 	case errors.Is(err, review.ErrLong):

@@ -74,6 +74,10 @@ type option struct {
 // writingRoles are those who write at the office, in the order in which they count.
 var writingRoles = []identity.Role{identity.Office, identity.Inspector, identity.SponsorUnit}
 
+// sponsorTypes are what a sponsor unit writes by forms: what it gave, and what it replies.
+// That it may write leave is for approving it, which is a page of its own.
+var sponsorTypes = []record.Type{"support_item", replyType}
+
 // editor is whoever is in as a writer of a form: the office where it may be, else the first
 // of the roles that writes it. ok tells whether there is one.
 func (p *page) editor(f *form.Form) (w merge.Writer, ok bool) {
@@ -81,7 +85,7 @@ func (p *page) editor(f *form.Form) (w merge.Writer, ok bool) {
 		return w, false
 	}
 	for _, r := range writingRoles {
-		if hasRole(p.account.Roles, r) && (r == identity.Office || f.MayWrite(string(r))) {
+		if hasRole(p.account.Roles, r) && (r == identity.Office || f.MayWrite(string(r))) && (r != identity.SponsorUnit || slices.Contains(sponsorTypes, f.Type)) {
 			return merge.Writer{Author: p.account.Login, Role: r}, true
 		}
 	}
@@ -224,7 +228,7 @@ func (w *Site) saveEdit(p *page) (reply, error) {
 	posted := map[string][]string(p.r.PostForm)
 	v := &editView{rec: rec, form: f, reason: strings.TrimSpace(first(posted["reason"]))}
 	stood, shown := printsOf(first(posted["_stood"])), printsOf(first(posted["_shown"]))
-	e := review.Edit{Village: rec.Village, Record: rec.ID, Fields: map[string]record.Value{}, Shown: shown, Reason: v.reason, By: by}
+	e := review.Edit{Village: rec.Village, Record: rec.ID, Fields: map[string]record.Value{}, Shown: shown, Reason: v.reason, Today: p.today(), By: by}
 	unread := false
 	for _, fd := range f.Fields {
 		if fd.Kind == form.Calculate || !p.sight.Shows(fd) {
@@ -268,7 +272,7 @@ func (w *Site) saveEdit(p *page) (reply, error) {
 	case errors.Is(err, review.ErrStep):
 		v.said = p.T("step.not")
 	case errors.Is(err, review.ErrVoid), errors.Is(err, store.ErrErased):
-		return goTo(address(href(rec.Key), "said", "void"))
+		return goTo(address(href(rec.Key), "said", "gone"))
 	case errors.As(err, &refused):
 		return reply{}, errRole
 	case err != nil:

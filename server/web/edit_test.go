@@ -267,7 +267,7 @@ func TestEditRoles(t *testing.T) {
 		f.account(r)
 	}
 	for who, types := range map[string]string{
-		"office": "issue inspection support_item household person visit", "inspector": "issue inspection", "sponsor_unit": "issue support_item", "leader": "", "admin": "",
+		"office": "issue inspection support_item household person visit", "inspector": "issue inspection", "sponsor_unit": "support_item", "leader": "", "admin": "",
 	} {
 		as := f.as(who)
 		for typ, k := range keys {

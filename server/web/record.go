@@ -119,7 +119,7 @@ func (w *Site) record(p *page) (reply, error) {
 }
 
 // saidOfRecords is what a page of a record may say of what was done.
-var saidOfRecords = []string{"edited", "same", "void", "unvoid", "moved", "reason", "step", "note", "self", "created", "reply", "reply.bad", "entered", "left", "members"}
+var saidOfRecords = []string{"edited", "same", "void", "unvoid", "moved", "reason", "step", "note", "self", "created", "reply", "reply.bad", "entered", "left", "members", "gone"}
 
 // saidDone are those of them that say that it was done.
 var saidDone = []string{"edited", "void", "unvoid", "step", "created", "reply", "entered", "members"}

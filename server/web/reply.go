@@ -93,7 +93,7 @@ func (w *Site) replyIssue(p *page) (reply, error) {
 		return reply{}, errRole
 	}
 	if rec.View.Void || rec.View.Erased {
-		return goTo(address(href(rec.Key), "said", "void"))
+		return goTo(address(href(rec.Key), "said", "gone"))
 	}
 	id, err := record.ParseID(p.r.PostForm.Get("_id"))
 	if err != nil {

@@ -138,8 +138,8 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 		"POST /notices/{no}/withdraw":       {path: "/notices/0190a000-0000-7000-8000-000000000001/withdraw", who: "office", form: url.Values{"reason": {"r"}}},
 		"GET /ledger":                       {path: "/ledger", who: "office inspector sponsor_unit"},
 		"GET /ledger/{type}":                {path: "/ledger/task", who: "office inspector sponsor_unit"},
-		"GET /records/{type}/new":           {path: "/records/issue/new?village=" + village, who: "office inspector sponsor_unit"},
-		"POST /records/{type}/new":          {path: "/records/issue/new?village=" + village, who: "office inspector sponsor_unit", form: url.Values{"_id": {"0190a000-0000-7000-8000-000000000001"}, "f.description": {"漏雨"}}},
+		"GET /records/{type}/new":           {path: "/records/issue/new?village=" + village, who: "office inspector"},
+		"POST /records/{type}/new":          {path: "/records/issue/new?village=" + village, who: "office inspector", form: url.Values{"_id": {"0190a000-0000-7000-8000-000000000001"}, "f.description": {"漏雨"}}},
 		"POST /record/{village}/{id}/step":  {path: href(house) + "/step", who: "", form: url.Values{"to": {"closed"}, "note": {"r"}}},
 
 		"GET /interfaces":                      {path: "/interfaces", who: "admin"},

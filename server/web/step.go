@@ -84,7 +84,7 @@ func (w *Site) takeStep(p *page) (reply, error) {
 	case errors.Is(err, review.ErrSelf):
 		said = "self"
 	case errors.Is(err, review.ErrVoid), errors.Is(err, store.ErrErased):
-		said = "void"
+		said = "gone"
 	case errors.Is(err, review.ErrStep), errors.Is(err, review.ErrForm), errors.As(err, &refused):
 		return reply{}, errRole
 	case err != nil:

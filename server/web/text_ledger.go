@@ -91,5 +91,6 @@ var ledgerTexts = map[string]said{
 	"create.where":           {"先选村", "Choose the village first"},
 	"create.go":              {"下一步", "Next"},
 	"create.save":            {"保存", "Save"},
+	"create.state":           {"新建的记录只能从第一个状态开始。没有保存。", "A new record begins in the first state. Nothing was saved."},
 	"create.empty":           {"什么都没有填。", "Nothing was filled in."},
 }

@@ -67,6 +67,7 @@ var recordTexts = map[string]said{
 	"edit.proposes":    {"%s（%s）建议：%s", "%s (%s) proposes: %s"},
 	"edit.said.edited": {"已保存，各台电脑下次同步时收到。", "Saved; the laptops get it when they sync."},
 	"edit.said.same":   {"没有要改的，什么也没有写。", "There was nothing to change; nothing was written."},
+	"edit.said.gone":   {"没有保存：这条记录已经作废。", "Not saved: this record is void."},
 	"edit.said.void":   {"这条记录已作废，内容都留着，随时可以恢复。", "The record is void; all of it is kept, and it can be taken back."},
 	"edit.said.unvoid": {"这条记录又有效了。", "The record is valid again."},
 	"edit.said.moved":  {"没有改：您看这一页的时候别人改过它，现在是这样。还要改就再按一次。", "Nothing was changed: somebody changed the record meanwhile; this is how it stands. Press again if you still want to."},
