@@ -27,7 +27,10 @@ type Edit struct {
 	// Fields are those that were touched, canonical; Null clears.
 	Fields map[string]record.Value
 	// Shown is the Mark of each of them as it was when the form was opened.
-	Shown  map[string]string
+	Shown map[string]string
+	// Upon are fields that it does not touch and is only right upon: they must be as they
+	// were shown, too.
+	Upon   []string
 	Reason string // may be empty
 	Today  string // the day in Beijing, for a field that tells when a state was reached
 	By     merge.Writer
@@ -72,36 +75,52 @@ func Mark(s merge.State, field string) string {
 // anything to write. ErrForm, ErrVoid, ErrLong, ErrStep, ErrSelf, ErrReason, store.ErrErased,
 // store.ErrNotFound, a *merge.Refusal.
 func (r *Review) Edit(ctx context.Context, e Edit) (wrote bool, err error) {
-	if utf8.RuneCountInString(e.Reason) > MaxWhy {
-		return false, ErrLong
-	}
 	err = r.store.Desk(ctx, e.Village, func(desk *store.Desk) error {
-		wrote = false
-		rec, err := desk.Record(e.Record)
-		if err != nil {
-			return err
-		}
-		f := r.store.Forms().Form(rec.Type)
-		if err := editable(f, rec); err != nil {
-			return err
-		}
-		if err := unmoved(rec, e.Shown, maps.Keys(e.Fields)); err != nil {
-			return err
-		}
-		fields, err := editStates(f, rec, &e)
-		if err != nil {
-			return err
-		}
-		body, err := compose(f, rec, e.By, fields)
-		if err != nil || len(body) == 0 {
-			return err
-		}
-		desk.Note(store.Note{Act: "edit", Subject: subject(rec.Type, rec.ID) + " " + strings.Join(slices.Sorted(maps.Keys(fields)), " "), Reason: e.Reason})
-		_, err = desk.Write(change(rec.ID, rec.Type, e.By, e.Reason, body))
-		wrote = err == nil
+		wrote, err = r.edit(desk, &e)
 		return err
 	})
 	return wrote, err
+}
+
+// EditAll writes edits of one village, all of them or, where one cannot be, nothing. The
+// errors are those of Edit.
+func (r *Review) EditAll(ctx context.Context, v record.Village, list []Edit) error {
+	return r.store.Desk(ctx, v, func(desk *store.Desk) error {
+		for i := range list {
+			if _, err := r.edit(desk, &list[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (r *Review) edit(desk *store.Desk, e *Edit) (wrote bool, err error) {
+	if utf8.RuneCountInString(e.Reason) > MaxWhy {
+		return false, ErrLong
+	}
+	rec, err := desk.Record(e.Record)
+	if err != nil {
+		return false, err
+	}
+	f := r.store.Forms().Form(rec.Type)
+	if err := editable(f, rec); err != nil {
+		return false, err
+	}
+	if err := unmoved(rec, e.Shown, slices.Values(slices.Concat(slices.Collect(maps.Keys(e.Fields)), e.Upon))); err != nil {
+		return false, err
+	}
+	fields, err := editStates(f, rec, e)
+	if err != nil {
+		return false, err
+	}
+	body, err := compose(f, rec, e.By, fields)
+	if err != nil || len(body) == 0 {
+		return false, err
+	}
+	desk.Note(store.Note{Act: "edit", Subject: subject(rec.Type, rec.ID) + " " + strings.Join(slices.Sorted(maps.Keys(fields)), " "), Reason: e.Reason})
+	_, err = desk.Write(change(rec.ID, rec.Type, e.By, e.Reason, body))
+	return err == nil, err
 }
 
 // editable tells why a record cannot be: ErrForm, store.ErrErased, ErrVoid.

@@ -2,7 +2,10 @@ package web
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,7 +23,7 @@ import (
 )
 
 // Leave is noted half a day at a time; it is approved as a whole, from the first day of it
-// to the last.
+// to the last, however many kinds of leave it is: by its length is who approves it.
 
 const (
 	leavePath      = "/leave"
@@ -41,13 +44,27 @@ type leaveView struct {
 
 // leaveLine is somebody's leave, days that follow one another.
 type leaveLine struct {
-	person, who, kind string
-	from, to          string
-	half              int // half days
-	ids               []record.ID
-	mine              bool   // whoever looks approves it
-	shown             string // the half days that it is made of
+	person, who string
+	from, to    string
+	half        int         // half days, each once
+	kinds       []leaveKind // in their order
+	halves      []halfDay
+	mine        bool   // whoever looks approves it
+	shown       string // the half days that it is made of, and all that they say
 }
+
+// leaveKind is a part of it that is of one kind.
+type leaveKind struct{ kind, from, to string }
+
+// halfDay is a record that says half a day of it.
+type halfDay struct {
+	id              record.ID
+	day, kind, noon string
+	marks           map[string]string // of leaveFields
+}
+
+// leaveFields are what leave is approved upon.
+var leaveFields = []string{"person", "work_date", "half_day", "attend", "leave_type", "approver"}
 
 func (w *Site) leave(p *page) (reply, error) {
 	switch p.r.URL.Query().Get("said") {
@@ -81,19 +98,19 @@ func (w *Site) leavesOf(p *page, village record.Village) (list []leaveLine, more
 		return nil, false, errNowhere
 	}
 	var fields []*form.Field
-	for _, name := range []string{"person", "work_date", "leave_type"} {
+	for _, name := range []string{"person", "work_date", "leave_type", "half_day"} {
 		if fd := f.Field(name); fd != nil {
 			fields = append(fields, fd)
 		}
 	}
-	if len(fields) < 3 || f.Field("approver") == nil {
+	if len(fields) < 4 || f.Field("approver") == nil {
 		return nil, false, errNowhere
 	}
 	is := func(name string, value any) store.Test {
 		return store.Test{Op: store.OpEqual, Left: store.Operand{Column: name}, Values: []any{value}}
 	}
 	rows, next, err := w.store.Select(p.ctx, store.Select{Type: attendanceType, Villages: []record.Village{village}, Fields: fields, Limit: maxLeave,
-		Order: []store.Order{{Operand: store.Operand{Column: "person"}}, {Operand: store.Operand{Column: "work_date"}}},
+		Order: []store.Order{{Operand: store.Operand{Column: "person"}}, {Operand: store.Operand{Column: "work_date"}}, {Operand: store.Operand{Column: "half_day"}}},
 		Filter: &store.Test{Op: store.OpAnd, Tests: []store.Test{is("attend", "leave"), is("approver", nil), is(store.LifeColumn, "alive"),
 			{Op: store.OpAtLeast, Left: store.Operand{Column: "work_date"}, Values: []any{p.now.AddDate(0, 0, -leaveDays).Format(time.DateOnly)}}}}})
 	if err != nil {
@@ -101,32 +118,71 @@ func (w *Site) leavesOf(p *page, village record.Village) (list []leaveLine, more
 	}
 	for _, r := range rows {
 		person, _ := r.Values[0].Text()
-		day, _ := r.Values[1].Text()
-		id, err := record.ParseID(r.ID)
-		if err != nil {
+		h := halfDay{}
+		h.day, _ = r.Values[1].Text()
+		h.kind, _ = r.Values[2].Text()
+		h.noon, _ = r.Values[3].Text()
+		if h.id, err = record.ParseID(r.ID); err != nil {
 			return nil, false, err
 		}
 		n := len(list)
-		if n == 0 || list[n-1].person != person || !follows(list[n-1].to, day) {
-			list = append(list, leaveLine{person: person, who: p.named(village, "team_post", person, 0), kind: fields[2].Show(r.Values[2], p.lang), from: day})
+		if n == 0 || list[n-1].person != person || !follows(list[n-1].to, h.day) {
+			list = append(list, leaveLine{person: person, who: p.named(village, "team_post", person, 0), from: h.day})
 			n++
 		}
-		l := &list[n-1]
-		l.to, l.half, l.ids = day, l.half+1, append(l.ids, id)
+		list[n-1].add(h, fields[2].Show(r.Values[2], p.lang))
+	}
+	if next != nil && len(list) > 1 {
+		list = list[:len(list)-1] // it may go on behind what was looked at
 	}
 	for i := range list {
 		l := &list[i]
 		for _, r := range p.asWriter() {
 			l.mine = l.mine || flow.Approves(r, l.half)
 		}
-		var ids []string
-		for _, id := range l.ids {
-			ids = append(ids, id.String())
+		if err := w.markLeave(p, village, l); err != nil {
+			return nil, false, err
 		}
-		l.shown = strings.Join(ids, " ")
 	}
 	slices.SortStableFunc(list, func(a, b leaveLine) int { return cmp.Compare(b.from, a.from) })
 	return list, next != nil, nil
+}
+
+// add puts a half day to the leave that it goes on; two records of the same one are one.
+func (l *leaveLine) add(h halfDay, kind string) {
+	if !slices.ContainsFunc(l.halves, func(o halfDay) bool { return o.day == h.day && o.noon == h.noon }) {
+		l.half++
+	}
+	l.to, l.halves = h.day, append(l.halves, h)
+	if n := len(l.kinds); n > 0 && l.kinds[n-1].kind == kind {
+		l.kinds[n-1].to = h.day
+	} else {
+		l.kinds = append(l.kinds, leaveKind{kind, h.day, h.day})
+	}
+}
+
+// markLeave notes what the leave says that whoever looks may approve: as it is listed, and
+// as it is written in each of its records.
+func (w *Site) markLeave(p *page, village record.Village, l *leaveLine) error {
+	if !l.mine {
+		return nil
+	}
+	sum := sha256.New()
+	for i := range l.halves {
+		h := &l.halves[i]
+		rec, err := w.store.Record(p.ctx, village, h.id)
+		if err != nil {
+			return err
+		}
+		h.marks = map[string]string{}
+		fmt.Fprintf(sum, "%s %q %q %q %q", h.id, l.person, h.day, h.noon, h.kind)
+		for _, name := range leaveFields {
+			h.marks[name] = review.Mark(rec.State, name)
+			fmt.Fprintf(sum, " %s", h.marks[name])
+		}
+	}
+	l.shown = hex.EncodeToString(sum.Sum(nil)[:16])
+	return nil
 }
 
 // follows tells whether a day is the same or the next one at work: over a weekend leave
@@ -146,6 +202,9 @@ func follows(last, day string) bool {
 // approveLeave approves leave as it was shown: where it has become another meanwhile,
 // longer or shorter, nothing is approved.
 func (w *Site) approveLeave(p *page) (reply, error) {
+	if !p.approves() {
+		return reply{}, errRole
+	}
 	shown := strings.TrimSpace(p.r.PostForm.Get("leave"))
 	village := record.Village(p.r.PostForm.Get("in"))
 	if !p.sight.Reaches(village) || !p.entered(village) {
@@ -155,7 +214,7 @@ func (w *Site) approveLeave(p *page) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	i := slices.IndexFunc(list, func(l leaveLine) bool { return l.shown == shown })
+	i := slices.IndexFunc(list, func(l leaveLine) bool { return l.mine && l.shown == shown })
 	if i < 0 {
 		p.r.URL.RawQuery = "village=" + escape(string(village))
 		a, err := w.showLeave(p, p.T("leave.moved"), false)
@@ -169,26 +228,21 @@ func (w *Site) approveLeave(p *page) (reply, error) {
 			by.Role = r
 		}
 	}
-	if by.Role == "" {
-		return reply{}, errRole
+	var all []review.Edit
+	for _, h := range l.halves {
+		all = append(all, review.Edit{Village: village, Record: h.id, Fields: map[string]record.Value{"approver": record.Text(p.account.Login)},
+			Shown: h.marks, Upon: leaveFields, By: by})
 	}
-	for _, id := range l.ids {
-		rec, err := w.store.Record(p.ctx, village, id)
-		if err != nil {
-			return reply{}, err
-		}
-		_, err = w.review.Edit(p.ctx, review.Edit{Village: village, Record: id, Fields: map[string]record.Value{"approver": record.Text(p.account.Login)},
-			Shown: map[string]string{"approver": review.Mark(rec.State, "approver")}, By: by})
-		var moved *review.MovedError
-		var refused *merge.Refusal
-		switch {
-		case errors.As(err, &moved), errors.Is(err, review.ErrVoid), errors.Is(err, store.ErrErased):
-			return goTo(address(leavePath, "village", string(village), "said", "moved"))
-		case errors.As(err, &refused):
-			return reply{}, errRole
-		case err != nil:
-			return reply{}, err
-		}
+	err = w.review.EditAll(p.ctx, village, all)
+	var moved *review.MovedError
+	var refused *merge.Refusal
+	switch {
+	case errors.As(err, &moved), errors.Is(err, review.ErrVoid), errors.Is(err, store.ErrErased):
+		return goTo(address(leavePath, "village", string(village), "said", "moved"))
+	case errors.As(err, &refused):
+		return reply{}, errRole
+	case err != nil:
+		return reply{}, err
 	}
 	return goTo(address(leavePath, "village", string(village), "said", "done"))
 }

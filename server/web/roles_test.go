@@ -129,7 +129,7 @@ func promises(f *fixture, house, other record.Key, device identity.Device) map[s
 
 		"POST /record/{village}/{id}/reply": {path: href(house) + "/reply", who: "", form: url.Values{"content": {"好"}, "_id": {"0190a000-0000-7000-8000-000000000001"}}},
 		"GET /leave":                        {path: "/leave", who: "office inspector sponsor_unit"},
-		"POST /leave":                       {path: "/leave", who: "office inspector sponsor_unit", form: url.Values{"in": {village}, "leave": {"x"}}},
+		"POST /leave":                       {path: "/leave", who: "office sponsor_unit", form: url.Values{"in": {village}, "leave": {"x"}}},
 		"GET /notices":                      {path: "/notices", who: "office"},
 		"GET /notices/new":                  {path: "/notices/new", who: "office"},
 		"POST /notices":                     {path: "/notices", who: "office"},

@@ -44,7 +44,7 @@ var ledgerTexts = map[string]said{
 	"audit.create":      {"新建记录", "new record"},
 
 	"leave.title":  {"请假审批", "Leave to approve"},
-	"leave.how":    {"3 天以内由乡镇批准，更长的由派出单位批准；连着的日子算一次假。", "Up to 3 days the township approves, longer leave the sponsor unit; days that follow one another are one leave."},
+	"leave.how":    {"3 天以内由乡镇批准，更长的由派出单位批准；连着的日子算一次假，不论假别。", "Up to 3 days the township approves, longer leave the sponsor unit; days that follow one another are one leave, of whatever kinds."},
 	"leave.none":   {"没有等批准的假。", "No leave waits for approval."},
 	"leave.who":    {"人员", "Who"},
 	"leave.kind":   {"假别", "Kind"},
@@ -54,6 +54,7 @@ var ledgerTexts = map[string]said{
 	"leave.do.of":  {"批准 %s 的假", "Approve the leave of %s"},
 	"leave.by":     {"由%s批准", "for the %s"},
 	"leave.span":   {"%s 至 %s", "%s to %s"},
+	"leave.part":   {"%s（%s）", "%s (%s)"},
 	"leave.halves": {"%s 天", "%s days"},
 	"leave.done":   {"已批准，驻村会看到。", "Approved; the village will see it."},
 	"leave.moved":  {"这次假刚才有变动，请看过再批。没有批准。", "That leave has changed meanwhile; look again. Nothing was approved."},
