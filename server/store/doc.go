@@ -102,7 +102,7 @@
 //	search_head   (village) → the feed number that its keys and counts are of
 //	transfer      (village, id) → that a record moves, or has moved, from here to another
 //	              village, with all that is of it; done is 0 while that is under way
-//	type_count    (village, type) → how many records there are
+//	type_count    (village, type) → how many records there are, and of these void
 //	form_TYPE     (village, record) → the record as it reads, a column a field
 //
 // The migrator is our own: the usual one links text/template, which makes the

@@ -318,3 +318,26 @@ func TestSearchOfWhatIsMaskedLater(t *testing.T) {
 		finds("inspector", text, inspector, want[1])
 	}
 }
+
+// How a village stands counts what is valid; what is void is there all the same.
+func TestStandsOfVoid(t *testing.T) {
+	o := newOffice(t, "甲", "乙")
+	stand := func(valid, all int) {
+		t.Helper()
+		stands, _, err := o.Stands(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(stands, func(s store.Stand) bool { return s.Village == "甲" })
+		if i < 0 || stands[i].Households != valid || stands[i].All.Households != all || stands[i].Records != valid {
+			t.Errorf("%+v, want %d of %d", stands, valid, all)
+		}
+	}
+	o.put("乙", "household", "head_name=王一 group_name=三组")
+	for i := range 2 {
+		o.put("甲", "household", "head_name=王一 group_name=三组")
+		stand(i+1, i+1)
+	}
+	o.put("甲", "household", "head_name=王一 group_name=三组 void=")
+	stand(2, 3)
+}

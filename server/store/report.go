@@ -115,11 +115,28 @@ func (s *Store) Overdue(ctx context.Context, on string, villages ...record.Villa
 	return o, err
 }
 
-// Stand is how a village stands: how much is there and how far it goes.
+// Stand is how a village stands: how much is valid there, how much there is with what is
+// void, and how far it goes.
 type Stand struct {
 	Fresh
-	Households, Persons, Visits, Records int
-	Waiting                              Waiting
+	Amounts
+	All     Amounts
+	Waiting Waiting
+}
+
+// Amounts is how many records there are.
+type Amounts struct{ Households, Persons, Visits, Records int }
+
+func (a *Amounts) add(typ record.Type, n int) {
+	switch typ {
+	case "household":
+		a.Households += n
+	case "person":
+		a.Persons += n
+	case "visit":
+		a.Visits += n
+	}
+	a.Records += n
 }
 
 // Stands gives how every village stands, by code.
@@ -127,6 +144,10 @@ func (s *Store) Stands(ctx context.Context) ([]Stand, Report, error) {
 	var list []Stand
 	var rep Report
 	waiting, err := s.Waiting(ctx)
+	if err != nil {
+		return nil, rep, err
+	}
+	behind, err := s.keepLists(ctx, "", keepFor)
 	if err != nil {
 		return nil, rep, err
 	}
@@ -140,28 +161,24 @@ func (s *Store) Stands(ctx context.Context) ([]Stand, Report, error) {
 			list[i] = Stand{Fresh: f, Waiting: waiting[f.Village]}
 			at[f.Village] = &list[i]
 		}
+		count := func(r *sql.Rows) error {
+			var v record.Village
+			var typ record.Type
+			var all, void int
+			if err := r.Scan(&v, &typ, &all, &void); err != nil {
+				return err
+			}
+			if st := at[v]; st != nil {
+				st.add(typ, all-void)
+				st.All.add(typ, all)
+			}
+			return nil
+		}
+		if behind == 0 {
+			return t.rows(count, `SELECT village_id, type, records, void FROM type_count`)
+		}
 		for typ, p := range s.tables() {
-			if err := t.rows(func(r *sql.Rows) error {
-				var v record.Village
-				var n int
-				if err := r.Scan(&v, &n); err != nil {
-					return err
-				}
-				st := at[v]
-				if st == nil {
-					return nil
-				}
-				switch typ {
-				case "household":
-					st.Households = n
-				case "person":
-					st.Persons = n
-				case "visit":
-					st.Visits = n
-				}
-				st.Records += n
-				return nil
-			}, `SELECT village_id, count(*) FROM `+quote(p.name)+` GROUP BY village_id`); err != nil {
+			if err := t.rows(count, `SELECT village_id, `+literal(string(typ))+`, count(*), count(*) - count(CASE WHEN life = 'alive' THEN 1 END) FROM `+quote(p.name)+` GROUP BY village_id`); err != nil {
 				return err
 			}
 		}

@@ -119,8 +119,8 @@ func (s *Store) keepVillage(t *tx, b behindSearch) error {
 		if b.known && !types[typ] {
 			continue
 		}
-		if err := t.exec(`INSERT INTO type_count(village_id, type, records) SELECT $1, $2, count(*) FROM `+quote(p.name)+` WHERE village_id = $1
-			ON CONFLICT(village_id, type) DO UPDATE SET records = excluded.records`, b.village, typ); err != nil {
+		if err := t.exec(`INSERT INTO type_count(village_id, type, records, void) SELECT $1, $2, count(*), count(*) - count(CASE WHEN life = 'alive' THEN 1 END) FROM `+quote(p.name)+` WHERE village_id = $1
+			ON CONFLICT(village_id, type) DO UPDATE SET records = excluded.records, void = excluded.void`, b.village, typ); err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func (w *Site) lost(p *page) (reply, error) {
 	for i, code := range held(&l.laptop.Laptop) {
 		x := lostVillage{code: code, had: i >= len(l.laptop.Villages)}
 		if n := slices.IndexFunc(stands, func(s store.Stand) bool { return s.Village == code }); n >= 0 {
-			x.households, x.persons = stands[n].Households, stands[n].Persons
+			x.households, x.persons = stands[n].All.Households, stands[n].All.Persons
 		}
 		v.villages = append(v.villages, x)
 		v.sum.households += x.households
